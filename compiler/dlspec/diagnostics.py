@@ -1,0 +1,87 @@
+"""What the compiler has to say about a spec: errors and warnings with positions and hints."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from difflib import get_close_matches
+from enum import Enum
+
+from dlspec.source import Span
+
+
+class Severity(Enum):
+    ERROR = "error"
+    WARNING = "warning"
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A second place that matters, underlined with its own text."""
+
+    span: Span
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostic:
+    """One finding.
+
+    ``code`` is a key of ``dlspec.codes.CODES``; ``label`` stands beside the underlined ``span``; ``notes`` are other places
+    (where a shape came from); ``trace`` is the chain of block instances that led here, outermost first.
+    """
+
+    code: str
+    message: str
+    span: Span
+    label: str = ""
+    notes: tuple[Note, ...] = ()
+    hint: str = ""
+    trace: tuple[Note, ...] = ()
+    severity: Severity = Severity.ERROR
+
+
+class DlspecError(Exception):
+    """A spec that cannot be compiled. ``diagnostics`` holds every finding, errors and warnings, in the order of the text."""
+
+    def __init__(self, diagnostics: Iterable[Diagnostic]) -> None:
+        self.diagnostics = tuple(diagnostics)
+        super().__init__("\n".join(f"{d.span}: {d.severity.value}[{d.code}]: {d.message}" for d in self.diagnostics))
+
+
+class Diagnostics:
+    """Collects findings, each place and text once however often a block is instantiated."""
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[str, str, int, int, str], Diagnostic] = {}
+
+    def add(self, diagnostic: Diagnostic) -> None:
+        span = diagnostic.span
+        self._found.setdefault((diagnostic.code, span.source.name, span.start, span.end, diagnostic.message), diagnostic)
+
+    def extend(self, diagnostics: Iterable[Diagnostic]) -> None:
+        for diagnostic in diagnostics:
+            self.add(diagnostic)
+
+    def __iter__(self) -> Iterator[Diagnostic]:
+        return iter(self._found.values())
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+    @property
+    def errors(self) -> list[Diagnostic]:
+        return [d for d in self if d.severity is Severity.ERROR]
+
+    def check(self) -> None:
+        """Raises `DlspecError` with everything found if there is an error among it."""
+        if self.errors:
+            raise DlspecError(self)
+
+
+def did_you_mean(word: str, candidates: Iterable[str]) -> str:
+    """A hint that names the nearest candidates, or an empty text."""
+    names = list(dict.fromkeys(candidates))
+    by_folded = {name.lower(): name for name in reversed(names)}
+    close = get_close_matches(word.lower(), by_folded, n=2, cutoff=0.6)
+    return f"did you mean {' or '.join(f'`{by_folded[c]}`' for c in close)}?" if close else ""
