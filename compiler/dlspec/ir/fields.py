@@ -1,0 +1,246 @@
+"""The fields of operators: what an argument may be, how it is checked and how it is written in help texts.
+
+The annotation of a field names its kind. Kinds are aliases of Python types, so type checkers read them, and keys of
+`KINDS`, so the binder converts and checks by them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any, TypeAlias, cast
+
+from dlspec.ir.dims import Dim, Expr
+from dlspec.ir.init import Data, Init
+from dlspec.ir.types import DTYPES, DType, TensorType
+
+Ints: TypeAlias = int | tuple[int, ...]
+"""One int for all axes, or one for each."""
+Sizes: TypeAlias = Dim | tuple[Dim, ...]
+"""One dimension or several; may hold symbols. A tensor stands for its spatial sizes."""
+Shape: TypeAlias = tuple[Dim, ...]
+"""All dimensions of a shape. A tensor stands for its shape."""
+Padding: TypeAlias = "int | str | tuple[int | tuple[int, int], ...]"
+"""An int, one per axis, a `[before, after]` pair per axis, or `"same"` / `"valid"`."""
+Floats: TypeAlias = float | tuple[float, ...]
+Axes: TypeAlias = int | tuple[int, ...]
+Items: TypeAlias = "tuple[Item, ...]"
+"""What stands between the brackets of `x[:, 0]`: ``("at", i)``, ``("slice", start, stop, step)`` or ``("new",)``."""
+Item: TypeAlias = "tuple[str, Dim] | tuple[str, Dim | None, Dim | None, int] | tuple[str]"
+
+
+class _Missing:
+    def __repr__(self) -> str:
+        return "..."
+
+
+MISSING: Any = _Missing()
+
+
+class FieldError(Exception):
+    """A value that is not of the field's kind."""
+
+    def __init__(self, field: str, expected: str, value: object) -> None:
+        super().__init__(f"`{field}` takes {expected}, not {describe(value)}")
+        self.field = field
+
+
+class Reject(Exception):
+    """Raised by a converter whose kind does not admit the value."""
+
+
+Converter: TypeAlias = Callable[[Any], Any]
+
+
+def _int(value: Any) -> int:
+    if type(value) is int:
+        return value
+    raise Reject
+
+
+def _dim(value: Any) -> Dim:
+    if type(value) is int or isinstance(value, Expr):
+        return value
+    raise Reject
+
+
+def _float(value: Any) -> float:
+    if type(value) in (int, float):
+        return float(value)
+    raise Reject
+
+
+def _bool(value: Any) -> bool:
+    if type(value) is bool:
+        return value
+    raise Reject
+
+
+def _str(value: Any) -> str:
+    if type(value) is str:
+        return value
+    raise Reject
+
+
+def _instance(cls: type) -> Converter:
+    def convert(value: Any) -> Any:
+        if isinstance(value, cls):
+            return value
+        raise Reject
+
+    return convert
+
+
+def _sequence(item: Converter, *, or_single: bool) -> Converter:
+    def convert(value: Any) -> Any:
+        if isinstance(value, tuple | list):
+            return tuple(item(part) for part in cast("tuple[Any, ...]", value))
+        if or_single:
+            return item(value)
+        raise Reject
+
+    return convert
+
+
+def _sizes(value: Any) -> Any:
+    return value.spatial if isinstance(value, TensorType) else _sequence(_dim, or_single=True)(value)
+
+
+def _shape(value: Any) -> Any:
+    return value.shape if isinstance(value, TensorType) else _sequence(_dim, or_single=False)(value)
+
+
+def _padding(value: Any) -> Any:
+    if isinstance(value, str):
+        if value in ("same", "valid"):
+            return value
+        raise Reject
+
+    def side(part: Any) -> Any:
+        pair = _sequence(_int, or_single=True)(part)
+        if not isinstance(pair, int) and len(pair) != 2:
+            raise Reject
+        return pair
+
+    return _sequence(side, or_single=True)(value)
+
+
+def _data(value: Any) -> Any:
+    if isinstance(value, tuple | list):
+        return tuple(_data(part) for part in cast("tuple[Any, ...]", value))
+    if type(value) in (int, float, bool):
+        return value
+    raise Reject
+
+
+def _item(value: Any) -> Any:
+    match value:
+        case ("at", position):
+            return ("at", _dim(position))
+        case ("slice", start, stop, step):
+            return ("slice", *(None if bound is None else _dim(bound) for bound in (start, stop)), _int(step))
+        case ("new",):
+            return ("new",)
+        case _:
+            raise Reject
+
+
+def _dtype(value: Any) -> DType:
+    if isinstance(value, DType):
+        return value
+    if isinstance(value, str) and value in DTYPES:
+        return DTYPES[value]
+    raise Reject
+
+
+# Each kind: its converter and what the error and the reference say it takes.
+KINDS: dict[str, tuple[Converter, str]] = {
+    "int": (_int, "an int"),
+    "Dim": (_dim, "a dimension"),
+    "float": (_float, "a number"),
+    "bool": (_bool, "true or false"),
+    "str": (_str, "a string"),
+    "Ints": (_sequence(_int, or_single=True), "an int or a list of ints, one for each axis"),
+    "Axes": (_sequence(_int, or_single=True), "an axis or a list of axes"),
+    "Sizes": (_sizes, "a size, a list of sizes, or a tensor to take them from"),
+    "Shape": (_shape, "a list of sizes, or a tensor to take them from"),
+    "Floats": (_sequence(_float, or_single=True), "a number or a list of numbers"),
+    "Padding": (_padding, 'an int, one for each axis, a [before, after] pair for each axis, "same" or "valid"'),
+    "Items": (_sequence(_item, or_single=False), "positions and ranges such as those of `x[:, 0]`"),
+    "Init": (_instance(Init), "an initialiser such as normal(0, 0.02)"),
+    "Data": (_data, "a number or nested lists of numbers"),
+    "DType": (_dtype, "an element type: " + ", ".join(DTYPES)),
+}
+
+
+class Field:
+    """One argument of an operator."""
+
+    __slots__ = ("choices", "converted_default", "convert_kind", "default", "expected", "kind", "name", "optional")
+
+    def __init__(self, name: str, annotation: str, default: Any) -> None:
+        self.name = name
+        self.default = default
+        self.optional = annotation.endswith(" | None")
+        self.kind = annotation.removesuffix(" | None")
+        self.choices: tuple[str, ...] = ()
+        if self.kind.startswith("Literal["):
+            self.choices = tuple(re.findall(r"[\"']([^\"']*)[\"']", self.kind))
+            self.convert_kind: Converter = _str
+            self.expected = " or ".join(f'"{choice}"' for choice in self.choices)
+        else:
+            self.convert_kind, self.expected = KINDS[self.kind]
+        self.converted_default = default if default is MISSING else self.convert(default)
+
+    @property
+    def required(self) -> bool:
+        return self.default is MISSING
+
+    def convert(self, value: Any) -> Any:
+        """The value in its stored form. Raises `FieldError`."""
+        if value is None and self.optional:
+            return None
+        try:
+            if value is MISSING:
+                raise Reject
+            converted = self.convert_kind(value)
+        except Reject:
+            raise FieldError(self.name, self.expected + (" or none" if self.optional else ""), value) from None
+        if self.choices and converted not in self.choices:
+            raise FieldError(self.name, self.expected, value)
+        return converted
+
+
+def read_fields(cls: type) -> tuple[Field, ...]:
+    """The fields a class declares or inherits, in order: annotated names that are neither private nor class variables."""
+    fields: dict[str, Field] = {}
+    for base in reversed(cls.__mro__):
+        for name, annotation in base.__dict__.get("__annotations__", {}).items():
+            if not name.startswith("_") and not str(annotation).startswith("ClassVar"):
+                fields[name] = Field(name, annotation, cls.__dict__.get(name, getattr(base, name, MISSING)))
+    return tuple(fields.values())
+
+
+def describe(value: object) -> str:
+    """A value in the words of the language, for messages."""
+    match value:
+        case None:
+            return "none"
+        case bool():
+            return "true" if value else "false"
+        case str():
+            return f'"{value}"'
+        case TensorType():
+            return f"a tensor {value}"
+        case tuple() | list():
+            return f"[{', '.join(describe(item) for item in cast('tuple[object, ...]', value))}]"
+        case _ if value is MISSING:
+            return "nothing"
+        case _:
+            return str(value)
+
+
+__all__ = [
+    "KINDS", "MISSING", "Axes", "Data", "Field", "FieldError", "Floats", "Ints", "Item", "Items", "Padding", "Shape",
+    "Sizes", "describe", "read_fields",
+]  # fmt: skip

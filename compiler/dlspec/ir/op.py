@@ -1,0 +1,201 @@
+"""The contract an operator fulfils.
+
+An operator is one class. Its annotated fields are its signature, its docstring the documentation (the first line is the
+summary), and its methods say what the compiler needs to know: shapes, weights, MACs and FLOPs. A rule never sees where in
+a spec it is used; what it demands of sizes it states through `Needs`, and what it cannot accept it raises as `OpError`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal, TypeAlias, dataclass_transform
+
+from dlspec.ir.dims import Dim, Expr
+from dlspec.ir.fields import Field, read_fields
+from dlspec.ir.init import Init
+from dlspec.ir.types import DType, TensorType, format_shape
+
+Types: TypeAlias = tuple[TensorType, ...]
+
+
+class OpError(Exception):
+    """Inputs or arguments that an operator does not accept."""
+
+    def __init__(self, message: str, hint: str = "", code: str = "DL0201") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.code = code
+
+
+class Weight:
+    """A tensor an operator owns: a ``param`` that is trained, or a ``buffer`` that is kept."""
+
+    __slots__ = ("dtype", "init", "kind", "name", "shape")
+
+    def __init__(
+        self,
+        name: str,
+        shape: tuple[int, ...],
+        init: Init,
+        kind: Literal["param", "buffer"] = "param",
+        dtype: DType = DType.FLOAT32,
+    ) -> None:
+        self.name = name
+        self.shape = shape
+        self.init = init
+        self.kind: Literal["param", "buffer"] = kind
+        self.dtype = dtype
+
+
+class Requirement:
+    """A demand on sizes that only the network's preconditions can settle: ``left == right``, ``left >= right`` or
+    ``left % right == 0``."""
+
+    __slots__ = ("hint", "left", "message", "relation", "right")
+
+    def __init__(self, relation: Literal["==", ">=", "%"], left: Dim, right: Dim, message: str, hint: str) -> None:
+        self.relation: Literal["==", ">=", "%"] = relation
+        self.left = left
+        self.right = right
+        self.message = message
+        self.hint = hint
+
+
+class Needs:
+    """Collects what an operator demands of its input sizes.
+
+    A demand on constants is decided at once: raises `OpError` with the given message where it is broken. One on symbols is
+    kept as a `Requirement` for the elaborator, which derives a precondition or reports the message.
+    """
+
+    __slots__ = ("requirements",)
+
+    def __init__(self) -> None:
+        self.requirements: list[Requirement] = []
+
+    def equal(self, left: Dim, right: Dim, message: str, hint: str = "", code: str = "DL0201") -> Dim:
+        """Demands ``left == right`` and returns the simpler of the two."""
+        if left == right:
+            return left
+        if isinstance(left, int) and isinstance(right, int):
+            raise OpError(message, hint, code)
+        self.requirements.append(Requirement("==", left, right, message, hint))
+        return left if isinstance(left, int) or (isinstance(right, Expr) and len(str(left)) <= len(str(right))) else right
+
+    def at_least(self, size: Dim, bound: int, message: str, hint: str = "", code: str = "DL0203") -> None:
+        """Demands ``size >= bound``."""
+        if isinstance(size, int):
+            if size < bound:
+                raise OpError(message, hint, code)
+        else:
+            self.requirements.append(Requirement(">=", size, bound, message, hint))
+
+    def divisible(self, size: Dim, by: int, message: str, hint: str = "", code: str = "DL0204") -> None:
+        """Demands ``size % by == 0``."""
+        if isinstance(size, int):
+            if size % by:
+                raise OpError(message, hint, code)
+        else:
+            self.requirements.append(Requirement("%", size, by, message, hint))
+
+
+@dataclass_transform(frozen_default=True)
+class Op:
+    """Base of all operators. Instances are immutable and equal when class and fields are.
+
+    Class attributes an operator sets:
+
+    * ``tensors``: its tensor inputs by name. ``"*xs"`` takes any number (the only one then), ``"bias?"`` may be left out
+      (only at the end). The first is what flows in; the others are arguments that are tensors.
+    * ``layer``: the class name can be used as a layer of a chain. ``function``: the lower-case name it has as a function of
+      tensors, if any.
+    * ``pinned``: ``(("Conv1d", 1), ...)``, further layer names that fix the number of spatial axes.
+    * ``view``: the output is the input's data in another shape, so it takes no memory.
+    * ``identity_in_eval``: does nothing at inference (Dropout).
+    * ``random``: draws random numbers at inference too.
+    * ``torch``: the class in ``torch.nn`` with the same arguments, where there is one to one; ``{n}`` stands for the
+      number of spatial axes: ``"Conv{n}d"``.
+    """
+
+    tensors: ClassVar[tuple[str, ...]] = ("x",)
+    layer: ClassVar[bool] = True
+    function: ClassVar[str | None] = None
+    pinned: ClassVar[tuple[tuple[str, int], ...]] = ()
+    view: ClassVar[bool] = False
+    identity_in_eval: ClassVar[bool] = False
+    random: ClassVar[bool] = False
+    torch: ClassVar[str | None] = None
+    fields: ClassVar[tuple[Field, ...]] = ()
+
+    def __init_subclass__(cls) -> None:
+        # Not dataclasses: they compile code for every class, and 150 operators would cost each start-up 60 ms.
+        cls.fields = read_fields(cls)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Fields by position or name, converted and checked by their kinds. Raises `fields.FieldError`."""
+        names = [field.name for field in self.fields]
+        if len(args) > len(names):
+            raise TypeError(f"{type(self).__name__} takes at most {len(names)} arguments")
+        given = dict(zip(names, args, strict=False)) | kwargs
+        for field in self.fields:
+            object.__setattr__(self, field.name, field.convert(given.pop(field.name, field.default)))
+        if given:
+            raise TypeError(f"{type(self).__name__} has no argument {', '.join(given)}")
+        self.check()
+        object.__setattr__(self, "_key", (type(self), *(getattr(self, name) for name in names)))
+        object.__setattr__(self, "_hash", hash(self._key))
+
+    _key: ClassVar[tuple[Any, ...]]
+    _hash: ClassVar[int]
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"{type(self).__name__} is immutable")
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or (isinstance(other, Op) and self._hash == other._hash and self._key == other._key)
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __repr__(self) -> str:
+        shown = (
+            f"{field.name}={getattr(self, field.name)!r}"
+            for field in self.fields
+            if field.required or getattr(self, field.name) != field.converted_default
+        )
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+    def check(self) -> None:
+        """Raises `OpError` where the arguments do not fit each other, whatever the input."""
+
+    def infer(self, need: Needs, inputs: Types) -> TensorType | Types:
+        """The types of the outputs. Raises `OpError` for inputs that are not accepted."""
+        raise NotImplementedError
+
+    def weights(self, inputs: Types) -> tuple[Weight, ...]:
+        """The weights owned, in the order of ``torch.nn``'s state dict."""
+        return ()
+
+    def macs(self, inputs: Types, outputs: Types) -> Dim:
+        """Multiply-accumulates, as torchvision counts: convolution, linear and matrix products only."""
+        return 0
+
+    def flops(self, inputs: Types, outputs: Types) -> Dim:
+        """Floating-point operations, all of them: two per MAC, and one per output element unless a subclass says more."""
+        macs = self.macs(inputs, outputs)
+        return 2 * macs if macs != 0 else sum((y.elements for y in outputs), 0)
+
+
+def require_rank(x: TensorType, ranks: range | tuple[int, ...], name: str) -> None:
+    """Raises `OpError` unless the input's rank is one of ``ranks``."""
+    if x.rank not in ranks:
+        allowed = " or ".join(map(str, ranks)) if len(ranks) < 4 else f"{ranks[0]} or more"
+        raise OpError(f"{name} takes an input of rank {allowed}, not {format_shape(x.shape)}", code="DL0202")
+
+
+def constant_channels(x: TensorType, name: str) -> int:
+    """The channel axis as a number: a weight cannot have a symbolic size."""
+    channels = x.shape[1] if x.rank > 1 else x.shape[0]
+    if not isinstance(channels, int):
+        raise OpError(f"{name} needs a known number of channels, not {channels}", "give the channel axis a number", "DL0205")
+    return channels
