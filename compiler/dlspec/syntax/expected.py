@@ -1,0 +1,131 @@
+"""What to say about a token the parser cannot use: what was found, and what could stand there."""
+
+from __future__ import annotations
+
+from dlspec.diagnostics import Diagnostic, Note
+from dlspec.source import Source, Span
+from dlspec.syntax.hints import COMPARISONS, hint, hint_at_top_level, token_span
+from dlspec.syntax.layout import CLOSERS, DECLARATIONS, Layout
+from dlspec.syntax.lexer import Token
+from dlspec.syntax.tables import END, is_origin, tables
+
+DECLARATION = "a declaration (`block`, `network`, `train`, `from`, `expect`, `default` or `name = value`)"
+OPENS_EXPRESSION = frozenset(
+    {"NAME", "INT", "FLOAT", "STRING", "true", "false", "none", "(", "[", "{", "-", "not", "repeat", "for", "if"}
+)
+OPENS_STATEMENT = OPENS_EXPRESSION | {"shared", "param", "buffer", "default", "expect", "data", "minimize", "maximize"}
+GOES_ON = COMPARISONS | {"+", "-", "*", "/", "//", "%", "**", "and", "or", "as", "(", "[", "{", "."}
+"""What an expression can nearly always go on with, and so tells nobody anything."""
+
+IN_WORDS = {
+    "NAME": "a name",
+    "INT": "a number",
+    "FLOAT": "a number",
+    "STRING": "a string",
+    "BODY": "`{`",
+    "NEWLINE": "a new line",
+    END: "the end of the file",
+}
+ORDER = ["NAME", "INT", "FLOAT", "STRING", "->", ",", "=", ":", "where", "BODY", "NEWLINE", ")", "]", "}", END]
+MOST_WORDS = 5
+
+
+def unexpected(source: Source, layout: Layout, token: Token, stack: list[int], start: str) -> Diagnostic:
+    """The diagnostic for a token that the state on the top of the stack has no use for."""
+    span = token_span(source, token)
+    openers = [level.opener for level in layout.levels]
+    if token is layout.opened:
+        openers.pop()  # the token itself, which is no bracket around it
+    opener = openers[-1]
+    if (
+        opener is not None
+        and opener.kind in "(["
+        and token.kind != CLOSERS[opener.kind]
+        and not _is_closed(layout, opener)
+    ):
+        note = Note(span, f"`{CLOSERS[opener.kind]}` is missing before this")
+        return Diagnostic("DL0104", f"this `{opener.kind}` is never closed", token_span(source, opener), notes=(note,))
+    kinds = accepted(stack)
+    before = layout.previous
+    if before is not None and kinds == {"=", ","} and opener is None:
+        if before.text in DECLARATIONS | {"default"}:
+            return Diagnostic("DL0103", f"expected a name, but found `{token.text}`", span)
+        message = f"expected {DECLARATION}, but found `{before.text}`"
+        return Diagnostic("DL0103", message, token_span(source, before), hint=hint_at_top_level(before, token))
+    bracket = opener.kind if opener is not None else ""
+    words = in_words(kinds, bracket)
+    found = f"`{token.text}`"
+    if token.kind == "NEWLINE":
+        found = "the end of the line"
+    elif token.kind == END:
+        found = "the end of the file"
+    if start == "interpolation":
+        words = words.replace(IN_WORDS[END], "`}`")
+        if token.kind == END:
+            found, span = "`}`", Span(source, token.start, token.start + 1)
+    message = f"expected {words}, but found {found}"
+    return Diagnostic("DL0103", message, span, hint=hint(layout, token, kinds, bracket))
+
+
+def accepted(stack: list[int]) -> set[str]:
+    """The kinds of token that could stand next."""
+    symbols = tables().states[stack[-1]]
+    return {symbol for symbol in symbols if not is_origin(symbol) and _accepts(stack, symbol)}
+
+
+def _accepts(stack: list[int], kind: str) -> bool:
+    """Whether the parser shifts the kind in the end, after what it reduces. An LALR state alone promises more."""
+    table = tables()
+    stack = list(stack)
+    while True:
+        to = table.states[stack[-1]].get(kind)
+        if to is None:
+            return False
+        if to >= 0:
+            return True
+        rule = table.rules[~to]
+        if rule.length:
+            del stack[-rule.length :]
+        stack.append(table.states[stack[-1]][rule.origin])
+        if kind == END and any(stack[-1] == last for _, last in table.starts.values()):
+            return True
+
+
+def in_words(kinds: set[str], bracket: str) -> str:
+    """The kinds as a person would name them, the likeliest first."""
+    left = set(kinds)
+    words: list[str] = []
+    if "block" in left:
+        words.append(DECLARATION)
+        left -= DECLARATIONS | {"expect", "default", "NAME"}
+    elif "shared" in left:
+        words.append("a statement")
+        left -= OPENS_STATEMENT
+    elif {"INT", "(", "["} <= left:
+        words.append("an expression")
+        left -= OPENS_EXPRESSION
+    if "NEWLINE" in left:
+        left -= {END, "|", ",", "=", ":"}
+    if bracket in ("(", "[") and left & {",", ")", "]"}:
+        left -= {"->", "for"}
+    if left & {".", "+", "or", "as"}:
+        left = left - GOES_ON or left
+    for kind in sorted(left, key=lambda kind: (ORDER.index(kind) if kind in ORDER else len(ORDER), kind)):
+        word = IN_WORDS.get(kind, f"`{kind}`")
+        if word not in words:
+            words.append(word)
+    words = words[:MOST_WORDS]
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}"
+
+
+def _is_closed(layout: Layout, opener: Token) -> bool:
+    """Whether the closing bracket that is met first, of those still to come, fits."""
+    depth = 0
+    for token in layout.raw[layout.index :]:
+        if token.kind in CLOSERS:
+            depth += 1
+        elif token.kind in (")", "]", "}"):
+            if depth == 0:
+                return token.kind == CLOSERS[opener.kind]
+            depth -= 1
+    return False

@@ -1,0 +1,239 @@
+"""Raw tokens to the tokens of the grammar: which newlines separate, which words are keywords, which
+braces open a body.
+
+All three depend on the brackets around a token and the token before it, never on the parser's state, so they are
+decided here in one pass and the grammar stays LALR(1) without contortions. The formatter asks the same questions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from dlspec.diagnostics import Diagnostic, Note
+from dlspec.source import Source, Span
+from dlspec.syntax.lexer import UNREADABLE, Token, words
+from dlspec.syntax.limits import NESTING, too_deep
+from dlspec.syntax.unreadable import unreadable
+
+RESERVED = frozenset({"and", "as", "else", "false", "for", "if", "in", "none", "not", "or", "repeat", "true"})
+UPDATES = frozenset({"minimize", "maximize"})
+UPDATE_PARTS = frozenset({"over", "using", "times"})
+DECLARATIONS = frozenset({"from", "block", "network", "train"})
+HEADERS = frozenset({"block", "network", "train", "repeat", "for", "if", "else"})
+BEFORE_NAME = frozenset({"block", "network", "train", "shared", "param", "buffer", "default", "data", "from"})
+BEFORE_EXPRESSION = UPDATES | {"expect"}
+STARTS_EXPRESSION = frozenset({"NAME", "INT", "FLOAT", "STRING", "(", "[", "-"})
+
+CLOSERS = {"(": ")", "[": "]", "{": "}"}
+ENDS_OPERAND = frozenset({"NAME", "INT", "FLOAT", "STRING", "true", "false", "none", ")", "]", "}"})
+OPERATORS = frozenset({"+", "*", "/", "//", "%", "**", "==", "!=", "<", "<=", ">", ">=", "and", "or", "in"})
+CONTINUES = OPERATORS | {"->", "as", "else", "|", "}", ")", "]"}
+"""With one of these a line goes on with the statement above it."""
+OPENS_STATEMENT = frozenset({"NEWLINE", "BODY", "{", "|"})
+
+
+class Fault(Exception):
+    """A syntax error, on its way to the place where parsing can go on."""
+
+    def __init__(self, diagnostic: Diagnostic) -> None:
+        self.diagnostic = diagnostic
+
+
+class Level:
+    """What is open: the brackets around a token, the outermost of which is the file."""
+
+    __slots__ = ("opener", "statement", "header")
+
+    def __init__(self, opener: Token | None) -> None:
+        self.opener = opener
+        self.statement: str | None = None
+        """The word that opened the statement, where its other words depend on it."""
+        self.header = False
+        """A header has begun, and the `{` of its body is still to come."""
+
+
+class Layout:
+    """The tokens of the grammar, from one place of the raw tokens on. `index` is where it stands."""
+
+    def __init__(self, source: Source, raw: list[Token], index: int = 0) -> None:
+        self.source = source
+        self.raw = raw
+        self.index = index
+        self.previous: Token | None = None
+        """The token before the one given last."""
+        self.levels = [Level(None)]
+        self.opened: Token | None = None
+        """The last opening bracket given."""
+
+    def __iter__(self) -> Iterator[Token]:
+        raw, levels, all_words = self.raw, self.levels, words()
+        level = levels[-1]
+        previous: Token | None = None
+        newline: Token | None = None
+        index = self.index
+        while True:
+            token = raw[index]
+            self.index = index
+            index += 1
+            kind = token.kind
+            if kind == "COMMENT":
+                continue
+            if kind == "NEWLINE":
+                newline = newline or token
+                continue
+            if kind == ";" and (level.opener is None or level.opener.kind == "{"):
+                newline = token
+                continue
+            if kind in UNREADABLE:
+                raise Fault(unreadable(self.source, token))
+
+            if newline is not None:
+                if previous is not None and self._separates(level, previous, newline, token):
+                    previous = Token("NEWLINE", newline.start, newline.end, newline.text)
+                    level.statement = None
+                    level.header = False
+                    self.previous = previous
+                    yield previous
+                newline = None
+
+            if kind == "NAME":
+                if token.text in all_words:
+                    if level.opener is not None and self._declares(index - 1):
+                        raise Fault(self._unclosed(token))
+                    kind = self._word(level, previous, token, raw[index])
+                    if kind != "NAME":
+                        token = Token(kind, token.start, token.end, token.text)
+            elif kind in CLOSERS:
+                if kind == "{" and level.header:
+                    token = Token("BODY", token.start, token.end, "{")
+                    level.header = False
+                if len(levels) > NESTING:
+                    raise Fault(too_deep(Span(self.source, token.start, token.end)))
+                level = Level(Token(kind, token.start, token.end, kind))
+                levels.append(level)
+                self.opened = token
+            elif kind in (")", "]", "}"):
+                level = self._close(token)
+            elif kind == "END":
+                if level.opener is not None:
+                    raise Fault(self._unclosed(token))
+                self.previous = previous
+                yield token
+                return
+
+            self.previous = previous
+            yield token
+            previous = token
+
+    def _separates(self, level: Level, previous: Token, newline: Token, token: Token) -> bool:
+        """Whether a newline (or `;`) between two tokens separates two statements."""
+        if level.opener is not None and level.opener.kind != "{":
+            return False
+        if previous.kind in ("{", "BODY", "|") or token.kind in ("}", "|", "END"):
+            return False
+        if newline.kind == ";":
+            return True
+        if previous.kind not in ENDS_OPERAND or level.header:
+            return False
+        kind = token.text if token.text in RESERVED else token.kind
+        return kind not in CONTINUES and not (level.statement in UPDATES and token.text in UPDATE_PARTS)
+
+    def _word(self, level: Level, previous: Token | None, token: Token, following: Token) -> str:
+        """The kind of a word of the grammar at this place: the word itself, or NAME."""
+        word = token.text
+        if previous is not None and previous.kind == ".":
+            return "NAME"
+        if word in RESERVED:
+            bracketed = level.opener is not None and level.opener.kind != "{"
+            if bracketed and following.kind == "=":
+                return "NAME"
+            after_operand = previous is not None and previous.kind in ENDS_OPERAND
+            if word in HEADERS and not (bracketed and after_operand):
+                level.header = True
+            return word
+        if previous is None or previous.kind in OPENS_STATEMENT:
+            return self._opening_word(level, word, following)
+        if previous.kind not in ENDS_OPERAND:
+            return "NAME"
+        if word in UPDATE_PARTS:
+            return word if level.statement in UPDATES else "NAME"
+        if word == "where":
+            return word if level.header and level.statement == "network" else "NAME"
+        if word == "import":
+            return word if level.statement == "from" else "NAME"
+        return "NAME"
+
+    def _opening_word(self, level: Level, word: str, following: Token) -> str:
+        governs = (
+            following.kind == "NAME" or (word == "from" and following.kind == "." and level.opener is None)
+            if word in BEFORE_NAME
+            else word in BEFORE_EXPRESSION and following.kind in STARTS_EXPRESSION
+        )
+        if governs and following.text in ("as", "and", "or", "in"):
+            governs = False
+        if not governs:
+            return "NAME"
+        level.statement = word
+        level.header = word in HEADERS
+        return word
+
+    def _declares(self, index: int) -> bool:
+        """Whether a declaration starts there, which at the start of a line nothing else looks like."""
+        token, following = self.raw[index], self.raw[index + 1]
+        at_line_start = index == 0 or (self.raw[index - 1].kind == "NEWLINE" and self.raw[index - 1].end == token.start)
+        return at_line_start and token.text in DECLARATIONS and following.kind == "NAME"
+
+    def resynchronise(self) -> int | None:
+        """Where the next declaration starts, after a fault."""
+        return next((i for i in range(self.index + 1, len(self.raw) - 1) if self._declares(i)), None)
+
+    # Brackets --------------------------------------------------------------------------------------------------------
+
+    def _close(self, token: Token) -> Level:
+        opener = self.levels[-1].opener
+        if opener is None or (opener.kind == "{" and token.kind != "}"):
+            span = Span(self.source, token.start, token.end)
+            raise Fault(Diagnostic("DL0104", f"this `{token.kind}` closes nothing", span))
+        if CLOSERS[opener.kind] != token.kind:
+            raise Fault(self._unclosed(token))
+        self.levels.pop()
+        return self.levels[-1]
+
+    def _unclosed(self, token: Token) -> Diagnostic:
+        """What stands open when `token` is met, which is another closing bracket, a declaration or the end."""
+        opener = self.levels[-1].opener
+        assert opener is not None
+        notes: tuple[Note, ...] = ()
+        doubt = self._doubtful_braces() if opener.kind == "{" else None
+        if doubt is not None:
+            opener, closer = doubt
+            notes = (Note(Span(self.source, closer.start, closer.end), "this `}` closes it, but stands elsewhere"),)
+        elif token.kind != "END":
+            expected = CLOSERS[opener.kind]
+            notes = (Note(Span(self.source, token.start, token.end), f"`{expected}` is missing before this"),)
+        span = Span(self.source, opener.start, opener.end)
+        return Diagnostic("DL0104", f"this `{opener.kind}` is never closed", span, notes=notes)
+
+    def _doubtful_braces(self) -> tuple[Token, Token] | None:
+        """The first pair of braces, since the outermost that is open, whose lines are not indented alike.
+
+        Somebody who forgets a `}` still indents as if it were there, so this is the pair that took another's.
+        """
+        outermost = self.levels[1].opener
+        assert outermost is not None
+        open_braces: list[tuple[Token, int]] = []
+        indent, line = 0, -1
+        for number, token in enumerate(self.raw[: self.index]):
+            if token.kind == "NEWLINE":
+                line = token.end
+            elif line >= 0 or number == 0:
+                indent = token.start - max(line, 0)
+            if token.kind == "{" and token.start >= outermost.start:
+                open_braces.append((token, indent))
+            elif token.kind == "}" and open_braces:
+                opener, expected = open_braces.pop()
+                if line >= 0 and indent != expected:
+                    return opener, token
+            if token.kind != "NEWLINE":
+                line = -1
+        return None
