@@ -1,0 +1,252 @@
+"""Applies layers to what flows into them."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from typing import Any
+
+from dlspec.diagnostics import Note, did_you_mean
+from dlspec.elaborate.builder import join
+from dlspec.elaborate.calls import gather_tensors, is_input, make_op
+from dlspec.elaborate.expressions import Expressions
+from dlspec.elaborate.shapes import match_type
+from dlspec.elaborate.values import (
+    POISON,
+    BlockLayer,
+    BranchLayer,
+    Deferred,
+    Env,
+    Failure,
+    Layer,
+    OpLayer,
+    SharedLayer,
+    as_list,
+    has_poison,
+    has_tensor,
+    is_dim,
+    kind_of,
+)
+from dlspec.ir.graph import Scope, Value
+from dlspec.source import Span
+from dlspec.syntax import ast
+
+
+class Application(Expressions):
+    """How each kind of layer is applied."""
+
+    # For the subclass
+
+    def step(self, node: ast.Expression, flow: Any, env: Env, label: str | None = None) -> Any:
+        raise NotImplementedError
+
+    def body(
+        self, body: ast.Body, flow: Any, env: Env, *, transparent: bool, names: dict[str, Any] | None = None
+    ) -> Any:
+        raise NotImplementedError
+
+    def outputs(self, declaration: ast.Network, env: Env) -> list[Any]:
+        raise NotImplementedError
+
+    # Levels
+
+    def level(self, label: str, span: Span) -> AbstractContextManager[Scope]:
+        return self.builder.region("level", span, label=self.builder.label(label, span))
+
+    # Layers
+
+    def apply(self, layer: Layer, flow: Any, span: Span, label: str | None = None, path: str | None = None) -> Any:
+        """What a layer makes of what flows in. ``path`` is where its weights are when it is shared."""
+        if has_poison(flow):
+            return POISON
+        if not has_tensor(flow):
+            hint = "begin the chain with a tensor, as in `image -> Conv(64, 3)`"
+            what = "nothing" if not isinstance(flow, Layer | list | int | float | str) else kind_of(flow)
+            raise Failure("DL0308", f"{what} flows into {layer.title}", span, hint=hint)
+        match layer:
+            case OpLayer():
+                return self._apply_op(layer, flow, span, label, path)
+            case BlockLayer():
+                return self._apply_block(layer, flow, span, label, path)
+            case SharedLayer():
+                if label is not None:
+                    raise Failure("DL0307", f"{layer.title} has its name from `shared`", span, hint="drop the label")
+                return self.apply(layer.layer, flow, span, layer.label, join(layer.home, layer.label))
+            case Deferred() | BranchLayer():
+                if path is not None:
+                    with self.builder.region("level", span, label=label or "", path=path, sharing=True):
+                        return self._deferred(layer, flow)
+                if label is not None:
+                    with self.level(label, span):
+                        return self._deferred(layer, flow)
+                return self._deferred(layer, flow)
+            case _:
+                raise AssertionError(layer)
+
+    def _deferred(self, layer: Deferred | BranchLayer, flow: Any) -> Any:
+        if isinstance(layer, BranchLayer):
+            return self.body(layer.body, flow, layer.env, transparent=False)
+        return self.step(layer.expression, flow, layer.env)
+
+    def _apply_op(self, layer: OpLayer, flow: Any, span: Span, label: str | None, path: str | None) -> Any:
+        if layer.branches is not None:
+            assert layer.env is not None
+            with self._around(label, path, span) as scope:
+                flow = self._branches_of(layer, flow)
+                if has_poison(flow):
+                    return POISON
+                name = scope.path if scope.opens else join(self.builder.level.path, self.builder.label(None, span))
+                return self._add_op(layer, flow, span, name, path is not None)
+        if path is not None:
+            return self._add_op(layer, flow, span, path, sharing=True)
+        return self._add_op(layer, flow, span, join(self.builder.level.path, self.builder.label(label, span)), False)
+
+    def _around(self, label: str | None, path: str | None, span: Span) -> AbstractContextManager[Scope]:
+        """The region of a layer with branches: a level where it has a name."""
+        if path is not None:
+            return self.builder.region("level", span, label=label or "", path=path, sharing=True)
+        return self.level(label, span) if label is not None else self.builder.region("branches", span)
+
+    def _branches_of(self, layer: OpLayer, flow: Any) -> list[Any]:
+        results: list[Any] = []
+        for body in layer.branches or ():
+            with self.builder.region("branch", body.span):
+                results.append(self.body(body, flow, layer.env, transparent=False))  # type: ignore[reportArgumentType]
+        return results
+
+    def _add_op(self, layer: OpLayer, flow: Any, span: Span, name: str, sharing: bool) -> Any:
+        op = make_op(layer)
+        inputs = self._inputs(layer, flow, span)
+        if layer.pinned is not None and inputs[0].type.rank != layer.pinned + 2:
+            raise Failure(
+                "DL0202",
+                f"{layer.title} takes an input of rank {layer.pinned + 2}, not {inputs[0].type}",
+                span,
+                hint=f"`{layer.op.__name__}` takes any number of axes",
+            )
+        shared = self.builder.sharing
+        self.builder.sharing = shared or sharing
+        try:
+            outputs = self.builder.add(op, inputs, span, name)
+        finally:
+            self.builder.sharing = shared
+        return outputs[0] if len(outputs) == 1 else list(outputs)
+
+    def _inputs(self, layer: OpLayer, flow: Any, span: Span) -> tuple[Value, ...]:
+        slots = layer.op.tensors
+        if slots[0].startswith("*"):
+            flows = as_list(flow)
+            for value in flows:
+                if not isinstance(value, Value):
+                    raise Failure("DL0308", f"{layer.title} takes tensors, and {kind_of(value)} is among them", span)
+            return tuple(flows)
+        given = {name: value for name, (value, _) in layer.arguments.items() if name in _names(slots[1:])}
+        if isinstance(flow, Value):
+            return gather_tensors(layer.op, layer.name, {slots[0]: flow, **given}, span)
+        if len(flow) <= len(slots) and len(slots) > 1:
+            return gather_tensors(layer.op, layer.name, {**dict(zip(_names(slots), flow, strict=False)), **given}, span)
+        raise Failure(
+            "DL0308",
+            f"{layer.title} takes one tensor, and {kind_of(flow)} flows in",
+            span,
+            hint="join them first, with `Concat` or `Add`",
+        )
+
+    def _apply_block(self, layer: BlockLayer, flow: Any, span: Span, label: str | None, path: str | None) -> Any:
+        declaration = layer.declaration
+        network = isinstance(declaration, ast.Network)
+        part = label or "" if path is not None else self.builder.label(label, span)
+        arguments: dict[str, Any] = {}
+        with self.builder.region(
+            "network" if network else "block",
+            span,
+            label=part,
+            path=path,
+            sharing=path is not None,
+            declaration=declaration.name.name,
+            definition=declaration.span,
+            arguments=arguments,
+        ):
+            env = Env(layer.module.env, {} if network else {"x": flow})
+            self.bind_parameters(layer, env, span)
+            if has_poison(list(env.names.values())):
+                return POISON
+            arguments.update((n, v) for n, v in env.names.items() if n != "x")
+            if isinstance(declaration, ast.Network):
+                return self._network_result(declaration, flow, env, span)
+            result = self.run_body(declaration.body, env, apply=True)
+            if result is None:
+                raise Failure(
+                    "DL0409", f"`{declaration.name.name}` has no result", declaration.span,
+                    hint="the last line of a block must be an expression",
+                )  # fmt: skip
+            return result
+
+    def bind_parameters(self, layer: BlockLayer, env: Env, span: Span) -> None:
+        """Puts the arguments of a block or the settings of a network into its environment."""
+        for parameter in layer.declaration.parameters:
+            name = parameter.name.name
+            if is_input(layer.declaration, parameter):
+                continue
+            if name in layer.arguments:
+                value, at = layer.arguments[name]
+            elif parameter.default is not None:
+                value, at = self.evaluate(parameter.default, env), parameter.default.span
+            else:
+                raise Failure(
+                    "DL0304",
+                    f"{layer.title} needs `{name}`",
+                    span,
+                    notes=(Note(parameter.span, "declared here"),),
+                )
+            if parameter.type is not None and not has_poison(value):
+                self._check_type(parameter, parameter.type, value, env, at)
+            env.names[name] = value
+
+    def _check_type(self, parameter: ast.Parameter, type_: ast.Type, value: Any, env: Env, span: Span) -> None:
+        name = parameter.name.name
+        if type_.axes is not None:
+            if not isinstance(value, Value):
+                raise Failure("DL0305", f"`{name}` takes a tensor, not {kind_of(value)}", span)
+            match_type(type_, value, env, self, span)
+            return
+        checks = {
+            "int": is_dim(value),
+            "float": type(value) in (int, float),
+            "bool": type(value) is bool,
+            "string": isinstance(value, str),
+            "list": isinstance(value, list),
+            "layer": isinstance(value, Layer),
+            "tensor": isinstance(value, Value),
+        }
+        if type_.name not in checks:
+            raise Failure(
+                "DL0302", f"there is no type `{type_.name}`", type_.span,
+                hint=did_you_mean(type_.name, checks) or f"types are {', '.join(checks)}",
+            )  # fmt: skip
+        nothing = value is None and isinstance(parameter.default, ast.Constant) and parameter.default.value is None
+        if not checks[type_.name] and not nothing:
+            note = Note(parameter.span, "declared here")
+            raise Failure("DL0305", f"`{name}` is {_a(type_.name)}, not {kind_of(value)}", span, notes=(note,))
+
+    def _network_result(self, declaration: ast.Network, flow: Any, env: Env, span: Span) -> Any:
+        """A network used as a layer: its inputs come from the flow, its outputs are one tensor or a list."""
+        flows = as_list(flow)
+        inputs = [p for p in declaration.parameters if is_input(declaration, p)]
+        if len(flows) != len(inputs):
+            raise Failure("DL0308", f"`{declaration.name.name}` takes {len(inputs)} tensors, not {len(flows)}", span)
+        for parameter, value in zip(inputs, flows, strict=True):
+            assert parameter.type is not None
+            if not isinstance(value, Value):
+                raise Failure("DL0308", f"`{parameter.name.name}` takes a tensor, not {kind_of(value)}", span)
+            match_type(parameter.type, value, env, self, span)
+            env.names[parameter.name.name] = value
+        outputs = self.outputs(declaration, env)
+        return outputs[0] if len(declaration.outputs) == 1 else outputs
+
+
+def _names(slots: tuple[str, ...]) -> list[str]:
+    return [slot.rstrip("?") for slot in slots]
+
+
+def _a(noun: str) -> str:
+    return f"an {noun}" if noun[0] in "aeiou" else f"a {noun}"

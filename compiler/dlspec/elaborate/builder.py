@@ -1,0 +1,225 @@
+"""Adds nodes to a graph: infers their types, names them and their weights, and keeps the tree of scopes."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import Any, TypeAlias
+
+from dlspec.diagnostics import Note
+from dlspec.elaborate.values import Failure
+from dlspec.ir.conditions import Conditions
+from dlspec.ir.dims import Dim
+from dlspec.ir.graph import Graph, Node, Parameter, Scope, ScopeKind, Value
+from dlspec.ir.op import Needs, Op, OpError, Requirement, Types, Weight
+from dlspec.ir.types import TensorType
+from dlspec.source import Span
+
+MAX_NODES = 1_000_000
+MAX_DEPTH = 200
+
+Inferred: TypeAlias = tuple[Types, tuple[Weight, ...], tuple[Requirement, ...]]
+
+
+class Level:
+    """Where paths are counted: the labels taken and the next position, as ``nn.Sequential`` counts."""
+
+    __slots__ = ("labels", "path", "position")
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.position = 0
+        self.labels: dict[str, Span] = {}
+
+
+class Builder:
+    """Builds one graph. ``scope`` is the region that is being built, ``level`` the innermost one that opens a level."""
+
+    def __init__(self, graph: Graph, conditions: Conditions) -> None:
+        self.graph = graph
+        self.conditions = conditions
+        self.scope = graph.root
+        self.level = Level("")
+        self.sharing = False
+        self.depth: int = 0
+        self._names: dict[str, int] = {}
+        self._inferred: dict[tuple[Op, Types], Inferred] = {}
+        self._settled: set[tuple[str, Dim, Dim]] = set()
+
+    # Names
+
+    def label(self, label: str | None, span: Span) -> str:
+        """The last part of a layer's path: its label, or its position in the level."""
+        position = self.level.position
+        self.level.position += 1
+        label = str(position) if label is None else label
+        self.reserve(label, span)
+        return label
+
+    def reserve(self, name: str, span: Span) -> None:
+        """Takes a name in the level. Raises `Failure` where it is taken."""
+        taken = self.level.labels.setdefault(name, span)
+        if taken is not span and not self.sharing:
+            raise Failure(
+                "DL0307",
+                f"two things would be called `{join(self.level.path, name)}`",
+                span,
+                notes=(Note(taken, "the first one is here"),),
+                hint='give each its own label; in a loop write one with the index, as in "conv{i}": Conv(64, 3)',
+            )
+
+    def _unique(self, name: str) -> str:
+        count = self._names.get(name, 0) + 1
+        self._names[name] = count
+        if count == 1:
+            return name
+        return self._unique(f"{name}:{count}")
+
+    @contextmanager
+    def region(
+        self,
+        kind: ScopeKind,
+        span: Span,
+        *,
+        label: str = "",
+        path: str | None = None,
+        sharing: bool = False,
+        declaration: str = "",
+        definition: Span | None = None,
+        arguments: dict[str, Any] | None = None,
+    ) -> Generator[Scope]:
+        """A scope around what is built inside. With ``path``, the weights are those of another place (`shared`)."""
+        scope, level, shared = self.scope, self.level, self.sharing
+        depth: int = self.depth
+        if declaration:
+            self.depth += 1
+        if self.depth > MAX_DEPTH:
+            self.depth = depth
+            raise Failure(
+                "DL0402",
+                f"`{declaration}` is inside itself {MAX_DEPTH} levels deep",
+                span,
+                label="never ends",
+                hint="a block that uses itself needs an `if` that stops it",
+                fatal=True,
+            )
+        inner = Scope(kind, scope, span, label, declaration, definition, arguments, sharing, path)
+        self.scope = inner
+        self.sharing = shared or sharing
+        if inner.opens:
+            self.level = Level(inner.path)
+        try:
+            yield inner
+        finally:
+            self.scope, self.level, self.sharing, self.depth = scope, level, shared, depth
+
+    # Nodes
+
+    def add(self, op: Op, inputs: tuple[Value, ...], span: Span, name: str) -> tuple[Value, ...]:
+        """A node for the operator. ``name`` is its full path; the paths of its weights begin with it.
+
+        Raises `Failure` where the operator does not accept the inputs.
+        """
+        types, weights, requirements = self._infer(op, inputs, span)
+        for requirement in requirements:
+            self.require(requirement, inputs, span)
+        if len(self.graph.nodes) >= MAX_NODES:
+            raise Failure("DL0407", f"the network has more than {MAX_NODES:,} nodes", span, fatal=True)
+        parameters = tuple([self._parameter(join(name, weight.name), weight, span) for weight in weights])
+        node = Node(op, inputs, parameters, self.scope, self._unique(name), span, types)
+        self.graph.nodes.append(node)
+        return node.outputs
+
+    def function(self, op: Op, inputs: tuple[Value, ...], span: Span) -> tuple[Value, ...]:
+        """A node for a function of tensors: it takes no position and is named after the function."""
+        name = type(op).function or type(op).__name__.lower()
+        return self.add(op, inputs, span, join(self.level.path, name))
+
+    def declare(self, op: Op, name: str, span: Span) -> Value:
+        """A node for a weight declared by `param` or `buffer`: its path is the level's with its own name."""
+        path = join(self.level.path, name)
+        self.reserve(name, span)
+        types, (weight,), _ = self._infer(op, (), span)
+        node = Node(op, (), (self._parameter(path, weight, span),), self.scope, self._unique(path), span, types)
+        self.graph.nodes.append(node)
+        return node.outputs[0]
+
+    def _parameter(self, path: str, weight: Weight, span: Span) -> Parameter:
+        known = self.graph.parameters.get(path)
+        if known is None:
+            parameter = Parameter(path, weight.shape, weight.dtype, weight.kind, weight.init, span)
+            self.graph.parameters[path] = parameter
+            return parameter
+        if not self.sharing:
+            raise Failure("DL0307", f"two weights would be called `{path}`", span, notes=(Note(known.span, "here"),))
+        if known.shape != weight.shape:
+            raise Failure(
+                "DL0201",
+                f"`{path}` is shared, but its shape would be {list(weight.shape)} here and is {list(known.shape)}",
+                span,
+                notes=(Note(known.span, f"made here with shape {list(known.shape)}"),),
+                hint="what flows into a shared layer must have the same channels at every use",
+            )
+        return known
+
+    # Types and sizes
+
+    def _infer(self, op: Op, inputs: tuple[Value, ...], span: Span) -> Inferred:
+        types = tuple([value.type for value in inputs])
+        key = (op, types)
+        inferred = self._inferred.get(key)
+        if inferred is None:
+            need = Needs()
+            try:
+                result = op.infer(need, types)
+                weights = op.weights(types)
+            except OpError as error:
+                raise Failure(
+                    error.code, error.message, span, hint=error.hint, notes=tuple(origin(value) for value in inputs)
+                ) from None
+            outputs = (result,) if isinstance(result, TensorType) else result
+            for output in outputs:
+                for size in output.shape:
+                    need.at_least(size, 1, f"the result would have a size of {size}", code="DL0203")
+            inferred = self._inferred[key] = (outputs, weights, tuple(need.requirements))
+        return inferred
+
+    def require(self, requirement: Requirement, inputs: tuple[Value, ...], span: Span) -> None:
+        """Settles a demand on sizes: known to hold, derived as a precondition, or a `Failure`."""
+        key = (requirement.relation, requirement.left, requirement.right)
+        if key in self._settled:
+            return
+        match requirement.relation:
+            case "==":
+                outcome = self.conditions.require_equal(requirement.left, requirement.right)
+            case ">=":
+                outcome = self.conditions.require_at_least(requirement.left, as_int(requirement.right))
+            case "%":
+                outcome = self.conditions.require_divisible(requirement.left, as_int(requirement.right))
+        if outcome.impossible:
+            raise Failure(
+                "DL0201",
+                f"{requirement.message}: {outcome.reason}" if outcome.reason else requirement.message,
+                span,
+                hint=requirement.hint,
+                notes=tuple(origin(value) for value in inputs),
+            )
+        self._settled.add(key)
+
+
+def origin(value: Value) -> Note:
+    """The step that gave a tensor its shape: back from it through steps that changed nothing."""
+    producer = value.producer
+    while producer and len(producer.inputs) == 1 and producer.inputs[0].type == value.type:
+        value = producer.inputs[0]
+        producer = value.producer
+    return Note(value.span, f"{value.type} comes from here")
+
+
+def join(path: str, name: str) -> str:
+    return f"{path}.{name}" if path else name
+
+
+def as_int(size: Dim) -> int:
+    assert isinstance(size, int)
+    return size

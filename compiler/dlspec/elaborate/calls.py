@@ -1,0 +1,239 @@
+"""Binds the arguments of calls to the parameters of operators and blocks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dlspec.diagnostics import Note, did_you_mean
+from dlspec.elaborate.constants import as_init
+from dlspec.elaborate.values import BlockLayer, Failure, Layer, OpLayer, freeze, has_tensor, is_dim, kind_of
+from dlspec.ir.fields import Field, FieldError, describe
+from dlspec.ir.graph import Value
+from dlspec.ir.op import Op, OpError
+from dlspec.source import Span
+from dlspec.syntax import ast
+
+Given = tuple[ast.Argument, Any]
+
+
+def extra_tensors(op: type[Op]) -> list[str]:
+    """The tensor arguments of an operator beside the one that flows in."""
+    return [name.rstrip("?") for name in op.tensors[1:]]
+
+
+def bind_op(layer: OpLayer, given: list[Given], span: Span) -> OpLayer:
+    """The layer with more arguments. Positional ones fill the fields that have none yet, in order."""
+    names = [field.name for field in layer.op.fields] + extra_tensors(layer.op)
+    # Arguments of a `default` are there by name only: they do not move the positions of a call.
+    free = iter([name for name in names if not (layer.called and name in layer.arguments)])
+    explicit: dict[str, tuple[Any, Span]] = {}
+    for argument, value in given:
+        if argument.name is None:
+            name = next(free, None)
+            if name is None:
+                raise Failure(
+                    "DL0306",
+                    f"{layer.title} takes {_count(len(names), 'argument')}",
+                    argument.span,
+                    hint=signature_hint(layer.op, layer.name),
+                )
+        else:
+            name = argument.name.name
+            if name not in names:
+                raise unknown_argument(argument.name, layer.title, names, signature_hint(layer.op, layer.name))
+        _refuse_twice(name, explicit, argument.span)
+        explicit[name] = (value, argument.span)
+    return OpLayer(
+        layer.op, layer.pinned, layer.name, layer.arguments | explicit, span, layer.branches, layer.env, called=True
+    )
+
+
+def make_op(layer: OpLayer) -> Op:
+    """The operator with the arguments of the layer. Raises `Failure` for one that is missing or of a wrong kind."""
+    if layer.made is None:
+        layer.made = _make(layer.op, layer.title, layer.arguments, layer.span, layer.name)
+    return layer.made
+
+
+def _make(op: type[Op], title: str, arguments: dict[str, tuple[Any, Span]], span: Span, name: str) -> Op:
+    values: dict[str, Any] = {}
+    for field in op.fields:
+        if field.name in arguments:
+            value, at = arguments[field.name]
+            values[field.name] = field_value(field, value, at, title)
+        elif field.required:
+            raise Failure(
+                "DL0304", f"{title} needs `{field.name}`, {field.expected}", span, hint=signature_hint(op, name)
+            )
+    try:
+        return op(**values)
+    except OpError as error:
+        raise Failure(error.code, error.message, span, hint=error.hint) from None
+
+
+def field_value(field: Field, value: Any, span: Span, title: str) -> Any:
+    if field.kind == "Init":
+        initial = as_init(value)
+        value = initial if initial is not None or value is None else value
+    try:
+        return field.convert(freeze(value))
+    except FieldError as error:
+        symbolic = is_dim(value) and type(value) is not int
+        hint = "a size that layers are made with must be a number: give it one in the signature" if symbolic else ""
+        raise Failure("DL0305", f"{error} in {title}", span, hint=hint) from None
+
+
+def function_op(op: type[Op], name: str, given: list[Given], span: Span) -> tuple[Op, tuple[Value, ...]]:
+    """The operator and tensors of a function call: positional arguments are tensors first, then fields."""
+    variadic = op.tensors[:1] and op.tensors[0].startswith("*")
+    tensors: dict[str, Any] = {}
+    fields: dict[str, tuple[Any, Span]] = {}
+    many: list[Value] = []
+    slots = [] if variadic else [slot.rstrip("?") for slot in op.tensors]
+    free_tensors, free_fields = iter(slots), iter([field.name for field in op.fields])
+    names = slots + [field.name for field in op.fields]
+    for argument, value in given:
+        if argument.name is not None:
+            key = argument.name.name
+            if key not in names:
+                raise unknown_argument(argument.name, f"`{name}`", names, signature_hint(op, name))
+        elif variadic and has_tensor(value):
+            many.extend(_flat(value, argument.span))
+            continue
+        else:
+            key = next(free_tensors, None) if has_tensor(value) or _must_be_tensor(op, tensors) else None
+            key = key or next(free_fields, None)
+            if key is None:
+                raise Failure(
+                    "DL0306", f"`{name}` takes {_count(len(names), 'argument')}", argument.span,
+                    hint=signature_hint(op, name),
+                )  # fmt: skip
+        _refuse_twice(key, tensors | fields, argument.span)
+        if key in slots:
+            if not isinstance(value, Value) and value is not None:
+                raise Failure("DL0305", f"`{key}` of `{name}` takes a tensor, not {kind_of(value)}", argument.span)
+            tensors[key] = value
+        else:
+            fields[key] = (value, argument.span)
+    made = _make(op, f"`{name}`", fields, span, name)
+    if variadic:
+        return made, tuple(many)
+    return made, gather_tensors(op, name, tensors, span)
+
+
+def gather_tensors(op: type[Op], name: str, tensors: dict[str, Any], span: Span) -> tuple[Value, ...]:
+    """The operator's tensor inputs in order. Raises `Failure` for one that is missing."""
+    inputs: list[Value] = []
+    missing = ""
+    for slot in op.tensors:
+        value = tensors.get(slot.rstrip("?"))
+        if value is None:
+            missing = missing or slot.rstrip("?")
+            if not slot.endswith("?"):
+                raise Failure("DL0304", f"`{name}` needs the tensor `{slot}`", span, hint=signature_hint(op, name))
+        elif missing:
+            raise Failure("DL0304", f"`{name}` takes `{slot.rstrip('?')}` only together with `{missing}`", span)
+        else:
+            inputs.append(value)
+    return tuple(inputs)
+
+
+def _must_be_tensor(op: type[Op], bound: dict[str, Any]) -> bool:
+    required = [slot for slot in op.tensors if not slot.endswith("?")]
+    return len(bound) < len(required)
+
+
+def _flat(value: Any, span: Span) -> list[Value]:
+    if isinstance(value, Value):
+        return [value]
+    flat: list[Value] = []
+    for item in value:
+        if not isinstance(item, Value):
+            raise Failure("DL0305", f"this takes tensors, not {kind_of(item)}", span)
+        flat.append(item)
+    return flat
+
+
+def bind_block(layer: BlockLayer, given: list[Given], branches: list[Layer] | None, span: Span) -> BlockLayer:
+    """The block with more arguments; branches fill its open layer parameters in order."""
+    name = layer.declaration.name.name
+    parameters = [p for p in layer.declaration.parameters if not is_input(layer.declaration, p)]
+    names = [parameter.name.name for parameter in parameters]
+    bound = dict(layer.arguments)
+    free = iter([name for name in names if name not in bound])
+    explicit: dict[str, tuple[Any, Span]] = {}
+    for argument, value in given:
+        if argument.name is None:
+            key = next(free, None)
+            if key is None:
+                raise Failure(
+                    "DL0306",
+                    f"`{name}` takes {_count(len(names), 'argument')}",
+                    argument.span,
+                    notes=(Note(layer.declaration.name.span, "declared here"),),
+                    hint="what flows in is no argument: write `tensor -> Layer`" if isinstance(value, Value) else "",
+                )
+        else:
+            key = argument.name.name
+            if key not in names:
+                raise unknown_argument(argument.name, f"`{name}`", names, f"it takes {', '.join(names) or 'none'}")
+        _refuse_twice(key, explicit, argument.span)
+        explicit[key] = (value, argument.span)
+    bound |= explicit
+    if branches is not None:
+        open_slots = [p.name.name for p in parameters if p.name.name not in bound and _takes_layer(p)]
+        if len(branches) > len(open_slots):
+            slots = _count(len(open_slots), "layer parameter")
+            raise Failure(
+                "DL0306",
+                f"`{name}` has {slots} open and gets {_count(len(branches), 'branch')}",
+                span,
+                notes=(Note(layer.declaration.name.span, "declared here"),),
+            )
+        bound |= {slot: (branch, span) for slot, branch in zip(open_slots, branches, strict=False)}
+    return BlockLayer(layer.declaration, layer.module, bound, span, called=True)
+
+
+def is_input(declaration: ast.Block | ast.Network, parameter: ast.Parameter) -> bool:
+    """The tensors of a network's signature flow in; a block's tensor parameters are arguments."""
+    return isinstance(declaration, ast.Network) and parameter.type is not None and parameter.type.axes is not None
+
+
+def _takes_layer(parameter: ast.Parameter) -> bool:
+    if parameter.type is not None:
+        return parameter.type.name == "layer"
+    match parameter.default:
+        case None | ast.Braces() | ast.Chain():
+            return True
+        case ast.Name(name=name) | ast.Call(function=ast.Name(name=name)):
+            return name[:1].isupper()
+        case _:
+            return False
+
+
+def unknown_argument(name: ast.Name, title: str, known: list[str], otherwise: str) -> Failure:
+    return Failure(
+        "DL0303", f"{title} has no argument `{name.name}`", name.span, hint=did_you_mean(name.name, known) or otherwise
+    )
+
+
+def _refuse_twice(name: str, bound: dict[str, Any], span: Span) -> None:
+    if name in bound:
+        raise Failure("DL0303", f"`{name}` is given twice", span)
+
+
+def signature_hint(op: type[Op], name: str) -> str:
+    shown = [slot.lstrip("*").rstrip("?") for slot in (op.tensors if name == op.function else op.tensors[1:])]
+    shown += [field.name if field.required else f"{field.name}={_default(field)}" for field in op.fields]
+    return f"{name}({', '.join(shown)})"
+
+
+def _default(field: Field) -> str:
+    return describe(field.default)
+
+
+def _count(number: int, noun: str) -> str:
+    if number == 0:
+        return f"no {noun}s"
+    plural = noun[:-1] + "ies" if noun.endswith("y") else noun + ("es" if noun.endswith("ch") else "s")
+    return f"{number} {noun if number == 1 else plural}"

@@ -1,0 +1,387 @@
+"""Evaluates expressions to values: constants are computed, layers are described, tensors become nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, cast
+
+from dlspec.diagnostics import Diagnostics, did_you_mean
+from dlspec.elaborate import constants
+from dlspec.elaborate.builder import Builder
+from dlspec.elaborate.calls import bind_block, bind_op, function_op
+from dlspec.elaborate.compare import compare
+from dlspec.elaborate.indexing import index_list, index_tensor, tensor_attribute
+from dlspec.elaborate.values import (
+    POISON,
+    UNBOUND,
+    BlockLayer,
+    BranchLayer,
+    Deferred,
+    Env,
+    Failure,
+    Layer,
+    OpLayer,
+    Ratio,
+    has_poison,
+    has_tensor,
+    kind_of,
+    show,
+)
+from dlspec.ir.dims import Expr
+from dlspec.ir.graph import Value
+from dlspec.ir.init import Init
+from dlspec.ir.op import Op
+from dlspec.ops import FUNCTIONS, LAYERS, by_name
+from dlspec.source import Span
+from dlspec.syntax import ast
+
+_TENSOR_BINARY = {
+    "+": "Add", "-": "Sub", "*": "Mul", "/": "Div", "//": "FloorDiv", "%": "Mod", "**": "Pow",
+    "==": "Equal", "!=": "NotEqual", "<": "Less", "<=": "LessEqual", ">": "Greater", ">=": "GreaterEqual",
+    "and": "And", "or": "Or",
+}  # fmt: skip
+_COMPARISONS = frozenset({"==", "!=", "<", "<=", ">", ">="})
+_LAYER_SYNTAX = (ast.Braces, ast.Repeat, ast.For, ast.Labelled)
+
+Measure = Callable[[BlockLayer, str, Span], Any]
+
+
+class Expressions:
+    """The value of an expression. What flows through layers is the business of the subclass `flow.Elaborator`."""
+
+    def __init__(self, builder: Builder, diagnostics: Diagnostics, measure: Measure | None = None) -> None:
+        self.builder = builder
+        self.diagnostics = diagnostics
+        self.measure = measure
+        self._methods: dict[type[ast.Node], Callable[[Any, Env], Any]] = {
+            ast.Name: self._name,
+            ast.Constant: self._constant,
+            ast.String: self.text,
+            ast.List: self._list,
+            ast.Comprehension: self._comprehension,
+            ast.Unary: self._unary,
+            ast.Binary: self._binary,
+            ast.Call: self._call,
+            ast.Index: self._index,
+            ast.Attribute: self._attribute,
+            ast.Braces: Deferred,
+            ast.Repeat: Deferred,
+            ast.For: Deferred,
+            ast.Labelled: Deferred,
+            ast.If: self._if,
+            ast.Tap: self._tap,
+            ast.Chain: self._chain,
+        }
+
+    def evaluate(self, expression: ast.Expression, env: Env) -> Any:
+        """The value of an expression; POISON after an error inside it was reported. Raises `Failure`."""
+        return self._methods[type(expression)](expression, env)
+
+    # For the subclass
+
+    def run_body(self, body: ast.Body, env: Env, *, apply: bool) -> Any:
+        raise NotImplementedError
+
+    def steps(self, steps: tuple[ast.Expression, ...], flow: Any, env: Env) -> Any:
+        raise NotImplementedError
+
+    # Names and constants
+
+    def _constant(self, node: ast.Constant, env: Env) -> Any:
+        return node.value
+
+    def text(self, node: ast.String, env: Env) -> Any:
+        """The text of a string, its expressions put in."""
+        parts: list[str] = []
+        for part in node.parts:
+            if isinstance(part, str):
+                parts.append(part)
+                continue
+            value = self.evaluate(part, env)
+            if has_poison(value):
+                return POISON
+            parts.append(value if isinstance(value, str) else show(value))
+        return "".join(parts)
+
+    def _name(self, node: ast.Name, env: Env) -> Any:
+        name = node.name
+        value = env.find(name)
+        if value is not UNBOUND:
+            return self._with_defaults(value, name, node.span, env) if type(value) is BlockLayer else value
+        if name in LAYERS:
+            op, pinned = LAYERS[name]
+            return self._with_defaults(OpLayer(op, pinned, name, {}, node.span), name, node.span, env)
+        if name in constants.CONSTANTS:
+            return constants.CONSTANTS[name]
+        raise self._unknown(node, env)
+
+    def _unknown(self, node: ast.Name, env: Env) -> Failure:
+        name = node.name
+        if name in FUNCTIONS or name in constants.FUNCTIONS or name in constants.INITIALISERS:
+            return Failure("DL0308", f"`{name}` is a function", node.span, hint=f"call it: `{name}(...)`")
+        functions = [*FUNCTIONS, *constants.FUNCTIONS, *constants.INITIALISERS]
+        near = did_you_mean(name, [*env.visible(), *LAYERS, *functions])
+        if name[:1].isupper():
+            return Failure("DL0301", f"there is no layer `{name}`", node.span, hint=near or "`dlspec ops` lists them")
+        return Failure("DL0302", f"there is no `{name}` here", node.span, hint=near)
+
+    def _with_defaults(self, layer: OpLayer | BlockLayer, name: str, span: Span, env: Env) -> OpLayer | BlockLayer:
+        """The layer with what `default` statements in scope give it, the innermost last word first."""
+        scope: Env | None = env
+        while scope is not None:
+            for default_name, arguments, at in reversed(scope.defaults):
+                before = at.source is not span.source or at.start < span.start
+                if default_name == name and before:
+                    given = [(a, self.evaluate(a.value, scope)) for a in arguments]
+                    if isinstance(layer, OpLayer):
+                        bound = bind_op(OpLayer(layer.op, layer.pinned, name, {}, span), given, span)
+                        layer = OpLayer(layer.op, layer.pinned, name, bound.arguments | layer.arguments, span)
+                    else:
+                        bound = bind_block(BlockLayer(layer.declaration, layer.module), given, None, span)
+                        merged = bound.arguments | layer.arguments
+                        layer = BlockLayer(layer.declaration, layer.module, merged, span)
+            scope = scope.parent
+        return layer
+
+    # Lists
+
+    def _list(self, node: ast.List, env: Env) -> Any:
+        return [self.evaluate(item, env) for item in node.items]
+
+    def _comprehension(self, node: ast.Comprehension, env: Env) -> Any:
+        values = self.evaluate(node.iterable, env)
+        if values is POISON:
+            return POISON
+        items: list[Any] = []
+        for value in self.iterate(values, node.iterable.span):
+            inner = Env(env, dict(self.unpack(node.targets, value, node.span)))
+            if node.condition is not None:
+                keep = self.condition(node.condition, inner)
+                if keep is POISON:
+                    return POISON
+                if not keep:
+                    continue
+            items.append(self.evaluate(node.item, inner))
+        return items
+
+    def iterate(self, values: Any, span: Span) -> list[Any]:
+        if isinstance(values, list):
+            return values  # type: ignore[reportUnknownVariableType]
+        hint = f"for numbers write `range({values})`" if type(values) is int else ""
+        raise Failure("DL0305", f"this loops over a list, not {kind_of(values)}", span, hint=hint)
+
+    def unpack(self, targets: tuple[ast.Name, ...], value: Any, span: Span) -> list[tuple[str, Any]]:
+        """The names with their values: one takes all, several take a list apart."""
+        names = [target.name for target in targets]
+        if len(names) == 1:
+            return [(names[0], value)]
+        if value is POISON:
+            return [(name, POISON) for name in names]
+        if not isinstance(value, list):
+            raise Failure("DL0305", f"{len(names)} names take a list of {len(names)}, not {kind_of(value)}", span)
+        if len(value) != len(names):  # type: ignore[reportUnknownArgumentType]
+            raise Failure("DL0305", f"{len(names)} names cannot take {len(value)} values", span)  # type: ignore[reportUnknownArgumentType]
+        return list(zip(names, value, strict=True))  # type: ignore[reportUnknownArgumentType]
+
+    # Operators
+
+    def _unary(self, node: ast.Unary, env: Env) -> Any:
+        if node.operator == "not":
+            value = self.evaluate(node.operand, env)
+            if isinstance(value, Value):
+                return self.function(by_name("Not")(), (value,), node.span)
+            return POISON if value is POISON else not self.truth(value, node.operand.span)
+        value = self.evaluate(node.operand, env)
+        if value is POISON:
+            return POISON
+        if isinstance(value, Value):
+            return self.function(FUNCTIONS["neg"](), (value,), node.span)
+        if type(value) in (int, float) or isinstance(value, Expr):
+            return -value
+        if isinstance(value, Ratio):
+            return Ratio(-value.numerator, value.denominator)
+        raise Failure("DL0305", f"`-` takes a number or a tensor, not {kind_of(value)}", node.span)
+
+    def _binary(self, node: ast.Binary, env: Env) -> Any:
+        operator = node.operator
+        left = self.evaluate(node.left, env)
+        if operator in ("and", "or") and not isinstance(left, Value) and left is not POISON:
+            decided = self.truth(left, node.left.span)
+            if decided == (operator == "or"):
+                return decided
+            right = self.evaluate(node.right, env)
+            return right if right is POISON else self.truth(right, node.right.span)
+        right = self.evaluate(node.right, env)
+        if has_poison(left) or has_poison(right):
+            return POISON
+        if operator == "in":
+            if type(right) is not list:
+                raise Failure("DL0305", f"`in` takes a list, not {kind_of(right)}", node.right.span)
+            return left in cast("list[Any]", right)
+        if isinstance(left, Value) or isinstance(right, Value):
+            return self._tensors(node, left, right)
+        if operator in _COMPARISONS:
+            return compare(operator, left, right, self.builder.conditions, node.span)
+        try:
+            return constants.arithmetic(operator, left, right)
+        except constants.ConstantError as error:
+            message = error.message or f"`{operator}` does not go with {kind_of(left)} and {kind_of(right)}"
+            raise Failure("DL0305", message, node.span, hint=error.hint) from None
+
+    def _tensors(self, node: ast.Binary, left: Any, right: Any) -> Any:
+        op = by_name(_TENSOR_BINARY[node.operator])()
+        like = left if isinstance(left, Value) else right
+        values = tuple(self.as_tensor(value, like, node) for value in (left, right))
+        return self.function(op, values, node.span)
+
+    def as_tensor(self, value: Any, like: Value, node: ast.Expression) -> Value:
+        """A number or size beside a tensor, as a 0-d tensor of the tensor's element type."""
+        if isinstance(value, Value):
+            return value
+        dtype = like.type.dtype.label
+        if isinstance(value, Expr):
+            return self.function(by_name("Size")(value, dtype), (), node.span)
+        if type(value) in (int, float, bool):
+            if type(value) is float and not like.type.dtype.is_float and not value.is_integer():
+                raise Failure(
+                    "DL0207", f"{value} beside a tensor of {dtype}", node.span, hint='write `cast(x, "float")` first'
+                )
+            return self.function(by_name("Const")(value, dtype), (), node.span)
+        raise Failure("DL0305", f"a tensor does not go with {kind_of(value)}", node.span)
+
+    def truth(self, value: Any, span: Span) -> bool:
+        if type(value) is bool:
+            return value
+        hint = "tensors are not known while compiling: use `where(condition, a, b)`" if isinstance(value, Value) else ""
+        raise Failure("DL0305", f"a condition is true or false, not {kind_of(value)}", span, hint=hint)
+
+    def condition(self, node: ast.Expression, env: Env) -> Any:
+        """True, False or POISON."""
+        value = self.evaluate(node, env)
+        return POISON if value is POISON else self.truth(value, node.span)
+
+    # Calls
+
+    def _call(self, node: ast.Call, env: Env) -> Any:
+        function = node.function
+        if isinstance(function, ast.Name) and node.branches is None and env.find(function.name) is UNBOUND:
+            if function.name not in LAYERS:
+                return self._function(node, function, env)
+        target = self.evaluate(function, env)
+        given = [(a, self._argument(a, env)) for a in node.arguments]
+        if target is POISON or any(has_poison(value) for _, value in given):
+            return POISON
+        if isinstance(target, OpLayer):
+            layer = bind_op(target, given, node.span)
+            if node.branches is not None:
+                self._check_branches(layer, node)
+                layer.branches, layer.env = node.branches, env
+            return layer
+        if isinstance(target, BlockLayer):
+            branches = None if node.branches is None else [BranchLayer(body, env) for body in node.branches]
+            return bind_block(target, given, branches, node.span)  # type: ignore[reportArgumentType]
+        if isinstance(target, Layer):
+            raise Failure("DL0306", "this layer takes no arguments", node.span, hint="it is complete already")
+        raise Failure("DL0308", f"this cannot be called: it is {kind_of(target)}", node.span)
+
+    def _argument(self, argument: ast.Argument, env: Env) -> Any:
+        return self.evaluate(argument.value, env)
+
+    def _check_branches(self, layer: OpLayer, node: ast.Call) -> None:
+        tensors, branches = layer.op.tensors, node.branches or ()
+        if not tensors or not (tensors[0].startswith("*") or len(tensors) == len(branches) > 1):
+            raise Failure(
+                "DL0306",
+                f"{layer.title} takes one tensor, not branches",
+                node.span,
+                hint="`Concat { a | b }`, `Add { a | b }` and blocks with layer parameters take branches",
+            )
+
+    def _function(self, node: ast.Call, function: ast.Name, env: Env) -> Any:
+        name = function.name
+        given = [(a, self._argument(a, env)) for a in node.arguments]
+        values = [value for _, value in given]
+        if any(has_poison(value) for value in values):
+            return POISON
+        with_tensors = any(has_tensor(value) for value in values)
+        draws = name in FUNCTIONS and bool(values) and isinstance(values[0], list)
+        initial = name in constants.INITIALISERS and not draws
+        if (initial or name in constants.FUNCTIONS) and not with_tensors:
+            positional = [value for argument, value in given if argument.name is None]
+            named = {argument.name.name: value for argument, value in given if argument.name is not None}
+            try:
+                if initial:
+                    return constants.INITIALISERS[name](*positional, **named)
+                return constants.call(name, positional, named)
+            except constants.ConstantError as error:
+                raise Failure("DL0305", error.message, node.span, hint=error.hint) from None
+        if name not in FUNCTIONS:
+            raise self._unknown(function, env)
+        op, inputs = function_op(FUNCTIONS[name], name, given, node.span)
+        return self.function(op, inputs, node.span)
+
+    def function(self, op: Op, inputs: tuple[Value, ...], span: Span) -> Any:
+        """The tensor a function gives, or a list of them where it has several results."""
+        outputs = self.builder.function(op, inputs, span)
+        return outputs[0] if len(outputs) == 1 else list(outputs)
+
+    # Parts of values
+
+    def _index(self, node: ast.Index, env: Env) -> Any:
+        base = self.evaluate(node.base, env)
+        if base is POISON:
+            return POISON
+
+        def part(item: ast.Expression | ast.Slice | None) -> Any:
+            if item is None:
+                return None
+            if isinstance(item, ast.Slice):
+                return slice(part(item.start), part(item.stop), part(item.step))
+            return self.evaluate(item, env)
+
+        items = [part(item) for item in node.items]
+        if any(item is POISON for item in items):
+            return POISON
+        if isinstance(base, Value):
+            return self.function(index_tensor(base, items, node.span), (base,), node.span)
+        return index_list(base, items, node.span)
+
+    def _attribute(self, node: ast.Attribute, env: Env) -> Any:
+        base = self.evaluate(node.base, env)
+        if base is POISON:
+            return POISON
+        if isinstance(base, Value):
+            return tensor_attribute(base, node.name)
+        if isinstance(base, BlockLayer) and isinstance(base.declaration, ast.Network) and self.measure is not None:
+            return self.measure(base, node.name.name, node.name.span)
+        raise Failure("DL0302", f"{kind_of(base)} has no `{node.name.name}`", node.name.span)
+
+    # What may be a layer
+
+    def _if(self, node: ast.If, env: Env) -> Any:
+        chosen = self.condition(node.condition, env)
+        if chosen is POISON:
+            return POISON
+        body = node.then if chosen else node.otherwise
+        if body is None:
+            return OpLayer(*LAYERS["Identity"], "Identity", {}, node.span)
+        return self.run_body(body, Env(env, {}, transparent=True), apply=False)
+
+    def _tap(self, node: ast.Tap, env: Env) -> Any:
+        value = self.evaluate(node.step, env)
+        if isinstance(value, Layer):
+            return Deferred(node, env)
+        env.bind(node.name.name, value)
+        return value
+
+    def _chain(self, node: ast.Chain, env: Env) -> Any:
+        head = node.steps[0]
+        if isinstance(head, _LAYER_SYNTAX):
+            return Deferred(node, env)
+        value = self.evaluate(head, env)
+        if isinstance(value, Layer):
+            return Deferred(node, env)
+        return self.steps(node.steps[1:], value, env)
+
+
+__all__ = ["Expressions", "Init", "Measure"]

@@ -1,0 +1,392 @@
+"""What flows: bodies, their statements and chains."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from dlspec.diagnostics import Diagnostic, Diagnostics, Note, Severity, did_you_mean
+from dlspec.elaborate.apply import Application
+from dlspec.elaborate.builder import Builder
+from dlspec.elaborate.calls import bind_block, bind_op, make_op
+from dlspec.elaborate.compare import expect_condition
+from dlspec.elaborate.constants import as_init
+from dlspec.elaborate.expressions import Measure
+from dlspec.elaborate.shapes import axes_of, check_shape_step
+from dlspec.elaborate.values import (
+    POISON,
+    Abandon,
+    BlockLayer,
+    Env,
+    Failure,
+    Layer,
+    OpLayer,
+    SharedLayer,
+    has_poison,
+    kind_of,
+    show,
+)
+from dlspec.ir.graph import Scope
+from dlspec.ir.init import ZEROS
+from dlspec.ir.types import DTYPES
+from dlspec.ops import LAYERS
+from dlspec.ops.constant import Param
+from dlspec.source import Span
+from dlspec.syntax import ast
+
+MAX_STEPS = 5_000_000
+_LABEL = re.compile(r"[A-Za-z0-9_]+\Z")
+_TRANSPARENT = (ast.Repeat, ast.For, ast.If)
+_FLOWING = (ast.Labelled, ast.Braces, ast.Repeat, ast.For, ast.If)
+
+
+class Elaborator(Application):
+    """Runs the bodies of blocks and networks, with tensors flowing through layers."""
+
+    def __init__(self, builder: Builder, diagnostics: Diagnostics, measure: Measure | None = None) -> None:
+        super().__init__(builder, diagnostics, measure)
+        self._applied = 0
+        self._reported: set[tuple[str, str, int, int]] = set()
+
+    # Errors
+
+    def report(self, failure: Failure) -> None:
+        """Keeps an error, with the block instances it stands in. A place that is instantiated often is reported
+        once."""
+        d = failure.diagnostic
+        trace = tuple(_instances(self.builder.scope))
+        key = (d.code, d.span.source.name, d.span.start, d.span.end)
+        if key not in self._reported:
+            self._reported.add(key)
+            self.diagnostics.add(Diagnostic(d.code, d.message, d.span, d.label, d.notes, d.hint, trace, d.severity))
+        if failure.fatal:
+            raise Abandon
+
+    def warn(self, code: str, message: str, span: Span, hint: str = "") -> None:
+        self.diagnostics.add(Diagnostic(code, message, span, hint=hint, severity=Severity.WARNING))
+
+    # Bodies
+
+    def run_body(self, body: ast.Body, env: Env, *, apply: bool) -> Any:
+        """Runs the statements. The result is the last expression; with ``apply`` a layer there is applied to `x`."""
+        *before, last = body.statements or (None,)
+        for statement in before:
+            self.statement(statement, env)  # type: ignore[reportArgumentType]
+        if last is None:
+            raise Failure("DL0409", "this has no result", body.span, hint="its last line must be an expression")
+        if not isinstance(last, ast.Evaluate):
+            self.statement(last, env)
+            return None
+        try:
+            if not apply:
+                return self.evaluate(last.value, env)
+            return self.head(last.value, env.find("x"), env)
+        except Failure as failure:
+            self.report(failure)
+            return POISON
+
+    def statement(self, node: ast.Statement, env: Env) -> None:
+        """Runs one statement; an error in it is reported and its names are poisoned."""
+        try:
+            match node:
+                case ast.Bind():
+                    for name, value in self.unpack(node.targets, self.evaluate(node.value, env), node.span):
+                        env.bind(name, value)
+                case ast.Shared():
+                    env.bind(node.name.name, self._shared(node, env))
+                case ast.Param():
+                    env.bind(node.name.name, self._param(node, env))
+                case ast.Default():
+                    self._default(node, env)
+                case ast.Expect():
+                    self.expect(node, env)
+                case ast.Evaluate():
+                    self._stand_alone(node.value, env)
+        except Failure as failure:
+            self.report(failure)
+            for name in node.targets if isinstance(node, ast.Bind) else ():
+                env.bind(name.name, POISON)
+            if isinstance(node, ast.Shared | ast.Param):
+                env.bind(node.name.name, POISON)
+
+    def _stand_alone(self, expression: ast.Expression, env: Env) -> None:
+        if isinstance(expression, _TRANSPARENT):
+            # As a statement it runs for the names it binds; nothing flows out of it.
+            self.step(expression, env.find("x"), env)
+            return
+        value = self.evaluate(expression, env)
+        tapped = isinstance(expression, ast.Tap) or (
+            isinstance(expression, ast.Chain) and any(isinstance(step, ast.Tap) for step in expression.steps)
+        )
+        if value is not POISON and not (tapped and not isinstance(value, Layer)):
+            raise Failure(
+                "DL0408",
+                f"nothing uses {kind_of(value)}",
+                expression.span,
+                hint="only the last line of a body is its result: join it to the chain with `->` or give it a name",
+            )
+
+    def _shared(self, node: ast.Shared, env: Env) -> Any:
+        layer = self.evaluate(node.layer, env)
+        if layer is POISON:
+            return POISON
+        if not isinstance(layer, Layer):
+            raise Failure("DL0308", f"`shared` declares a layer, not {kind_of(layer)}", node.layer.span)
+        self.builder.reserve(node.name.name, node.span)
+        return SharedLayer(layer, node.name.name, self.builder.level.path, node.span)
+
+    def _param(self, node: ast.Param, env: Env) -> Any:
+        if node.type.axes is None or node.type.name not in DTYPES:
+            raise Failure("DL0305", f"`{node.kind}` needs a type such as float[C, 1, 1]", node.type.span)
+        shape = axes_of(node.type, env, self)
+        initial = ZEROS
+        if node.initial is not None:
+            value = self.evaluate(node.initial, env)
+            if has_poison(value):
+                return POISON
+            made = as_init(value)
+            if made is None:
+                raise Failure(
+                    "DL0305",
+                    f"a weight begins as a number, nested lists or an initialiser, not {kind_of(value)}",
+                    node.initial.span,
+                )
+            initial = made
+        if has_poison(shape):
+            return POISON
+        op = Param(node.name.name, tuple(shape), initial, node.kind, DTYPES[node.type.name])
+        return self.builder.declare(op, node.name.name, node.span)
+
+    def _default(self, node: ast.Default, env: Env) -> None:
+        target = env.find(node.layer.name)
+        if node.layer.name not in LAYERS and not isinstance(target, BlockLayer):
+            raise self._unknown(node.layer, env)
+        given = [(a, self.evaluate(a.value, env)) for a in node.arguments]
+        for argument in node.arguments:
+            if argument.name is None:
+                raise Failure("DL0306", "`default` takes arguments by name", argument.span)
+        if isinstance(target, BlockLayer):
+            bind_block(BlockLayer(target.declaration, target.module), given, None, node.span)
+        else:
+            op, pinned = LAYERS[node.layer.name]
+            bind_op(OpLayer(op, pinned, node.layer.name, {}, node.span), given, node.span)
+        env.defaults.append((node.layer.name, node.arguments, node.span))
+
+    def expect(self, node: ast.Expect, env: Env) -> None:
+        """Raises `Failure` unless the condition holds; one on sizes becomes a precondition of the network."""
+        message = self.evaluate(node.message, env) if node.message else None
+        holds = expect_condition(node.condition, env, self)
+        if holds is POISON or holds:
+            return
+        shown = message if isinstance(message, str) else f"expected {node.condition.span.text}"
+        raise Failure("DL0401", shown, node.condition.span, label=self._sides(node.condition, env))
+
+    def _sides(self, condition: ast.Expression, env: Env) -> str:
+        if isinstance(condition, ast.Binary) and condition.operator in ("==", "!=", "<", "<=", ">", ">="):
+            left, right = self.evaluate(condition.left, env), self.evaluate(condition.right, env)
+            return f"{show(left)} {condition.operator} {show(right)} is false"
+        return "this is false"
+
+    def outputs(self, declaration: ast.Network, env: Env) -> list[Any]:
+        """The values of the names after the arrow: one name takes the last expression, several are bound in the
+        body."""
+        for condition in declaration.where:
+            if expect_condition(condition, env, self) is False:
+                raise Failure("DL0401", f"`where {condition.span.text}` does not hold", condition.span)
+        result = self.run_body(declaration.body, env, apply=True)
+        names = [output.name for output in declaration.outputs]
+        if len(names) == 1 and result is not None:
+            return [result]
+        values: list[Any] = []
+        for name in names:
+            if name.name not in env.names:
+                raise Failure(
+                    "DL0409", f"the output `{name.name}` is not bound in the body", name.span,
+                    hint=did_you_mean(name.name, env.names) or f"write `{name.name} = ...`",
+                )  # fmt: skip
+            values.append(env.names[name.name])
+        return values
+
+    # Chains
+
+    def head(self, expression: ast.Expression, flow: Any, env: Env) -> Any:
+        """The last expression of a body: a tensor or list is the result, a layer is applied to what flows."""
+        if isinstance(expression, ast.Chain):
+            return self.steps(expression.steps[1:], self.head(expression.steps[0], flow, env), env)
+        if isinstance(expression, ast.Tap):
+            value = self.head(expression.step, flow, env)
+            env.bind(expression.name.name, value)
+            return value
+        if isinstance(expression, _FLOWING):
+            return self.step(expression, flow, env)
+        value = self.evaluate(expression, env)
+        if isinstance(value, Layer):
+            return self.apply(value, flow, expression.span)
+        return value
+
+    def steps(self, steps: tuple[ast.Expression, ...], flow: Any, env: Env) -> Any:
+        for step in steps:
+            try:
+                if has_poison(flow):
+                    self._examine(step, env)
+                else:
+                    flow = self.step(step, flow, env)
+            except Failure as failure:
+                self.report(failure)
+                flow = POISON
+                if isinstance(step, ast.Tap):
+                    env.bind(step.name.name, POISON)
+        return flow
+
+    def _examine(self, step: ast.Expression, env: Env) -> None:
+        """Finds wrong names and arguments in a step that nothing flows into, since a step before it failed."""
+        match step:
+            case ast.Tap():
+                env.bind(step.name.name, POISON)
+                self._examine(step.step, env)
+            case ast.Labelled():
+                self._examine(step.layer, env)
+            case ast.Name() | ast.Call():
+                layer = self.evaluate(step, env)
+                if isinstance(layer, OpLayer):
+                    make_op(layer)
+            case _:
+                pass
+
+    def step(self, node: ast.Expression, flow: Any, env: Env, label: str | None = None) -> Any:
+        """What comes out of one step of a chain."""
+        self._applied += 1
+        if self._applied > MAX_STEPS:
+            raise Failure("DL0407", f"the network takes more than {MAX_STEPS:,} steps to build", node.span, fatal=True)
+        match node:
+            case ast.Chain():
+                return self.steps(node.steps, flow, env)
+            case ast.Tap():
+                value = self.step(node.step, flow, env)
+                env.bind(node.name.name, value)
+                return value
+            case ast.Labelled():
+                name = self._label(node, env)
+                return POISON if name is POISON else self.step(node.layer, flow, env, name)
+            case ast.Braces():
+                return self._braces(node, flow, env, label)
+            case ast.Repeat():
+                return self._repeat(node, flow, env, label)
+            case ast.For():
+                return self._for(node, flow, env, label)
+            case ast.If():
+                return self._flow_if(node, flow, env, label)
+            case ast.List() if label is None:
+                return check_shape_step(node, flow, env, self)
+            case _:
+                value = self.evaluate(node, env)
+                if value is POISON:
+                    return POISON
+                if not isinstance(value, Layer):
+                    what = "a label names a layer" if label else "a step of a chain is a layer"
+                    hint = _suggest_layer(node)
+                    raise Failure("DL0308", f"{what}, and this is {kind_of(value)}", node.span, hint=hint)
+                return self.apply(value, flow, node.span, label)
+
+    def _label(self, node: ast.Labelled, env: Env) -> Any:
+        label = node.label.name if isinstance(node.label, ast.Name) else self.text(node.label, env)
+        if label is not POISON and not _LABEL.match(label):
+            raise Failure("DL0305", f'"{label}" cannot be a label', node.label.span, hint="letters, digits and _ only")
+        return label
+
+    def _braces(self, node: ast.Braces, flow: Any, env: Env, label: str | None) -> Any:
+        body, *more = node.branches
+        if more:
+            return self.branches(node.branches, flow, env, node.span, label)
+        if label is None:
+            return self.body(body, flow, env, transparent=False)
+        with self.level(label, node.span):
+            return self.body(body, flow, env, transparent=False)
+
+    def branches(
+        self, bodies: tuple[ast.Body, ...], flow: Any, env: Env, span: Span, label: str | None = None
+    ) -> list[Any]:
+        """What comes out of each branch."""
+        with self.level(label, span) if label is not None else self.builder.region("branches", span):
+            results: list[Any] = []
+            for body in bodies:
+                with self.builder.region("branch", body.span):
+                    results.append(self.body(body, flow, env, transparent=False))
+            return results
+
+    def body(
+        self, body: ast.Body, flow: Any, env: Env, *, transparent: bool, names: dict[str, Any] | None = None
+    ) -> Any:
+        """What a body makes of what flows into it, as its `x`."""
+        result = self.run_body(body, Env(env, {"x": flow, **(names or {})}, transparent=transparent), apply=True)
+        if result is None and not transparent:
+            raise Failure("DL0409", "this has no result", body.span, hint="its last line must be an expression")
+        return result
+
+    def _loop(self, flow: Any, result: Any) -> Any:
+        """A body that only binds names lets the value flow by."""
+        return flow if result is None else result
+
+    def _repeat(self, node: ast.Repeat, flow: Any, env: Env, label: str | None) -> Any:
+        count = self.evaluate(node.count, env)
+        if count is POISON:
+            return POISON
+        if type(count) is not int or count < 0:
+            raise Failure("DL0305", f"`repeat` takes how often, not {kind_of(count)}", node.count.span)
+        if label is not None:
+            with self.level(label, node.span):
+                return self._repeat(node, flow, env, None)
+        with self.builder.region("repeat", node.span, arguments={"count": count}):
+            for _ in range(count):
+                if has_poison(flow):
+                    return POISON
+                with self.builder.region("iteration", node.body.span):
+                    flow = self._loop(flow, self.body(node.body, flow, env, transparent=True))
+        return flow
+
+    def _for(self, node: ast.For, flow: Any, env: Env, label: str | None) -> Any:
+        values = self.evaluate(node.iterable, env)
+        if values is POISON:
+            return POISON
+        if label is not None:
+            with self.level(label, node.span):
+                return self._for(node, flow, env, None)
+        with self.builder.region("for", node.span):
+            for value in self.iterate(values, node.iterable.span):
+                if has_poison(flow):
+                    return POISON
+                names = dict(self.unpack(node.targets, value, node.span))
+                with self.builder.region("iteration", node.body.span, arguments=names):
+                    flow = self._loop(flow, self.body(node.body, flow, env, transparent=True, names=names))
+        return flow
+
+    def _flow_if(self, node: ast.If, flow: Any, env: Env, label: str | None) -> Any:
+        chosen = self.condition(node.condition, env)
+        if chosen is POISON:
+            return POISON
+        body = node.then if chosen else node.otherwise
+        if body is None:
+            return flow
+        if label is not None:
+            with self.level(label, node.span):
+                return self._loop(flow, self.body(body, flow, env, transparent=True))
+        with self.builder.region("if", node.span):
+            return self._loop(flow, self.body(body, flow, env, transparent=True))
+
+
+def _suggest_layer(node: ast.Expression) -> str:
+    if isinstance(node, ast.Call) and isinstance(node.function, ast.Name):
+        return f"`{node.function.name}(...)` is a value; inside braces the flow is `x`: `-> {{ {node.span.text} }}`"
+    return "inside braces what flows is called `x`: `-> { x * 2 }`"
+
+
+def _instances(scope: Scope) -> list[Note]:
+    """The block instances around a place, outermost first."""
+    notes = [
+        Note(inner.span, f"in {inner.declaration}({', '.join(f'{k}={show(v)}' for k, v in inner.arguments.items())})")
+        for inner in scope.ancestors()
+        if inner.declaration and inner.parent is not None
+    ][::-1]
+    if len(notes) > 8:
+        return [*notes[:4], Note(notes[4].span, f"... {len(notes) - 7} more ..."), *notes[-3:]]
+    return notes

@@ -1,0 +1,83 @@
+"""`value[...]` and `tensor.attribute`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dlspec.diagnostics import did_you_mean
+from dlspec.elaborate.values import Failure, is_dim, kind_of
+from dlspec.ir.fields import FieldError
+from dlspec.ir.graph import Value
+from dlspec.ir.op import Op
+from dlspec.ops import by_name
+from dlspec.source import Span
+from dlspec.syntax import ast
+
+
+def index_list(base: Any, items: list[Any], span: Span) -> Any:
+    """An item or a slice of a list or string. Raises `Failure`."""
+    if not isinstance(base, list | str):
+        raise Failure("DL0305", f"{kind_of(base)} has no parts", span)
+    if len(items) != 1:
+        raise Failure("DL0305", "a list takes one index", span)
+    (item,) = items
+    if not isinstance(item, slice) and type(item) is not int:
+        raise Failure("DL0305", f"an index is an int, not {kind_of(item)}", span)
+    try:
+        return base[item]  # type: ignore[reportUnknownVariableType]
+    except IndexError:
+        size = len(base)  # type: ignore[reportUnknownArgumentType]
+        raise Failure("DL0305", f"there is no item {item} in a list of {size}", span) from None
+    except (TypeError, ValueError):
+        raise Failure("DL0305", "the parts of a slice are ints", span) from None
+
+
+def index_tensor(base: Value, items: list[Any], span: Span) -> Op:
+    """The operator of `x[0, 1:, none]`."""
+    coded: list[tuple[Any, ...]] = []
+    for item in items:
+        if type(item) is slice:
+            coded.append(("slice", item.start, item.stop, item.step))
+        elif item is None:
+            coded.append(("new",))
+        elif is_dim(item):
+            coded.append(("at", item))
+        else:
+            raise Failure("DL0305", f"a tensor is indexed by ints and slices, not {kind_of(item)}", span)
+    try:
+        return by_name("Index")(tuple(coded))
+    except FieldError as error:
+        raise Failure("DL0305", str(error), span) from None
+
+
+_AXES = {"batch": 0, "channels": 1, "features": -1}
+_SPATIAL = {"height": -2, "width": -1, "depth": -3, "length": -1}
+_WHOLE = ("shape", "spatial", "rank", "dtype")
+
+
+def tensor_attribute(tensor: Value, name: ast.Name) -> Any:
+    """`x.channels` and its like. Raises `Failure`."""
+    type_, wanted = tensor.type, name.name
+    match wanted:
+        case "shape":
+            return list(type_.shape)
+        case "spatial":
+            return list(type_.spatial)
+        case "rank":
+            return type_.rank
+        case "dtype":
+            return type_.dtype.label
+        case _ if wanted in _AXES:
+            axis = _AXES[wanted]
+            if type_.rank <= axis or type_.rank == 0:
+                raise Failure("DL0202", f"{type_} has no {wanted}", name.span)
+            return type_.shape[axis]
+        case _ if wanted in _SPATIAL:
+            space, back = type_.spatial, -_SPATIAL[wanted]
+            if len(space) < back or (wanted == "length" and len(space) != 1):
+                raise Failure("DL0202", f"{type_} has no {wanted}", name.span)
+            return space[-back]
+        case _:
+            known = [*_AXES, *_SPATIAL, *_WHOLE]
+            hint = did_you_mean(wanted, known) or f"a tensor has {', '.join(known)}"
+            raise Failure("DL0302", f"a tensor has no `{wanted}`", name.span, hint=hint)

@@ -1,0 +1,173 @@
+"""Files and what they import from each other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dlspec.diagnostics import Diagnostics, DlspecError, Note, did_you_mean
+from dlspec.elaborate.builder import Builder
+from dlspec.elaborate.flow import Elaborator
+from dlspec.elaborate.values import POISON, BlockLayer, Env, Failure
+from dlspec.ir.conditions import Conditions
+from dlspec.ir.graph import Graph, Scope
+from dlspec.resources import resource
+from dlspec.source import Source, Span
+from dlspec.syntax import ast
+from dlspec.syntax.parser import parse
+
+SUFFIX = ".dlspec"
+
+
+class Module:
+    """A file: its declarations by name in ``env``, imports included."""
+
+    def __init__(self, file: ast.File) -> None:
+        self.file = file
+        self.env = Env(None, {}, self)
+
+    @property
+    def networks(self) -> dict[str, ast.Network]:
+        return {d.name.name: d for d in self.file.declarations if isinstance(d, ast.Network)}
+
+    @property
+    def blocks(self) -> dict[str, ast.Block]:
+        return {d.name.name: d for d in self.file.declarations if isinstance(d, ast.Block)}
+
+
+class Loader:
+    """Reads files and what they import, each once."""
+
+    def __init__(self, diagnostics: Diagnostics) -> None:
+        self.diagnostics = diagnostics
+        self._modules: dict[Path, Module] = {}
+        self._loading: list[tuple[Path, Span | None]] = []
+
+    def load(self, source: Source) -> Module:
+        """The module of a source. Raises `DlspecError` for one that does not parse; other errors go to
+        ``diagnostics``."""
+        path = source.path.resolve() if source.path else Path(source.name)
+        self._loading.append((path, None))
+        try:
+            module = self._modules[path] = Module(parse(source))
+            self._declare(module)
+            return module
+        finally:
+            self._loading.pop()
+
+    def _declare(self, module: Module) -> None:
+        names: dict[str, Span] = {}
+        for declaration in module.file.declarations:
+            try:
+                match declaration:
+                    case ast.Import():
+                        self._import(declaration, module, names)
+                    case ast.Block() | ast.Network():
+                        _take(names, declaration.name)
+                        module.env.names[declaration.name.name] = BlockLayer(declaration, module)
+                    case ast.Train():
+                        _take(names, declaration.name)
+                    case _:
+                        pass
+            except Failure as failure:
+                self.diagnostics.add(failure.diagnostic)
+        elaborator = constant_elaborator(self.diagnostics)
+        for declaration in module.file.declarations:
+            if isinstance(declaration, ast.Bind | ast.Default):
+                elaborator.statement(declaration, module.env)
+
+    def _import(self, node: ast.Import, module: Module, names: dict[str, Span]) -> None:
+        try:
+            other = self._imported(node, module)
+        except Failure:
+            for imported in node.names:
+                module.env.names[(imported.alias or imported.name).name] = POISON
+            raise
+        for imported in node.names:
+            local = imported.alias or imported.name
+            _take(names, local)
+            name = imported.name.name
+            module.env.names[local.name] = other.env.names.get(name, POISON)
+            if name not in other.env.names:
+                known = [*other.env.names]
+                self.diagnostics.add(
+                    Failure(
+                        "DL0405", f"{'.'.join(node.path)} has no `{name}`", imported.name.span,
+                        hint=did_you_mean(name, known) or f"it has {', '.join(known)}",
+                    ).diagnostic
+                )  # fmt: skip
+
+    def _imported(self, node: ast.Import, module: Module) -> Module:
+        path = _find(node, module)
+        for index, (loading, _) in enumerate(self._loading):
+            if loading == path:
+                cycle = [p.stem for p, _ in self._loading[index:]] + [path.stem]
+                notes = tuple(Note(at, "this import leads there") for _, at in self._loading[index + 1 :] if at)
+                raise Failure(
+                    "DL0403", f"these files import each other: {' -> '.join(cycle)}", node.span, notes=notes,
+                    hint="move what both need to a third file",
+                )  # fmt: skip
+        if path in self._modules:
+            return self._modules[path]
+        source = read_source(path, _display(path, module))
+        self._loading.append((path, node.span))
+        try:
+            other = self._modules[path] = Module(parse(source))
+            self._declare(other)
+            return other
+        except DlspecError as error:
+            self.diagnostics.extend(error.diagnostics)
+            raise Failure("DL0404", f"{source.name} has errors", node.span) from None
+        finally:
+            self._loading.pop()
+
+
+def _find(node: ast.Import, module: Module) -> Path:
+    if node.level == 0:
+        if node.path[0] != "std":
+            raise Failure(
+                "DL0404", f"there is no library `{node.path[0]}`", node.span,
+                hint=f"`from .{'.'.join(node.path)} import ...` is a file beside this one; `std` is the library",
+            )  # fmt: skip
+        folder, parts = resource("specs"), node.path[1:]
+    else:
+        here = module.file.source.path
+        if here is None:
+            raise Failure("DL0404", "a text without a file has no neighbours to import", node.span)
+        folder, parts = here.resolve().parent, node.path
+        for _ in range(node.level - 1):
+            folder = folder.parent
+    path = folder.joinpath(*parts).with_suffix(SUFFIX) if parts else folder
+    if not path.is_file():
+        candidates = sorted(p.stem for p in path.parent.glob(f"*{SUFFIX}")) if path.parent.is_dir() else []
+        wanted = parts[-1] if parts else ""
+        raise Failure(
+            "DL0404", f"there is no file {path.name} in {'std' if node.level == 0 else 'this folder'}", node.span,
+            hint=did_you_mean(wanted, candidates) or (f"std has {', '.join(candidates)}" if node.level == 0 else ""),
+        )  # fmt: skip
+    return path.resolve()
+
+
+def _display(path: Path, module: Module) -> str:
+    """The name of an imported file in messages: as the importing file's own name leads there."""
+    here = module.file.source
+    if here.path is not None and path.parent == here.path.resolve().parent:
+        return str(Path(here.name).with_name(path.name))
+    return str(path) if not path.is_relative_to(resource("specs")) else f"std/{path.relative_to(resource('specs'))}"
+
+
+def _take(names: dict[str, Span], name: ast.Name) -> None:
+    if name.name in names:
+        note = Note(names[name.name], "the first one is here")
+        raise Failure("DL0307", f"`{name.name}` is declared twice", name.span, notes=(note,))
+    names[name.name] = name.span
+
+
+def read_source(path: Path, name: str) -> Source:
+    """Reads a file. Raises OSError or UnicodeDecodeError."""
+    return Source(name, path.read_text(encoding="utf-8"), path)
+
+
+def constant_elaborator(diagnostics: Diagnostics) -> Elaborator:
+    """Evaluates what stands outside networks: constants, layers and expectations."""
+    span = Span(Source("", ""), 0, 0)
+    return Elaborator(Builder(Graph("", Scope("network", None, span)), Conditions()), diagnostics)

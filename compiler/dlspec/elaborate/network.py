@@ -1,0 +1,191 @@
+"""Elaborates a network of a file into a graph."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from dlspec.diagnostics import Diagnostics, did_you_mean
+from dlspec.elaborate.builder import Builder
+from dlspec.elaborate.calls import bind_block, is_input
+from dlspec.elaborate.expressions import Measure
+from dlspec.elaborate.flow import Elaborator
+from dlspec.elaborate.modules import Module
+from dlspec.elaborate.values import UNBOUND, Abandon, BlockLayer, Env, Failure, has_poison, is_dim, kind_of
+from dlspec.ir.conditions import Conditions
+from dlspec.ir.dims import symbol
+from dlspec.ir.graph import Graph, Node, Output, Scope, Value
+from dlspec.ir.types import DTYPES, TensorType
+from dlspec.syntax import ast
+
+# A block instance takes about 15 Python frames, and 200 of them may be nested.
+RECURSION_LIMIT = 20_000
+
+
+@contextmanager
+def deep_recursion() -> Generator[None]:
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(max(limit, RECURSION_LIMIT))
+    try:
+        yield
+    finally:
+        sys.setrecursionlimit(limit)
+
+
+def elaborate_network(
+    module: Module,
+    declaration: ast.Network,
+    settings: Mapping[str, Any],
+    sizes: Mapping[str, int],
+    diagnostics: Diagnostics,
+    measure: Measure | None = None,
+) -> Graph | None:
+    """The graph of a network, or None where ``diagnostics`` has new errors.
+
+    ``settings`` replace the defaults of its parameters, ``sizes`` turn symbols of its signature into numbers.
+    """
+    root = Scope("network", None, declaration.name.span, "", declaration.name.name, declaration.span)
+    graph = Graph(declaration.name.name, root)
+    conditions = Conditions()
+    elaborator = Elaborator(Builder(graph, conditions), diagnostics, measure)
+    before = len(diagnostics.errors)
+    with deep_recursion():
+        try:
+            _elaborate(elaborator, graph, module, declaration, settings, sizes)
+        except Failure as failure:
+            try:
+                elaborator.report(failure)
+            except Abandon:
+                return None
+        except Abandon:
+            return None
+    if len(diagnostics.errors) > before:
+        return None
+    graph.conditions = conditions.simplified()
+    _check_defaults(graph, declaration, diagnostics)
+    return graph if len(diagnostics.errors) == before else None
+
+
+def _elaborate(
+    elaborator: Elaborator,
+    graph: Graph,
+    module: Module,
+    declaration: ast.Network,
+    settings: Mapping[str, Any],
+    sizes: Mapping[str, int],
+) -> None:
+    env = Env(module.env, {})
+    span = declaration.name.span
+    given = [
+        (ast.Argument(span, ast.Name(span, name), ast.Constant(span, None)), value) for name, value in settings.items()
+    ]
+    layer = bind_block(BlockLayer(declaration, module), given, None, span)
+    elaborator.bind_parameters(layer, env, span)
+    if has_poison(list(env.names.values())):
+        return
+    graph.settings = dict(env.names)
+    graph.root.arguments = dict(env.names)
+    for parameter in declaration.parameters:
+        if parameter.type is not None and is_input(declaration, parameter):
+            value = _input(elaborator, graph, parameter, parameter.type, env, sizes)
+            graph.inputs.append(value)
+    _refuse_unknown_sizes(graph, declaration, sizes)
+    for value in graph.inputs:
+        env.names[value.name] = value
+    outputs = elaborator.outputs(declaration, env)
+    if has_poison(outputs):
+        return
+    for output, value in zip(declaration.outputs, outputs, strict=True):
+        _output(graph, output, value)
+    if not any(not output.training for output in graph.outputs):
+        raise Failure("DL0409", f"`{graph.name}` has no output outside of training", declaration.name.span)
+    _mark_training(graph)
+
+
+def _input(
+    elaborator: Elaborator, graph: Graph, parameter: ast.Parameter, type_: ast.Type, env: Env, sizes: Mapping[str, int]
+) -> Value:
+    if parameter.default is not None:
+        raise Failure("DL0305", "an input has no default", parameter.default.span)
+    if type_.name not in DTYPES:
+        raise Failure("DL0302", f"there is no element type `{type_.name}`", type_.span, hint=", ".join(DTYPES))
+    shape: list[Any] = []
+    for axis in type_.axes or ():
+        name = axis.size.name if isinstance(axis.size, ast.Name) else ""
+        known = env.find(name) is not UNBOUND if name else True
+        if not known and name[:1].isupper():
+            graph.symbols[name] = None
+            if name in sizes:
+                graph.sizes[name] = sizes[name]
+            env.names[name] = sizes[name] if name in sizes else symbol(name)
+        if axis.default is not None:
+            if name not in graph.symbols:
+                raise Failure("DL0305", "only a symbol has a default size, as in `H = 224`", axis.span)
+            default = elaborator.evaluate(axis.default, env)
+            if type(default) is not int or default < 1:
+                raise Failure("DL0305", f"a size is a positive int, not {kind_of(default)}", axis.default.span)
+            graph.symbols[name] = default
+        size = elaborator.evaluate(axis.size, env)
+        if not is_dim(size):
+            raise Failure("DL0305", f"a size is an int, not {kind_of(size)}", axis.span)
+        if isinstance(size, int) and size < 1:
+            raise Failure("DL0201", f"a size of {size}", axis.span)
+        shape.append(size)
+    return Value(parameter.name.name, TensorType(DTYPES[type_.name], tuple(shape)), None, parameter.span)
+
+
+def _refuse_unknown_sizes(graph: Graph, declaration: ast.Network, sizes: Mapping[str, int]) -> None:
+    for name, size in sizes.items():
+        if name not in graph.symbols:
+            known = list(graph.symbols)
+            raise Failure(
+                "DL0302", f"`{graph.name}` has no size `{name}`", declaration.name.span,
+                hint=did_you_mean(name, known) or f"it has {', '.join(known) or 'none'}",
+            )  # fmt: skip
+        if size < 1:
+            raise Failure("DL0201", f"the size {name} = {size} is not positive", declaration.name.span)
+
+
+def _output(graph: Graph, output: ast.Output, value: Any) -> None:
+    if value is None and output.training:
+        return
+    if not isinstance(value, Value):
+        several = "several outputs are several names after the arrow, each bound in the body"
+        raise Failure(
+            "DL0409", f"the output `{output.name.name}` is {kind_of(value)}, not a tensor", output.name.span,
+            hint=several if isinstance(value, list) else "",
+        )  # fmt: skip
+    graph.outputs.append(Output(output.name.name, value, output.training))
+
+
+def _mark_training(graph: Graph) -> None:
+    """Marks the nodes that only training outputs need."""
+    inference = _reached(output.value for output in graph.outputs if not output.training)
+    training = _reached(output.value for output in graph.outputs if output.training)
+    for node in training - inference:
+        node.training = True
+
+
+def _reached(values: Iterator[Value]) -> set[Node]:
+    seen: set[Node] = set()
+    stack = [value.producer for value in values]
+    while stack:
+        node = stack.pop()
+        if node is not None and node not in seen:
+            seen.add(node)
+            stack.extend(value.producer for value in node.inputs)
+    return seen
+
+
+def _check_defaults(graph: Graph, declaration: ast.Network, diagnostics: Diagnostics) -> None:
+    sizes = {name: size for name, size in graph.symbols.items() if size is not None and name not in graph.sizes}
+    for condition in graph.conditions:
+        if condition.symbols <= sizes.keys() and not condition.holds(sizes):
+            shown = ", ".join(f"{name} = {sizes[name]}" for name in sorted(condition.symbols))
+            failure = Failure(
+                "DL0201", f"the default size {shown} breaks `{condition}`, which `{graph.name}` needs",
+                declaration.name.span, hint="choose a default that fits",
+            )  # fmt: skip
+            diagnostics.add(failure.diagnostic)

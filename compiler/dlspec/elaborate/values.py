@@ -1,0 +1,245 @@
+"""The values that exist while a spec is elaborated.
+
+Tensors are `ir.graph.Value`; constants are Python's own (int, `dims.Expr`, float, bool, str, None, list) and `Ratio`;
+layers are the classes here. `POISON` stands for a value whose making already reported an error: whatever it meets
+becomes POISON too, so that one mistake is reported once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from dlspec.diagnostics import Diagnostic, Note
+from dlspec.ir.dims import Dim, Expr
+from dlspec.ir.fields import describe
+from dlspec.ir.graph import Value
+from dlspec.ir.init import Init
+from dlspec.ir.op import Op
+from dlspec.source import Span
+from dlspec.syntax import ast
+
+if TYPE_CHECKING:
+    from dlspec.elaborate.modules import Module
+
+
+class Failure(Exception):
+    """One error, on its way to the place that reports it and goes on."""
+
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        span: Span,
+        *,
+        label: str = "",
+        hint: str = "",
+        notes: tuple[Note, ...] = (),
+        fatal: bool = False,
+    ) -> None:
+        """``fatal`` ends the elaboration of the network: what follows would only repeat the error."""
+        super().__init__(message)
+        self.fatal = fatal
+        self.diagnostic = Diagnostic(code, message, span, label, notes, hint)
+
+
+class Abandon(Exception):
+    """Ends the elaboration of a network after a fatal error that is reported."""
+
+
+class _Poison:
+    def __repr__(self) -> str:
+        return "POISON"
+
+
+POISON: Final = _Poison()
+UNBOUND: Final = object()
+
+
+@dataclass(frozen=True, slots=True)
+class Ratio:
+    """`H / 4`: what `ceil` and `floor` make a dimension of."""
+
+    numerator: Dim
+    denominator: Dim
+
+    def __str__(self) -> str:
+        return f"{self.numerator} / {self.denominator}"
+
+
+class Env:
+    """Names and what they stand for.
+
+    A ``transparent`` one (the body of an `if`, a `for` or a `repeat`) holds only `x` and the loop's own names: other
+    names bound in it belong to the environment around it.
+    """
+
+    __slots__ = ("defaults", "module", "names", "parent", "transparent")
+
+    def __init__(
+        self, parent: Env | None, names: dict[str, Any], module: Module | None = None, transparent: bool = False
+    ) -> None:
+        self.parent = parent
+        self.names = names
+        self.module: Module | None = module or (parent.module if parent else None)
+        self.transparent = transparent
+        self.defaults: list[tuple[str, tuple[ast.Argument, ...], Span]] = []
+
+    def find(self, name: str) -> Any:
+        env: Env | None = self
+        while env is not None:
+            if name in env.names:
+                return env.names[name]
+            env = env.parent
+        return UNBOUND
+
+    def bind(self, name: str, value: Any) -> None:
+        env = self
+        while env.transparent and name not in env.names and env.parent is not None:
+            env = env.parent
+        env.names[name] = value
+
+    def visible(self) -> list[str]:
+        names: list[str] = []
+        env: Env | None = self
+        while env is not None:
+            names.extend(env.names)
+            env = env.parent
+        return names
+
+
+class Layer:
+    """A function of tensors. ``title`` is how messages call it."""
+
+    __slots__ = ()
+    title: str = "a layer"
+
+
+@dataclass(slots=True, eq=False)
+class OpLayer(Layer):
+    """A built-in layer with the arguments given so far, by field or tensor name, and branches if any."""
+
+    op: type[Op]
+    pinned: int | None
+    name: str
+    arguments: dict[str, tuple[Any, Span]]
+    span: Span
+    branches: tuple[ast.Body, ...] | None = None
+    env: Env | None = None
+    called: bool = False
+    made: Op | None = None
+
+    @property
+    def title(self) -> str:  # type: ignore[override]
+        return f"`{self.name}`"
+
+
+@dataclass(slots=True, eq=False)
+class BlockLayer(Layer):
+    """A block or network of a spec, with the arguments given so far by parameter name."""
+
+    declaration: ast.Block | ast.Network
+    module: Module
+    arguments: dict[str, tuple[Any, Span]] = field(default_factory=lambda: {})
+    span: Span | None = None
+    called: bool = False
+
+    @property
+    def title(self) -> str:  # type: ignore[override]
+        return f"`{self.declaration.name.name}`"
+
+
+@dataclass(slots=True, eq=False)
+class Deferred(Layer):
+    """An expression that becomes a tensor once something flows into it: a chain of layers, braces, a loop."""
+
+    expression: ast.Expression
+    env: Env
+
+
+@dataclass(slots=True, eq=False)
+class BranchLayer(Layer):
+    """One branch of braces, handed to a block as a layer."""
+
+    body: ast.Body
+    env: Env
+
+
+@dataclass(slots=True, eq=False)
+class SharedLayer(Layer):
+    """A layer declared by `shared`: every use has the weights at ``label`` below the path ``home``."""
+
+    layer: Layer
+    label: str
+    home: str
+    span: Span
+
+    @property
+    def title(self) -> str:  # type: ignore[override]
+        return f"`{self.label}`"
+
+
+def as_list(value: Any) -> list[Any]:
+    """The value if it is a list, else a list of it."""
+    return cast("list[Any]", value) if isinstance(value, list) else [value]
+
+
+def is_dim(value: Any) -> bool:
+    return type(value) is int or isinstance(value, Expr)
+
+
+def has_tensor(value: Any) -> bool:
+    """Whether there is a tensor in the value, at any depth of lists."""
+    if isinstance(value, list):
+        return any(has_tensor(item) for item in value)  # type: ignore[reportUnknownVariableType]
+    return isinstance(value, Value)
+
+
+def has_poison(value: Any) -> bool:
+    if isinstance(value, list):
+        return any(has_poison(item) for item in value)  # type: ignore[reportUnknownVariableType]
+    return value is POISON
+
+
+def kind_of(value: Any) -> str:
+    """What a value is, for messages: with its article, and the value itself where it is short."""
+    match value:
+        case Value():
+            return f"a tensor {value.type}"
+        case Layer():
+            return f"the layer {value.title}" if value.title != "a layer" else "a layer"
+        case bool() | None:
+            return describe(value)
+        case int() | float():
+            return f"the number {value}"
+        case Expr() | Ratio():
+            return f"the size {value}"
+        case str():
+            return f'the string "{value}"'
+        case list():
+            tensors = has_tensor(value)  # type: ignore[reportUnknownArgumentType]
+            return f"a list of {len(value)} tensors" if tensors else f"the list {show(value)}"  # type: ignore[reportUnknownArgumentType]
+        case Init():
+            return f"the initialiser {value.kind}"
+        case _:
+            return str(value)
+
+
+def show(value: Any) -> str:
+    """A value as it would be written in a spec; layers and tensors by a short description."""
+    match value:
+        case Value():
+            return str(value.type)
+        case Layer():
+            return value.title.strip("`") if value.title != "a layer" else "{ ... }"
+        case list():
+            return f"[{', '.join(show(item) for item in value)}]"  # type: ignore[reportUnknownVariableType]
+        case _:
+            return describe(value)
+
+
+def freeze(value: Any) -> Any:
+    """Lists as tuples, tensors as their types: the form in which operators' fields take values."""
+    if isinstance(value, list):
+        return tuple(freeze(item) for item in value)  # type: ignore[reportUnknownVariableType]
+    return value.type if isinstance(value, Value) else value

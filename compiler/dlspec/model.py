@@ -1,0 +1,83 @@
+"""A network in Python: `dlspec.load`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dlspec.analyses.report import Summary, summarise
+from dlspec.diagnostics import did_you_mean
+from dlspec.ir.graph import Graph
+from dlspec.pipeline import elaborate, open_program
+
+if TYPE_CHECKING:
+    import numpy as np
+    import onnx
+
+    Array = np.ndarray[Any, np.dtype[Any]]
+
+
+class Model:
+    """A network of a spec, elaborated. In a notebook it shows its table."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+
+    def summary(self) -> Summary:
+        """The layers with their costs, and the totals. Sizes are the signature's defaults or those given to `load`."""
+        return summarise(self.graph)
+
+    def to_onnx(
+        self, *, opset: int | None = None, seed: int = 0, weights: Mapping[str, Array] | None = None
+    ) -> onnx.ModelProto:
+        """The network at inference as an ONNX model. Weights by state-dict key, or drawn from ``seed``.
+
+        Raises `DlspecError` for what ONNX cannot express and for weights that do not fit.
+        """
+        from dlspec.backends.onnx.model import DEFAULT_OPSET, to_model_proto
+
+        return to_model_proto(self.graph, opset=opset or DEFAULT_OPSET, seed=seed, weights=weights)
+
+    def save_onnx(
+        self,
+        path: str | Path,
+        *,
+        opset: int | None = None,
+        seed: int = 0,
+        weights: Mapping[str, Array] | None = None,
+    ) -> list[Path]:
+        """Writes the ONNX model, whole or not at all, and returns its files: two where it passes 2 GiB."""
+        from dlspec.backends.onnx.model import DEFAULT_OPSET, build
+        from dlspec.backends.onnx.write import write
+
+        return write(build(self.graph, opset=opset or DEFAULT_OPSET, seed=seed, weights=weights), path)
+
+    def __repr__(self) -> str:
+        totals = self.summary().totals
+        return f"<dlspec.Model {self.graph.name}: {len(self.graph.nodes)} nodes, {totals['params']} params>"
+
+    def _repr_html_(self) -> str:
+        from dlspec.report import html
+
+        return html(self.summary())
+
+
+def load(
+    path: str | Path, network: str | None = None, *, sizes: Mapping[str, int] | None = None, **settings: Any
+) -> Model:
+    """Reads a spec and elaborates one of its networks: the only one where no name is given.
+
+    ``settings`` are the network's, as in ``load("resnet.dlspec", "ResNet50", classes=10)``; ``sizes`` pin symbols of its
+    signature. Raises `DlspecError` for a spec that is wrong, `ValueError` for a choice of network that is.
+    """
+    program = open_program(path)
+    names = list(program.networks)
+    if network is None:
+        if len(names) != 1:
+            raise ValueError(f"{path} has {len(names)} networks, choose one: {', '.join(names)}")
+        network = names[0]
+    if network not in program.networks:
+        hint = did_you_mean(network, names) or f"it has {', '.join(names) or 'none'}"
+        raise ValueError(f"{path} has no network {network}: {hint}")
+    return Model(elaborate(program, network, settings, sizes))

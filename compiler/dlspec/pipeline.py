@@ -1,0 +1,121 @@
+"""From a file to graphs: text, tree, typed graph, analyses. The straight line, in one place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from dlspec.diagnostics import Diagnostic, Diagnostics, DlspecError, Severity, did_you_mean
+from dlspec.elaborate.modules import Loader, Module, constant_elaborator, read_source
+from dlspec.elaborate.network import elaborate_network
+from dlspec.elaborate.values import BlockLayer, Failure
+from dlspec.ir.graph import Graph
+from dlspec.source import Source, Span
+from dlspec.syntax import ast
+
+
+class Program:
+    """A file with what it imports: the ``networks`` declared in it, in order, and the ``diagnostics`` so far."""
+
+    def __init__(self, module: Module, diagnostics: Diagnostics) -> None:
+        self.module = module
+        self.diagnostics = diagnostics
+        self.networks = module.networks
+
+
+def open_program(path: str | Path) -> Program:
+    """Reads a file and its imports. Raises `DlspecError`, and OSError or UnicodeDecodeError for the file itself."""
+    return open_source(read_source(Path(path), str(path)))
+
+
+def open_source(source: Source) -> Program:
+    """The program of a text. Raises `DlspecError`."""
+    diagnostics = Diagnostics()
+    module = Loader(diagnostics).load(source)
+    diagnostics.check()
+    return Program(module, diagnostics)
+
+
+def elaborate(
+    program: Program, network: str, settings: Mapping[str, Any] | None = None, sizes: Mapping[str, int] | None = None
+) -> Graph:
+    """The graph of a network. Raises `DlspecError`; KeyError for a name that is not a network of the file."""
+    diagnostics = Diagnostics()
+    measures = _Measures(diagnostics)
+    graph = elaborate_network(
+        program.module, program.networks[network], settings or {}, sizes or {}, diagnostics, measures.measure
+    )
+    diagnostics.check()
+    assert graph is not None
+    program.diagnostics.extend(diagnostics)
+    return graph
+
+
+def check(path: str | Path) -> Diagnostics:
+    """Everything that is wrong with a file: its networks and expectations. Raises only OSError, UnicodeDecodeError."""
+    return check_source(read_source(Path(path), str(path)))
+
+
+def check_source(source: Source) -> Diagnostics:
+    """Like `check`, of a text."""
+    diagnostics = Diagnostics()
+    try:
+        module = Loader(diagnostics).load(source)
+    except DlspecError as error:
+        diagnostics.extend(error.diagnostics)
+        return diagnostics
+    measures = _Measures(diagnostics)
+    for declaration in module.networks.values():
+        measures.graph(BlockLayer(declaration, module))
+    elaborator = constant_elaborator(diagnostics)
+    elaborator.measure = measures.measure
+    for declaration in module.file.declarations:
+        if isinstance(declaration, ast.Expect):
+            elaborator.statement(declaration, module.env)
+        elif isinstance(declaration, ast.Train):
+            diagnostics.add(
+                Diagnostic(
+                    "DL0701",
+                    f"`train {declaration.name.name}` is parsed but not yet checked",
+                    declaration.name.span,
+                    severity=Severity.WARNING,
+                )
+            )
+    return diagnostics
+
+
+class _Measures:
+    """Counts of networks, for `expect ResNet50.params == ...`; each is elaborated once for each set of settings."""
+
+    def __init__(self, diagnostics: Diagnostics) -> None:
+        self.diagnostics = diagnostics
+        self._graphs: dict[tuple[int, str], Graph | None] = {}
+        self._totals: dict[int, Mapping[str, Any]] = {}
+
+    def graph(self, layer: BlockLayer) -> Graph | None:
+        assert isinstance(layer.declaration, ast.Network)
+        settings = {name: value for name, (value, _) in layer.arguments.items()}
+        key = (id(layer.declaration), repr(sorted(settings.items())))
+        if key not in self._graphs:
+            self._graphs[key] = None  # a network that measures itself finds nothing
+            self._graphs[key] = elaborate_network(
+                layer.module, layer.declaration, settings, {}, self.diagnostics, self.measure
+            )
+        return self._graphs[key]
+
+    def measure(self, layer: BlockLayer, attribute: str, span: Span) -> Any:
+        """A total of a network by name. Raises `Failure` for a name that is no total."""
+        from dlspec.analyses.report import totals
+        from dlspec.elaborate.values import POISON
+
+        graph = self.graph(layer)
+        if graph is None:
+            return POISON
+        if id(graph) not in self._totals:
+            self._totals[id(graph)] = totals(graph, graph.default_sizes() | graph.sizes)
+        known = self._totals[id(graph)]
+        if attribute not in known:
+            hint = did_you_mean(attribute, known) or f"it has {', '.join(known)}"
+            raise Failure("DL0302", f"a network has no `{attribute}`", span, hint=hint)
+        return known[attribute]
