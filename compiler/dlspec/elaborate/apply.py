@@ -114,7 +114,7 @@ class Application(Expressions):
         return results
 
     def _add_op(self, layer: OpLayer, flow: Any, span: Span, name: str, sharing: bool) -> Any:
-        op = make_op(layer)
+        op = make_op(layer, self.made)
         inputs = self._inputs(layer, flow, span)
         if layer.pinned is not None and inputs[0].type.rank != layer.pinned + 2:
             raise Failure(

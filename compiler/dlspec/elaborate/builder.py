@@ -18,7 +18,7 @@ from dlspec.source import Span
 MAX_NODES = 1_000_000
 MAX_DEPTH = 200
 
-Inferred: TypeAlias = tuple[Types, tuple[Weight, ...], tuple[Requirement, ...]]
+Inferred: TypeAlias = tuple[Types, tuple[Weight, ...]]
 
 
 class Level:
@@ -44,7 +44,6 @@ class Builder:
         self.depth: int = 0
         self._names: dict[str, int] = {}
         self._inferred: dict[tuple[Op, Types], Inferred] = {}
-        self._settled: set[tuple[str, Dim, Dim]] = set()
 
     # Names
 
@@ -120,9 +119,7 @@ class Builder:
 
         Raises `Failure` where the operator does not accept the inputs.
         """
-        types, weights, requirements = self._infer(op, inputs, span)
-        for requirement in requirements:
-            self.require(requirement, inputs, span)
+        types, weights = self._infer(op, inputs, span)
         if len(self.graph.nodes) >= MAX_NODES:
             raise Failure("DL0407", f"the network has more than {MAX_NODES:,} nodes", span, fatal=True)
         parameters = tuple([self._parameter(join(name, weight.name), weight, span) for weight in weights])
@@ -139,7 +136,7 @@ class Builder:
         """A node for a weight declared by `param` or `buffer`: its path is the level's with its own name."""
         path = join(self.level.path, name)
         self.reserve(name, span)
-        types, (weight,), _ = self._infer(op, (), span)
+        types, (weight,) = self._infer(op, (), span)
         node = Node(op, (), (self._parameter(path, weight, span),), self.scope, self._unique(path), span, types)
         self.graph.nodes.append(node)
         return node.outputs[0]
@@ -171,24 +168,23 @@ class Builder:
         if inferred is None:
             need = Needs()
             try:
-                result = op.infer(need, types)
+                outputs = as_types(op.infer(need, types))
                 weights = op.weights(types)
+                for output in outputs:
+                    for size in output.shape:
+                        need.at_least(size, 1, f"the result would have a size of {size}")
             except OpError as error:
                 raise Failure(
                     error.code, error.message, span, hint=error.hint, notes=tuple(origin(value) for value in inputs)
                 ) from None
-            outputs = (result,) if isinstance(result, TensorType) else result
-            for output in outputs:
-                for size in output.shape:
-                    need.at_least(size, 1, f"the result would have a size of {size}", code="DL0203")
-            inferred = self._inferred[key] = (outputs, weights, tuple(need.requirements))
+            for requirement in need.requirements:
+                self._require(requirement, inputs, span)
+            # What was demanded once holds from then on, so a second use of the same need not ask again.
+            inferred = self._inferred[key] = (outputs, weights)
         return inferred
 
-    def require(self, requirement: Requirement, inputs: tuple[Value, ...], span: Span) -> None:
+    def _require(self, requirement: Requirement, inputs: tuple[Value, ...], span: Span) -> None:
         """Settles a demand on sizes: known to hold, derived as a precondition, or a `Failure`."""
-        key = (requirement.relation, requirement.left, requirement.right)
-        if key in self._settled:
-            return
         match requirement.relation:
             case "==":
                 outcome = self.conditions.require_equal(requirement.left, requirement.right)
@@ -198,13 +194,12 @@ class Builder:
                 outcome = self.conditions.require_divisible(requirement.left, as_int(requirement.right))
         if outcome.impossible:
             raise Failure(
-                "DL0201",
+                requirement.code,
                 f"{requirement.message}: {outcome.reason}" if outcome.reason else requirement.message,
                 span,
                 hint=requirement.hint,
                 notes=tuple(origin(value) for value in inputs),
             )
-        self._settled.add(key)
 
 
 def origin(value: Value) -> Note:
@@ -218,6 +213,10 @@ def origin(value: Value) -> Note:
 
 def join(path: str, name: str) -> str:
     return f"{path}.{name}" if path else name
+
+
+def as_types(result: TensorType | Types) -> Types:
+    return (result,) if isinstance(result, TensorType) else result
 
 
 def as_int(size: Dim) -> int:

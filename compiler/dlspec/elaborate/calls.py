@@ -6,7 +6,16 @@ from typing import Any
 
 from dlspec.diagnostics import Note, did_you_mean
 from dlspec.elaborate.constants import as_init
-from dlspec.elaborate.values import BlockLayer, Failure, Layer, OpLayer, freeze, has_tensor, is_dim, kind_of
+from dlspec.elaborate.values import (
+    BlockLayer,
+    Failure,
+    Layer,
+    OpLayer,
+    freeze,
+    has_tensor,
+    is_dim,
+    kind_of,
+)
 from dlspec.ir.fields import Field, FieldError, describe
 from dlspec.ir.graph import Value
 from dlspec.ir.op import Op, OpError
@@ -48,11 +57,22 @@ def bind_op(layer: OpLayer, given: list[Given], span: Span) -> OpLayer:
     )
 
 
-def make_op(layer: OpLayer) -> Op:
-    """The operator with the arguments of the layer. Raises `Failure` for one that is missing or of a wrong kind."""
-    if layer.made is None:
-        layer.made = _make(layer.op, layer.title, layer.arguments, layer.span, layer.name)
-    return layer.made
+_PLAIN = (int, bool, str, float, type(None))
+
+
+def make_op(layer: OpLayer, made: dict[Any, Op]) -> Op:
+    """The operator with the arguments of the layer. Raises `Failure` for one that is missing or of a wrong kind.
+
+    ``made`` remembers operators by plain arguments: a network has few different ones and many uses of each.
+    """
+    plain = all(type(value) in _PLAIN for value, _ in layer.arguments.values())
+    key = (layer.op, *((name, type(v), v) for name, (v, _) in layer.arguments.items())) if plain else None
+    op = made.get(key) if plain else None
+    if op is None:
+        op = _make(layer.op, layer.title, layer.arguments, layer.span, layer.name)
+        if plain:
+            made[key] = op
+    return op
 
 
 def _make(op: type[Op], title: str, arguments: dict[str, tuple[Any, Span]], span: Span, name: str) -> Op:

@@ -6,7 +6,15 @@ import operator as operators
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from dlspec.elaborate.values import POISON, Env, Failure, Ratio, has_poison, is_dim, kind_of
+from dlspec.elaborate.values import (
+    POISON,
+    Env,
+    Failure,
+    Ratio,
+    has_poison,
+    is_dim,
+    kind_of,
+)
 from dlspec.ir.conditions import Condition, Conditions
 from dlspec.ir.dims import Dim, Expr, lower_bound, symbols, upper_bound
 from dlspec.source import Span

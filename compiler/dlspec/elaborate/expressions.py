@@ -53,6 +53,7 @@ class Expressions:
         self.builder = builder
         self.diagnostics = diagnostics
         self.measure = measure
+        self.made: dict[Any, Op] = {}
         self._methods: dict[type[ast.Node], Callable[[Any, Env], Any]] = {
             ast.Name: self._name,
             ast.Constant: self._constant,

@@ -249,7 +249,7 @@ class Elaborator(Application):
             case ast.Name() | ast.Call():
                 layer = self.evaluate(step, env)
                 if isinstance(layer, OpLayer):
-                    make_op(layer)
+                    make_op(layer, self.made)
             case _:
                 pass
 

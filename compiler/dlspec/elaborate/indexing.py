@@ -37,7 +37,7 @@ def index_tensor(base: Value, items: list[Any], span: Span) -> Op:
     coded: list[tuple[Any, ...]] = []
     for item in items:
         if type(item) is slice:
-            coded.append(("slice", item.start, item.stop, item.step))
+            coded.append(("slice", item.start, item.stop, 1 if item.step is None else item.step))
         elif item is None:
             coded.append(("new",))
         elif is_dim(item):

@@ -7,13 +7,23 @@ from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from dlspec.collector import paused_collector
 from dlspec.diagnostics import Diagnostics, did_you_mean
 from dlspec.elaborate.builder import Builder
 from dlspec.elaborate.calls import bind_block, is_input
 from dlspec.elaborate.expressions import Measure
 from dlspec.elaborate.flow import Elaborator
 from dlspec.elaborate.modules import Module
-from dlspec.elaborate.values import UNBOUND, Abandon, BlockLayer, Env, Failure, has_poison, is_dim, kind_of
+from dlspec.elaborate.values import (
+    UNBOUND,
+    Abandon,
+    BlockLayer,
+    Env,
+    Failure,
+    has_poison,
+    is_dim,
+    kind_of,
+)
 from dlspec.ir.conditions import Conditions
 from dlspec.ir.dims import symbol
 from dlspec.ir.graph import Graph, Node, Output, Scope, Value
@@ -51,7 +61,7 @@ def elaborate_network(
     conditions = Conditions()
     elaborator = Elaborator(Builder(graph, conditions), diagnostics, measure)
     before = len(diagnostics.errors)
-    with deep_recursion():
+    with deep_recursion(), paused_collector():
         try:
             _elaborate(elaborator, graph, module, declaration, settings, sizes)
         except Failure as failure:

@@ -127,7 +127,6 @@ class OpLayer(Layer):
     branches: tuple[ast.Body, ...] | None = None
     env: Env | None = None
     called: bool = False
-    made: Op | None = None
 
     @property
     def title(self) -> str:  # type: ignore[override]

@@ -51,14 +51,17 @@ class Requirement:
     """A demand on sizes that only the network's preconditions can settle: ``left == right``, ``left >= right`` or
     ``left % right == 0``."""
 
-    __slots__ = ("hint", "left", "message", "relation", "right")
+    __slots__ = ("code", "hint", "left", "message", "relation", "right")
 
-    def __init__(self, relation: Literal["==", ">=", "%"], left: Dim, right: Dim, message: str, hint: str) -> None:
+    def __init__(
+        self, relation: Literal["==", ">=", "%"], left: Dim, right: Dim, message: str, hint: str, code: str
+    ) -> None:
         self.relation: Literal["==", ">=", "%"] = relation
         self.left = left
         self.right = right
         self.message = message
         self.hint = hint
+        self.code = code
 
 
 class Needs:
@@ -79,7 +82,7 @@ class Needs:
             return left
         if isinstance(left, int) and isinstance(right, int):
             raise OpError(message, hint, code)
-        self.requirements.append(Requirement("==", left, right, message, hint))
+        self.requirements.append(Requirement("==", left, right, message, hint, code))
         return left if isinstance(left, int) or (isinstance(right, Expr) and len(str(left)) <= len(str(right))) else right
 
     def at_least(self, size: Dim, bound: int, message: str, hint: str = "", code: str = "DL0203") -> None:
@@ -88,7 +91,7 @@ class Needs:
             if size < bound:
                 raise OpError(message, hint, code)
         else:
-            self.requirements.append(Requirement(">=", size, bound, message, hint))
+            self.requirements.append(Requirement(">=", size, bound, message, hint, code))
 
     def divisible(self, size: Dim, by: int, message: str, hint: str = "", code: str = "DL0204") -> None:
         """Demands ``size % by == 0``."""
@@ -96,7 +99,7 @@ class Needs:
             if size % by:
                 raise OpError(message, hint, code)
         else:
-            self.requirements.append(Requirement("%", size, by, message, hint))
+            self.requirements.append(Requirement("%", size, by, message, hint, code))
 
 
 @dataclass_transform(frozen_default=True)
