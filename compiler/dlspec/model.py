@@ -68,8 +68,8 @@ def load(
 ) -> Model:
     """Reads a spec and elaborates one of its networks: the only one where no name is given.
 
-    ``settings`` are the network's, as in ``load("resnet.dlspec", "ResNet50", classes=10)``; ``sizes`` pin symbols of its
-    signature. Raises `DlspecError` for a spec that is wrong, `ValueError` for a choice of network that is.
+    ``settings`` are the network's, as in ``load("resnet.dlspec", "ResNet50", classes=10)``; ``sizes`` pin symbols of
+    its signature. Raises `DlspecError` for a spec that is wrong, `ValueError` for a choice of network that is.
     """
     program = open_program(path)
     names = list(program.networks)

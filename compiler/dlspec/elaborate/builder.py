@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from typing import Any, TypeAlias
 
 from dlspec.diagnostics import Note
 from dlspec.elaborate.values import Failure
-from dlspec.ir.conditions import Conditions
+from dlspec.ir.conditions import Condition, Conditions
 from dlspec.ir.dims import Dim
 from dlspec.ir.graph import Graph, Node, Parameter, Scope, ScopeKind, Value
 from dlspec.ir.op import Needs, Op, OpError, Requirement, Types, Weight
 from dlspec.ir.types import TensorType
 from dlspec.source import Span
 
-MAX_NODES = 1_000_000
+MAX_NODES = 400_000
 MAX_DEPTH = 200
 
 Inferred: TypeAlias = tuple[Types, tuple[Weight, ...]]
@@ -192,14 +192,27 @@ class Builder:
                 outcome = self.conditions.require_at_least(requirement.left, as_int(requirement.right))
             case "%":
                 outcome = self.conditions.require_divisible(requirement.left, as_int(requirement.right))
-        if outcome.impossible:
+        reason = outcome.reason
+        if outcome.derived:
+            broken = broken_default(outcome.conditions, self.graph)
+            reason = f"it needs {broken[0]}, and the default is {broken[1]}" if broken else ""
+        if reason:
             raise Failure(
                 requirement.code,
-                f"{requirement.message}: {outcome.reason}" if outcome.reason else requirement.message,
+                f"{requirement.message}: {reason}",
                 span,
                 hint=requirement.hint,
                 notes=tuple(origin(value) for value in inputs),
             )
+
+
+def broken_default(conditions: Iterable[Condition], graph: Graph) -> tuple[Condition, str] | None:
+    """A condition that the default sizes of the signature break, with those sizes as text."""
+    sizes = {name: size for name, size in graph.symbols.items() if size is not None and name not in graph.sizes}
+    for condition in conditions:
+        if condition.symbols <= sizes.keys() and not condition.holds(sizes):
+            return condition, ", ".join(f"{name} = {sizes[name]}" for name in sorted(condition.symbols))
+    return None
 
 
 def origin(value: Value) -> Note:

@@ -33,16 +33,17 @@ def extra_tensors(op: type[Op]) -> list[str]:
 def bind_op(layer: OpLayer, given: list[Given], span: Span) -> OpLayer:
     """The layer with more arguments. Positional ones fill the fields that have none yet, in order."""
     names = [field.name for field in layer.op.fields] + extra_tensors(layer.op)
-    # Arguments of a `default` are there by name only: they do not move the positions of a call.
-    free = iter([name for name in names if not (layer.called and name in layer.arguments)])
+    free = iter(names)
     explicit: dict[str, tuple[Any, Span]] = {}
     for argument, value in given:
         if argument.name is None:
-            name = next(free, None)
+            name = None if layer.called else next(free, None)
             if name is None:
                 raise Failure(
                     "DL0306",
-                    f"{layer.title} takes {_count(len(names), 'argument')}",
+                    f"{layer.title} has its arguments, and more are given by name"
+                    if layer.called
+                    else f"{layer.title} takes {_count(len(names), 'argument')}",
                     argument.span,
                     hint=signature_hint(layer.op, layer.name),
                 )

@@ -265,9 +265,13 @@ class Expressions:
 
     def _call(self, node: ast.Call, env: Env) -> Any:
         function = node.function
-        if isinstance(function, ast.Name) and node.branches is None and env.find(function.name) is UNBOUND:
-            if function.name not in LAYERS:
-                return self._function(node, function, env)
+        if (
+            isinstance(function, ast.Name)
+            and node.branches is None
+            and env.find(function.name) is UNBOUND
+            and function.name not in LAYERS
+        ):
+            return self._function(node, function, env)
         target = self.evaluate(function, env)
         given = [(a, self._argument(a, env)) for a in node.arguments]
         if target is POISON or any(has_poison(value) for _, value in given):

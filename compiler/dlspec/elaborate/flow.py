@@ -7,7 +7,7 @@ from typing import Any
 
 from dlspec.diagnostics import Diagnostic, Diagnostics, Note, Severity, did_you_mean
 from dlspec.elaborate.apply import Application
-from dlspec.elaborate.builder import Builder
+from dlspec.elaborate.builder import MAX_NODES, Builder
 from dlspec.elaborate.calls import bind_block, bind_op, make_op
 from dlspec.elaborate.compare import expect_condition
 from dlspec.elaborate.constants import as_init
@@ -331,6 +331,10 @@ class Elaborator(Application):
         count = self.evaluate(node.count, env)
         if count is POISON:
             return POISON
+        if type(count) is int and count > MAX_NODES:
+            raise Failure(
+                "DL0407", f"{count:,} times is more than a network may have nodes", node.count.span, fatal=True
+            )
         if type(count) is not int or count < 0:
             raise Failure("DL0305", f"`repeat` takes how often, not {kind_of(count)}", node.count.span)
         if label is not None:

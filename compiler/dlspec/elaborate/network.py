@@ -9,7 +9,7 @@ from typing import Any
 
 from dlspec.collector import paused_collector
 from dlspec.diagnostics import Diagnostics, did_you_mean
-from dlspec.elaborate.builder import Builder
+from dlspec.elaborate.builder import Builder, broken_default
 from dlspec.elaborate.calls import bind_block, is_input
 from dlspec.elaborate.expressions import Measure
 from dlspec.elaborate.flow import Elaborator
@@ -190,12 +190,9 @@ def _reached(values: Iterator[Value]) -> set[Node]:
 
 
 def _check_defaults(graph: Graph, declaration: ast.Network, diagnostics: Diagnostics) -> None:
-    sizes = {name: size for name, size in graph.symbols.items() if size is not None and name not in graph.sizes}
-    for condition in graph.conditions:
-        if condition.symbols <= sizes.keys() and not condition.holds(sizes):
-            shown = ", ".join(f"{name} = {sizes[name]}" for name in sorted(condition.symbols))
-            failure = Failure(
-                "DL0201", f"the default size {shown} breaks `{condition}`, which `{graph.name}` needs",
-                declaration.name.span, hint="choose a default that fits",
-            )  # fmt: skip
-            diagnostics.add(failure.diagnostic)
+    broken = broken_default(graph.conditions, graph)
+    if broken:
+        condition, sizes = broken
+        message = f"the default size {sizes} breaks `{condition}`, which `{graph.name}` needs"
+        failure = Failure("DL0201", message, declaration.name.span, hint="choose a default that fits")
+        diagnostics.add(failure.diagnostic)

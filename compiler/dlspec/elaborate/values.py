@@ -139,7 +139,7 @@ class BlockLayer(Layer):
 
     declaration: ast.Block | ast.Network
     module: Module
-    arguments: dict[str, tuple[Any, Span]] = field(default_factory=lambda: {})
+    arguments: dict[str, tuple[Any, Span]] = field(default_factory=dict)
     span: Span | None = None
     called: bool = False
 

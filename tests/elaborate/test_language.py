@@ -1,0 +1,183 @@
+"""What the constructs of the language do to a graph."""
+
+from __future__ import annotations
+
+import pytest
+
+from dlspec.diagnostics import DlspecError, Severity
+from tests.elaborate.specs import codes_in, found_in, graph_of, net
+
+SAME = [
+    ("braces", "image -> Conv(8, 3) -> ReLU", "image -> { Conv(8, 3) -> ReLU }"),
+    ("composition", "image -> Conv(8, 3) -> ReLU", "f = Conv(8, 3) -> ReLU\nimage -> f"),
+    ("repeat", "image -> ReLU -> ReLU -> ReLU", "image -> repeat 3 { ReLU }"),
+    ("for", "image -> Conv(4, 1) -> Conv(5, 1)", "image -> for w in [4, 5] { Conv(w, 1) }"),
+    ("if", "image -> Conv(4, 1)", "image -> if x_is_image { Conv(4, 1) } else { Conv(5, 1) }"),
+    ("else if", "image -> Conv(5, 1)", "image -> if not x_is_image { ReLU } else if x_is_image { Conv(5, 1) } else { Tanh }"),
+    ("if without else", "image", "image -> if not x_is_image { Conv(4, 1) }"),
+    ("if as a value", "image -> Conv(4, 1)", "f = if x_is_image { Conv(4, 1) } else { ReLU }\nimage -> f"),
+    ("a tap", "r = image -> ReLU\ns = r -> Sigmoid\nr -> Tanh", "image -> ReLU as r -> Sigmoid\nr -> Tanh"),
+    ("rebinding", "image -> ReLU -> Tanh", "h = image\nh = h -> ReLU\nh = h -> Tanh\nh"),
+    ("loops bind names around them", "image -> ReLU -> ReLU", "h = image\nfor i in range(2) { h = h -> ReLU }\nh"),
+    ("comprehension", "[image -> Conv(2, 1), image -> Conv(3, 1)] -> Concat", "[image -> Conv(w, 1) for w in [2, 3]] -> Concat"),
+    ("branches", "[image -> Conv(2, 1), image] -> Concat", "image -> { Conv(2, 1) | Identity } -> Concat"),
+    ("function and layer", "image -> Softmax(1)", "softmax(image, 1)"),
+    ("pinned rank", "image -> Conv(2, 1)", "image -> Conv2d(2, 1)"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("left", "right"), [case[1:] for case in SAME], ids=[case[0] for case in SAME])
+def test_two_ways_to_write_one_graph(left: str, right: str) -> None:
+    signature = "image: float[N, 3, 8, 8], x_is_image = true"
+    one, other = (graph_of(net(body, signature)) for body in (left, right))
+    assert one.outputs[0].value.type == other.outputs[0].value.type
+    # Identity is a node that changes nothing: a branch that is one differs by it alone.
+    operators = [[repr(node.op) for node in graph.nodes if repr(node.op) != "Identity()"] for graph in (one, other)]
+    assert operators[0] == operators[1]
+
+
+def test_x_is_what_flows_into_the_innermost_braces() -> None:
+    before = (
+        "block B { a = x.channels\n Conv(8, 1) -> { Conv(x.channels + a, 1) } -> repeat 2 { Conv(x.channels * 2, 1) } }"
+    )
+    graph = graph_of(net("image -> B", before=before))
+    assert [node.op.out_channels for node in graph.nodes] == [8, 11, 22, 44]  # type: ignore[attr-defined]
+
+
+def test_blocks_take_tensors_layers_and_defaults() -> None:
+    before = """
+    block Join(other: tensor, act: layer = ReLU, width: int = x.channels * 2) {
+        [x, other] -> Concat -> Conv(width, 1) -> act
+    }"""
+    graph = graph_of(net("h = image -> Conv(5, 1)\nh -> Join(image, act=Tanh)", before=before))
+    assert [type(node.op).__name__ for node in graph.nodes] == ["Conv", "Concat", "Conv", "Tanh"]
+    assert graph.nodes[2].op.out_channels == 10  # type: ignore[attr-defined]
+
+
+def test_a_symbol_of_a_tensor_parameter_takes_its_size() -> None:
+    before = "block Same(y: float[B, C, H, W]) { x + (y -> Conv(C, 1)) -> [B, C, H, W] }"
+    assert codes_in(net("image -> Same(image)", before=before)) == []
+    assert codes_in(net("image -> Same(image -> MaxPool(2) -> Flatten)", before=before)) == ["DL0202"]
+
+
+def test_settings_and_sizes() -> None:
+    text = net("image -> Conv(width, 1)", "image: float[N, 3, H = 32, W = 32], width = 8")
+    assert str(graph_of(text, width=5).outputs[0].value.type) == "float[N, 5, H, W]"
+    assert str(graph_of(text, sizes={"H": 7, "N": 2}).outputs[0].value.type) == "float[2, 8, 7, W]"
+    assert graph_of(text).symbols == {"N": None, "H": 32, "W": 32}
+    for bad in ({"widht": 5}, {"sizes": {"Q": 5}}, {"sizes": {"H": 0}}):
+        with pytest.raises(DlspecError):
+            graph_of(text, **bad)  # type: ignore[arg-type]
+
+
+def test_default_applies_to_the_rest_of_its_scope() -> None:
+    text = """
+    network Before(image: float[N, 3, 8, 8]) -> out { image -> BatchNorm }
+    default BatchNorm(eps=1e-3)
+    block B { default BatchNorm(momentum=0.2)
+        BatchNorm -> BatchNorm(eps=1e-2) }
+    network After(image: float[N, 3, 8, 8]) -> out { image -> BatchNorm -> B -> BatchNorm }
+    """
+    assert [node.op.eps for node in graph_of(text, "Before").nodes] == [1e-5]  # type: ignore[attr-defined]
+    after = [(node.op.eps, node.op.momentum) for node in graph_of(text, "After").nodes]  # type: ignore[attr-defined]
+    assert after == [(1e-3, 0.1), (1e-3, 0.2), (1e-2, 0.2), (1e-3, 0.1)]
+
+
+def test_networks_are_layers_of_networks() -> None:
+    text = """
+    network Encode(image: float[N, D], D_out = 4) -> mu, logvar {
+        mu = image -> fc1: Linear(D_out)
+        logvar = image -> fc2: Linear(D_out)
+    }
+    network Net(image: float[N, 6]) -> out {
+        mu, logvar = image -> encode: Encode(3)
+        mu + exp(0.5 * logvar)
+    }
+    """
+    assert list(graph_of(text).parameters) == [
+        "encode.fc1.weight",
+        "encode.fc1.bias",
+        "encode.fc2.weight",
+        "encode.fc2.bias",
+    ]
+
+
+def test_training_outputs_mark_their_nodes() -> None:
+    graph = graph_of(
+        net("h = image -> Conv(8, 1)\naux = h -> Conv(2, 1)\nout = h -> ReLU", output="out, aux: training")
+    )
+    assert [(node.name, node.training) for node in graph.nodes] == [("0", False), ("1", True), ("2", False)]
+
+
+def test_a_setting_can_leave_a_training_output_out() -> None:
+    body = "h = image -> Conv(8, 1)\naux = if side { h -> Conv(2, 1) } else { none }\nout = h"
+    text = net(body, "image: float[N, 3, 8, 8], side = true", "out, aux: training")
+    assert len(graph_of(text).outputs) == 2
+    assert [output.name for output in graph_of(text, side=False).outputs] == ["out"]
+
+
+def test_scopes_remember_blocks_and_repeats() -> None:
+    before = "block B(width, act: layer = ReLU) { Conv(width, 1) -> act }"
+    graph = graph_of(net("image -> layer1: repeat 2 { B(4) }", before=before))
+    (level,) = graph.root.children
+    (repeat,) = level.children  # type: ignore[union-attr]
+    assert (level.kind, level.path, repeat.kind, repeat.arguments) == ("level", "layer1", "repeat", {"count": 2})  # type: ignore[union-attr]
+    blocks = [iteration.children[0] for iteration in repeat.children]  # type: ignore[union-attr]
+    assert [(block.declaration, block.path, block.arguments["width"]) for block in blocks] == [  # type: ignore[union-attr]
+        ("B", "layer1.0", 4),
+        ("B", "layer1.1", 4),
+    ]
+
+
+def test_one_mistake_in_a_block_is_reported_once() -> None:
+    before = "block B { Conv(8, 3, pad=1) -> ReLU }"
+    assert codes_in(net("image -> repeat 5 { B }", before=before)) == ["DL0303"]
+
+
+def test_independent_mistakes_are_all_reported() -> None:
+    body = "a = image -> Convv(8, 3)\nb = image -> Conv(8, 99)\nc = imag\n[a, b, c] -> Concat"
+    assert codes_in(net(body)) == ["DL0301", "DL0203", "DL0302"]
+
+
+def test_train_is_said_to_be_unchecked() -> None:
+    (found,) = found_in("train T {\n data image: float[N, 3]\n}")
+    assert (found.code, found.severity) == ("DL0701", Severity.WARNING)
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        ("image -> 3", "DL0308"),
+        ("image -> sin(image)", "DL0308"),
+        ("image -> a: [N, 3, H, W]", "DL0308"),
+        ("image -> Conv(8, 3)(8, 3)", "DL0306"),
+        ("image -> ReLU { Conv(8, 3) | Identity }", "DL0306"),
+        ("image -> [image, image] -> Concat", "DL0308"),
+        ("[image, image] -> ReLU", "DL0308"),
+        ("3 -> ReLU", "DL0308"),
+        ("a, b = image -> Split(3)\na", "DL0305"),
+        ("image -> repeat 1.5 { ReLU }", "DL0305"),
+        ("image -> repeat 100_000_000 { ReLU }", "DL0407"),
+        ("image -> for i in 3 { ReLU }", "DL0305"),
+        ("image -> for i in range(100_000_000) { ReLU }", "DL0305"),
+        ("image -> if 3 { ReLU }", "DL0305"),
+        ("image -> if image > 0 { ReLU }", "DL0305"),
+        ("w = 10 ** 10 ** 10\nimage", "DL0305"),
+        ("w = 1 // 0\nimage", "DL0305"),
+        ("w = [1, 2][5]\nimage", "DL0305"),
+        ("w = \"a\" + 1\nimage", "DL0305"),
+        ("image.foo", "DL0302"),
+        ("image -> Conv2d(8, 3) -> Conv1d(8, 3)", "DL0202"),
+        ("image -> \"a b\": ReLU", "DL0305"),
+        ("image + \"a\"", "DL0305"),
+        ("shared f = 3\nimage", "DL0308"),
+        ("param g: float = 3\nimage * g", "DL0305"),
+        ("param g: float[H] = 3\nimage * g", "DL0205"),
+        ("param g: float[2] = \"a\"\nimage", "DL0305"),
+        ("default Convv(bias=false)\nimage", "DL0301"),
+        ("default Conv(bia=false)\nimage", "DL0303"),
+        ("image -> {}", "DL0409"),
+    ],
+)  # fmt: skip
+def test_refused(body: str, code: str) -> None:
+    assert codes_in(net(body))[0] == code
