@@ -1,0 +1,25 @@
+"""`python -m bench`: prints every comparison. `--runs N` turns, default 9; names choose some of them."""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from pathlib import Path
+
+from bench import compiling, counting
+
+BENCHES = {"compiling": compiling.run, "counting": counting.run}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="bench", description=__doc__)
+    parser.add_argument("names", nargs="*", choices=[[], *BENCHES], help="which (default: all)")
+    parser.add_argument("--runs", type=int, default=9)
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="dlspec-bench-") as folder:
+        for name in arguments.names or BENCHES:
+            BENCHES[name](Path(folder), arguments.runs)
+
+
+if __name__ == "__main__":
+    main()
