@@ -1,0 +1,278 @@
+"""Activations, element by element: the shape stays, and one FLOP per element is counted."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from dlspec.ir.init import Init, constant
+from dlspec.ir.op import Needs, Op, OpError, Types, Weight, constant_channels
+from dlspec.ir.types import TensorType
+from dlspec.ops.rules import require_float, require_numbers
+from dlspec.ops.window import require_bound
+
+
+class Activation(Op):
+    """Base of the activations."""
+
+    layer = False
+
+    def infer(self, need: Needs, inputs: Types) -> TensorType:
+        require_float(inputs[0], type(self).__name__)
+        return inputs[0]
+
+
+class Sigmoid(Activation):
+    """1 / (1 + exp(-x))."""
+
+    layer = True
+    torch = "Sigmoid"
+    function = "sigmoid"
+
+
+class Tanh(Activation):
+    """Hyperbolic tangent."""
+
+    layer = True
+    torch = "Tanh"
+    function = "tanh"
+
+
+class ReLU(Activation):
+    """max(0, x); for integers too."""
+
+    layer = True
+    torch = "ReLU"
+    function = "relu"
+
+    def infer(self, need: Needs, inputs: Types) -> TensorType:
+        require_numbers(inputs[0], "ReLU")
+        return inputs[0]
+
+
+class PReLU(Activation):
+    """x where it is positive, weight * x elsewhere; one weight, or one for each channel.
+
+    num_parameters is 1 or the number of channels; the weights begin with the value init. He et al., 2015.
+    """
+
+    layer = True
+    torch = "PReLU"
+
+    num_parameters: int = 1
+    init: float = 0.25
+    weight_init: Init | None = None
+
+    def check(self) -> None:
+        require_bound(self.num_parameters, 1, "num_parameters")
+
+    def infer(self, need: Needs, inputs: Types) -> TensorType:
+        (x,) = inputs
+        if self.num_parameters > 1:
+            if x.rank < 2:
+                raise OpError(
+                    f"PReLU with {self.num_parameters} parameters needs a channel axis, not {x}", code="DL0202"
+                )
+            channels = constant_channels(x, "PReLU")
+            if channels != self.num_parameters:
+                message = f"PReLU has {self.num_parameters} parameters, and the input {x} has {channels} channels"
+                raise OpError(message, "give it 1 parameter, or one for each channel")
+        return super().infer(need, inputs)
+
+    def weights(self, inputs: Types) -> tuple[Weight, ...]:
+        init = self.weight_init or constant(self.init)
+        return (Weight("weight", (self.num_parameters,), init, dtype=inputs[0].dtype),)
+
+
+class LeakyReLU(Activation):
+    """x where it is positive, negative_slope * x elsewhere."""
+
+    layer = True
+    torch = "LeakyReLU"
+    function = "leaky_relu"
+
+    negative_slope: float = 0.01
+
+
+class Softplus(Activation):
+    """log(1 + exp(beta * x)) / beta, and x itself where beta * x is above the threshold."""
+
+    layer = True
+    torch = "Softplus"
+    function = "softplus"
+
+    beta: float = 1.0
+    threshold: float = 20.0
+
+    def check(self) -> None:
+        if self.beta == 0:
+            raise OpError("`beta` must not be 0", code="DL0207")
+
+
+class ELU(Activation):
+    """x where it is positive, alpha * (exp(x) - 1) elsewhere. Clevert et al., 2015."""
+
+    layer = True
+    torch = "ELU"
+    function = "elu"
+
+    alpha: float = 1.0
+
+
+class CELU(Activation):
+    """max(0, x) + min(0, alpha * (exp(x / alpha) - 1)). Barron, 2017."""
+
+    layer = True
+    torch = "CELU"
+    function = "celu"
+
+    alpha: float = 1.0
+
+    def check(self) -> None:
+        if self.alpha == 0:
+            raise OpError("`alpha` must not be 0", code="DL0207")
+
+
+class SELU(Activation):
+    """scale * ELU with the two constants that keep mean and variance. Klambauer et al., 2017."""
+
+    layer = True
+    torch = "SELU"
+    function = "selu"
+
+
+class GELU(Activation):
+    """x times the normal distribution function of x, exact or by tanh. Hendrycks and Gimpel, 2016."""
+
+    layer = True
+    torch = "GELU"
+    function = "gelu"
+
+    approximate: Literal["none", "tanh"] = "none"
+
+
+class ReLU6(Activation):
+    """min(max(0, x), 6)."""
+
+    layer = True
+    torch = "ReLU6"
+    function = "relu6"
+
+
+class LogSigmoid(Activation):
+    """log(1 / (1 + exp(-x)))."""
+
+    layer = True
+    torch = "LogSigmoid"
+    function = "logsigmoid"
+
+
+class SiLU(Activation):
+    """x * sigmoid(x), which is also known as Swish."""
+
+    layer = True
+    torch = "SiLU"
+    function = "silu"
+
+
+class Hardswish(Activation):
+    """x * min(max(0, x + 3), 6) / 6. Howard et al., Searching for MobileNetV3, 2019."""
+
+    layer = True
+    torch = "Hardswish"
+    function = "hardswish"
+
+
+class Hardsigmoid(Activation):
+    """min(max(0, x + 3), 6) / 6."""
+
+    layer = True
+    torch = "Hardsigmoid"
+    function = "hardsigmoid"
+
+
+class Mish(Activation):
+    """x * tanh(log(1 + exp(x))). Misra, 2019."""
+
+    layer = True
+    torch = "Mish"
+    function = "mish"
+
+
+class Hardtanh(Activation):
+    """min(max(min_val, x), max_val)."""
+
+    layer = True
+    torch = "Hardtanh"
+    function = "hardtanh"
+
+    min_val: float = -1.0
+    max_val: float = 1.0
+
+    def check(self) -> None:
+        if self.min_val > self.max_val:
+            message = f"`min_val` of {self.min_val:g} is larger than `max_val` of {self.max_val:g}"
+            raise OpError(message, code="DL0207")
+
+
+class Softsign(Activation):
+    """x / (1 + |x|)."""
+
+    layer = True
+    torch = "Softsign"
+    function = "softsign"
+
+
+class Tanhshrink(Activation):
+    """x - tanh(x)."""
+
+    layer = True
+    torch = "Tanhshrink"
+    function = "tanhshrink"
+
+
+def _check_lambd(lambd: float) -> None:
+    if lambd < 0:
+        raise OpError(f"`lambd` must not be negative, and is {lambd:g}", code="DL0207")
+
+
+class Softshrink(Activation):
+    """x moved towards 0 by lambd, and 0 where |x| is not larger."""
+
+    layer = True
+    torch = "Softshrink"
+    function = "softshrink"
+
+    lambd: float = 0.5
+
+    def check(self) -> None:
+        _check_lambd(self.lambd)
+
+
+class Hardshrink(Activation):
+    """x, and 0 where |x| is not larger than lambd."""
+
+    layer = True
+    torch = "Hardshrink"
+    function = "hardshrink"
+
+    lambd: float = 0.5
+
+    def check(self) -> None:
+        _check_lambd(self.lambd)
+
+
+class Threshold(Activation):
+    """x where it is above the threshold, value elsewhere."""
+
+    layer = True
+    torch = "Threshold"
+    function = "threshold"
+
+    threshold: float
+    value: float
+
+
+OPERATORS: tuple[type[Op], ...] = (
+    Sigmoid, Tanh, ReLU, PReLU, LeakyReLU, Softplus, ELU, CELU, SELU, GELU, ReLU6, LogSigmoid, SiLU, Hardswish,
+    Hardsigmoid, Mish, Hardtanh, Softsign, Tanhshrink, Softshrink, Hardshrink, Threshold,
+)  # fmt: skip

@@ -1,0 +1,330 @@
+"""Operators of several tensors: arithmetic, comparison, logic and joining. One FLOP per element and operation.
+
+Shapes broadcast as in NumPy. Element types must agree; a number in the spec is a `Const` of the other side's type.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from dlspec.ir.dims import Dim, total
+from dlspec.ir.init import Data
+from dlspec.ir.op import Needs, Op, OpError, Types
+from dlspec.ir.types import DType, TensorType, format_shape
+from dlspec.ops.rules import (
+    DataMovement,
+    broadcast,
+    one_axis,
+    require_bool,
+    require_float,
+    require_inputs,
+    require_numbers,
+    same_dtype,
+)
+
+
+class Const(Op):
+    """A tensor written in the spec: a number, or nested lists of numbers of one shape."""
+
+    tensors = ()
+    layer = False
+    function = "tensor"
+
+    value: Data
+    dtype: DType = DType.FLOAT32
+
+    def check(self) -> None:
+        _data_shape(self.value)
+        for number in _leaves(self.value):
+            whole = isinstance(number, int) or number.is_integer()
+            if self.dtype.is_integer and (isinstance(number, bool) or not whole):
+                raise OpError(
+                    f"{str(number).lower()} is not {self.dtype.label}",
+                    'convert the tensor first: cast(x, "float")',
+                    "DL0206",
+                )
+            if (self.dtype is DType.BOOL) is not isinstance(number, bool):
+                raise OpError(f"{str(number).lower()} is not {self.dtype.label}", code="DL0206")
+
+    def infer(self, need: Needs, inputs: Types) -> TensorType:
+        return TensorType(self.dtype, _data_shape(self.value))
+
+    def flops(self, inputs: Types, outputs: Types) -> Dim:
+        return 0
+
+
+def _data_shape(value: Data) -> tuple[int, ...]:
+    if not isinstance(value, tuple):
+        return ()
+    shapes = {_data_shape(item) for item in value}
+    if not shapes:
+        raise OpError("a tensor cannot be made of an empty list", code="DL0207")
+    if len(shapes) > 1:
+        raise OpError("a tensor cannot be made of lists of different lengths", code="DL0207")
+    return (len(value), *shapes.pop())
+
+
+def _leaves(value: Data) -> list[int | float | bool]:
+    return [leaf for item in value for leaf in _leaves(item)] if isinstance(value, tuple) else [value]
+
+
+class Arithmetic(Op):
+    """Base of the operations on numbers of one element type."""
+
+    def infer(self, need: Needs, inputs: Types) -> TensorType:
+        name = type(self).__name__
+        require_inputs(inputs, 2, name)
+        same_dtype(inputs, name)
+        require_numbers(inputs[0], name)
+        return TensorType(inputs[0].dtype, broadcast(need, inputs, name))
+
+    def flops(self, inputs: Types, outputs: Types) -> Dim:
+        return (len(inputs) - 1) * outputs[0].elements
+
+
+class Add(Arithmetic):
+    """The sum of two tensors or more: `a + b`, or the join of a residual: `Add { body | Identity }`."""
+
+    tensors: ClassVar[tuple[str, ...]] = ("*xs",)
+    function = "add"
+
+
+class Mul(Arithmetic):
+    """The product, element by element, of two tensors or more: `a * b`, or a gate: `Mul { Identity | gate }`."""
+
+    tensors: ClassVar[tuple[str, ...]] = ("*xs",)
+    function = "mul"
+
+
+class Max(Arithmetic):
+    """The greatest, element by element, of two tensors or more."""
+
+    tensors: ClassVar[tuple[str, ...]] = ("*xs",)
+    function = "maximum"
+
+
+class Min(Arithmetic):
+    """The least, element by element, of two tensors or more."""
+
+    tensors: ClassVar[tuple[str, ...]] = ("*xs",)
+    function = "minimum"
+
+
+class Sub(Arithmetic):
+    """The difference: `x - y`."""
+
+    tensors: ClassVar[tuple[str, ...]] = ("x", "y")
+    function = "sub"
+
+
+class Div(Arithmetic):
+    """The quotient of floating-point tensors: `x / y`."""
+
+    tensors: ClassVar[tuple[str, ...]] = ("x", "y")
+    function = "div"
+
+    def infer(self, need: Needs, inputs: Types) -> TensorType:
+        if inputs[0].dtype.is_integer:
+            raise OpError(
+                f"Div takes floating-point numbers, not {inputs[0]}", 'divide by `//`, or cast(x, "float")', "DL0206"
+            )
+        return super().infer(need, inputs)
+
+
+class FloorDiv(Arithmetic):
+    """The quotient rounded down: `x // y`, as ``torch.floor_divide``. Integers too.
+
+    3 FLOPs per element: the remainder, the difference and the quotient.
+    """
+
+    tensors: ClassVar[tuple[str, ...]] = ("x", "y")
+    layer = False
+    function = "floor_divide"
+
+    def flops(self, inputs: Types, outputs: Types) -> Dim:
+        return 3 * outputs[0].elements
+
+
+class Mod(Arithmetic):
+    """The remainder with the sign of the divisor: `x % y`, as ``torch.remainder``. Integers too."""
+
+    tensors: ClassVar[tuple[str, ...]] = ("x", "y")
+    layer = False
+    function = "remainder"
+
+
+class Pow(Arithmetic):
+    """`x ** y`. Integers too, with exponents that are not negative."""
+
+    tensors: ClassVar[tuple[str, ...]] = ("x", "exponent")
+    layer = False
+    function = "pow"
+
+
+class Comparison(Op):
+    """Base of the comparisons. The result is a bool tensor."""
+
+    tensors: ClassVar[tuple[str, ...]] = ("x", "y")
+    layer = False
+
+    def infer(self, need: Needs, inputs: Types) -> TensorType:
+        same_dtype(inputs, f"`{self.function}`")
+        return TensorType(DType.BOOL, broadcast(need, inputs, f"`{self.function}`"))
+
+
+class Equal(Comparison):
+    """True where the elements are equal: `x == y`."""
+
+    function = "eq"
+
+
+class NotEqual(Comparison):
+    """True where the elements differ: `x != y`."""
+
+    function = "ne"
+
+
+class Order(Comparison):
+    """Base of the comparisons that numbers have and truth values do not."""
+
+    def infer(self, need: Needs, inputs: Types) -> TensorType:
+        require_numbers(inputs[0], f"`{self.function}`")
+        return super().infer(need, inputs)
+
+
+class Less(Order):
+    """True where x is less: `x < y`."""
+
+    function = "lt"
+
+
+class LessEqual(Order):
+    """True where x is not greater: `x <= y`."""
+
+    function = "le"
+
+
+class Greater(Order):
+    """True where x is greater: `x > y`."""
+
+    function = "gt"
+
+
+class GreaterEqual(Order):
+    """True where x is not less: `x >= y`."""
+
+    function = "ge"
+
+
+class Logic(Op):
+    """Base of the operations on two bool tensors."""
+
+    tensors: ClassVar[tuple[str, ...]] = ("x", "y")
+    layer = False
+
+    def infer(self, need: Needs, inputs: Types) -> TensorType:
+        for x in inputs:
+            require_bool(x, f"`{self.function}`")
+        return TensorType(DType.BOOL, broadcast(need, inputs, f"`{self.function}`"))
+
+
+class And(Logic):
+    """True where both are: `x and y`."""
+
+    function = "logical_and"
+
+
+class Or(Logic):
+    """True where one or both are: `x or y`."""
+
+    function = "logical_or"
+
+
+class Xor(Logic):
+    """True where exactly one is."""
+
+    function = "logical_xor"
+
+
+class Where(Op):
+    """The elements of `x` where the condition is true, those of `y` elsewhere. Broadcasts."""
+
+    tensors: ClassVar[tuple[str, ...]] = ("condition", "x", "y")
+    layer = False
+    function = "where"
+
+    def infer(self, need: Needs, inputs: Types) -> TensorType:
+        require_bool(inputs[0], "`where`")
+        same_dtype(inputs[1:], "`where`")
+        return TensorType(inputs[1].dtype, broadcast(need, inputs, "`where`"))
+
+
+class Lerp(Op):
+    """`x + weight * (y - x)`. Broadcasts. 3 FLOPs per element."""
+
+    tensors: ClassVar[tuple[str, ...]] = ("x", "y", "weight")
+    layer = False
+    function = "lerp"
+
+    def infer(self, need: Needs, inputs: Types) -> TensorType:
+        same_dtype(inputs, "`lerp`")
+        require_float(inputs[0], "`lerp`")
+        return TensorType(inputs[0].dtype, broadcast(need, inputs, "`lerp`"))
+
+    def flops(self, inputs: Types, outputs: Types) -> Dim:
+        return 3 * outputs[0].elements
+
+
+class Concat(DataMovement):
+    """Joins tensors along an axis, the channels by default. All other axes must agree."""
+
+    tensors: ClassVar[tuple[str, ...]] = ("*xs",)
+    function = "concat"
+
+    dim: int = 1
+
+    def infer(self, need: Needs, inputs: Types) -> TensorType:
+        require_inputs(inputs, 1, "Concat")
+        axis = one_axis(self.dim, inputs[0].rank, "Concat")
+        shape = _agreeing(need, inputs, "Concat", axis)
+        shape[axis] = total(x.shape[axis] for x in inputs)
+        return TensorType(inputs[0].dtype, tuple(shape))
+
+
+class Stack(DataMovement):
+    """Joins tensors of one shape along a new axis."""
+
+    tensors: ClassVar[tuple[str, ...]] = ("*xs",)
+    function = "stack"
+
+    dim: int = 0
+
+    def infer(self, need: Needs, inputs: Types) -> TensorType:
+        require_inputs(inputs, 1, "Stack")
+        axis = one_axis(self.dim, inputs[0].rank + 1, "Stack")
+        shape = _agreeing(need, inputs, "Stack", None)
+        return TensorType(inputs[0].dtype, (*shape[:axis], len(inputs), *shape[axis:]))
+
+
+def _agreeing(need: Needs, inputs: Types, name: str, but: int | None) -> list[Dim]:
+    """The shape that all inputs have, on all axes but one."""
+    same_dtype(inputs, name)
+    first = inputs[0]
+    shape = list(first.shape)
+    for x in inputs[1:]:
+        both = f"{format_shape(first.shape)} and {format_shape(x.shape)}"
+        if x.rank != first.rank:
+            raise OpError(f"{name} takes tensors of one rank, not {both}", code="DL0202")
+        for axis, size in enumerate(x.shape):
+            if axis != but:
+                message = (
+                    f"{name} cannot join {both}: axis {axis} is {first.shape[axis]} in one and {size} in the other"
+                )
+                shape[axis] = need.equal(shape[axis], size, message)
+    return shape
+
+
+OPERATORS: tuple[type[Op], ...] = (
+    Const, Add, Mul, Max, Min, Sub, Div, FloorDiv, Mod, Pow, Equal, NotEqual, Less, LessEqual, Greater, GreaterEqual,
+    And, Or, Xor, Where, Lerp, Concat, Stack,
+)  # fmt: skip

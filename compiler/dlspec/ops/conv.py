@@ -1,0 +1,319 @@
+"""Convolutions and transposed convolutions, as layers and with a given weight."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Literal
+
+from dlspec.ir.dims import Dim, product
+from dlspec.ir.fields import Ints, Padding
+from dlspec.ir.init import Init, fan_in_uniform
+from dlspec.ir.op import Needs, Op, OpError, Types, Weight, constant_channels, require_rank
+from dlspec.ir.types import TensorType, format_shape
+from dlspec.ops.rules import require_float, same_dtype
+from dlspec.ops.window import SPATIAL_RANKS, Window, per_axis, require_bound, resolve_padding
+
+
+def _check_padding(padding: Padding, stride: Ints) -> None:
+    if padding == "same" and any(step != 1 for step in ((stride,) if isinstance(stride, int) else stride)):
+        hint = "give the padding as numbers, or [before, after] pairs"
+        raise OpError('`padding="same"` needs a stride of 1', hint, "DL0207")
+    if isinstance(padding, tuple):
+        for side in padding:
+            require_bound(side, 0, "padding")
+    elif isinstance(padding, int):
+        require_bound(padding, 0, "padding")
+
+
+def _require_groups(need: Needs, x: TensorType, groups: int, name: str) -> None:
+    message = f"{name}: {x.shape[1]} input channels are not divisible by {groups} groups"
+    need.divisible(x.shape[1], groups, message, "choose groups that divide the channels")
+
+
+def _kernel_of(weight: TensorType, x: TensorType, name: str) -> tuple[int, ...]:
+    """The kernel size of a given weight. Raises `OpError` where it does not fit the input's rank or is symbolic."""
+    require_float(x, name)
+    require_rank(x, SPATIAL_RANKS, name)
+    same_dtype((x, weight), name)
+    if weight.rank != x.rank:
+        raise OpError(f"{name}: the weight {weight} must have the rank of the input {x}", code="DL0202")
+    kernel = tuple(size for size in weight.spatial if isinstance(size, int))
+    if len(kernel) != len(weight.spatial):
+        raise OpError(f"{name} needs a known kernel size, and the weight is {weight}", code="DL0205")
+    return kernel
+
+
+def _require_bias(need: Needs, inputs: Types, channels: Dim, name: str) -> None:
+    if len(inputs) < 3:
+        return
+    same_dtype(inputs, name)
+    if inputs[2].rank != 1:
+        raise OpError(f"{name}: the bias must have one axis, not {inputs[2]}", code="DL0202")
+    message = f"{name}: the bias {inputs[2]} must have one value for each of {channels} output channels"
+    need.equal(inputs[2].shape[0], channels, message)
+
+
+class Conv(Op):
+    """Convolution over 1, 2 or 3 spatial axes.
+
+    [N, C, *sizes] becomes [N, out_channels, *sizes'], with size' = floor((size + padding - dilation * (kernel - 1) - 1)
+    / stride) + 1. Padding is an int, one per axis, a [before, after] pair per axis, "same" or "valid". The kernel must
+    fit the padded input, and groups divide both channel counts. Weights are drawn from U(-b, b), b = 1 / sqrt(fan in).
+    MACs: one per output element, input channel of its group and kernel element. FLOPs: two per MAC, one per bias added.
+    """
+
+    pinned = (("Conv1d", 1), ("Conv2d", 2), ("Conv3d", 3))
+    torch = "Conv{n}d"
+
+    out_channels: int
+    kernel_size: Ints
+    stride: Ints = 1
+    padding: Padding = 0
+    dilation: Ints = 1
+    groups: int = 1
+    bias: bool = True
+    padding_mode: Literal["zeros", "reflect", "replicate", "circular"] = "zeros"
+    weight_init: Init | None = None
+    bias_init: Init | None = None
+
+    def check(self) -> None:
+        for field in ("out_channels", "kernel_size", "stride", "dilation", "groups"):
+            require_bound(getattr(self, field), 1, field)
+        _check_padding(self.padding, self.stride)
+        if self.out_channels % self.groups:
+            message = f"Conv: {self.out_channels} output channels are not divisible by {self.groups} groups"
+            raise OpError(message, "choose groups that divide the channels", "DL0204")
+
+    def window(self, axes: int) -> Window:
+        """The kernel, stride, dilation and padding for ``axes`` spatial axes."""
+        kernel = per_axis(self.kernel_size, axes, "kernel_size")
+        dilation = per_axis(self.dilation, axes, "dilation")
+        pads = resolve_padding(self.padding, kernel, dilation)
+        return Window(kernel, per_axis(self.stride, axes, "stride"), dilation, pads)
+
+    def infer(self, need: Needs, inputs: Types) -> TensorType:
+        (x,) = inputs
+        require_rank(x, SPATIAL_RANKS, "Conv")
+        require_float(x, "Conv")
+        constant_channels(x, "Conv")
+        _require_groups(need, x, self.groups, "Conv")
+        window = self.window(x.rank - 2)
+        if self.padding_mode in ("reflect", "circular"):
+            self._require_content(need, x, window)
+        return x.with_shape(x.shape[0], self.out_channels, *window.slide(need, x, "Conv"))
+
+    def _require_content(self, need: Needs, x: TensorType, window: Window) -> None:
+        edge = 1 if self.padding_mode == "reflect" else 0
+        for axis, (size, pads) in enumerate(zip(x.spatial, window.pads, strict=True), 2):
+            least = max(pads) + edge
+            if isinstance(size, int) and size >= least:
+                continue
+            message = (
+                f"Conv: {self.padding_mode} padding of {max(pads)} does not fit axis {axis} of "
+                f"{format_shape(x.shape)}, which must be at least {least}"
+            )
+            need.at_least(size, least, message, "use less padding or another padding_mode")
+
+    def weights(self, inputs: Types) -> tuple[Weight, ...]:
+        (x,) = inputs
+        group = constant_channels(x, "Conv") // self.groups
+        kernel = per_axis(self.kernel_size, x.rank - 2, "kernel_size")
+        init = fan_in_uniform(group * prod(kernel))
+        shape = (self.out_channels, group, *kernel)
+        weight = Weight("weight", shape, self.weight_init or init, dtype=x.dtype)
+        if not self.bias:
+            return (weight,)
+        return (weight, Weight("bias", (self.out_channels,), self.bias_init or init, dtype=x.dtype))
+
+    def macs(self, inputs: Types, outputs: Types) -> Dim:
+        (x,) = inputs
+        group = constant_channels(x, "Conv") // self.groups
+        return outputs[0].elements * (group * prod(per_axis(self.kernel_size, x.rank - 2, "kernel_size")))
+
+    def flops(self, inputs: Types, outputs: Types) -> Dim:
+        return 2 * self.macs(inputs, outputs) + (outputs[0].elements if self.bias else 0)
+
+
+class ConvFunction(Op):
+    """Convolution with a given weight [out, C / groups, *kernel] and an optional bias [out].
+
+    Shapes, MACs and FLOPs are those of Conv.
+    """
+
+    tensors = ("x", "weight", "bias?")
+    layer = False
+    function = "conv"
+
+    stride: Ints = 1
+    padding: Padding = 0
+    dilation: Ints = 1
+    groups: int = 1
+
+    def check(self) -> None:
+        for field in ("stride", "dilation", "groups"):
+            require_bound(getattr(self, field), 1, field)
+        _check_padding(self.padding, self.stride)
+
+    def window(self, kernel: tuple[int, ...]) -> Window:
+        """The kernel, stride, dilation and padding for a weight's kernel size."""
+        dilation = per_axis(self.dilation, len(kernel), "dilation")
+        pads = resolve_padding(self.padding, kernel, dilation)
+        return Window(kernel, per_axis(self.stride, len(kernel), "stride"), dilation, pads)
+
+    def infer(self, need: Needs, inputs: Types) -> TensorType:
+        x, weight, *_ = inputs
+        window = self.window(_kernel_of(weight, x, "conv"))
+        _require_groups(need, x, self.groups, "conv")
+        message = (
+            f"conv: the weight {weight} is for {weight.shape[1]} channels in each group, "
+            f"not {x.shape[1]} / {self.groups}"
+        )
+        need.equal(weight.shape[1] * self.groups, x.shape[1], message)
+        out = weight.shape[0]
+        message = f"conv: {out} output channels are not divisible by {self.groups} groups"
+        need.divisible(out, self.groups, message)
+        _require_bias(need, inputs, out, "conv")
+        return x.with_shape(x.shape[0], out, *window.slide(need, x, "conv"))
+
+    def macs(self, inputs: Types, outputs: Types) -> Dim:
+        return outputs[0].elements * product(inputs[1].shape[1:])
+
+    def flops(self, inputs: Types, outputs: Types) -> Dim:
+        return 2 * self.macs(inputs, outputs) + (outputs[0].elements if len(inputs) > 2 else 0)
+
+
+def _transposed_sizes(
+    need: Needs, x: TensorType, window: Window, output_padding: tuple[int, ...], name: str
+) -> tuple[Dim, ...]:
+    """``(size - 1) * stride - padding + dilation * (kernel - 1) + output_padding + 1`` on each axis."""
+    sizes: list[Dim] = []
+    for axis, size in enumerate(x.spatial):
+        step, padding = window.stride[axis], sum(window.pads[axis])
+        if output_padding[axis] >= max(step, window.dilation[axis]):
+            message = (
+                f"{name}: output_padding of {output_padding[axis]} must be smaller than the stride or the dilation"
+            )
+            raise OpError(message, code="DL0207")
+        rest = window.spans[axis] - padding + output_padding[axis]
+        out = (size - 1) * step + rest
+        message = f"{name}: padding of {padding // 2} leaves nothing of axis {axis + 2}, which is {size}"
+        need.at_least(size, 1 - (rest - 1) // step, message, "use less padding")
+        sizes.append(out)
+    return tuple(sizes)
+
+
+class ConvTranspose(Op):
+    """Transposed convolution over 1, 2 or 3 spatial axes.
+
+    [N, C, *sizes] becomes [N, out_channels, *sizes'], with size' = (size - 1) * stride - 2 * padding + dilation *
+    (kernel - 1) + output_padding + 1; output_padding must be smaller than the stride or the dilation. Weights are drawn
+    from U(-b, b), b = 1 / sqrt(out_channels / groups * kernel elements), as ``torch.nn`` does.
+    MACs: one per input element, output channel of its group and kernel element. FLOPs: two per MAC, one per bias added.
+    """
+
+    pinned = (("ConvTranspose1d", 1), ("ConvTranspose2d", 2), ("ConvTranspose3d", 3))
+    torch = "ConvTranspose{n}d"
+
+    out_channels: int
+    kernel_size: Ints
+    stride: Ints = 1
+    padding: Ints = 0
+    output_padding: Ints = 0
+    groups: int = 1
+    bias: bool = True
+    dilation: Ints = 1
+    weight_init: Init | None = None
+    bias_init: Init | None = None
+
+    def check(self) -> None:
+        for field in ("out_channels", "kernel_size", "stride", "dilation", "groups"):
+            require_bound(getattr(self, field), 1, field)
+        require_bound(self.padding, 0, "padding")
+        require_bound(self.output_padding, 0, "output_padding")
+        if self.out_channels % self.groups:
+            message = f"ConvTranspose: {self.out_channels} output channels are not divisible by {self.groups} groups"
+            raise OpError(message, "choose groups that divide the channels", "DL0204")
+
+    def window(self, axes: int) -> Window:
+        """The kernel, stride, dilation and padding for ``axes`` spatial axes."""
+        kernel = per_axis(self.kernel_size, axes, "kernel_size")
+        pads = tuple((side, side) for side in per_axis(self.padding, axes, "padding"))
+        return Window(kernel, per_axis(self.stride, axes, "stride"), per_axis(self.dilation, axes, "dilation"), pads)
+
+    def infer(self, need: Needs, inputs: Types) -> TensorType:
+        (x,) = inputs
+        require_rank(x, SPATIAL_RANKS, "ConvTranspose")
+        require_float(x, "ConvTranspose")
+        constant_channels(x, "ConvTranspose")
+        _require_groups(need, x, self.groups, "ConvTranspose")
+        extra = per_axis(self.output_padding, x.rank - 2, "output_padding")
+        sizes = _transposed_sizes(need, x, self.window(x.rank - 2), extra, "ConvTranspose")
+        return x.with_shape(x.shape[0], self.out_channels, *sizes)
+
+    def weights(self, inputs: Types) -> tuple[Weight, ...]:
+        (x,) = inputs
+        group = self.out_channels // self.groups
+        kernel = per_axis(self.kernel_size, x.rank - 2, "kernel_size")
+        init = fan_in_uniform(group * prod(kernel))
+        shape = (constant_channels(x, "ConvTranspose"), group, *kernel)
+        weight = Weight("weight", shape, self.weight_init or init, dtype=x.dtype)
+        if not self.bias:
+            return (weight,)
+        return (weight, Weight("bias", (self.out_channels,), self.bias_init or init, dtype=x.dtype))
+
+    def macs(self, inputs: Types, outputs: Types) -> Dim:
+        (x,) = inputs
+        kernel = per_axis(self.kernel_size, x.rank - 2, "kernel_size")
+        return x.elements * (self.out_channels // self.groups * prod(kernel))
+
+    def flops(self, inputs: Types, outputs: Types) -> Dim:
+        return 2 * self.macs(inputs, outputs) + (outputs[0].elements if self.bias else 0)
+
+
+class ConvTransposeFunction(Op):
+    """Transposed convolution with a given weight [C, out / groups, *kernel] and an optional bias [out].
+
+    Shapes, MACs and FLOPs are those of ConvTranspose.
+    """
+
+    tensors = ("x", "weight", "bias?")
+    layer = False
+    function = "conv_transpose"
+
+    stride: Ints = 1
+    padding: Ints = 0
+    output_padding: Ints = 0
+    groups: int = 1
+    dilation: Ints = 1
+
+    def check(self) -> None:
+        for field in ("stride", "dilation", "groups"):
+            require_bound(getattr(self, field), 1, field)
+        require_bound(self.padding, 0, "padding")
+        require_bound(self.output_padding, 0, "output_padding")
+
+    def window(self, kernel: tuple[int, ...]) -> Window:
+        """The kernel, stride, dilation and padding for a weight's kernel size."""
+        axes = len(kernel)
+        pads = tuple((side, side) for side in per_axis(self.padding, axes, "padding"))
+        return Window(kernel, per_axis(self.stride, axes, "stride"), per_axis(self.dilation, axes, "dilation"), pads)
+
+    def infer(self, need: Needs, inputs: Types) -> TensorType:
+        x, weight, *_ = inputs
+        window = self.window(_kernel_of(weight, x, "conv_transpose"))
+        _require_groups(need, x, self.groups, "conv_transpose")
+        message = f"conv_transpose: the weight {weight} is for {weight.shape[0]} input channels, not {x.shape[1]}"
+        need.equal(weight.shape[0], x.shape[1], message)
+        out = weight.shape[1] * self.groups
+        _require_bias(need, inputs, out, "conv_transpose")
+        extra = per_axis(self.output_padding, x.rank - 2, "output_padding")
+        return x.with_shape(x.shape[0], out, *_transposed_sizes(need, x, window, extra, "conv_transpose"))
+
+    def macs(self, inputs: Types, outputs: Types) -> Dim:
+        return inputs[0].elements * product(inputs[1].shape[1:])
+
+    def flops(self, inputs: Types, outputs: Types) -> Dim:
+        return 2 * self.macs(inputs, outputs) + (outputs[0].elements if len(inputs) > 2 else 0)
+
+
+OPERATORS: tuple[type[Op], ...] = (Conv, ConvFunction, ConvTranspose, ConvTransposeFunction)

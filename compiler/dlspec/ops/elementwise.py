@@ -1,0 +1,263 @@
+"""Functions of one tensor, element by element. One FLOP per element unless the class says otherwise."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from dlspec.ir.dims import Dim
+from dlspec.ir.op import Needs, Op, OpError, Types
+from dlspec.ir.types import DType, TensorType
+from dlspec.ops.rules import DataMovement, broadcast, require_bool, require_float, require_numbers, same_dtype
+
+
+class FloatFunction(Op):
+    """Base of the functions of floating-point tensors."""
+
+    layer = False
+
+    def infer(self, need: Needs, inputs: Types) -> TensorType:
+        require_float(inputs[0], f"`{self.function}`")
+        return inputs[0]
+
+
+class NumberFunction(Op):
+    """Base of the functions that integers have too."""
+
+    layer = False
+
+    def infer(self, need: Needs, inputs: Types) -> TensorType:
+        require_numbers(inputs[0], f"`{self.function}`")
+        return inputs[0]
+
+
+class Exp(FloatFunction):
+    """e to the power of each element."""
+
+    function = "exp"
+
+
+class Expm1(FloatFunction):
+    """`exp(x) - 1`, exact near 0."""
+
+    function = "expm1"
+
+
+class Log(FloatFunction):
+    """Natural logarithm."""
+
+    function = "log"
+
+
+class Log1p(FloatFunction):
+    """`log(1 + x)`, exact near 0."""
+
+    function = "log1p"
+
+
+class Log2(FloatFunction):
+    """Logarithm to the base 2."""
+
+    function = "log2"
+
+
+class Sqrt(FloatFunction):
+    """Square root."""
+
+    function = "sqrt"
+
+
+class Rsqrt(FloatFunction):
+    """`1 / sqrt(x)`."""
+
+    function = "rsqrt"
+
+
+class Reciprocal(FloatFunction):
+    """`1 / x`."""
+
+    function = "reciprocal"
+
+
+class Sin(FloatFunction):
+    """Sine of an angle in radians."""
+
+    function = "sin"
+
+
+class Cos(FloatFunction):
+    """Cosine of an angle in radians."""
+
+    function = "cos"
+
+
+class Tan(FloatFunction):
+    """Tangent of an angle in radians."""
+
+    function = "tan"
+
+
+class Asin(FloatFunction):
+    """Inverse sine, in radians."""
+
+    function = "asin"
+
+
+class Acos(FloatFunction):
+    """Inverse cosine, in radians."""
+
+    function = "acos"
+
+
+class Atan(FloatFunction):
+    """Inverse tangent, in radians."""
+
+    function = "atan"
+
+
+class Sinh(FloatFunction):
+    """Hyperbolic sine."""
+
+    function = "sinh"
+
+
+class Cosh(FloatFunction):
+    """Hyperbolic cosine."""
+
+    function = "cosh"
+
+
+class Erf(FloatFunction):
+    """The error function."""
+
+    function = "erf"
+
+
+class Floor(FloatFunction):
+    """The largest whole number that is not greater."""
+
+    function = "floor"
+
+
+class Ceil(FloatFunction):
+    """The smallest whole number that is not less."""
+
+    function = "ceil"
+
+
+class Round(FloatFunction):
+    """The nearest whole number; halves go to the even one."""
+
+    function = "round"
+
+
+class Abs(NumberFunction):
+    """Absolute value."""
+
+    function = "abs"
+
+
+class Neg(NumberFunction):
+    """`-x`."""
+
+    function = "neg"
+
+
+class Sign(NumberFunction):
+    """-1, 0 or 1."""
+
+    function = "sign"
+
+
+class Square(NumberFunction):
+    """`x * x`."""
+
+    function = "square"
+
+
+class Clamp(NumberFunction):
+    """Limits each element to `min` and `max`, of which one may be left out."""
+
+    function = "clamp"
+
+    min: float | None = None
+    max: float | None = None
+
+    def check(self) -> None:
+        if self.min is None and self.max is None:
+            raise OpError("`clamp` needs `min`, `max` or both", "clamp(x, min=0)", "DL0207")
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise OpError(f"`clamp` has its `min` {self.min:g} above its `max` {self.max:g}", code="DL0207")
+
+    def infer(self, need: Needs, inputs: Types) -> TensorType:
+        x = super().infer(need, inputs)
+        for bound in (self.min, self.max):
+            if x.dtype.is_integer and bound is not None and not bound.is_integer():
+                raise OpError(
+                    f"`clamp` cannot limit {x} to {bound:g}", 'convert the tensor first: cast(x, "float")', "DL0206"
+                )
+        return x
+
+
+class Cast(DataMovement):
+    """The same values as another element type. To an integer truncates towards 0; to bool, all but 0 is true."""
+
+    function = "cast"
+
+    dtype: DType
+
+    def infer(self, need: Needs, inputs: Types) -> TensorType:
+        return TensorType(self.dtype, inputs[0].shape)
+
+
+class IsNaN(FloatFunction):
+    """True where an element is not a number."""
+
+    function = "isnan"
+
+    def infer(self, need: Needs, inputs: Types) -> TensorType:
+        return TensorType(DType.BOOL, super().infer(need, inputs).shape)
+
+
+class IsInf(FloatFunction):
+    """True where an element is infinite, of either sign."""
+
+    function = "isinf"
+
+    def infer(self, need: Needs, inputs: Types) -> TensorType:
+        return TensorType(DType.BOOL, super().infer(need, inputs).shape)
+
+
+class Not(Op):
+    """`not x` of a bool tensor."""
+
+    layer = False
+    function = "logical_not"
+
+    def infer(self, need: Needs, inputs: Types) -> TensorType:
+        require_bool(inputs[0], "`not`")
+        return inputs[0]
+
+
+class Atan2(Op):
+    """The angle of the point `(x, y)` in radians, from -pi to pi. Broadcasts.
+
+    4 FLOPs per element of the output.
+    """
+
+    tensors: ClassVar[tuple[str, ...]] = ("y", "x")
+    layer = False
+    function = "atan2"
+
+    def infer(self, need: Needs, inputs: Types) -> TensorType:
+        same_dtype(inputs, "`atan2`")
+        require_float(inputs[0], "`atan2`")
+        return TensorType(inputs[0].dtype, broadcast(need, inputs, "`atan2`"))
+
+    def flops(self, inputs: Types, outputs: Types) -> Dim:
+        return 4 * outputs[0].elements
+
+
+OPERATORS: tuple[type[Op], ...] = (
+    Exp, Expm1, Log, Log1p, Log2, Sqrt, Rsqrt, Reciprocal, Sin, Cos, Tan, Asin, Acos, Atan, Sinh, Cosh, Erf, Floor,
+    Ceil, Round, Abs, Neg, Sign, Square, Clamp, Cast, IsNaN, IsInf, Not, Atan2,
+)  # fmt: skip

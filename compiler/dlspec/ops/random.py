@@ -1,0 +1,176 @@
+"""Tensors that are made, not computed: random draws and regular ones. Their sizes may be symbolic."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from dlspec.ir.dims import Dim
+from dlspec.ir.fields import Shape
+from dlspec.ir.op import Needs, Op, OpError, Types
+from dlspec.ir.types import DType, TensorType, format_shape
+from dlspec.ops.rules import require_float
+
+
+class Generator(Op):
+    """Base of operators without inputs. 1 FLOP per element drawn, none for regular tensors."""
+
+    tensors: ClassVar[tuple[str, ...]] = ()
+    layer = False
+
+    def flops(self, inputs: Types, outputs: Types) -> Dim:
+        return outputs[0].elements if self.random else 0
+
+
+def _made(need: Needs, shape: tuple[Dim, ...], dtype: DType, name: str) -> TensorType:
+    for size in shape:
+        need.at_least(size, 1, f"`{name}` cannot make a tensor of shape {format_shape(shape)}")
+    return TensorType(dtype, shape)
+
+
+def _drawn_dtype(dtype: DType, name: str) -> None:
+    if not dtype.is_float:
+        raise OpError(f"`{name}` draws floating-point numbers, not {dtype.label}", "cast the result", "DL0206")
+
+
+class Normal(Generator):
+    """Independent draws from a normal distribution."""
+
+    function = "normal"
+    random = True
+
+    shape: Shape
+    mean: float = 0.0
+    std: float = 1.0
+    dtype: DType = DType.FLOAT32
+
+    def check(self) -> None:
+        _drawn_dtype(self.dtype, "normal")
+        if self.std < 0:
+            raise OpError(f"`normal` has a negative `std`: {self.std:g}", code="DL0207")
+
+    def infer(self, need: Needs, inputs: Types) -> TensorType:
+        return _made(need, self.shape, self.dtype, "normal")
+
+
+class Uniform(Generator):
+    """Independent draws, uniform between `low` and `high`."""
+
+    function = "uniform"
+    random = True
+
+    shape: Shape
+    low: float = 0.0
+    high: float = 1.0
+    dtype: DType = DType.FLOAT32
+
+    def check(self) -> None:
+        _drawn_dtype(self.dtype, "uniform")
+        if self.low > self.high:
+            raise OpError(f"`uniform` has its `low` {self.low:g} above its `high` {self.high:g}", code="DL0207")
+
+    def infer(self, need: Needs, inputs: Types) -> TensorType:
+        return _made(need, self.shape, self.dtype, "uniform")
+
+
+class Bernoulli(Op):
+    """1 with the probability that each element gives, else 0."""
+
+    tensors: ClassVar[tuple[str, ...]] = ("p",)
+    layer = False
+    function = "bernoulli"
+    random = True
+
+    def infer(self, need: Needs, inputs: Types) -> TensorType:
+        require_float(inputs[0], "`bernoulli`")
+        return inputs[0]
+
+
+class Full(Generator):
+    """A tensor with one value everywhere."""
+
+    function = "full"
+
+    shape: Shape
+    value: float
+    dtype: DType = DType.FLOAT32
+
+    def check(self) -> None:
+        allowed = self.dtype.is_float or (self.value.is_integer() and (self.dtype.is_integer or self.value in (0, 1)))
+        if not allowed:
+            raise OpError(f"`full` cannot fill {self.dtype.label} with {self.value:g}", code="DL0206")
+
+    def infer(self, need: Needs, inputs: Types) -> TensorType:
+        return _made(need, self.shape, self.dtype, "full")
+
+
+class Zeros(Generator):
+    """A tensor of zeros; of false for bool."""
+
+    function = "zeros"
+
+    shape: Shape
+    dtype: DType = DType.FLOAT32
+
+    def infer(self, need: Needs, inputs: Types) -> TensorType:
+        return _made(need, self.shape, self.dtype, "zeros")
+
+
+class Ones(Generator):
+    """A tensor of ones; of true for bool."""
+
+    function = "ones"
+
+    shape: Shape
+    dtype: DType = DType.FLOAT32
+
+    def infer(self, need: Needs, inputs: Types) -> TensorType:
+        return _made(need, self.shape, self.dtype, "ones")
+
+
+class Arange(Generator):
+    """The numbers 0, 1, 2 ... below `end`. Another start or step is arithmetic: `3 + 2 * arange(n)`."""
+
+    function = "arange"
+
+    end: Dim
+    dtype: DType = DType.INT64
+
+    def check(self) -> None:
+        if self.dtype is DType.BOOL:
+            raise OpError("`arange` makes numbers, not bool", code="DL0206")
+
+    def infer(self, need: Needs, inputs: Types) -> TensorType:
+        return _made(need, (self.end,), self.dtype, "arange")
+
+
+class Linspace(Generator):
+    """`steps` numbers from `start` to `end` at equal distances, both included."""
+
+    function = "linspace"
+
+    start: float
+    end: float
+    steps: Dim
+    dtype: DType = DType.FLOAT32
+
+    def check(self) -> None:
+        _drawn_dtype(self.dtype, "linspace")
+
+    def infer(self, need: Needs, inputs: Types) -> TensorType:
+        return _made(need, (self.steps,), self.dtype, "linspace")
+
+
+class Eye(Generator):
+    """The identity matrix of `n` rows and `m` columns, `n` unless told."""
+
+    function = "eye"
+
+    n: Dim
+    m: Dim | None = None
+    dtype: DType = DType.FLOAT32
+
+    def infer(self, need: Needs, inputs: Types) -> TensorType:
+        return _made(need, (self.n, self.n if self.m is None else self.m), self.dtype, "eye")
+
+
+OPERATORS: tuple[type[Op], ...] = (Normal, Uniform, Bernoulli, Full, Zeros, Ones, Arange, Linspace, Eye)

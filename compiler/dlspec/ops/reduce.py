@@ -1,0 +1,238 @@
+"""Reductions over one axis, several, or all of them (`dim` none).
+
+One FLOP per input element unless the class says more.
+"""
+
+from __future__ import annotations
+
+from math import inf
+
+from dlspec.ir.dims import Dim, product
+from dlspec.ir.fields import Axes
+from dlspec.ir.op import Needs, Op, OpError, Types
+from dlspec.ir.types import DType, TensorType, format_shape
+from dlspec.ops.rules import many_axes, one_axis, require_bool, require_float, require_numbers
+
+
+def reduced_axes(dim: Axes | None, x: TensorType, name: str) -> tuple[int, ...]:
+    """The axes that are reduced, counted from the front, ascending."""
+    return tuple(range(x.rank)) if dim is None else tuple(sorted(many_axes(dim, x.rank, name)))
+
+
+def reduced_shape(axes: tuple[int, ...], keepdim: bool, x: TensorType) -> tuple[Dim, ...]:
+    """The shape that is left: the axes are gone, or of size 1."""
+    if keepdim:
+        return tuple(1 if axis in axes else size for axis, size in enumerate(x.shape))
+    return tuple(size for axis, size in enumerate(x.shape) if axis not in axes)
+
+
+class PerInputElement(Op):
+    """Base of operators whose work grows with the input: `per_element` FLOPs for each of its elements."""
+
+    def per_element(self) -> int:
+        return 1
+
+    def flops(self, inputs: Types, outputs: Types) -> Dim:
+        return self.per_element() * inputs[0].elements
+
+
+class Reduction(PerInputElement):
+    """Base of the reductions that have no other arguments."""
+
+    dim: Axes | None = None
+    keepdim: bool = False
+
+    def accept(self, x: TensorType) -> DType:
+        """The element type of the result. Raises `OpError` for an input that is not accepted."""
+        require_float(x, type(self).__name__)
+        return x.dtype
+
+    def infer(self, need: Needs, inputs: Types) -> TensorType:
+        x = inputs[0]
+        dtype = self.accept(x)
+        return TensorType(dtype, reduced_shape(reduced_axes(self.dim, x, type(self).__name__), self.keepdim, x))
+
+
+class Mean(Reduction):
+    """The mean."""
+
+    function = "mean"
+
+
+class Sum(Reduction):
+    """The sum. Of integers and truth values it is an int64."""
+
+    function = "sum"
+
+    def accept(self, x: TensorType) -> DType:
+        return x.dtype if x.dtype.is_float else DType.INT64
+
+
+class Prod(Reduction):
+    """The product. Of integers and truth values it is an int64."""
+
+    function = "prod"
+
+    def accept(self, x: TensorType) -> DType:
+        return x.dtype if x.dtype.is_float else DType.INT64
+
+
+class AMax(Reduction):
+    """The greatest element, as ``torch.amax``."""
+
+    function = "max"
+
+    def accept(self, x: TensorType) -> DType:
+        require_numbers(x, "`max`")
+        return x.dtype
+
+
+class AMin(Reduction):
+    """The least element, as ``torch.amin``."""
+
+    function = "min"
+
+    def accept(self, x: TensorType) -> DType:
+        require_numbers(x, "`min`")
+        return x.dtype
+
+
+class LogSumExp(Reduction):
+    """`log(sum(exp(x)))`, without overflow. 3 FLOPs per input element."""
+
+    function = "logsumexp"
+
+    def per_element(self) -> int:
+        return 3
+
+
+class All(Reduction):
+    """True where all elements of a bool tensor are."""
+
+    layer = False
+    function = "all"
+
+    def accept(self, x: TensorType) -> DType:
+        require_bool(x, "`all`")
+        return x.dtype
+
+
+class Any(Reduction):
+    """True where one or more elements of a bool tensor are."""
+
+    layer = False
+    function = "any"
+
+    def accept(self, x: TensorType) -> DType:
+        require_bool(x, "`any`")
+        return x.dtype
+
+
+class Spread(PerInputElement):
+    """Base of variance and standard deviation. 3 FLOPs per input element: difference, square, sum."""
+
+    dim: Axes | None = None
+    correction: int = 1
+    keepdim: bool = False
+
+    def infer(self, need: Needs, inputs: Types) -> TensorType:
+        x, name = inputs[0], type(self).__name__
+        require_float(x, name)
+        axes = reduced_axes(self.dim, x, name)
+        count = product(x.shape[axis] for axis in axes)
+        need.at_least(
+            count,
+            self.correction + 1,
+            f"{name} with correction {self.correction} takes {self.correction + 1} elements or more, not {count}",
+            "set correction=0",
+        )
+        return TensorType(x.dtype, reduced_shape(axes, self.keepdim, x))
+
+    def per_element(self) -> int:
+        return 3
+
+
+class Var(Spread):
+    """The variance: squared differences from the mean, summed and divided by their number less `correction`."""
+
+    function = "var"
+
+
+class Std(Spread):
+    """The square root of the variance."""
+
+    function = "std"
+
+
+class Norm(PerInputElement):
+    """The vector norm `sum(|x| ** p) ** (1 / p)`.
+
+    For `p` infinite it is the greatest magnitude, for 0 the number of elements that are not 0. 2 FLOPs per input
+    element: power and sum.
+    """
+
+    layer = False
+    function = "norm"
+
+    p: float = 2.0
+    dim: Axes | None = None
+    keepdim: bool = False
+
+    def check(self) -> None:
+        if self.p != self.p:
+            raise OpError("`norm` takes a number `p`, not nan", code="DL0207")
+
+    def infer(self, need: Needs, inputs: Types) -> TensorType:
+        x = inputs[0]
+        require_float(x, "`norm`")
+        return TensorType(x.dtype, reduced_shape(reduced_axes(self.dim, x, "`norm`"), self.keepdim, x))
+
+    def per_element(self) -> int:
+        return 1 if abs(self.p) == inf else 2
+
+
+class Extreme(PerInputElement):
+    """Base of the positions of an extreme element."""
+
+    dim: int | None = None
+    keepdim: bool = False
+
+    def infer(self, need: Needs, inputs: Types) -> TensorType:
+        x, name = inputs[0], type(self).__name__
+        require_numbers(x, name)
+        axes = tuple(range(x.rank)) if self.dim is None else (one_axis(self.dim, x.rank, name),)
+        return TensorType(DType.INT64, reduced_shape(axes, self.keepdim, x))
+
+
+class ArgMax(Extreme):
+    """The position of the greatest element, the first of equals, along one axis or in the flattened tensor."""
+
+    function = "argmax"
+
+
+class ArgMin(Extreme):
+    """The position of the least element, the first of equals, along one axis or in the flattened tensor."""
+
+    function = "argmin"
+
+
+class CumSum(Op):
+    """The running sum along an axis. Of int32 it is an int64."""
+
+    layer = False
+    function = "cumsum"
+
+    dim: int
+
+    def infer(self, need: Needs, inputs: Types) -> TensorType:
+        x = inputs[0]
+        require_numbers(x, "`cumsum`")
+        if not x.rank:
+            raise OpError(f"`cumsum` takes a tensor with axes, not {format_shape(x.shape)}", code="DL0202")
+        one_axis(self.dim, x.rank, "`cumsum`")
+        return TensorType(DType.INT64 if x.dtype.is_integer else x.dtype, x.shape)
+
+
+OPERATORS: tuple[type[Op], ...] = (
+    Mean, Sum, Prod, AMax, AMin, LogSumExp, All, Any, Var, Std, Norm, ArgMax, ArgMin, CumSum,
+)  # fmt: skip
