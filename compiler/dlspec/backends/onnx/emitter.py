@@ -1,0 +1,190 @@
+"""What the lowerings write ONNX nodes with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, overload
+
+from dlspec.backends.onnx.registry import lowering_of
+from dlspec.backends.onnx.sizes import Sizes
+from dlspec.backends.onnx.wire import ELEMENT, Attribute, OnnxNode
+from dlspec.diagnostics import Diagnostic, Diagnostics, DlspecError, Note
+from dlspec.ir.dims import Dim
+from dlspec.ir.graph import Graph, Node, Output, Value
+from dlspec.ir.types import DTYPES, DType
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
+    Nested: TypeAlias = "bool | int | float | Sequence[Nested]"
+
+
+class Emitter:
+    """Lowers the nodes of a graph and keeps what they become.
+
+    * ``nodes``: ONNX nodes in topological order, those that compute sizes first.
+    * ``constants``: arrays by name. ``values``: the ONNX name of every tensor of the graph that was lowered.
+    * ``opset``: the version of the default operator set that the nodes are written in.
+    """
+
+    def __init__(self, graph: Graph, inputs: Sequence[Value], outputs: Sequence[Output], opset: int) -> None:
+        self.graph = graph
+        self.opset = opset
+        self.constants: dict[str, Array] = {}
+        self.values: dict[Value, str] = {value: value.name for value in inputs}
+        self._taken = {*self.values.values(), *(output.name for output in outputs), *graph.parameters}
+        self._constant_names: dict[tuple[str, tuple[int, ...], bytes], str] = {}
+        self._wanted = {output.value: output.name for output in reversed(outputs)}
+        self._nodes: list[OnnxNode] = []
+        self._node: Node | None = None
+        self._count = 0
+        self._sizes = Sizes(self, inputs)
+
+    @property
+    def nodes(self) -> list[OnnxNode]:
+        return [*self._sizes.nodes, *self._nodes]
+
+    # For lowerings
+
+    @overload
+    def op(
+        self, op_type: str, inputs: Sequence[str], outputs: Literal[1] = 1, **attributes: Attribute | None
+    ) -> str: ...
+    @overload
+    def op(
+        self, op_type: str, inputs: Sequence[str], outputs: int, **attributes: Attribute | None
+    ) -> tuple[str, ...]: ...
+    def op(
+        self, op_type: str, inputs: Sequence[str], outputs: int = 1, **attributes: Attribute | None
+    ) -> str | tuple[str, ...]:
+        """Adds a node and returns the name of its output, or the names of several.
+
+        An empty name among the inputs is an optional one left out; an attribute that is None is left out.
+        """
+        names = [self._intermediate() for _ in range(outputs)]
+        self._nodes.append(OnnxNode(op_type, names[0], list(inputs), names, attributes))
+        return names[0] if outputs == 1 else tuple(names)
+
+    def constant(self, value: Nested | Array, dtype: DType | str | None = None) -> str:
+        """An initializer with these values, one for all uses of the same.
+
+        Without a ``dtype`` ints are int64, floats float32 and an array is what it is.
+        """
+        import numpy as np
+
+        if isinstance(dtype, str):
+            dtype = DTYPES[dtype]
+        array = np.asarray(value, dtype.label if dtype else None)
+        if dtype is None and not isinstance(value, np.ndarray) and array.dtype == np.float64:
+            array = array.astype(np.float32)
+        key = (array.dtype.name, array.shape, array.tobytes())
+        name = self._constant_names.get(key)
+        if name is None:
+            name = self._constant_names[key] = self.unique(f"constant/{len(self.constants)}")
+            self.constants[name] = array
+        return name
+
+    def scalar(self, value: float, like: DType) -> str:
+        """A 0-d constant of an element type."""
+        return self.constant(value, like)
+
+    def shape(self, dims: Sequence[Dim]) -> str:
+        """A 1-D int64 tensor of sizes: a constant, or computed from the sizes of the graph's inputs when the model
+        runs."""
+        return self._sizes.vector(dims)
+
+    def dim1(self, dim: Dim) -> str:
+        """A size as a 1-D int64 tensor of one element."""
+        return self._sizes.vector((dim,))
+
+    def dim(self, dim: Dim) -> str:
+        """A size as a 0-d int64 tensor."""
+        return self._sizes.scalar(dim)
+
+    def cast(self, x: str, dtype: DType | str) -> str:
+        return self.op("Cast", [x], to=ELEMENT[DTYPES[dtype] if isinstance(dtype, str) else dtype])
+
+    def require_opset(self, opset: int, what: str) -> None:
+        """Raises the backend's error when the chosen opset is older. ``what`` begins the sentence."""
+        if self.opset < opset:
+            raise self.unsupported(
+                f"{what} needs ONNX opset {opset}, and {self.opset} was asked for", f"use --opset {opset}"
+            )
+
+    def unsupported(self, message: str, hint: str = "") -> DlspecError:
+        """The error to raise for what ONNX cannot express, at the position of the node that is being lowered."""
+        assert self._node
+        return DlspecError([backend_error(message, self._node, hint)])
+
+    # For the model
+
+    def lower(self, nodes: Iterable[Node]) -> None:
+        """Lowers nodes in their order. Raises `DlspecError` with everything that has no lowering."""
+        found = Diagnostics()
+        for node in nodes:
+            self._node, self._count = node, 0
+            start = len(self._nodes)
+            try:
+                results = self._results(node)
+            except DlspecError as error:
+                found.extend(error.diagnostics)
+                results = tuple(value.name for value in node.outputs)
+            self._bind(node, results, start)
+        found.check()
+
+    def finish(self, outputs: Sequence[Output]) -> None:
+        """Gives every output its name, with an Identity where its tensor has another one already."""
+        for output in outputs:
+            name = self.values[output.value]
+            if name != output.name:
+                self._nodes.append(OnnxNode("Identity", f"output/{output.name}", [name], [output.name]))
+
+    def unique(self, name: str) -> str:
+        """The name, or with a number behind it when another tensor has it."""
+        candidate, count = name, 2
+        while candidate in self._taken:
+            candidate, count = f"{name}:{count}", count + 1
+        self._taken.add(candidate)
+        return candidate
+
+    def _results(self, node: Node) -> tuple[str, ...]:
+        inputs = [self.values[value] for value in node.inputs]
+        if node.op.identity_in_eval:
+            return (inputs[0],)
+        lowering = lowering_of(type(node.op))
+        if lowering is None:
+            raise self.unsupported(f"{type(node.op).__name__} cannot be written to ONNX")
+        result = lowering(self, node.op, node, inputs, [weight.path for weight in node.weights])
+        return (result,) if isinstance(result, str) else result
+
+    def _bind(self, node: Node, results: tuple[str, ...], start: int) -> None:
+        """Gives the outputs their tensors; those made since ``start`` are renamed to the outputs' own names."""
+        if len(results) != len(node.outputs):
+            raise AssertionError(f"the lowering of {node} returned {len(results)} tensors")
+        made = self._nodes[start:]
+        producers = {name: part for part in made for name in part.outputs}
+        renamed: dict[str, str] = {}
+        for value, result in zip(node.outputs, results, strict=True):
+            if result in producers and result not in renamed:
+                renamed[result] = self._wanted.get(value) or self.unique(value.name)
+            self.values[value] = renamed.get(result, result)
+        if not renamed:
+            return
+        producers[next(iter(renamed))].name = node.name
+        for part in made:
+            part.inputs = [renamed.get(name, name) for name in part.inputs]
+            part.outputs = [renamed.get(name, name) for name in part.outputs]
+
+    def _intermediate(self) -> str:
+        assert self._node
+        name = self.unique(f"{self._node.name}/{self._count}")
+        self._count += 1
+        return name
+
+
+def backend_error(message: str, node: Node, hint: str = "", code: str = "DL0501") -> Diagnostic:
+    """A finding of a backend at a node, with the chain of blocks that it stands in."""
+    blocks = [scope for scope in node.scope.ancestors() if scope.kind == "block"]
+    trace = tuple(Note(scope.span, f"in {scope.declaration}") for scope in reversed(blocks))
+    return Diagnostic(code, message, node.span, hint=hint, trace=trace)

@@ -1,0 +1,26 @@
+"""What needs no node of its own, or none that works on tensors: declared weights, sizes used as numbers, Identity."""
+
+from __future__ import annotations
+
+from dlspec.backends.onnx.emitter import Emitter
+from dlspec.backends.onnx.registry import lowers
+from dlspec.ir.graph import Node
+from dlspec.ir.types import DType
+from dlspec.ops.constant import Param, Size
+from dlspec.ops.dropout import Identity
+
+
+@lowers(Param)
+def param(e: Emitter, op: Param, node: Node, xs: list[str], ws: list[str]) -> str:
+    return ws[0]
+
+
+@lowers(Size)
+def size(e: Emitter, op: Size, node: Node, xs: list[str], ws: list[str]) -> str:
+    number = e.dim(op.value)
+    return number if op.dtype is DType.INT64 else e.cast(number, op.dtype)
+
+
+@lowers(Identity)
+def identity(e: Emitter, op: Identity, node: Node, xs: list[str], ws: list[str]) -> str:
+    return xs[0]

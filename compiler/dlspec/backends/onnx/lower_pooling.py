@@ -1,0 +1,202 @@
+"""Pooling.
+
+ceil_mode is never left to ONNX: its rule differed from torch's before opset 22, and runtimes differ from it. The
+operators' windows express it as padding after, which every version and runtime agrees on.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from dlspec.backends.onnx.emitter import Emitter
+from dlspec.backends.onnx.registry import lowers
+from dlspec.ir.dims import Dim, ceildiv
+from dlspec.ir.graph import Node
+from dlspec.ir.types import DType
+from dlspec.ops.pooling import (
+    AdaptiveAvgPool,
+    AdaptiveMaxPool,
+    AvgPool,
+    GlobalAvgPool,
+    GlobalMaxPool,
+    LPPool,
+    MaxPool,
+)
+from dlspec.ops.window import Pads, Window
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Ints = np.ndarray[Any, np.dtype[np.int64]]
+
+
+def _rank(node: Node) -> int:
+    return node.inputs[0].type.rank
+
+
+def _pad(e: Emitter, x: str, pads: Pads, value: float, dtype: DType) -> str:
+    before, after = zip(*pads, strict=True)
+    return e.op("Pad", [x, e.constant([0, 0, *before, 0, 0, *after]), e.scalar(value, dtype)])
+
+
+@lowers(MaxPool)
+def max_pool(e: Emitter, op: MaxPool, node: Node, xs: list[str], ws: list[str]) -> str:
+    window = op.window(_rank(node) - 2)
+    x = xs[0]
+    if any(max(side) >= kernel for side, kernel in zip(window.pads, window.kernel, strict=True)):
+        # ONNX Runtime refuses padding that is not smaller than the kernel, however far dilation makes it reach.
+        x = _pad(e, x, window.pads, float("-inf"), node.inputs[0].type.dtype)
+        window = window._replace(pads=((0, 0),) * len(window.kernel))
+    return e.op(
+        "MaxPool",
+        [x],
+        kernel_shape=window.kernel,
+        strides=window.stride,
+        pads=window.flat_pads,
+        dilations=window.dilation,
+    )
+
+
+def _average(e: Emitter, x: str, window: Window, count_padding: bool = False) -> str:
+    return e.op(
+        "AveragePool",
+        [x],
+        kernel_shape=window.kernel,
+        strides=window.stride,
+        pads=window.flat_pads,
+        count_include_pad=int(count_padding),
+    )
+
+
+@lowers(AvgPool)
+def avg_pool(e: Emitter, op: AvgPool, node: Node, xs: list[str], ws: list[str]) -> str:
+    window, dtype = op.window(_rank(node) - 2), node.inputs[0].type.dtype
+    if op.divisor_override is not None:
+        mean = _average(e, xs[0], window, count_padding=True)
+        return e.op("Mul", [mean, e.scalar(window.volume / op.divisor_override, dtype)])
+    given: Pads = tuple((before, before) for before, _ in window.pads)
+    if not op.count_include_pad or not any(before for before, _ in given):
+        return _average(e, xs[0], window)
+    if window.pads == given:
+        return _average(e, xs[0], window, count_padding=True)
+    # The padding that was asked for counts in the mean, what ceil_mode adds does not.
+    padded = _pad(e, xs[0], given, 0.0, dtype)
+    return _average(e, padded, window._replace(pads=tuple((0, after - before) for before, after in window.pads)))
+
+
+@lowers(LPPool)
+def lp_pool(e: Emitter, op: LPPool, node: Node, xs: list[str], ws: list[str]) -> str:
+    # ONNX's LpPool takes absolute values and whole powers; torch does neither.
+    window, dtype = op.window(_rank(node) - 2), node.inputs[0].type.dtype
+    powers = e.op("Pow", [xs[0], e.scalar(op.norm_type, dtype)])
+    total = e.op("Mul", [_average(e, powers, window), e.scalar(float(window.volume), dtype)])
+    return e.op("Pow", [total, e.scalar(1 / op.norm_type, dtype)])
+
+
+@lowers(GlobalAvgPool)
+def global_avg_pool(e: Emitter, op: GlobalAvgPool, node: Node, xs: list[str], ws: list[str]) -> str:
+    return e.op("GlobalAveragePool", xs)
+
+
+@lowers(GlobalMaxPool)
+def global_max_pool(e: Emitter, op: GlobalMaxPool, node: Node, xs: list[str], ws: list[str]) -> str:
+    return e.op("GlobalMaxPool", xs)
+
+
+def _even_window(node: Node) -> Window | None:
+    """The window of the plain pool that an adaptive one is, where all its windows have one size and do not overlap."""
+    kernel: list[int] = []
+    for size, out in _spatial(node):
+        if not isinstance(size, int) or not isinstance(out, int) or size % out:
+            return None
+        kernel.append(size // out)
+    return Window(tuple(kernel), tuple(kernel), (1,) * len(kernel), ((0, 0),) * len(kernel))
+
+
+def _spatial(node: Node) -> list[tuple[Dim, Dim]]:
+    return list(zip(node.inputs[0].type.spatial, node.outputs[0].type.spatial, strict=True))
+
+
+def _bounds(e: Emitter, size: Dim, out: Dim) -> tuple[str, str]:
+    """Where the windows of an adaptive pool begin and end along an axis: two tensors [out], computed by the model."""
+    index = e.op("Range", [e.dim(0), e.dim(out), e.dim(1)])
+    start = e.op("Div", [e.op("Mul", [index, e.dim(size)]), e.dim(out)])
+    # (i + 1) * size / out, rounded up
+    above = e.op("Add", [e.op("Mul", [index, e.dim(size)]), e.dim(size + out - 1)])
+    return start, e.op("Div", [above, e.dim(out)])
+
+
+def _known_bounds(size: int, out: int) -> tuple[Ints, Ints]:
+    import numpy as np
+
+    index = np.arange(out)
+    return index * size // out, -(-(index + 1) * size // out)
+
+
+def _averaging_matrix(e: Emitter, size: Dim, out: Dim, dtype: DType) -> str:
+    """[size, out]: what each input counts in each output."""
+    if isinstance(size, int) and isinstance(out, int):
+        import numpy as np
+
+        first, last = _known_bounds(size, out)
+        rows = np.arange(size)[:, None]
+        return e.constant(((rows >= first) & (rows < last)) / (last - first), dtype)
+    start, end = _bounds(e, size, out)
+    row = e.op("Unsqueeze", [e.op("Range", [e.dim(0), e.dim(size), e.dim(1)]), e.constant([1])])
+    inside = e.op("Xor", [e.op("Less", [row, start]), e.op("Less", [row, end])])
+    return e.op("Div", [e.cast(inside, dtype), e.cast(e.op("Sub", [end, start]), dtype)])
+
+
+@lowers(AdaptiveAvgPool)
+def adaptive_avg_pool(e: Emitter, op: AdaptiveAvgPool, node: Node, xs: list[str], ws: list[str]) -> str:
+    """A mean over a product of ranges is linear and separable: one matrix product for each axis."""
+    x, rank = xs[0], _rank(node)
+    if all(out == 1 for out in node.outputs[0].type.spatial):
+        return e.op("GlobalAveragePool", [x])
+    if window := _even_window(node):
+        return _average(e, x, window)
+    for axis, (size, out) in enumerate(_spatial(node), 2):
+        if size == out:
+            continue
+        matrix = _averaging_matrix(e, size, out, node.inputs[0].type.dtype)
+        swap = list(range(rank))
+        swap[axis], swap[-1] = swap[-1], swap[axis]
+        if axis == rank - 1:
+            x = e.op("MatMul", [x, matrix])
+        else:
+            x = e.op("Transpose", [e.op("MatMul", [e.op("Transpose", [x], perm=swap), matrix])], perm=swap)
+    return x
+
+
+def _window_indices(e: Emitter, size: Dim, out: Dim) -> str:
+    """[out, longest window]: the inputs under each window, the last one repeated where a window is shorter."""
+    if isinstance(size, int) and isinstance(out, int):
+        import numpy as np
+
+        first, last = _known_bounds(size, out)
+        offsets = np.arange(np.max(last - first))
+        return e.constant(np.minimum(first[:, None] + offsets, last[:, None] - 1))
+    start, end = _bounds(e, size, out)
+    longest = ceildiv(size, out) + 1
+    offset = e.op("Range", [e.dim(0), e.dim(longest), e.dim(1)])
+    column = e.constant([1])
+    index = e.op("Add", [e.op("Unsqueeze", [start, column]), offset])
+    return e.op("Min", [index, e.op("Sub", [e.op("Unsqueeze", [end, column]), e.dim(1)])])
+
+
+@lowers(AdaptiveMaxPool)
+def adaptive_max_pool(e: Emitter, op: AdaptiveMaxPool, node: Node, xs: list[str], ws: list[str]) -> str:
+    x = xs[0]
+    if all(out == 1 for out in node.outputs[0].type.spatial):
+        return e.op("GlobalMaxPool", [x])
+    if window := _even_window(node):
+        return e.op("MaxPool", [x], kernel_shape=window.kernel, strides=window.stride)
+    for axis, (size, out) in enumerate(_spatial(node), 2):
+        if size == out:
+            continue
+        windows = e.op("Gather", [x, _window_indices(e, size, out)], axis=axis)
+        if e.opset < 18:
+            x = e.op("ReduceMax", [windows], axes=[axis + 1], keepdims=0)
+        else:
+            x = e.op("ReduceMax", [windows, e.constant([axis + 1])], keepdims=0)
+    return x

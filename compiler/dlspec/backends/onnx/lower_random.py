@@ -1,0 +1,88 @@
+"""Tensors that are made: random draws and regular ones."""
+
+from __future__ import annotations
+
+from dlspec.backends.onnx.emitter import Emitter
+from dlspec.backends.onnx.registry import lowers
+from dlspec.backends.onnx.wire import ELEMENT, Attribute
+from dlspec.ir.dims import Dim, Expr, smax
+from dlspec.ir.graph import Node
+from dlspec.ir.types import DType
+from dlspec.ops import random as ops
+
+
+def _filled(e: Emitter, shape: tuple[Dim, ...], value: float, dtype: DType) -> str:
+    import numpy as np
+
+    return e.op("ConstantOfShape", [e.shape(shape)], value=np.asarray([value], dtype.label))
+
+
+def _drawn(e: Emitter, kind: str, shape: tuple[Dim, ...], dtype: DType, parameters: dict[str, float]) -> str:
+    """Half precision is drawn as float32. A size that the model computes needs a tensor to take its shape from."""
+    wide = dtype if dtype is DType.FLOAT64 else DType.FLOAT32
+    sizes = [size for size in shape if not isinstance(size, Expr)]
+    attributes: dict[str, Attribute] = {"dtype": ELEMENT[wide], **parameters}
+    if len(sizes) == len(shape) > 0:
+        drawn = e.op(f"Random{kind}", [], 1, shape=sizes, **attributes)
+    else:
+        drawn = e.op(f"Random{kind}Like", [_filled(e, shape, 0, wide)], 1, **attributes)
+    return drawn if wide is dtype else e.cast(drawn, dtype)
+
+
+@lowers(ops.Normal)
+def normal(e: Emitter, op: ops.Normal, node: Node, xs: list[str], ws: list[str]) -> str:
+    return _drawn(e, "Normal", op.shape, op.dtype, {"mean": op.mean, "scale": op.std})
+
+
+@lowers(ops.Uniform)
+def uniform(e: Emitter, op: ops.Uniform, node: Node, xs: list[str], ws: list[str]) -> str:
+    return _drawn(e, "Uniform", op.shape, op.dtype, {"low": op.low, "high": op.high})
+
+
+@lowers(ops.Bernoulli)
+def bernoulli(e: Emitter, op: ops.Bernoulli, node: Node, xs: list[str], ws: list[str]) -> str:
+    dtype = node.inputs[0].type.dtype
+    wide = dtype if dtype is DType.FLOAT64 else DType.FLOAT32
+    p = xs[0] if wide is dtype else e.cast(xs[0], wide)
+    return e.cast(e.op("Less", [e.op("RandomUniformLike", [p], low=0.0, high=1.0), p]), dtype)
+
+
+@lowers(ops.Full)
+def full(e: Emitter, op: ops.Full, node: Node, xs: list[str], ws: list[str]) -> str:
+    return _filled(e, op.shape, op.value, op.dtype)
+
+
+@lowers(ops.Zeros)
+def zeros(e: Emitter, op: ops.Zeros, node: Node, xs: list[str], ws: list[str]) -> str:
+    return _filled(e, op.shape, 0, op.dtype)
+
+
+@lowers(ops.Ones)
+def ones(e: Emitter, op: ops.Ones, node: Node, xs: list[str], ws: list[str]) -> str:
+    return _filled(e, op.shape, 1, op.dtype)
+
+
+def _counting(e: Emitter, end: Dim, dtype: DType) -> str:
+    numbers = e.op("Range", [e.constant(0), e.dim(end), e.constant(1)])
+    return numbers if dtype is DType.INT64 else e.cast(numbers, dtype)
+
+
+@lowers(ops.Arange)
+def arange(e: Emitter, op: ops.Arange, node: Node, xs: list[str], ws: list[str]) -> str:
+    return _counting(e, op.end, op.dtype)
+
+
+@lowers(ops.Linspace)
+def linspace(e: Emitter, op: ops.Linspace, node: Node, xs: list[str], ws: list[str]) -> str:
+    wide = op.dtype if op.dtype is DType.FLOAT64 else DType.FLOAT32
+    gaps = e.cast(e.dim(smax(op.steps - 1, 1)), wide)
+    step = e.op("Div", [e.scalar(op.end - op.start, wide), gaps])
+    result = e.op("Add", [e.op("Mul", [_counting(e, op.steps, wide), step]), e.scalar(op.start, wide)])
+    return result if wide is op.dtype else e.cast(result, op.dtype)
+
+
+@lowers(ops.Eye)
+def eye(e: Emitter, op: ops.Eye, node: Node, xs: list[str], ws: list[str]) -> str:
+    square = _filled(e, (op.n, op.n if op.m is None else op.m), 0, DType.FLOAT32)
+    ones = e.op("EyeLike", [square], dtype=ELEMENT[DType.FLOAT32])
+    return ones if op.dtype is DType.FLOAT32 else e.cast(ones, op.dtype)

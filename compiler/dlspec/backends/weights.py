@@ -1,0 +1,282 @@
+"""First values of weights: drawn from a seed, or read from a file.
+
+Every weight has generators of its own, NumPy's SFC64 seeded with a BLAKE2 hash of the seed, the weight's path and the
+position of the piece, so that values depend neither on the order nor on the threads they are drawn in. The
+distributions are those of ``torch.nn.init``; the numbers are not torch's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from hashlib import blake2b
+from math import prod, sqrt
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from dlspec.diagnostics import Diagnostic, DlspecError, Severity, did_you_mean
+from dlspec.ir.graph import Graph, Parameter
+from dlspec.ir.init import Init
+from dlspec.ir.types import DType
+from dlspec.source import Source, Span
+
+if TYPE_CHECKING:
+    import numpy as np
+
+Array: TypeAlias = "np.ndarray[Any, np.dtype[Any]]"
+
+PIECE = 1 << 20
+"""Elements drawn from one generator."""
+
+
+def draw(parameter: Parameter, seed: int = 0) -> Array:
+    """The first values of a weight, of its shape and dtype. Raises `DlspecError` where its initialiser does not fit
+    it."""
+    import numpy as np
+
+    pieces = [piece() for piece in pieces_of(parameter, seed)]
+    flat = pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
+    return flat.reshape(parameter.shape)
+
+
+def pieces_of(parameter: Parameter, seed: int) -> list[Callable[[], Array]]:
+    """The flat values of a weight in pieces that may be drawn in any order, each by a call."""
+    spread = _spread(parameter)
+    if spread is None:
+        return [lambda: _whole(parameter, _generator(parameter, seed, 0)).ravel()]
+
+    def piece(index: int, size: int) -> Callable[[], Array]:
+        return lambda: spread.draw(_generator(parameter, seed, index), size, parameter.dtype)
+
+    count = parameter.elements
+    return [piece(index, min(PIECE, count - index * PIECE)) for index in range(max(1, -(-count // PIECE)))]
+
+
+def _generator(parameter: Parameter, seed: int, piece: int) -> np.random.Generator:
+    import numpy as np
+
+    digest = blake2b(f"{seed}/{piece}/{parameter.path}".encode(), digest_size=16).digest()
+    return np.random.Generator(np.random.SFC64(int.from_bytes(digest, "little")))
+
+
+@dataclass(frozen=True, slots=True)
+class _Spread:
+    """A distribution whose elements are independent: uniform from ``a`` to ``b``, normal, normal cut to [a, b],
+    constant."""
+
+    kind: str
+    a: float = 0.0
+    b: float = 0.0
+    mean: float = 0.0
+    std: float = 1.0
+
+    def draw(self, generator: np.random.Generator, size: int, dtype: DType) -> Array:
+        import numpy as np
+
+        if self.kind == "constant":
+            return np.full(size, self.mean, dtype.label)
+        drawn = np.float64 if dtype is DType.FLOAT64 else np.float32
+        if self.kind == "uniform":
+            values = generator.random(size, drawn)
+            values *= drawn(self.b - self.a)
+            values += drawn(self.a)
+        elif self.kind == "normal":
+            values = generator.standard_normal(size, drawn)
+            values *= drawn(self.std)
+            values += drawn(self.mean)
+        else:
+            low, high = (self.a - self.mean) / self.std, (self.b - self.mean) / self.std
+            values = _cut_normal(generator, size, low, high) * self.std + self.mean
+            values = values.clip(self.a, self.b).astype(drawn)
+        return values.astype(dtype.label, copy=False)
+
+
+def _cut_normal(generator: np.random.Generator, size: int, low: float, high: float) -> Array:
+    """Standard normal numbers between two bounds, by rejection: from the normal itself where much of it lies between
+    them, otherwise from the uniform distribution, for a far tail only on the part where it has weight."""
+    import numpy as np
+
+    if low <= 0 <= high and high - low > 2.5:
+        nearest = None
+    else:
+        nearest = min(max(low, 0.0), high)
+        reach = 40 / max(abs(nearest), 1.0)
+        low, high = max(low, nearest - reach), min(high, nearest + reach)
+    accepted: list[Array] = []
+    missing = size
+    while missing > 0:
+        if nearest is None:
+            candidates = generator.standard_normal(missing)
+            keep = (candidates >= low) & (candidates <= high)
+        else:
+            candidates = generator.uniform(low, high, missing)
+            keep = generator.random(missing) <= np.exp((nearest**2 - candidates**2) / 2)
+        accepted.append(candidates[keep])
+        missing -= accepted[-1].size
+    return np.concatenate(accepted) if accepted else np.empty(0)
+
+
+def _spread(parameter: Parameter) -> _Spread | None:
+    """The distribution of a weight with independent elements, else None."""
+    init, shape = parameter.init, parameter.shape
+    number = _numbers(init)
+    match init.kind:
+        case "constant":
+            spread = _Spread("constant", mean=number("val", 0.0))
+        case "zeros":
+            spread = _Spread("constant", mean=0.0)
+        case "ones":
+            spread = _Spread("constant", mean=1.0)
+        case "uniform":
+            spread = _Spread("uniform", number("a", 0.0), number("b", 1.0))
+        case "normal":
+            spread = _Spread("normal", mean=number("mean", 0.0), std=number("std", 1.0))
+        case "trunc_normal":
+            spread = _Spread("cut", number("a", -2.0), number("b", 2.0), number("mean", 0.0), number("std", 1.0))
+            if spread.a >= spread.b or spread.std <= 0:
+                raise _error(
+                    parameter, f"needs a < b and std > 0, not a={spread.a:g}, b={spread.b:g}, std={spread.std:g}"
+                )
+        case "xavier_uniform" | "xavier_normal":
+            fan_in, fan_out = _fans(parameter)
+            std = number("gain", 1.0) * sqrt(2 / (fan_in + fan_out))
+            spread = _with_std(init.kind, std)
+        case "kaiming_uniform" | "kaiming_normal":
+            fan_in, fan_out = _fans(parameter)
+            fan = fan_out if _words(init)("mode", "fan_in") == "fan_out" else fan_in
+            gain = _gain(_words(init)("nonlinearity", "leaky_relu"), number("a", 0.0))
+            spread = _with_std(init.kind, gain / sqrt(fan))
+        case "orthogonal" | "eye" | "dirac" | "data":
+            return None
+        case _:
+            raise _error(parameter, "is not one that can be drawn", "see torch.nn.init for those there are")
+    if spread.kind != "constant" and not parameter.dtype.is_float:
+        raise _error(parameter, f"cannot fill a weight of {parameter.dtype.label} {list(shape)}")
+    return spread
+
+
+def _with_std(kind: str, std: float) -> _Spread:
+    if kind.endswith("normal"):
+        return _Spread("normal", std=std)
+    return _Spread("uniform", -sqrt(3) * std, sqrt(3) * std)
+
+
+def _fans(parameter: Parameter) -> tuple[int, int]:
+    """Inputs and outputs of one element, as ``torch.nn.init`` takes them from a weight's shape."""
+    if len(parameter.shape) < 2:
+        raise _error(parameter, f"needs a weight of rank 2 or more, not {list(parameter.shape)}")
+    field = prod(parameter.shape[2:])
+    return parameter.shape[1] * field, parameter.shape[0] * field
+
+
+def _gain(nonlinearity: str, a: float) -> float:
+    """``torch.nn.init.calculate_gain``."""
+    gains = {"tanh": 5 / 3, "relu": sqrt(2), "leaky_relu": sqrt(2 / (1 + a * a)), "selu": 3 / 4}
+    return gains.get(nonlinearity, 1.0)
+
+
+def _whole(parameter: Parameter, generator: np.random.Generator) -> Array:
+    """A weight whose elements hang together."""
+    import numpy as np
+
+    init, shape, dtype = parameter.init, parameter.shape, parameter.dtype.label
+    number = _numbers(init)
+    if init.kind == "data":
+        values = np.asarray(init.values, dtype)
+        if values.ndim and values.shape != shape:
+            raise _error(parameter, f"has the shape {list(values.shape)}, and the weight {list(shape)}")
+        return np.broadcast_to(values, shape)
+    if init.kind == "orthogonal":
+        if len(shape) < 2:
+            raise _error(parameter, f"needs a weight of rank 2 or more, not {list(shape)}")
+        rows, columns = shape[0], prod(shape[1:])
+        normal = generator.standard_normal((max(rows, columns), min(rows, columns)))
+        q, r = np.linalg.qr(normal)
+        q *= np.sign(np.diag(r))
+        return (number("gain", 1.0) * (q.T if rows < columns else q)).reshape(shape).astype(dtype)
+    values = np.zeros(shape, dtype)
+    if init.kind == "eye":
+        if len(shape) != 2:
+            raise _error(parameter, f"needs a weight of rank 2, not {list(shape)}")
+        np.fill_diagonal(values, 1)
+        return values
+    groups = int(number("groups", 1.0))
+    if len(shape) not in (3, 4, 5) or shape[0] % groups:
+        raise _error(
+            parameter, f"needs a weight of rank 3, 4 or 5 with channels divisible by {groups}, not {list(shape)}"
+        )
+    channels = shape[0] // groups
+    center = tuple(size // 2 for size in shape[2:])
+    for group in range(groups):
+        for channel in range(min(channels, shape[1])):
+            values[(group * channels + channel, channel, *center)] = 1
+    return values
+
+
+def _numbers(init: Init) -> Callable[[str, float], float]:
+    given = dict(init.arguments)
+    return lambda name, default: float(given.get(name, default))
+
+
+def _words(init: Init) -> Callable[[str, str], str]:
+    given = dict(init.arguments)
+    return lambda name, default: str(given.get(name, default))
+
+
+def _error(parameter: Parameter, message: str, hint: str = "") -> DlspecError:
+    text = f"the initialiser `{parameter.init.kind}` of `{parameter.path}` {message}"
+    return DlspecError([Diagnostic("DL0605", text, parameter.span, hint=hint)])
+
+
+def load_safetensors(path: Path | str) -> dict[str, Array]:
+    """The tensors of a safetensors file by name. Raises `DlspecError` where it cannot be read."""
+    try:
+        from safetensors import SafetensorError
+        from safetensors.numpy import load_file  # pyright: ignore[reportUnknownVariableType]
+    except ImportError:
+        hint = "pip install safetensors"
+        raise _unreadable(path, "reading weights from a file needs the package safetensors", hint) from None
+    try:
+        return dict(load_file(path))
+    except FileNotFoundError:
+        raise _unreadable(path, f"there is no file {path}") from None
+    except (OSError, SafetensorError) as error:
+        raise _unreadable(path, f"{path} is not a safetensors file that can be read: {error}") from None
+    except (KeyError, TypeError) as error:
+        raise _unreadable(path, f"{path} has an element type that NumPy does not know: {error}") from None
+
+
+def _unreadable(path: Path | str, message: str, hint: str = "") -> DlspecError:
+    return DlspecError([Diagnostic("DL0601", message, Span(Source(str(path), ""), 0, 0), hint=hint)])
+
+
+def check_weights(
+    graph: Graph, tensors: Mapping[str, Array], needed: Collection[str] | None = None
+) -> list[Diagnostic]:
+    """Everything in which tensors differ from a graph's weights: names missing and unexpected, shapes and dtypes.
+
+    ``needed`` are the paths that have to be there (all unless told): what else is missing is a warning.
+    """
+    found: list[Diagnostic] = []
+    unexpected = [name for name in tensors if name not in graph.parameters]
+    for path, parameter in graph.parameters.items():
+        tensor = tensors.get(path)
+        if tensor is None:
+            severity = Severity.ERROR if needed is None or path in needed else Severity.WARNING
+            hint = did_you_mean(path, unexpected)
+            found.append(
+                Diagnostic("DL0602", f"the weight `{path}` is missing", parameter.span, hint=hint, severity=severity)
+            )
+        elif tensor.shape != parameter.shape:
+            message = (
+                f"`{path}` has the shape {list(tensor.shape)} in the weights and {list(parameter.shape)} in the spec"
+            )
+            found.append(Diagnostic("DL0604", message, parameter.span))
+        elif tensor.dtype.name != parameter.dtype.label:
+            message = f"`{path}` is {tensor.dtype.name} in the weights and {parameter.dtype.label} in the spec"
+            found.append(Diagnostic("DL0604", message, parameter.span, hint=f"convert it to {parameter.dtype.label}"))
+    for name in unexpected:
+        hint = did_you_mean(name, graph.parameters.keys() - tensors.keys())
+        message = f"`{name}` is among the weights, and {graph.name} has no such weight"
+        found.append(Diagnostic("DL0603", message, graph.root.span, hint=hint))
+    return found
