@@ -1,0 +1,60 @@
+"""Names, order and defaults of arguments are those of torch.nn."""
+
+from __future__ import annotations
+
+from inspect import Parameter, signature
+
+import pytest
+from torch import nn
+
+from dlspec.ir.fields import MISSING
+from dlspec.ir.op import Op
+from dlspec.ops import (
+    LAYERS,
+    activation,
+    conv,
+    dropout,
+    embedding,
+    linear,
+    norm,
+    pooling,
+    softmax,
+)
+
+FAMILIES = (conv, linear, norm, activation, softmax, pooling, dropout, embedding)
+COUNTERPARTS = [op for family in FAMILIES for op in family.OPERATORS if op.torch]
+
+# What the compiler infers, or what only says how a runtime works.
+INFERRED = {"in_channels", "in_features", "in1_features", "in2_features", "num_features", "num_channels"}
+RUNTIME = {"inplace", "device", "dtype", "return_indices", "args", "kwargs", "_weight", "_freeze"}
+LEFT_OUT = {
+    "ConvTranspose": {"padding_mode"},  # torch accepts zeros alone
+    "Hardtanh": {"min_value", "max_value"},  # deprecated
+    "Embedding": {"max_norm", "norm_type", "scale_grad_by_freq", "sparse"},
+}
+OWN_DEFAULTS = {("LayerNorm", "normalized_shape"), ("RMSNorm", "normalized_shape"), ("PReLU", "init")}
+OWN_FIELDS = {"weight_init", "bias_init"}
+
+
+@pytest.mark.parametrize("op", COUNTERPARTS, ids=lambda op: op.__name__)
+def test_arguments_are_torchs(op: type[Op]) -> None:
+    assert op.torch
+    module = getattr(nn, op.torch.format(n=2))
+    left_out = INFERRED | RUNTIME | LEFT_OUT.get(op.__name__, set())
+    theirs = [p for p in signature(module).parameters.values() if p.name not in left_out]
+    ours = [field for field in op.fields if field.name not in OWN_FIELDS]
+    assert [field.name for field in ours] == [p.name for p in theirs]
+    for field, parameter in zip(ours, theirs, strict=True):
+        default = MISSING if parameter.default is Parameter.empty else parameter.default
+        if (op.__name__, field.name) not in OWN_DEFAULTS:
+            assert field.default == default, field.name
+
+
+def test_a_name_that_pins_the_rank_is_the_module_of_that_rank() -> None:
+    pinned = {name: (op, axes) for op in COUNTERPARTS for name, axes in op.pinned}
+    assert {"Conv1d", "MaxPool3d", "BatchNorm2d", "Dropout2d", "AdaptiveAvgPool2d"} <= pinned.keys()
+    for name, (op, axes) in pinned.items():
+        assert op.torch
+        assert op.torch.format(n=axes) == name
+        assert hasattr(nn, name)
+        assert LAYERS[name] == (op, axes)
