@@ -1,0 +1,197 @@
+"""The shipped networks, and which reference implementation each is compared with."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from dlspec.ir.dims import evaluate
+from dlspec.ir.graph import Graph
+from dlspec.ir.types import TensorType
+from dlspec.pipeline import Program, elaborate, open_program, open_source
+from dlspec.source import Source
+
+TRUTH = Path(__file__).parent / "truth"
+SPECS = Path(__file__).parents[2] / "specs"
+FILES = sorted(SPECS.glob("*.dlspec"))
+
+
+class Weight(NamedTuple):
+    """A row of a state dict."""
+
+    key: str
+    shape: tuple[int, ...]
+    dtype: str
+    kind: str
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A shipped network, as ``file:Network``, and a record of truth/ that it equals.
+
+    * ``settings``: of the network, so that it is the reference's.
+    * ``torchvision``: the name and the arguments of the function that builds the reference.
+    * ``inputs``: the shapes to count with, where they are not the record's.
+    * ``training``: the record was measured in training mode, where auxiliary outputs exist.
+    * ``prefix``: what the reference has before each of its names, ``inside`` what the network has.
+    * ``small``: sizes to compare the computation with torchvision's at; without them it is not compared.
+    * ``double``: rounding to float32 shows in the outputs, so the computation is compared in float64.
+    """
+
+    network: str
+    record: str
+    settings: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    torchvision: tuple[str, Mapping[str, Any]] | None = None
+    inputs: tuple[tuple[int, ...], ...] = ()
+    training: bool = False
+    prefix: str = ""
+    inside: str = ""
+    small: Mapping[str, int] = field(default_factory=dict[str, int])
+    double: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.network.partition(':')[2]}~{self.record}"
+
+    @property
+    def figures(self) -> Mapping[str, Any]:
+        return _figures()[self.record]
+
+    @property
+    def truth(self) -> Mapping[str, Any]:
+        """The state dict and the fingerprint of the record."""
+        return json.loads((TRUTH / f"{self.record}.json").read_text(encoding="utf-8"))
+
+    @property
+    def state(self) -> list[Weight]:
+        """The record's state dict, by the names of the network."""
+        return [
+            Weight(self.renamed(key), tuple(shape), dtype, kind) for key, shape, dtype, kind in self.truth["state"]
+        ]
+
+    def renamed(self, key: str) -> str:
+        assert key.startswith(self.prefix)
+        return self.inside + key.removeprefix(self.prefix)
+
+    def graph(self, sizes: Mapping[str, int] | None = None) -> Graph:
+        return graph_of(self.network, self.settings, sizes)
+
+    def graph_to_run(self, sizes: Mapping[str, int]) -> Graph:
+        return graph_of(self.network, self.settings, sizes, self.double)
+
+
+def _torchvision(network: str, builder: str, small: Mapping[str, int], **arguments: Any) -> Reference:
+    return Reference(network, f"tv_{builder}", torchvision=(builder, arguments), small=small)
+
+
+_NO_AUX = {"aux_logits": False, "init_weights": False}
+_AUX = {"aux_logits": True, "init_weights": False}
+_EVEN, _ODD = {"H": 64, "W": 96}, {"H": 65, "W": 83}
+
+REFERENCES: tuple[Reference, ...] = (
+    Reference("lenet:LeNet5", "d2l_lenet", inputs=((1, 1, 32, 32),), prefix="net."),
+    Reference("lenet:LeNet5MaxPool", "rasbt_lenet5_mnist"),
+    # Each sin(30 x) makes a difference some twenty times larger: float32 leaves two digits after four of them.
+    Reference("siren:Siren", "siren_sine_256x3", double=True),
+    _torchvision("alexnet:AlexNet", "alexnet", {"H": 80, "W": 97}),
+    # Half a gigabyte of weights each: every depth is run once, and both forms are.
+    _torchvision("vgg:VGG11", "vgg11", _EVEN),
+    _torchvision("vgg:VGG13", "vgg13", {}),
+    _torchvision("vgg:VGG16", "vgg16", _EVEN),
+    _torchvision("vgg:VGG19", "vgg19", {}),
+    _torchvision("vgg:VGG11_BN", "vgg11_bn", {}),
+    _torchvision("vgg:VGG13_BN", "vgg13_bn", _ODD),
+    _torchvision("vgg:VGG16_BN", "vgg16_bn", {}),
+    _torchvision("vgg:VGG19_BN", "vgg19_bn", _ODD),
+    _torchvision("resnet:ResNet18", "resnet18", _ODD),
+    _torchvision("resnet:ResNet34", "resnet34", _ODD),
+    _torchvision("resnet:ResNet50", "resnet50", _ODD),
+    _torchvision("resnet:ResNet101", "resnet101", _EVEN),
+    _torchvision("resnet:ResNet152", "resnet152", _EVEN),
+    _torchvision("resnet:ResNeXt50_32x4d", "resnext50_32x4d", _ODD),
+    _torchvision("resnet:WideResNet50_2", "wide_resnet50_2", _ODD),
+    Reference("se_resnet:SEResNet18", "moskomule_se_resnet18"),
+    Reference("se_resnet:SEResNet50", "moskomule_se_resnet50"),
+    Reference("se_resnet:SEResNet50_timm", "timm_seresnet50"),
+    _torchvision("densenet:DenseNet121", "densenet121", _ODD),
+    _torchvision("densenet:DenseNet161", "densenet161", _ODD),
+    _torchvision("densenet:DenseNet169", "densenet169", _ODD),
+    _torchvision("densenet:DenseNet201", "densenet201", _ODD),
+    _torchvision("squeezenet:SqueezeNet1_0", "squeezenet1_0", _ODD),
+    _torchvision("squeezenet:SqueezeNet1_1", "squeezenet1_1", _ODD),
+    _torchvision("mobilenet_v2:MobileNetV2", "mobilenet_v2", _ODD),
+    Reference("googlenet:GoogLeNet", "tv_googlenet_aux_eval", torchvision=("googlenet", _AUX), small=_ODD),
+    Reference("googlenet:GoogLeNet", "tv_googlenet_noaux", {"aux": False}, ("googlenet", _NO_AUX), small=_EVEN),
+    Reference("googlenet:GoogLeNet", "tv_googlenet_aux_train_b2", training=True),
+    Reference("googlenet:GoogLeNetPaper", "d2l_googlenet", {"channels": 1, "classes": 10}),
+    Reference("inception_module:InceptionModule", "d2l_inception_3a_module", inside="0."),
+    Reference("inception_v3:InceptionV3", "tv_inception_v3_aux_eval", torchvision=("inception_v3", _AUX)),
+    Reference(
+        "inception_v3:InceptionV3", "tv_inception_v3_noaux", {"aux": False}, ("inception_v3", _NO_AUX),
+        small={"H": 107, "W": 111},
+    ),
+    Reference("inception_v3:InceptionV3", "tv_inception_v3_aux_train_b2", training=True),
+    Reference("unet:UNet", "unet_milesial"),
+    Reference("unet:UNetBilinear", "unet_milesial_bilinear"),
+    Reference("unet:UNetOriginal", "unet_original_jvanvugt"),
+    Reference("unet3d:UNet3D", "unet3d_wolny_f64_l4"),
+)  # fmt: skip
+
+WITHOUT_RECORD = {
+    "mlp:MLP": "an example of a size of our own",
+    "inception_module:NaiveInceptionModule": "the paper's thought experiment, which nobody publishes",
+    "unet:UNetRecursive": "our own form; it has the weights of unet_milesial in another order",
+    "unet:UNetRecursive3D": "our own form of the same blocks in three dimensions",
+}
+"""Networks that no reference implementation has, and why."""
+
+
+@cache
+def _figures() -> Mapping[str, Mapping[str, Any]]:
+    return json.loads((TRUTH / "figures.json").read_text(encoding="utf-8"))
+
+
+@cache
+def program(stem: str) -> Program:
+    return open_program(SPECS / f"{stem}.dlspec")
+
+
+def networks() -> list[str]:
+    """Every network of every shipped file, as ``file:Network``."""
+    return [f"{path.stem}:{name}" for path in FILES for name in program(path.stem).networks]
+
+
+@cache
+def _program_in_float64(stem: str) -> Program:
+    path = SPECS / f"{stem}.dlspec"
+    return open_source(Source(path.name, path.read_text(encoding="utf-8").replace(": float[", ": float64["), path))
+
+
+def graph_of(
+    network: str,
+    settings: Mapping[str, Any] | None = None,
+    sizes: Mapping[str, int] | None = None,
+    double: bool = False,
+) -> Graph:
+    stem, _, name = network.partition(":")
+    return elaborate(_program_in_float64(stem) if double else program(stem), name, settings, sizes)
+
+
+def sizes_for(graph: Graph, shapes: Iterable[Iterable[int]]) -> dict[str, int]:
+    """The numbers that the symbols of a graph stand for when its inputs have these shapes."""
+    sizes: dict[str, int] = {}
+    for value, shape in zip(graph.inputs, shapes, strict=True):
+        for dim, size in zip(value.type.shape, shape, strict=True):
+            if isinstance(dim, int):
+                assert dim == size, f"{value} is not {list(shape)}"
+            else:
+                assert str(dim) in graph.symbols
+                assert sizes.setdefault(str(dim), size) == size
+    return sizes
+
+
+def shape_at(type: TensorType, sizes: Mapping[str, int]) -> tuple[int, ...]:
+    return tuple(evaluate(dim, sizes) for dim in type.shape)

@@ -1,0 +1,133 @@
+"""The inferred shape of every node: symbolic against pinned sizes, against ONNX's inference, against ONNX Runtime."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from random import Random
+from typing import Any
+
+import pytest
+from catalogue import graph_of, networks, shape_at
+from compared import count
+from onnx_shapes import check_observed, check_shapes
+
+from dlspec.backends.onnx.model import build
+from dlspec.backends.runtime import make_inputs
+from dlspec.diagnostics import DlspecError
+from dlspec.ir.graph import Graph
+
+SYMBOLIC = [network for network in networks() if graph_of(network).symbols.keys() - {"N"}]
+
+
+def spatial(graph: Graph) -> list[str]:
+    return [name for name in graph.symbols if name != "N"]
+
+
+def random_sizes(graph: Graph, random: Random) -> Iterator[dict[str, int]]:
+    """Sizes that meet the preconditions, small, large and odd."""
+    names = spatial(graph)
+    while True:
+        sizes = {name: random.randint(1, random.choice((40, 120, 700))) for name in names}
+        if all(condition.holds({**sizes, "N": 1}) for condition in graph.conditions):
+            yield sizes
+
+
+def assert_same_shapes(symbolic: Graph, pinned: Graph, sizes: Mapping[str, int]) -> None:
+    assert [node.name for node in symbolic.nodes] == [node.name for node in pinned.nodes]
+    for open_node, node in zip(symbolic.nodes, pinned.nodes, strict=True):
+        for open_value, value in zip(open_node.outputs, node.outputs, strict=True):
+            assert shape_at(open_value.type, sizes) == shape_at(value.type, sizes), f"{node.name} at {sizes}"
+
+
+def test_resnet50_at_fifty_sizes() -> None:
+    symbolic = graph_of("resnet:ResNet50")
+    assert symbolic.conditions == ()
+    random = Random(50)
+    odd = 0
+    for _ in range(50):
+        sizes = {"H": random.randint(1, 600), "W": random.randint(1, 600)}
+        odd += sizes["H"] % 2 or sizes["W"] % 2
+        assert_same_shapes(symbolic, graph_of("resnet:ResNet50", sizes=sizes), {**sizes, "N": 3})
+    assert odd > 20
+    count("shapes of ResNet50's nodes at 50 sizes", 50 * len(symbolic.nodes))
+
+
+@pytest.mark.parametrize("network", SYMBOLIC)
+def test_symbolic_shapes_are_those_of_numbers(network: str) -> None:
+    symbolic = graph_of(network)
+    sizes_of = random_sizes(symbolic, Random(network))
+    for _ in range(4):
+        sizes = next(sizes_of)
+        assert_same_shapes(symbolic, graph_of(network, sizes=sizes), {**sizes, "N": 3})
+
+
+@pytest.mark.parametrize("network", SYMBOLIC)
+def test_preconditions_are_exact(network: str) -> None:
+    """Sizes that break them do not elaborate, whatever the reason; those that meet them do (above)."""
+    symbolic = graph_of(network)
+    sizes = next(random_sizes(symbolic, Random(3)))
+    for condition in symbolic.conditions:
+        (name,) = condition.symbols
+        below = range(sizes[name] - 1, 0, -1)
+        broken = next(size for size in below if not condition.holds({**sizes, "N": 1, name: size}))
+        with pytest.raises(DlspecError):
+            graph_of(network, sizes={**sizes, name: broken})
+
+
+PRECONDITIONS: dict[str, tuple[dict[str, Any], list[str]]] = {
+    "unet:UNetRecursive": ({}, ["H % 16 == 0", "W % 16 == 0"]),
+    "unet:UNetRecursive3D": ({"depth": 2}, ["D % 4 == 0", "H % 4 == 0", "W % 4 == 0"]),
+    "unet:UNet": ({}, ["H >= 16", "W >= 16"]),
+    "unet:UNetOriginal": ({}, ["H >= 188", "W >= 188"]),
+    "alexnet:AlexNet": ({}, ["H >= 63", "W >= 63"]),
+    "inception_v3:InceptionV3": ({"aux": False}, ["H >= 75", "W >= 75"]),
+    "mobilenet_v2:MobileNetV2": ({}, []),
+}
+
+
+@pytest.mark.parametrize("network", PRECONDITIONS)
+def test_preconditions_read_so(network: str) -> None:
+    settings, expected = PRECONDITIONS[network]
+    assert [str(condition) for condition in graph_of(network, settings).conditions] == expected
+
+
+@pytest.mark.parametrize("network", networks())
+def test_onnx_infers_the_same_shapes(network: str) -> None:
+    symbols = graph_of(network).symbols
+    graph = graph_of(network, sizes={name: size for name, size in symbols.items() if size is not None})
+    comparison = check_shapes(build(graph))
+    assert comparison.differences == []
+    assert comparison.equal > 0.9 * (comparison.equal + comparison.unknown)
+    count("dimensions that ONNX infers", comparison.equal)
+
+
+@pytest.mark.parametrize("network", networks())
+def test_onnx_infers_the_same_shapes_of_open_sizes(network: str) -> None:
+    """Of sizes that it cannot compute ONNX knows nothing, so there is less to compare."""
+    comparison = check_shapes(build(graph_of(network)))
+    assert comparison.differences == []
+    assert comparison.equal > 0
+    count("dimensions that ONNX infers of open sizes", comparison.equal)
+
+
+@pytest.mark.parametrize(
+    ("network", "sizes"),
+    [
+        ("resnet:ResNet18", {"N": 2, "H": 61, "W": 70}),
+        ("googlenet:GoogLeNet", {"N": 1, "H": 95, "W": 64}),
+        ("unet:UNet", {"N": 1, "H": 45, "W": 50}),
+        ("unet:UNetRecursive", {"N": 1, "H": 32, "W": 48}),
+        ("unet:UNetOriginal", {"N": 1, "H": 188, "W": 189}),
+    ],
+)
+def test_every_value_has_its_shape_in_onnx_runtime(network: str, sizes: dict[str, int]) -> None:
+    graph = graph_of(network)
+    comparison = check_observed(build(graph), make_inputs(graph, sizes), sizes)
+    assert comparison.differences == []
+    assert comparison.equal >= 2 * (len(graph.inference_nodes()) - len(_without_a_node(graph)))
+    count("dimensions that ONNX Runtime computes", comparison.equal)
+
+
+def _without_a_node(graph: Graph) -> list[str]:
+    """What the ONNX model does not need a node for."""
+    return [node.name for node in graph.nodes if node.op.identity_in_eval or type(node.op).__name__ == "Identity"]
