@@ -1,0 +1,52 @@
+"""Operators and blocks as a spec would write them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, cast
+
+from dlspec.elaborate.values import show
+from dlspec.ir.graph import Scope
+from dlspec.ir.init import Init
+from dlspec.ir.op import Op
+from dlspec.ir.types import DType
+
+
+def operator_name(operator: type[Op]) -> str:
+    """The name an operator goes by: of its layer, else of its function, else (a declared weight) in lower case."""
+    return operator.__name__ if operator.layer else operator.function or operator.__name__.lower()
+
+
+def written_op(op: Op) -> str:
+    """``Conv(64, 7, stride=2, bias=false)``: what must be given by position, and what differs from its default."""
+    arguments: list[str] = []
+    for field in op.fields:
+        value = getattr(op, field.name)
+        if field.required:
+            arguments.append(written_value(value))
+        elif value != field.converted_default:
+            arguments.append(f"{field.name}={written_value(value)}")
+    return _call(operator_name(type(op)), arguments)
+
+
+def written_scope(scope: Scope) -> str:
+    """``Bottleneck(planes=64, stride=2)``; nothing for labelled braces."""
+    if not scope.declaration:
+        return ""
+    return _call(scope.declaration, [f"{name}={written_value(value)}" for name, value in scope.arguments.items()])
+
+
+def written_value(value: Any) -> str:
+    match value:
+        case DType():
+            return value.label
+        case Init():
+            return _call(value.kind, [f"{name}={number}" for name, number in value.arguments])
+        case tuple() | list():
+            return f"[{', '.join(map(written_value, cast('Iterable[Any]', value)))}]"
+        case _:
+            return show(value)
+
+
+def _call(name: str, arguments: list[str]) -> str:
+    return f"{name}({', '.join(arguments)})" if arguments else name

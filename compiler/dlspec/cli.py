@@ -1,0 +1,136 @@
+"""The command line. Every command's module is imported when it runs, so that a small one starts quickly."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import NoReturn
+
+from dlspec.commands.common import WRONG_CALL, WRONG_SPEC, CallError, show
+from dlspec.diagnostics import DlspecError
+from dlspec.render import Paint, printable, wants_colour
+
+_INTERRUPTED, _NO_READER = 130, 141  # 128 and the number of the signal, as a shell has it
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs a command. Returns the exit status: 0 fine, 1 the spec is wrong, 2 the call is wrong."""
+    try:
+        parsed = parser().parse_args(arguments)
+        status = import_module(f"dlspec.commands.{parsed.command}").run(parsed)
+        sys.stdout.flush()
+        return status
+    except DlspecError as error:
+        show(error.diagnostics)
+        return _status(error)
+    except CallError as error:
+        return _wrong_call(error)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes it once more at its end
+        return _NO_READER
+    except OSError as error:
+        file = f"{error.filename}: " if error.filename is not None else ""
+        return _wrong_call(CallError(f"{file}{error.strerror or error}"))
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return _INTERRUPTED
+
+
+def _status(error: DlspecError) -> int:
+    """Weights that do not fit and the text of a `--set` belong to the call, everything else to the spec."""
+    weights = ("DL0601", "DL0602", "DL0603", "DL0604")
+    of_call = [d.code in weights or d.span.source.name.startswith("--set ") for d in error.diagnostics]
+    return WRONG_CALL if all(of_call) else WRONG_SPEC
+
+
+def _wrong_call(error: CallError) -> int:
+    paint = Paint(wants_colour(sys.stderr))
+    code = f"[{error.code}]" if error.code else ""
+    print(paint(f"error{code}", "error") + paint(f": {printable(error.message)}", "bold"), file=sys.stderr)
+    if error.hint:
+        print(f"  {paint('hint', 'hint')}: {printable(error.hint)}", file=sys.stderr)
+    return WRONG_CALL
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise CallError(
+            message.replace("argument COMMAND: invalid choice:", "there is no command"), f"see `{self.prog} --help`"
+        )
+
+
+def parser() -> argparse.ArgumentParser:
+    from dlspec import __version__
+
+    parser = _Parser(prog="dlspec", description="A language and compiler for neural-network architectures.")
+    parser.add_argument("--version", action="version", version=f"dlspec {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+
+    def command(name: str, help: str) -> argparse.ArgumentParser:
+        return commands.add_parser(name, help=help, description=f"{help[0].upper()}{help[1:]}.", allow_abbrev=False)
+
+    check = command("check", "report everything that is wrong with specs")
+    check.add_argument("files", nargs="+", metavar="FILE")
+    check.add_argument("--format", choices=("text", "json"), default="text")
+
+    summary = command("summary", "show the layers of a network and what they cost")
+    _takes_network(summary)
+    summary.add_argument("--format", choices=("table", "json", "markdown", "csv"), default="table")
+    summary.add_argument("--depth", type=_positive, metavar="K", help="fold what is nested deeper than K levels")
+    summary.add_argument("--tree", action="store_true", help="show blocks above their layers")
+    summary.add_argument("--symbolic", action="store_true", help="count with open sizes instead of their defaults")
+
+    compile_ = command("compile", "write a network as .onnx or .json")
+    _takes_network(compile_)
+    compile_.add_argument("-o", "--output", required=True, metavar="OUT", help="the file; its ending is the format")
+    _takes_weights(compile_)
+
+    run = command("run", "run a network in ONNX Runtime")
+    _takes_network(run)
+    _takes_weights(run)
+    run.add_argument(
+        "--input",
+        action="append",
+        default=[],
+        metavar="NAME=FILE.npy",
+        help="an input, or an .npz of several",
+    )
+    run.add_argument("--provider", default="cpu", metavar="NAME", help="cpu (default), cuda, ...")
+    run.add_argument("--repeat", type=_positive, default=10, metavar="N", help="runs to take the time of (default 10)")
+    run.add_argument("--top", type=int, default=5, metavar="K", help="classes to show of an [N, K] output (default 5)")
+    run.add_argument("--labels", metavar="FILE", help="names of the classes, one in a line")
+
+    ops = command("ops", "list the built-in layers and functions, or show one")
+    ops.add_argument("name", nargs="?", metavar="NAME")
+    ops.add_argument("--format", choices=("text", "json"), default="text")
+
+    explain = command("explain", "explain the code of an error or a warning")
+    explain.add_argument("code", nargs="?", metavar="CODE")
+
+    fmt = command("fmt", "bring specs into their canonical form")
+    fmt.add_argument("files", nargs="+", metavar="FILE")
+    fmt.add_argument("--check", action="store_true", help="write nothing; exit with 1 where something would change")
+
+    command("version", "print the version")
+    return parser
+
+
+def _takes_network(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("target", metavar="FILE[:NETWORK]", help="a spec, or std.resnet for a shipped one")
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of the network")
+    parser.add_argument("--size", action="append", default=[], metavar="NAME=SIZE", help="a size, as in --size H=256")
+
+
+def _takes_weights(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--opset", type=_positive, metavar="N", help="the version of ONNX's operators")
+    parser.add_argument("--seed", type=int, metavar="N", help="what weights are drawn with (default 0)")
+    parser.add_argument("--weights", metavar="FILE.safetensors", help="take the weights from a file")
+
+
+def _positive(text: str) -> int:
+    if text.isascii() and text.isdigit() and int(text) > 0:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text} is not a positive int")

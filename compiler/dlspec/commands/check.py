@@ -1,0 +1,50 @@
+"""`dlspec check`: everything that is wrong with specs."""
+
+from __future__ import annotations
+
+import sys
+from argparse import Namespace
+
+from dlspec.commands.common import OK, WRONG_CALL, WRONG_SPEC, read
+from dlspec.diagnostics import Diagnostic, DlspecError, Severity
+from dlspec.render import printable, render, summary_line, to_json, wants_colour
+
+
+def run(arguments: Namespace) -> int:
+    """Checks every file, also those after one that cannot be read."""
+    found: list[Diagnostic] = []
+    status = OK
+    for name in arguments.files:
+        try:
+            here = _findings(name)
+        except OSError as error:
+            print(f"error: cannot read {printable(name)}: {error.strerror}", file=sys.stderr)
+            status = WRONG_CALL
+            continue
+        if arguments.format == "text":
+            _print(name, here)
+        found += here
+    if arguments.format == "json":
+        import json
+
+        print(json.dumps([to_json(diagnostic) for diagnostic in found], indent=2))
+    if status == OK and any(diagnostic.severity is Severity.ERROR for diagnostic in found):
+        status = WRONG_SPEC
+    return status
+
+
+def _findings(name: str) -> list[Diagnostic]:
+    from dlspec.pipeline import check_source
+
+    try:
+        return list(check_source(read(name)))
+    except DlspecError as error:
+        return list(error.diagnostics)
+
+
+def _print(name: str, found: list[Diagnostic]) -> None:
+    if found:
+        print(render(found, wants_colour(sys.stderr)), file=sys.stderr)
+        print(f"\n{printable(name)}: {summary_line(found)}", file=sys.stderr)
+    else:
+        print(f"{printable(name)}: ok")

@@ -1,0 +1,172 @@
+"""`dlspec run`: a network in ONNX Runtime, on given or made-up inputs."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Mapping
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from dlspec.commands.common import OK, CallError, graph_of
+from dlspec.commands.compile import onnx_model, write_onnx
+from dlspec.diagnostics import did_you_mean
+from dlspec.ir.dims import DimError, evaluate, symbols
+from dlspec.ir.graph import Graph, Value
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
+
+_FIRST = 6
+"""Values of an output that are printed."""
+
+_ROWS = 8
+"""Rows of an output whose top classes are printed."""
+
+
+def run(arguments: Namespace) -> int:
+    from dlspec.backends.runtime import RunError, Session, make_inputs
+
+    labels = _labels(arguments.labels) if arguments.labels else None
+    given = _given(arguments.input)
+    graph = graph_of(arguments)
+    model = onnx_model(graph, arguments)
+    try:
+        given = {name: _converted(array, _input(graph, name)) for name, array in given.items()}
+        sizes = graph.sizes | _sizes(graph, given)
+        inputs = make_inputs(graph, sizes, arguments.seed or 0) | given
+        with TemporaryDirectory(prefix="dlspec-") as folder:
+            path = Path(folder, "model.onnx")
+            write_onnx(model, path)
+            session = Session(path, arguments.provider)
+            outputs = session.run(inputs)
+            seconds = session.time(inputs, arguments.repeat)
+    except RunError as error:
+        raise CallError(error.message, error.hint) from None
+    seed = arguments.seed or 0
+    print(f"{graph.name} in ONNX Runtime on {arguments.provider}")
+    print(f"weights: {arguments.weights or f'made up, drawn with seed {seed}'}")
+    for name, array in inputs.items():
+        print(f"input {name}: {array.dtype.name} {list(array.shape)}, {'given' if name in given else 'made up'}")
+    for name, array in outputs.items():
+        _print_output(name, array, arguments.top, labels)
+    print(f"time: {median(seconds) * 1000:.2f} ms, the median of {arguments.repeat} runs")
+    return OK
+
+
+def _given(texts: list[str]) -> dict[str, Array]:
+    """The arrays of ``name=file.npy`` and of every ``file.npz`` by its names. Raises `CallError`."""
+    given: dict[str, Array] = {}
+    for text in texts:
+        name, equals, file = text.partition("=")
+        if equals and Path(file).suffix != ".npz":
+            arrays = {name: _load(file)}
+        elif equals:
+            raise CallError(f"--input {text}: an .npz names its arrays itself", f"--input {file}")
+        elif Path(text).suffix == ".npz":
+            arrays = _load(text)
+        else:
+            raise CallError(f"--input {text}: write --input name=file.npy, or --input file.npz")
+        for key, array in arrays.items():
+            if key in given:
+                raise CallError(f"the input `{key}` is given twice")
+            given[key] = array
+    return given
+
+
+def _load(file: str) -> Any:
+    import numpy as np
+
+    try:
+        loaded = np.load(file, allow_pickle=False)
+        if Path(file).suffix != ".npz":
+            return np.asarray(loaded)
+        with loaded:
+            return {name: loaded[name] for name in loaded.files}
+    except (ValueError, EOFError, AttributeError) as error:
+        raise CallError(f"{file} is not a NumPy file that can be read: {error}") from None
+
+
+def _input(graph: Graph, name: str) -> Value:
+    inputs = {value.name: value for value in graph.inference_inputs()}
+    if name not in inputs:
+        raise CallError(
+            f"`{graph.name}` has no input `{name}`", did_you_mean(name, inputs) or f"it has {', '.join(inputs)}"
+        )
+    return inputs[name]
+
+
+def _converted(array: Array, value: Value) -> Array:
+    """The array in the input's element type, if that is of the same kind (float64, float32). Raises `CallError`."""
+    import numpy as np
+
+    wanted = value.type.dtype.label
+    if array.dtype.name == wanted:
+        return array
+    if not np.can_cast(array.dtype, wanted, "same_kind"):
+        raise CallError(f"the input `{value.name}` is {array.dtype.name}, and the network takes {wanted}")
+    print(f"input {value.name}: converted from {array.dtype.name} to {wanted}")
+    return array.astype(wanted)
+
+
+def _sizes(graph: Graph, given: Mapping[str, Array]) -> dict[str, int]:
+    """The sizes of symbols that given inputs show. Raises `CallError` where one does not have the network's shape."""
+    sizes: dict[str, int] = {}
+    for value in graph.inputs:
+        array = given.get(value.name)
+        if array is None:
+            continue
+        misfit = CallError(
+            f"the input `{value.name}` has the shape {list(array.shape)}, and the network takes {value.type}"
+        )
+        if array.ndim != value.type.rank:
+            raise misfit
+        for dim, size in zip(value.type.shape, array.shape, strict=True):
+            if str(dim) in graph.symbols:
+                sizes.setdefault(str(dim), size)
+        for dim, size in zip(value.type.shape, array.shape, strict=True):
+            try:
+                fits = evaluate(dim, sizes) == size
+            except DimError:
+                fits = bool(symbols(dim) - sizes.keys())  # another input may show it
+            if not fits:
+                raise misfit
+    return sizes
+
+
+def _labels(file: str) -> list[str]:
+    try:
+        return Path(file).read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError:
+        raise CallError(f"{file} is not UTF-8 text") from None
+
+
+def _print_output(name: str, array: Array, top: int, labels: list[str] | None) -> None:
+    import numpy as np
+
+    print(f"output {name}: {array.dtype.name} {list(array.shape)}")
+    if not array.size:
+        return
+    numbers = array.astype(np.float64)
+    print(f"  min {numbers.min():.6g}, mean {numbers.mean():.6g}, max {numbers.max():.6g}, std {numbers.std():.6g}")
+    first = ", ".join(f"{value:.6g}" for value in numbers.ravel()[:_FIRST])
+    print(f"  first values: {first}{', ...' if array.size > _FIRST else ''}")
+    if array.ndim == 2 and array.shape[1] > 1 and top > 0:
+        _print_top(numbers, top, labels)
+
+
+def _print_top(scores: Array, top: int, labels: list[str] | None) -> None:
+    import numpy as np
+
+    classes = scores.shape[1]
+    if labels is not None and len(labels) != classes:
+        raise CallError(f"the labels are {len(labels)} lines, and the output has {classes} classes")
+    for index, row in enumerate(scores[:_ROWS]):
+        best = np.argsort(-row, kind="stable")[:top]
+        shown = [f"{labels[k] if labels else k} ({row[k]:.4g})" for k in best]
+        print(f"  top {len(shown)} of row {index}: {', '.join(shown)}")
+    if len(scores) > _ROWS:
+        print(f"  and {len(scores) - _ROWS} more rows")

@@ -1,0 +1,72 @@
+"""``--set k=v`` and ``--size H=256``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from dlspec.commands.common import CallError, check_known
+from dlspec.diagnostics import Diagnostics, DlspecError
+from dlspec.elaborate.modules import constant_elaborator
+from dlspec.pipeline import Program
+from dlspec.source import Source
+from dlspec.syntax import ast
+from dlspec.syntax.parser import parse
+
+
+def parse_settings(given: Iterable[str], declaration: ast.Network, program: Program) -> dict[str, Any]:
+    """Settings by name, their values evaluated as in the spec. A word in lower case that is no name there is a string.
+
+    Raises `CallError` for what is no assignment or names no setting, `DlspecError` for a value that does not read.
+    """
+    texts = dict(_assignments("--set", given))
+    check_known("setting", texts, [p.name.name for p in declaration.parameters if not _is_input(p)], declaration)
+    return {name: _value(name, text, program) for name, text in texts.items()}
+
+
+def parse_sizes(given: Iterable[str], declaration: ast.Network) -> dict[str, int]:
+    """Sizes by symbol. Raises `CallError`."""
+    texts = dict(_assignments("--size", given))
+    check_known("size", texts, dict.fromkeys(_symbols(declaration)), declaration)
+    for name, text in texts.items():
+        if not (text.isascii() and text.isdigit() and int(text) > 0):
+            raise CallError(f"--size {name}={text}: a size is a positive int")
+    return {name: int(text) for name, text in texts.items()}
+
+
+def _assignments(flag: str, given: Iterable[str]) -> Iterator[tuple[str, str]]:
+    for text in given:
+        name, equals, value = text.partition("=")
+        if not equals or not name.strip() or not value.strip():
+            raise CallError(f"{flag} {text}: write {flag} name=value")
+        yield name.strip(), value.strip()
+
+
+def _value(name: str, text: str, program: Program) -> Any:
+    source = Source(f"--set {name}", f"{name} = {text}")
+    declarations = parse(source).declarations
+    if len(declarations) != 1 or not isinstance(declarations[0], ast.Bind):
+        raise CallError(f"--set {name}={text}: the value is one number, bool, string, list or layer")
+    expression = declarations[0].value
+    if (
+        isinstance(expression, ast.Name)
+        and expression.name.islower()
+        and expression.name not in program.module.env.names
+    ):
+        return expression.name
+    diagnostics = Diagnostics()
+    value = constant_elaborator(diagnostics).evaluate(expression, program.module.env)
+    if diagnostics.errors:
+        raise DlspecError(diagnostics)
+    return value
+
+
+def _is_input(parameter: ast.Parameter) -> bool:
+    return parameter.type is not None and parameter.type.axes is not None
+
+
+def _symbols(declaration: ast.Network) -> Iterator[str]:
+    for parameter in declaration.parameters:
+        for axis in (parameter.type and parameter.type.axes) or ():
+            if isinstance(axis.size, ast.Name) and axis.size.name[:1].isupper():
+                yield axis.size.name

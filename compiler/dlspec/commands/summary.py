@@ -1,0 +1,50 @@
+"""`dlspec summary`: the layers of a network with what they cost, or a line for each network of a file."""
+
+from __future__ import annotations
+
+import sys
+from argparse import Namespace
+from shutil import get_terminal_size
+from typing import TYPE_CHECKING
+
+from dlspec.commands.common import OK, CallError, choose, elaborated, open_named, show, target
+from dlspec.render import wants_colour
+
+if TYPE_CHECKING:
+    from dlspec.analyses.report import Summary
+
+
+def run(arguments: Namespace) -> int:
+    from dlspec.analyses.report import summarise
+
+    if arguments.tree and arguments.format != "table":
+        raise CallError("--tree goes with --format table only")
+    wanted = target(arguments.target)
+    program = open_named(wanted.file)
+    names = list(program.networks)
+    if wanted.network is not None or len(names) < 2:
+        names = [choose(program, wanted)]
+    elif arguments.set or arguments.size or arguments.depth or arguments.tree:
+        raise CallError(
+            f"{wanted.file} declares {len(names)} networks, and --set, --size, --depth and --tree are for one of them",
+            f"{wanted.file}:{names[0]}, of {', '.join(names)}",
+        )
+    graphs = [elaborated(program, name, arguments) for name in names]
+    show(program.diagnostics)
+    print(_text([summarise(graph, arguments.symbolic) for graph in graphs], arguments))
+    return OK
+
+
+def _text(summaries: list[Summary], arguments: Namespace) -> str:
+    from dlspec import report
+
+    match arguments.format:
+        case "json":
+            return report.as_json(summaries, arguments.depth)
+        case "markdown":
+            return report.as_markdown(summaries, arguments.depth)
+        case "csv":
+            return report.as_csv(summaries, arguments.depth)
+        case _:
+            width = get_terminal_size().columns if sys.stdout.isatty() else None
+            return report.as_table(summaries, arguments.depth, arguments.tree, wants_colour(sys.stdout), width)
