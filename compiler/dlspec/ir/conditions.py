@@ -294,7 +294,9 @@ class Conditions:
             return
         periods = _periods(difference)
         if periods is None:
-            self._keep(condition)
+            # A maximum may be decided above the least sizes: max(H, 3) is H where H >= 3.
+            if substitute(difference, {name: symbol(name) + (least - 1) for name, least in minima.items()}) != 0:
+                self._keep(condition)
             return
         degrees = {name: _degree(difference, name) for name in periods}
 

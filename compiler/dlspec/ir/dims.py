@@ -465,6 +465,12 @@ def smin(*dims: Dim) -> Dim:
     return _extremum("min", dims)
 
 
+def smax_undecided(dims: Iterable[Dim]) -> Dim:
+    """The largest of many, where deciding between each two would take too long: only equal ones are seen as such."""
+    distinct = sorted(set(dims), key=str)
+    return distinct[0] if len(distinct) == 1 else _atom(Extremum("max", tuple(distinct)))
+
+
 def _extremum(kind: Literal["max", "min"], dims: tuple[Dim, ...]) -> Dim:
     if all(isinstance(dim, int) for dim in dims):
         return (max if kind == "max" else min)(dim for dim in dims if isinstance(dim, int))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dlspec.source import Source
 from dlspec.syntax.items import BRACES, Item, items_of
-from dlspec.syntax.layout import ENDS_OPERAND, HEADERS
+from dlspec.syntax.layout import HEADERS
 from dlspec.syntax.parser import parse
 from dlspec.syntax.tables import END
 
@@ -17,9 +17,6 @@ WIDTH = 120
 INDENT = 4
 BRANCH = 2
 """How far a `|` stands to the left of its branch."""
-
-JOINS_BEFORE = frozenset({",", ".", "=", ":", "{", "BODY", "else"})
-JOINS_AFTER = frozenset({".", "=", ":", "as", "not"})
 
 
 def format_source(source: Source) -> str:
@@ -82,7 +79,13 @@ class _Formatter:
         elif group.braces and closed is not None:
             begins = not closes_empty or bool(item.comments)
         elif group.braces:
-            begins = before is None or opens or item.separated or item.kind in ("|", END) or self._breaks(number, item, group)
+            begins = (
+                before is None
+                or opens
+                or item.separated
+                or item.kind in ("|", END)
+                or self._breaks(number, item, group)
+            )
         else:
             begins = self._breaks(number, item, group)
         if group.braces and (item.separated or opens or item.kind == "|" or before is None):
@@ -96,7 +99,12 @@ class _Formatter:
         indent = self._indent(item, group, closed, opens)
         self._comments(item, group.content if closed is not None or item.kind == "|" else indent, before)
         self._end_line()
-        if item.separated and item.blank and self.lines:
+        if (
+            item.blank
+            and self.lines
+            and item.kind != END
+            and (item.separated or (item.comments and (opens or before is None)))
+        ):
             self.lines.append("")
         if item.kind == "|":
             group.prefixed = self.items[number + 1].prefixed
@@ -117,13 +125,8 @@ class _Formatter:
 
     def _breaks(self, number: int, item: Item, group: _Group) -> bool:
         """Whether a token begins a line that need not: its author has it so, or the line would become too long."""
-        if item.comments:
-            return True
         if item.broken:
-            before = self.items[number - 1]
-            joined = item.kind in JOINS_BEFORE or before.kind in JOINS_AFTER or not item.gap and item.kind in ("(", "[")
-            unary = before.kind == "-" and self.items[number - 2].kind not in ENDS_OPERAND
-            return not joined and not unary
+            return True
         if item.kind == "->" and group.braces:
             return len(self.line) + self._width(number, self._step_end(number)) > WIDTH
         return False

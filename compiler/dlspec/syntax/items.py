@@ -13,6 +13,10 @@ PREFIXES = frozenset(
     {"block", "network", "train", "shared", "param", "buffer", "default", "expect", "data", "minimize", "maximize"}
 )
 
+JOINS_BEFORE = frozenset({",", ".", "=", ":", "BODY", "else"})
+JOINS_AFTER = frozenset({".", "=", ":", "as", "not"})
+"""Before and after these no line ends."""
+
 
 @dataclass(slots=True)
 class Comment:
@@ -100,26 +104,38 @@ def _nest(items: list[Item]) -> None:
     breaks_at: list[int] = []
     for number, item in enumerate(items):
         before = items[number - 1] if number else None
-        breaks += item.broken
-        if item.kind in (")", "]", "}"):
-            opening = items[stack.pop()]
-            opening.closer = number
-            opening.inside_broken = breaks > breaks_at.pop()
-            statements.pop()
+        closes = item.kind in (")", "]", "}")
+        opening = items[stack.pop()] if closes else item
         item.opener = stack[-1]
         opener = items[item.opener] if item.opener >= 0 else None
         in_braces = opener is None or opener.kind in BRACES
-        if in_braces and (item.separated or before is None or before.kind in BRACES or before.kind == "|"):
+        if closes:
+            statements.pop()
+        elif in_braces and (item.separated or before is None or before.kind in BRACES or before.kind == "|"):
             statements[-1] = item
             item.prefixed = item.kind in PREFIXES
         elif in_braces and item.kind == "=":
             statements[-1].prefixed = True
         if before is not None:
             item.gap = _gap(items, number, before, item)
-        if item.kind in CLOSERS or item.kind == "BODY":
+            item.broken = bool(item.comments) or (item.broken and not _joins(items, number, before, item))
+        breaks += item.broken
+        if closes:
+            opening.closer = number
+            opening.inside_broken = breaks > breaks_at.pop()
+        elif item.kind in CLOSERS or item.kind == "BODY":
             stack.append(number)
             breaks_at.append(breaks)
             statements.append(item)
+
+
+def _joins(items: list[Item], number: int, before: Item, item: Item) -> bool:
+    """Whether a line break between two tokens is taken out."""
+    if item.separated:
+        return False
+    postfix = item.kind in ("(", "[", "{") and before.kind in ENDS_OPERAND
+    unary = before.kind == "-" and not _follows_operand(items, number - 1)
+    return item.kind in JOINS_BEFORE or before.kind in JOINS_AFTER or postfix or unary
 
 
 def _gap(items: list[Item], number: int, before: Item, item: Item) -> str:

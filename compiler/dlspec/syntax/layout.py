@@ -17,7 +17,7 @@ from dlspec.syntax.unreadable import unreadable
 
 RESERVED = frozenset({"and", "as", "else", "false", "for", "if", "in", "none", "not", "or", "repeat", "true"})
 UPDATES = frozenset({"minimize", "maximize"})
-UPDATE_PARTS = frozenset({"over", "using", "times"})
+NEXT_PART = {"minimize": "over", "maximize": "over", "over": "using", "using": "times"}
 DECLARATIONS = frozenset({"from", "block", "network", "train"})
 HEADERS = frozenset({"block", "network", "train", "repeat", "for", "if", "else"})
 BEFORE_NAME = frozenset({"block", "network", "train", "shared", "param", "buffer", "default", "data", "from"})
@@ -30,6 +30,10 @@ OPERATORS = frozenset({"+", "*", "/", "//", "%", "**", "==", "!=", "<", "<=", ">
 CONTINUES = OPERATORS | {"->", "as", "else", "|", "}", ")", "]"}
 """With one of these a line goes on with the statement above it."""
 OPENS_STATEMENT = frozenset({"NEWLINE", "BODY", "{", "|"})
+
+
+def _is_name(token: Token) -> bool:
+    return token.kind == "NAME" and token.text not in RESERVED
 
 
 class Fault(Exception):
@@ -46,8 +50,8 @@ class Level:
 
     def __init__(self, opener: Token | None) -> None:
         self.opener = opener
-        self.statement: str | None = None
-        """The word that opened the statement, where its other words depend on it."""
+        self.statement = ""
+        """The word that opened the statement, or the last of its parts, where other words depend on it."""
         self.header = False
         """A header has begun, and the `{` of its body is still to come."""
 
@@ -90,7 +94,7 @@ class Layout:
             if newline is not None:
                 if previous is not None and self._separates(level, previous, newline, token):
                     previous = Token("NEWLINE", newline.start, newline.end, newline.text)
-                    level.statement = None
+                    level.statement = ""
                     level.header = False
                     self.previous = previous
                     yield previous
@@ -136,7 +140,9 @@ class Layout:
         if previous.kind not in ENDS_OPERAND or level.header:
             return False
         kind = token.text if token.text in RESERVED else token.kind
-        return kind not in CONTINUES and not (level.statement in UPDATES and token.text in UPDATE_PARTS)
+        if NEXT_PART.get(level.statement) == token.text:
+            return self.raw[self.index + 1].kind not in STARTS_EXPRESSION
+        return kind not in CONTINUES
 
     def _word(self, level: Level, previous: Token | None, token: Token, following: Token) -> str:
         """The kind of a word of the grammar at this place: the word itself, or NAME."""
@@ -145,18 +151,20 @@ class Layout:
             return "NAME"
         if word in RESERVED:
             bracketed = level.opener is not None and level.opener.kind != "{"
-            if bracketed and following.kind == "=":
+            if bracketed and self._after_blanks(self.index + 1).kind == "=":
                 return "NAME"
             after_operand = previous is not None and previous.kind in ENDS_OPERAND
-            if word in HEADERS and not (bracketed and after_operand):
+            comprehends = bracketed and after_operand and word in ("for", "if")
+            if word in HEADERS and not comprehends:
                 level.header = True
             return word
         if previous is None or previous.kind in OPENS_STATEMENT:
             return self._opening_word(level, word, following)
         if previous.kind not in ENDS_OPERAND:
             return "NAME"
-        if word in UPDATE_PARTS:
-            return word if level.statement in UPDATES else "NAME"
+        if NEXT_PART.get(level.statement) == word:
+            level.statement = word
+            return word
         if word == "where":
             return word if level.header and level.statement == "network" else "NAME"
         if word == "import":
@@ -164,24 +172,27 @@ class Layout:
         return "NAME"
 
     def _opening_word(self, level: Level, word: str, following: Token) -> str:
-        governs = (
-            following.kind == "NAME" or (word == "from" and following.kind == "." and level.opener is None)
-            if word in BEFORE_NAME
-            else word in BEFORE_EXPRESSION and following.kind in STARTS_EXPRESSION
-        )
-        if governs and following.text in ("as", "and", "or", "in"):
-            governs = False
+        if word in BEFORE_NAME:
+            governs = _is_name(following) or (word == "from" and following.kind == "." and level.opener is None)
+        else:
+            governs = word in BEFORE_EXPRESSION and following.kind in STARTS_EXPRESSION
+            governs = governs and following.text not in ("as", "and", "or", "in")
         if not governs:
             return "NAME"
         level.statement = word
         level.header = word in HEADERS
         return word
 
+    def _after_blanks(self, index: int) -> Token:
+        while self.raw[index].kind in ("NEWLINE", "COMMENT"):
+            index += 1
+        return self.raw[index]
+
     def _declares(self, index: int) -> bool:
         """Whether a declaration starts there, which at the start of a line nothing else looks like."""
         token, following = self.raw[index], self.raw[index + 1]
         at_line_start = index == 0 or (self.raw[index - 1].kind == "NEWLINE" and self.raw[index - 1].end == token.start)
-        return at_line_start and token.text in DECLARATIONS and following.kind == "NAME"
+        return at_line_start and token.text in DECLARATIONS and _is_name(following)
 
     def resynchronise(self) -> int | None:
         """Where the next declaration starts, after a fault."""

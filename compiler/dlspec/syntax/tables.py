@@ -2,7 +2,8 @@
 
 Building takes a tenth of a second and importing Lark half of that, which is most of what `dlspec check` costs on a
 small file. So the tables are kept as JSON in the `__pycache__` beside this file, named by a hash of the grammar, and
-Lark is imported only where there is none yet. A cache that cannot be read or written is no error: the tables are built again.
+Lark is imported only where there is none yet. A cache that cannot be read or written is no error: the tables are
+built again.
 """
 
 from __future__ import annotations

@@ -1,0 +1,59 @@
+# `make help` lists the targets. Everything happens in .venv; stamps in it make a second run quick.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check -q
+ASKS := pyproject.toml constraints.txt compiler/dlspec/__init__.py
+
+# Test workers share the cores; each library that starts threads of its own would slow them all down.
+ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
+WORKERS ?= 2
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format bench clean
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+demo: $(VENV)/.run-installed ## compile the shipped ResNet-50 to ONNX, show its table, and run it (without PyTorch)
+	@mkdir -p build
+	$(BIN)/dlspec check specs/resnet.dlspec
+	$(BIN)/dlspec summary specs/resnet.dlspec:ResNet50
+	$(BIN)/dlspec compile specs/resnet.dlspec:ResNet50 -o build/resnet50.onnx
+	$(BIN)/dlspec run specs/resnet.dlspec:ResNet50
+
+test: $(VENV)/.dev-installed ## run the tests
+	$(ONE_THREAD) $(BIN)/python -m pytest -n $(WORKERS)
+
+lint: $(VENV)/.dev-installed ## ruff, pyright and the order of the folders
+	$(BIN)/ruff check compiler tests
+	$(BIN)/ruff format --check compiler tests
+	$(BIN)/pyright
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/dlspec fmt --check specs/*.dlspec
+
+format: $(VENV)/.dev-installed ## put code and specs into their canonical form
+	$(BIN)/ruff check --fix compiler tests
+	$(BIN)/ruff format compiler tests
+	$(BIN)/dlspec fmt specs/*.dlspec
+
+bench: $(VENV)/.dev-installed ## measure compiling and counting beside their floors and peers
+	$(BIN)/python -m tests.bench
+
+clean: ## remove what was built, the environment included
+	rm -rf build dist $(VENV) .hypothesis .import_linter_cache .pytest_cache .ruff_cache
+	find compiler tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.run-installed: $(ASKS) | $(BIN)/python
+	$(PIP) install -c constraints.txt -e '.[run]'
+	@touch $@
+
+# torchvision asks for one version of torch exactly; the tests use its models only.
+$(VENV)/.dev-installed: $(ASKS) | $(BIN)/python
+	$(PIP) install -c constraints.txt -e '.[dev]'
+	$(PIP) install --no-deps torchvision
+	@touch $@ $(VENV)/.run-installed
