@@ -27,23 +27,23 @@ test: $(VENV)/.dev-installed ## run the tests
 	$(ONE_THREAD) $(BIN)/python -m pytest -n $(WORKERS)
 
 lint: $(VENV)/.dev-installed ## ruff, pyright and the order of the folders
-	$(BIN)/ruff check compiler tests
-	$(BIN)/ruff format --check compiler tests
-	$(BIN)/pyright
+	$(BIN)/ruff check bench compiler tests
+	$(BIN)/ruff format --check bench compiler tests
+	$(BIN)/pyright -p pyproject.toml
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/dlspec fmt --check specs/*.dlspec
 
 format: $(VENV)/.dev-installed ## put code and specs into their canonical form
-	$(BIN)/ruff check --fix compiler tests
-	$(BIN)/ruff format compiler tests
+	$(BIN)/ruff check --fix bench compiler tests
+	$(BIN)/ruff format bench compiler tests
 	$(BIN)/dlspec fmt specs/*.dlspec
 
 bench: $(VENV)/.dev-installed ## measure compiling and counting beside their floors and peers
-	$(BIN)/python -m tests.bench
+	$(BIN)/python -m bench
 
 clean: ## remove what was built, the environment included
 	rm -rf build dist $(VENV) .hypothesis .import_linter_cache .pytest_cache .ruff_cache
-	find compiler tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	find bench compiler tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)

@@ -85,7 +85,7 @@ def test_a_long_span_is_marked_to_the_end_of_what_is_shown() -> None:
     shown, marked = underlined("y" * 1000, 10, 900)
     assert shown.endswith("...")
     assert len(shown) <= WIDTH
-    assert marked and set(marked) == {"y"}
+    assert marked.strip("y") == "" != marked
 
 
 def test_a_span_of_several_lines_is_marked_on_the_first() -> None:
@@ -103,13 +103,17 @@ def test_the_end_of_the_file_can_be_marked(text: str) -> None:
 def test_control_characters_never_reach_the_terminal() -> None:
     evil = Source("a\x1b[2J.dlspec", "x \x1b]0;title\x07 \u202e y")
     at = Span(evil, 2, 3)
-    rendered = render_one(Diagnostic("DL0101", "m\x1b[31m", at, "l\x1b", (Note(at, "n\x07"),), "h\r", (Note(at, "t\x1b"),)))
+    rendered = render_one(
+        Diagnostic("DL0101", "m\x1b[31m", at, "l\x1b", (Note(at, "n\x07"),), "h\r", (Note(at, "t\x1b"),))
+    )
     assert printable(rendered.replace("\n", "")) == rendered.replace("\n", "")
 
 
 def test_a_long_trace_is_cut_in_the_middle() -> None:
     trace = tuple(Note(span("Add"), f"in Level({depth})") for depth in range(200))
-    lines = [line for line in render_one(Diagnostic("DL0402", "m", span("Add"), trace=trace)).splitlines() if "= " in line]
+    lines = [
+        line for line in render_one(Diagnostic("DL0402", "m", span("Add"), trace=trace)).splitlines() if "= " in line
+    ]
     assert len(lines) == 9
     assert "in Level(0)" in lines[0]
     assert "192 more" in lines[4]
@@ -118,7 +122,14 @@ def test_a_long_trace_is_cut_in_the_middle() -> None:
 
 def test_json_has_all_of_it() -> None:
     diagnostic = Diagnostic(
-        "DL0201", "m", Span(SOURCE, 0, 15), "l", (Note(span("Add"), "n"),), "h", (Note(span("Conv"), "t"),), Severity.WARNING
+        "DL0201",
+        "m",
+        Span(SOURCE, 0, 15),
+        "l",
+        (Note(span("Add"), "n"),),
+        "h",
+        (Note(span("Conv"), "t"),),
+        Severity.WARNING,
     )
     assert json.loads(json.dumps(to_json(diagnostic))) == {
         "code": "DL0201", "severity": "warning", "message": "m", "file": "a.dlspec",

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import NoReturn
 
-from dlspec.commands.common import WRONG_CALL, WRONG_SPEC, CallError, show
+from dlspec.commands.common import WRONG_CALL, WRONG_SPEC, CallError, CallFindings, show
 from dlspec.diagnostics import DlspecError
 from dlspec.render import Paint, printable, wants_colour
 
@@ -40,10 +40,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _status(error: DlspecError) -> int:
-    """Weights that do not fit and the text of a `--set` belong to the call, everything else to the spec."""
-    weights = ("DL0601", "DL0602", "DL0603", "DL0604")
-    of_call = [d.code in weights or d.span.source.name.startswith("--set ") for d in error.diagnostics]
-    return WRONG_CALL if all(of_call) else WRONG_SPEC
+    weights = {"DL0601", "DL0602", "DL0603", "DL0604"}  # in a file that the call names
+    of_call = isinstance(error, CallFindings) or {d.code for d in error.diagnostics} <= weights
+    return WRONG_CALL if of_call else WRONG_SPEC
 
 
 def _wrong_call(error: CallError) -> int:

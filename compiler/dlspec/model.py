@@ -35,9 +35,9 @@ class Model:
 
         Raises `DlspecError` for what ONNX cannot express and for weights that do not fit.
         """
-        from dlspec.backends.onnx.model import DEFAULT_OPSET, to_model_proto
+        from dlspec.backends.onnx.model import to_model_proto
 
-        return to_model_proto(self.graph, opset=opset or DEFAULT_OPSET, seed=seed, weights=weights)
+        return to_model_proto(self.graph, opset=opset, seed=seed, weights=weights)
 
     def save_onnx(
         self,
@@ -48,10 +48,10 @@ class Model:
         weights: Mapping[str, Array] | None = None,
     ) -> list[Path]:
         """Writes the ONNX model, whole or not at all, and returns its files: two where it passes 2 GiB."""
-        from dlspec.backends.onnx.model import DEFAULT_OPSET, build
+        from dlspec.backends.onnx.model import build
         from dlspec.backends.onnx.write import write
 
-        return write(build(self.graph, opset=opset or DEFAULT_OPSET, seed=seed, weights=weights), path)
+        return write(build(self.graph, opset=opset, seed=seed, weights=weights), path)
 
     def __repr__(self) -> str:
         totals = self.summary().totals

@@ -71,7 +71,11 @@ def test_scopes_roll_up(file: str, network: str) -> None:
     costs = cost(graph, graph.default_sizes())
 
     def inside(scope: Scope) -> list[Cost]:
-        return [part for child in scope.children for part in (inside(child) if isinstance(child, Scope) else [costs.nodes[child]])]
+        return [
+            part
+            for child in scope.children
+            for part in (inside(child) if isinstance(child, Scope) else [costs.nodes[child]])
+        ]
 
     assert len(costs.scopes) > 10
     for scope, rolled in costs.scopes.items():
@@ -81,7 +85,9 @@ def test_scopes_roll_up(file: str, network: str) -> None:
     assert costs.total.params == sum(p.elements for p in graph.parameters.values() if p.kind == "param")
 
 
-@pytest.mark.parametrize(("file", "network"), [("resnet", "ResNet50"), ("unet", "UNet"), ("mobilenet_v2", "MobileNetV2")])
+@pytest.mark.parametrize(
+    ("file", "network"), [("resnet", "ResNet50"), ("unet", "UNet"), ("mobilenet_v2", "MobileNetV2")]
+)
 def test_expressions_are_the_numbers_of_every_size(file: str, network: str) -> None:
     graph = shipped(file, network)
     open_costs = cost(graph, {})
@@ -97,9 +103,7 @@ def test_expressions_are_the_numbers_of_every_size(file: str, network: str) -> N
 
 
 def test_a_large_network_takes_time_in_proportion() -> None:
-    graph = graph_of(
-        "network A(x: float[N, 4, 8, 8]) -> y { x -> repeat 25_000 { Conv(4, 3, padding=1) -> ReLU } }"
-    )
+    graph = graph_of("network A(x: float[N, 4, 8, 8]) -> y { x -> repeat 25_000 { Conv(4, 3, padding=1) -> ReLU } }")
     start = perf_counter()
     own = cost(graph, graph.default_sizes()).total
     seconds = perf_counter() - start

@@ -78,6 +78,12 @@ def test_a_device_is_written_and_stays() -> None:
     assert Path("/dev/null").exists()
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no such device")
+def test_a_full_disk_is_an_error() -> None:
+    with pytest.raises(OSError, match="No space left"):
+        write_bytes("/dev/full", NEW)
+
+
 def test_what_a_dead_process_left_is_swept(tmp_path: Path) -> None:
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()

@@ -53,6 +53,10 @@ def small() -> Net:
     return net
 
 
+def outputs_of(proto: onnx.ModelProto) -> list[str]:
+    return [name for node in proto.graph.node for name in node.output]
+
+
 def values_of(net: Net, **inputs: Any) -> dict[str, Any]:
     return run(to_bytes(build(net.graph)), inputs)
 
@@ -190,8 +194,7 @@ def test_tensors_get_out_of_the_way_of_inputs_and_outputs() -> None:
     net.output("y", net.add("z", Add(), second, first))
     outputs = values_of(net, x=np.full((2, 3), -1, np.float32))
     np.testing.assert_array_equal(outputs["y"], np.full((2, 3), -1, np.float32))
-    names = [name for node in to_model_proto(net.graph).graph.node for name in node.output]
-    assert names == ["y:2", "x:2", "y"]
+    assert outputs_of(to_model_proto(net.graph)) == ["y:2", "x:2", "y"]
 
 
 @pytest.mark.parametrize(
@@ -333,6 +336,8 @@ def test_the_emitter() -> None:
     onnx.checker.check_model(proto, full_check=True)
     assert [node.name for node in proto.graph.node] == ["all/0", "all/2", "all/3", "all/4", "all", "output/second"]
     assert list(proto.graph.node[1].input)[1] == ""
+    read = {name for node in proto.graph.node for name in node.input}
+    assert {tensor.name for tensor in proto.graph.initializer} == read - {"", "x", *outputs_of(proto)}
     outputs = values_of(net, x=np.array([[-1, 0.25, 2], [1.7, -1.7, 0]], np.float32))
     for array in outputs.values():
         np.testing.assert_array_equal(array, np.array([[-1, 0.25, 0.5], [1, -1, 0]], np.float32))

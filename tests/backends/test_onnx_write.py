@@ -127,7 +127,7 @@ def test_memory_does_not_grow_with_the_model(tmp_path: Path) -> None:
     net = network(hidden=6_000)
     large = build(net.graph)
     tracemalloc.start()
-    write(large, tmp_path / "large.onnx", threads=2)
+    write(large, tmp_path / "large.onnx", threads=2, progress=lambda done, total: time.sleep(0.01))  # a slow disk
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     size = (tmp_path / "large.onnx").stat().st_size

@@ -146,7 +146,7 @@ def test_errors_say_what_is_missing() -> None:
     with pytest.raises(DimError, match="division by zero"):
         evaluate(H // (W - 1), {"H": 1, "W": 1})
     with pytest.raises(DimError, match="negative power"):
-        H ** -1  # type: ignore[operator]
+        H**-1  # type: ignore[operator]
 
 
 def test_terms_give_the_structure() -> None:
@@ -155,10 +155,16 @@ def test_terms_give_the_structure() -> None:
     assert (three, two, five) == (3, 2, 5)
     assert third == ()
     (n, one), (floor, squared) = first
-    assert isinstance(n, Symbol) and n.name == "N" and one == 1
-    assert isinstance(floor, FloorDiv) and (floor.numerator, floor.divisor) == (H, W) and squared == 2
+    assert isinstance(n, Symbol)
+    assert n.name == "N"
+    assert one == 1
+    assert isinstance(floor, FloorDiv)
+    assert (floor.numerator, floor.divisor) == (H, W)
+    assert squared == 2
     ((extremum, _),) = second
-    assert isinstance(extremum, Extremum) and extremum.kind == "max" and extremum.operands == (H, 4)
+    assert isinstance(extremum, Extremum)
+    assert extremum.kind == "max"
+    assert extremum.operands == (H, 4)
     assert from_terms(terms(dim)) == dim
     assert terms(0) == ()
     assert terms(7) == ((7, ()),)

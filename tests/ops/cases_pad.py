@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import torch
 import torch.nn.functional as F
 from harness import Case, Input, Refusal
-from tables import every_axis
+from tables import every_axis, filled
 
 from dlspec.ops.pad import Pad, PadTo
 
@@ -22,12 +21,6 @@ def pad(x: Any, padding: Any, flat: Sequence[int], mode: str = "constant", value
         Pad(padding, mode, value), (x,), lambda: lambda x: F.pad(x, flat, mode, **given), symbols=every_axis(x),
         tolerance=(0, 0),
     )  # fmt: skip
-
-
-def filled(x: torch.Tensor, h: int, w: int, value: float) -> torch.Tensor:
-    """As the U-Net of https://github.com/milesial/Pytorch-UNet joins its skips."""
-    dy, dx = h - x.shape[2], w - x.shape[3]
-    return F.pad(x, [dx // 2, dx - dx // 2, dy // 2, dy - dy // 2], value=value)
 
 
 CASES: list[Case] = [

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import torch
 from harness import Case, Input, Refusal
-from tables import every_axis
+from tables import centre, every_axis
 
 from dlspec.ir.op import Op
 from dlspec.ops import slicing as ops
@@ -18,11 +17,6 @@ ALL = ("slice", None, None, 1)
 
 def cut(op: Op, torchs: Callable[..., Any], x: tuple[int, ...] | Input = X) -> Case:
     return Case(op, (x,), lambda: torchs, tolerance=(0, 0), symbols=every_axis(x))
-
-
-def centre(x: torch.Tensor, h: int, w: int) -> torch.Tensor:
-    top, left = (x.shape[2] - h) // 2, (x.shape[3] - w) // 2
-    return x[:, :, top : top + h, left : left + w]
 
 
 CASES: list[Case] = [

@@ -13,6 +13,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from harness import Array, assert_close, onnx_session, run_onnx, run_torch
+from tables import centre, filled
 
 from dlspec.ir.dims import evaluate, symbol
 from dlspec.ir.graph import Graph, Node, Output, Scope, Value
@@ -32,16 +33,6 @@ class Row(NamedTuple):
     torch: Callable[[torch.Tensor, int, int, int], Any]
 
 
-def _centre(x: torch.Tensor, h: int, w: int) -> torch.Tensor:
-    top, left = (x.shape[2] - h) // 2, (x.shape[3] - w) // 2
-    return x[:, :, top : top + h, left : left + w]
-
-
-def _filled(x: torch.Tensor, h: int, w: int, value: float) -> torch.Tensor:
-    dy, dx = h - x.shape[2], w - x.shape[3]
-    return F.pad(x, [dx // 2, dx - dx // 2, dy // 2, dy - dy // 2], value=value)
-
-
 ROWS = [
     Row(shape.Reshape((N, 4 * H, W)), lambda x, n, h, w: x.reshape(n, 4 * h, w)),
     Row(shape.Reshape((N, 2, 2, -1)), lambda x, n, h, w: x.reshape(n, 2, 2, -1)),
@@ -56,11 +47,11 @@ ROWS = [
     Row(slicing.Slice(3, -3, W), lambda x, n, h, w: x[..., -3:]),
     Row(slicing.Index((ALL, ALL, ("at", H // 2))), lambda x, n, h, w: x[:, :, h // 2]),
     Row(slicing.Index((ALL, ALL, ("slice", 1, H - 1, 1), ("at", W - 1))), lambda x, n, h, w: x[:, :, 1:-1, w - 1]),
-    Row(slicing.Crop((H - 3, W // 2)), lambda x, n, h, w: _centre(x, h - 3, w // 2)),
+    Row(slicing.Crop((H - 3, W // 2)), lambda x, n, h, w: centre(x, h - 3, w // 2)),
     Row(slicing.Crop((H - 3, W - 1), (2, 1)), lambda x, n, h, w: x[:, :, 2 : h - 1, 1:w]),
-    Row(slicing.Crop(X.with_shape(N, 7, H - 1, W)), lambda x, n, h, w: _centre(x, h - 1, w)),
+    Row(slicing.Crop(X.with_shape(N, 7, H - 1, W)), lambda x, n, h, w: centre(x, h - 1, w)),
     Row(slicing.Tile((1, H, 2)), lambda x, n, h, w: x.tile(1, h, 2)),
-    Row(pad.PadTo((H + 3, 2 * W), 0.5), lambda x, n, h, w: _filled(x, h + 3, 2 * w, 0.5)),
+    Row(pad.PadTo((H + 3, 2 * W), 0.5), lambda x, n, h, w: filled(x, h + 3, 2 * w, 0.5)),
     Row(resize.Resize((2 * H, W + 1), "linear"), lambda x, n, h, w: F.interpolate(x, (2 * h, w + 1), mode="bilinear")),
     Row(resize.Resize(X.with_shape(N, 3, H // 2, W)), lambda x, n, h, w: F.interpolate(x, (h // 2, w))),
     Row(resize.Upsample((H, 3 * W)), lambda x, n, h, w: F.interpolate(x, (h, 3 * w))),

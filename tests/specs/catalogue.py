@@ -68,9 +68,7 @@ class Reference:
     @property
     def state(self) -> list[Weight]:
         """The record's state dict, by the names of the network."""
-        return [
-            Weight(self.renamed(key), tuple(shape), dtype, kind) for key, shape, dtype, kind in self.truth["state"]
-        ]
+        return [Weight(self.renamed(key), tuple(shape), dtype, kind) for key, shape, dtype, kind in self.truth["state"]]
 
     def renamed(self, key: str) -> str:
         assert key.startswith(self.prefix)

@@ -5,16 +5,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-import pytest
 import torch
 
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "backends")]
 torch.set_num_threads(1)
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    from compared import COMPARED
-
-    for what, values in COMPARED.items():
-        terminalreporter.write_line(f"specs: {values:,} values compared: {what}")

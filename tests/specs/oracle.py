@@ -10,15 +10,18 @@ import torch
 from catalogue import Reference
 from torch import nn
 
+_LIBRARIES: list[torch.library.Library] = []
+"""What is declared in one is forgotten when it goes."""
+
 
 @cache
-def _models() -> Any:
+def torchvision_models() -> Any:
     """``torchvision.models``. Skips the test where torchvision is not installed."""
     # Without its compiled extension torchvision still wants two operators to be declared.
     library = torch.library.Library("torchvision", "DEF")
     library.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
     library.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-    torch._dlspec_tests_torchvision = library  # type: ignore[attr-defined]  # it is undone when the library goes
+    _LIBRARIES.append(library)
     return pytest.importorskip("torchvision", reason="torchvision is not installed: `make test` installs it").models
 
 
@@ -27,5 +30,5 @@ def torchvision_model(reference: Reference) -> nn.Module:
     assert reference.torchvision is not None
     builder, arguments = reference.torchvision
     with torch.device("meta"):
-        model: nn.Module = getattr(_models(), builder)(weights=None, **arguments)
+        model: nn.Module = getattr(torchvision_models(), builder)(weights=None, **arguments)
     return model.eval()

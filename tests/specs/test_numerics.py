@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 import torch
 from catalogue import REFERENCES, WITHOUT_RECORD, Reference, graph_of, sizes_for
-from compared import count
 from oracle import torchvision_model
 from torch import nn
 
@@ -22,6 +21,7 @@ from dlspec.backends.runtime import make_inputs, run
 from dlspec.ir.graph import Graph, Parameter
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
+Compared: TypeAlias = Callable[[str, int], None]
 
 ON_TORCHVISION = [reference for reference in REFERENCES if reference.small]
 FINGERPRINTED = [
@@ -36,6 +36,15 @@ FINGERPRINTED = [
 def outputs_of(graph: Graph, weights: Mapping[str, Array], inputs: Mapping[str, Array]) -> list[Array]:
     results = run(to_bytes(build(graph, weights=weights), threads=1), inputs)
     return [results[output.name] for output in graph.outputs if not output.training]
+
+
+def filled_weights(graph: Graph) -> dict[str, Array]:
+    """Those of the fingerprints: a graph has the order and, but for what is in front, the names of the reference."""
+    weights: dict[str, Array] = {}
+    for position, (path, weight) in enumerate(graph.parameters.items()):
+        values = fill.weight(position, path, weight.shape, weight.kind)
+        weights[path] = (np.zeros(weight.shape) if values is None else values).astype(weight.dtype.label)
+    return weights
 
 
 def random_weight(parameter: Parameter, generator: np.random.Generator) -> Array:
@@ -53,18 +62,17 @@ def random_weight(parameter: Parameter, generator: np.random.Generator) -> Array
     return generator.uniform(low, high, parameter.shape).astype(np.float32)
 
 
-def assert_equal_outputs(found: Array, expected: Array, what: str) -> None:
-    """rtol 1e-3 and atol 1e-4, in units of the outputs' standard deviation: what networks with random weights give may be
-    so small that any answer is within 1e-4 of it, or so large that rounding is not."""
+def assert_equal_outputs(found: Array, expected: Array) -> None:
+    """rtol 1e-3 and atol 1e-4, in units of the outputs' standard deviation: what networks with random weights give may
+    be so small that any answer is within 1e-4 of it, or so large that rounding is not."""
     unit = float(expected.std())
     assert found.shape == expected.shape
     assert 0 < unit < np.inf
     np.testing.assert_allclose(found / unit, expected / unit, rtol=1e-3, atol=1e-4, equal_nan=False)
-    count(what, found.size)
 
 
 @pytest.mark.parametrize("reference", ON_TORCHVISION, ids=str)
-def test_equals_torchvision(reference: Reference) -> None:
+def test_equals_torchvision(reference: Reference, compared: Compared) -> None:
     graph = reference.graph({**reference.small, "N": 1})
     generator = np.random.default_rng(2)
     weights = {path: random_weight(parameter, generator) for path, parameter in graph.parameters.items()}
@@ -74,20 +82,16 @@ def test_equals_torchvision(reference: Reference) -> None:
     with torch.no_grad():
         expected = model(*map(torch.from_numpy, inputs.values())).numpy()
     (found,) = outputs_of(graph, weights, inputs)
-    assert_equal_outputs(found, expected, "torchvision")
+    assert_equal_outputs(found, expected)
+    compared("torchvision", found.size)
 
 
 @pytest.mark.parametrize("reference", FINGERPRINTED, ids=str)
-def test_equals_the_fingerprint(reference: Reference) -> None:
+def test_equals_the_fingerprint(reference: Reference, compared: Compared) -> None:
     fingerprint = reference.truth["fingerprint"]
     shapes = fingerprint["input_shapes"]
     graph = reference.graph_to_run(sizes_for(reference.graph(), shapes))
-    weights = {path: np.zeros(w.shape, w.dtype.label) for path, w in graph.parameters.items()}
-    for position, (key, shape, _, kind) in enumerate(reference.truth["state"]):
-        filled = fill.weight(position, key, tuple(shape), kind)
-        if filled is not None:
-            path = reference.renamed(key)
-            weights[path] = filled.astype(graph.parameters[path].dtype.label)
+    weights = filled_weights(graph)
     inputs = {
         value.name: fill.network_input(index, tuple(shape)).astype(value.type.dtype.label)
         for index, (value, shape) in enumerate(zip(graph.inputs, shapes, strict=True))
@@ -96,12 +100,13 @@ def test_equals_the_fingerprint(reference: Reference) -> None:
     assert len(outputs) == len(fingerprint["outputs"])
     for found, expected in zip(outputs, fingerprint["outputs"], strict=True):
         assert_fingerprint(found, expected)
+        compared("recorded fingerprints", found.size)
 
 
 def assert_fingerprint(found: Array, expected: Mapping[str, Any]) -> None:
-    """The reference ran in float64, ours in float32 where it can. A rounding is 6e-8 of a value; a network of 30 layers,
-    with sums of up to 10^6 terms that ONNX Runtime adds one by one (the means of a GroupNorm), may lose 1e-4 of the size
-    that the outputs have, which is their root mean square."""
+    """The reference ran in float64, ours in float32 where it can. A rounding is 6e-8 of a value; a network of 30
+    layers, with sums of up to 10^6 terms that ONNX Runtime adds one by one (the means of a GroupNorm), may lose 1e-4 of
+    the size that the outputs have, which is their root mean square."""
     assert list(found.shape) == expected["shape"]
     flat = found.astype(np.float64).ravel()
     size = sqrt(expected["sq_sum"] / flat.size)
@@ -112,7 +117,6 @@ def assert_fingerprint(found: Array, expected: Mapping[str, Any]) -> None:
     assert flat.sum() == pytest.approx(expected["sum"], rel=0, abs=1e-4 * expected["abs_sum"])
     assert np.abs(flat).sum() == pytest.approx(expected["abs_sum"], rel=1e-4)
     assert (flat**2).sum() == pytest.approx(expected["sq_sum"], rel=1e-4)
-    count("fingerprints", flat.size)
 
 
 def _lenet() -> nn.Module:
@@ -149,7 +153,7 @@ BY_HAND: dict[str, Callable[[], nn.Module]] = {
 
 
 @pytest.mark.parametrize("network", BY_HAND)
-def test_equals_pytorch_by_hand(network: str) -> None:
+def test_equals_pytorch_by_hand(network: str, compared: Compared) -> None:
     graph = graph_of(network)
     torch.manual_seed(0)
     module = BY_HAND[network]().eval()
@@ -158,7 +162,8 @@ def test_equals_pytorch_by_hand(network: str) -> None:
     with torch.no_grad():
         expected = module(*map(torch.from_numpy, inputs.values())).numpy()
     (found,) = outputs_of(graph, weights, inputs)
-    assert_equal_outputs(found, expected, "PyTorch modules written by hand")
+    assert_equal_outputs(found, expected)
+    compared("PyTorch modules written by hand", found.size)
 
 
 def test_every_family_is_compared() -> None:
@@ -168,7 +173,7 @@ def test_every_family_is_compared() -> None:
     assert {network.partition(":")[0] for network in compared} == families
 
 
-def test_recursive_unet_computes_what_the_unrolled_one_does() -> None:
+def test_recursive_unet_computes_what_the_unrolled_one_does(compared: Compared) -> None:
     """The two name and order their weights differently; in the order of use they are the same layers."""
     sizes = {"N": 1, "H": 32, "W": 48}
     unrolled, recursive = graph_of("unet:UNet", sizes=sizes), graph_of("unet:UNetRecursive", sizes=sizes)
@@ -177,11 +182,29 @@ def test_recursive_unet_computes_what_the_unrolled_one_does() -> None:
     weights = {path: random_weight(parameter, generator) for path, parameter in unrolled.parameters.items()}
     renamed = dict(zip(_in_use(recursive), (weights[path] for path in _in_use(unrolled)), strict=True))
     (expected,), (found,) = outputs_of(unrolled, weights, inputs), outputs_of(recursive, renamed, inputs)
-    assert_equal_outputs(found, expected, "two forms of U-Net")
+    assert_equal_outputs(found, expected)
+    compared("two forms of U-Net", found.size)
 
 
 def _in_use(graph: Graph) -> list[str]:
     return [weight.path for node in graph.nodes for weight in node.weights]
+
+
+def test_dense_and_convolutional_gates_are_the_same(compared: Compared) -> None:
+    """moskomule's SE-ResNet, of which no outputs are recorded, against timm's with the biases of its gates at zero."""
+    sizes = {"N": 1, "H": 64, "W": 65}
+    dense = graph_of("se_resnet:SEResNet50", sizes=sizes)
+    convolutional = graph_of("se_resnet:SEResNet50_timm", sizes=sizes)
+    weights = filled_weights(dense)
+    renamed: dict[str, Array] = {}
+    for path, parameter in convolutional.parameters.items():
+        source = path.replace("se.fc1.", "se.fc.0.").replace("se.fc2.", "se.fc.2.")
+        array = weights[source] if source in weights else np.zeros(parameter.shape, np.float32)
+        renamed[path] = array.reshape(parameter.shape)
+    inputs = make_inputs(dense, {})
+    (expected,), (found,) = outputs_of(convolutional, renamed, inputs), outputs_of(dense, weights, inputs)
+    assert_equal_outputs(found, expected)
+    compared("two forms of SE-ResNet-50", found.size)
 
 
 @pytest.mark.parametrize("shape", [(4,), (3, 2), (2, 3, 5, 5)])

@@ -1,4 +1,5 @@
-"""The shipped specs: they check, they are formatted, and they have the figures and the names of what they are named after."""
+"""The shipped specs: they check, they are formatted, and they have the figures and the names of what they are named
+after."""
 
 from __future__ import annotations
 
@@ -83,7 +84,9 @@ def _state_of(reference: Reference) -> list[Weight]:
     model = torchvision_model(reference)
     trained = {name for name, _ in model.named_parameters()}
     return [
-        Weight(key, tuple(tensor.shape), str(tensor.dtype).removeprefix("torch."), "param" if key in trained else "buffer")
+        Weight(
+            key, tuple(tensor.shape), str(tensor.dtype).removeprefix("torch."), "param" if key in trained else "buffer"
+        )
         for key, tensor in model.state_dict().items()
     ]
 

@@ -12,7 +12,7 @@ SEPARATOR = "<;>"
 HEADER = "<{>"
 """The `{` of a body, before which a line may end."""
 
-NAMES = ["x", "Conv", "data", "over", "training", "where", "default", "H", "image", "block", "_a1", "times"]
+NAMES = ["x", "Conv", "data", "over", "training", "where", "default", "H", "image", "shared", "_a1", "times"]
 NUMBERS = ["0", "7", "10_000", "1e-6", "0.5", "2.5e+3"]
 STRINGS = ['"sum"', '"layer{i + 1}"', '"a \\"b\\" {{}}"', '""', '"# no comment"']
 OPERATORS = ["+", "-", "*", "/", "//", "%", "**", "and", "or"]

@@ -29,7 +29,7 @@ def parse_text(text: str) -> ast.File:
 
 
 def findings(text: str) -> list[str]:
-    """What the parser finds, as `code line:column+length message`, with the hint after ` | ` and the notes in brackets."""
+    """What the parser finds: `code line:column+length message`, the hint after ` | ` and the notes in brackets."""
     try:
         parse_text(text)
     except DlspecError as error:

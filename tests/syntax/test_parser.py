@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from syntax_tools import parse_text, show
+
 from dlspec.source import Source
 from dlspec.syntax import ast
 from dlspec.syntax.parser import parse
-from syntax_tools import parse_text, show
 
 SKETCHES = sorted((Path(__file__).parents[2] / "specs").glob("*.dlspec"))
 
@@ -68,7 +69,7 @@ def short(value: object) -> str:
         ("a <= b", "(a <= b)"),
         ("10_000 + 1e-6 + 2.5", "((10000 + 1e-06) + 2.5)"),
         ("[true, false, none]", "[True, False, None]"),
-        ("()  or a" if False else "[]", "[]"),
+        ("[]", "[]"),
         ("(a)", "a"),
         ("(a,)", "[a]"),
         ("(0.5, 0.999)", "[0.5, 0.999]"),
@@ -142,10 +143,12 @@ def test_strings() -> None:
 
 def test_the_spans_within_a_string_are_those_of_the_file() -> None:
     string = body('"ab{i + 1}": F')
-    assert isinstance(string, ast.Labelled) and isinstance(string.label, ast.String)
+    assert isinstance(string, ast.Labelled)
+    assert isinstance(string.label, ast.String)
     part = string.label.parts[1]
     assert isinstance(part, ast.Binary)
-    assert part.span.text == "i + 1" and part.right.span.text == "1"
+    assert part.span.text == "i + 1"
+    assert part.right.span.text == "1"
 
 
 def body(statement: str) -> ast.Node:

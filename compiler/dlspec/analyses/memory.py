@@ -11,7 +11,6 @@ from dlspec.ir.dims import Dim, Expr, product, smax_undecided, total
 from dlspec.ir.graph import Graph, Node, Parameter, Value
 from dlspec.ir.types import TensorType
 
-
 # Bytes as a sum: by the open sizes that a part is multiplied with, the number before them. All of it is at () where
 # every size is known.
 _Bytes: TypeAlias = dict[tuple[Expr, ...], int]

@@ -32,6 +32,10 @@ class CallError(Exception):
         self.code = code
 
 
+class CallFindings(DlspecError):
+    """Findings that come of what the call gave, not of the spec: exit status 2."""
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """``FILE[:NETWORK]``, as the user wrote it."""
@@ -111,13 +115,23 @@ def graph_of(arguments: Namespace) -> Graph:
 
 
 def elaborated(program: Program, network: str, arguments: Namespace) -> Graph:
-    """The graph of one network of a file, with the settings and sizes of the call."""
+    """The graph of one network of a file, with the settings and sizes of the call.
+
+    Raises `CallError` and `DlspecError`; `CallFindings` where the network is fine without those settings and sizes.
+    """
     from dlspec.commands.settings import parse_settings, parse_sizes
     from dlspec.pipeline import elaborate
 
     declaration = program.networks[network]
     settings = parse_settings(arguments.set, declaration, program)
-    return elaborate(program, network, settings, parse_sizes(arguments.size, declaration))
+    sizes = parse_sizes(arguments.size, declaration)
+    try:
+        return elaborate(program, network, settings, sizes)
+    except DlspecError as error:
+        if settings or sizes:
+            elaborate(program, network)
+            raise CallFindings(error.diagnostics) from None
+        raise
 
 
 def show(diagnostics: Iterable[Diagnostic]) -> None:

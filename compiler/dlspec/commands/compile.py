@@ -38,7 +38,7 @@ def run(arguments: Namespace) -> int:
 
 def onnx_model(graph: Graph, arguments: Namespace) -> OnnxModel:
     """The ONNX model of a graph with the opset, seed and weights of the call. Raises `CallError` and `DlspecError`."""
-    from dlspec.backends.onnx.model import DEFAULT_OPSET, build
+    from dlspec.backends.onnx.model import build
 
     if arguments.seed is not None and arguments.weights is not None:
         raise CallError("--seed draws weights and --weights reads them: give one of the two")
@@ -48,7 +48,7 @@ def onnx_model(graph: Graph, arguments: Namespace) -> OnnxModel:
 
         weights = load_safetensors(arguments.weights)
     try:
-        return build(graph, opset=arguments.opset or DEFAULT_OPSET, seed=arguments.seed or 0, weights=weights)
+        return build(graph, opset=arguments.opset, seed=arguments.seed or 0, weights=weights)
     except ValueError as error:
         raise CallError(str(error)) from None
 

@@ -31,13 +31,13 @@ def run(arguments: Namespace) -> int:
     from dlspec.backends.runtime import RunError, Session, make_inputs
 
     labels = _labels(arguments.labels) if arguments.labels else None
-    given = _given(arguments.input)
+    files = _given(arguments.input)
     graph = graph_of(arguments)
     model = onnx_model(graph, arguments)
+    seed = arguments.seed or 0
+    given = {name: _converted(array, _input(graph, name)) for name, array in files.items()}
     try:
-        given = {name: _converted(array, _input(graph, name)) for name, array in given.items()}
-        sizes = graph.sizes | _sizes(graph, given)
-        inputs = make_inputs(graph, sizes, arguments.seed or 0) | given
+        inputs = make_inputs(graph, graph.sizes | _sizes(graph, given), seed) | given
         with TemporaryDirectory(prefix="dlspec-") as folder:
             path = Path(folder, "model.onnx")
             write_onnx(model, path)
@@ -46,14 +46,19 @@ def run(arguments: Namespace) -> int:
             seconds = session.time(inputs, arguments.repeat)
     except RunError as error:
         raise CallError(error.message, error.hint) from None
-    seed = arguments.seed or 0
-    print(f"{graph.name} in ONNX Runtime on {arguments.provider}")
-    print(f"weights: {arguments.weights or f'made up, drawn with seed {seed}'}")
+    lines = [
+        f"{graph.name} in ONNX Runtime on {arguments.provider}",
+        f"weights: {arguments.weights or f'made up, drawn with seed {seed}'}",
+    ]
     for name, array in inputs.items():
-        print(f"input {name}: {array.dtype.name} {list(array.shape)}, {'given' if name in given else 'made up'}")
+        origin = "made up" if name not in given else "given"
+        if name in given and files[name].dtype != array.dtype:
+            origin = f"converted from {files[name].dtype.name}"
+        lines.append(f"input {name}: {array.dtype.name} {list(array.shape)}, {origin}")
     for name, array in outputs.items():
-        _print_output(name, array, arguments.top, labels)
-    print(f"time: {median(seconds) * 1000:.2f} ms, the median of {arguments.repeat} runs")
+        lines += [f"output {name}: {array.dtype.name} {list(array.shape)}", *_described(array, arguments.top, labels)]
+    lines.append(f"time: {median(seconds) * 1000:.2f} ms, the median of {arguments.repeat} runs")
+    print("\n".join(lines))
     return OK
 
 
@@ -108,7 +113,6 @@ def _converted(array: Array, value: Value) -> Array:
         return array
     if not np.can_cast(array.dtype, wanted, "same_kind"):
         raise CallError(f"the input `{value.name}` is {array.dtype.name}, and the network takes {wanted}")
-    print(f"input {value.name}: converted from {array.dtype.name} to {wanted}")
     return array.astype(wanted)
 
 
@@ -144,29 +148,33 @@ def _labels(file: str) -> list[str]:
         raise CallError(f"{file} is not UTF-8 text") from None
 
 
-def _print_output(name: str, array: Array, top: int, labels: list[str] | None) -> None:
+def _described(array: Array, top: int, labels: list[str] | None) -> list[str]:
     import numpy as np
 
-    print(f"output {name}: {array.dtype.name} {list(array.shape)}")
     if not array.size:
-        return
+        return []
     numbers = array.astype(np.float64)
-    print(f"  min {numbers.min():.6g}, mean {numbers.mean():.6g}, max {numbers.max():.6g}, std {numbers.std():.6g}")
     first = ", ".join(f"{value:.6g}" for value in numbers.ravel()[:_FIRST])
-    print(f"  first values: {first}{', ...' if array.size > _FIRST else ''}")
+    lines = [
+        f"  min {numbers.min():.6g}, mean {numbers.mean():.6g}, max {numbers.max():.6g}, std {numbers.std():.6g}",
+        f"  first values: {first}{', ...' if array.size > _FIRST else ''}",
+    ]
     if array.ndim == 2 and array.shape[1] > 1 and top > 0:
-        _print_top(numbers, top, labels)
+        lines += _top_classes(numbers, top, labels)
+    return lines
 
 
-def _print_top(scores: Array, top: int, labels: list[str] | None) -> None:
+def _top_classes(scores: Array, top: int, labels: list[str] | None) -> list[str]:
     import numpy as np
 
     classes = scores.shape[1]
     if labels is not None and len(labels) != classes:
-        raise CallError(f"the labels are {len(labels)} lines, and the output has {classes} classes")
+        raise CallError(f"there are {len(labels)} labels, and the output has {classes} classes")
+    lines: list[str] = []
     for index, row in enumerate(scores[:_ROWS]):
         best = np.argsort(-row, kind="stable")[:top]
         shown = [f"{labels[k] if labels else k} ({row[k]:.4g})" for k in best]
-        print(f"  top {len(shown)} of row {index}: {', '.join(shown)}")
+        lines.append(f"  top {len(shown)} of row {index}: {', '.join(shown)}")
     if len(scores) > _ROWS:
-        print(f"  and {len(scores) - _ROWS} more rows")
+        lines.append(f"  and {len(scores) - _ROWS} more rows")
+    return lines

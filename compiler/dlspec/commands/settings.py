@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from dlspec.commands.common import CallError, check_known
+from dlspec.commands.common import CallError, CallFindings, check_known
 from dlspec.diagnostics import Diagnostics, DlspecError
 from dlspec.elaborate.modules import constant_elaborator
 from dlspec.pipeline import Program
@@ -17,7 +17,7 @@ from dlspec.syntax.parser import parse
 def parse_settings(given: Iterable[str], declaration: ast.Network, program: Program) -> dict[str, Any]:
     """Settings by name, their values evaluated as in the spec. A word in lower case that is no name there is a string.
 
-    Raises `CallError` for what is no assignment or names no setting, `DlspecError` for a value that does not read.
+    Raises `CallError` for what is no assignment or names no setting, `CallFindings` for a value that does not read.
     """
     texts = dict(_assignments("--set", given))
     check_known("setting", texts, [p.name.name for p in declaration.parameters if not _is_input(p)], declaration)
@@ -44,7 +44,10 @@ def _assignments(flag: str, given: Iterable[str]) -> Iterator[tuple[str, str]]:
 
 def _value(name: str, text: str, program: Program) -> Any:
     source = Source(f"--set {name}", f"{name} = {text}")
-    declarations = parse(source).declarations
+    try:
+        declarations = parse(source).declarations
+    except DlspecError as error:
+        raise CallFindings(error.diagnostics) from None
     if len(declarations) != 1 or not isinstance(declarations[0], ast.Bind):
         raise CallError(f"--set {name}={text}: the value is one number, bool, string, list or layer")
     expression = declarations[0].value
@@ -57,7 +60,7 @@ def _value(name: str, text: str, program: Program) -> Any:
     diagnostics = Diagnostics()
     value = constant_elaborator(diagnostics).evaluate(expression, program.module.env)
     if diagnostics.errors:
-        raise DlspecError(diagnostics)
+        raise CallFindings(diagnostics)
     return value
 
 

@@ -116,7 +116,8 @@ class Application(Expressions):
     def _add_op(self, layer: OpLayer, flow: Any, span: Span, name: str, sharing: bool) -> Any:
         op = make_op(layer, self.made)
         inputs = self._inputs(layer, flow, span)
-        if layer.pinned is not None and inputs[0].type.rank != layer.pinned + 2:
+        rank = inputs[0].type.rank
+        if layer.pinned is not None and rank != layer.pinned + 2 and not (op.flat and layer.pinned == 1 and rank == 2):
             raise Failure(
                 "DL0202",
                 f"{layer.title} takes an input of rank {layer.pinned + 2}, not {inputs[0].type}",

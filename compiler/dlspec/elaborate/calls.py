@@ -11,11 +11,13 @@ from dlspec.elaborate.values import (
     Failure,
     Layer,
     OpLayer,
+    as_list,
     freeze,
     has_tensor,
     is_dim,
     kind_of,
 )
+from dlspec.ir.dims import Expr
 from dlspec.ir.fields import Field, FieldError, describe
 from dlspec.ir.graph import Value
 from dlspec.ir.op import Op, OpError
@@ -67,7 +69,7 @@ def make_op(layer: OpLayer, made: dict[Any, Op]) -> Op:
     ``made`` remembers operators by plain arguments: a network has few different ones and many uses of each.
     """
     plain = all(type(value) in _PLAIN for value, _ in layer.arguments.values())
-    key = (layer.op, *((name, type(v), v) for name, (v, _) in layer.arguments.items())) if plain else None
+    key: Any = (layer.op, *((name, type(v), v) for name, (v, _) in layer.arguments.items())) if plain else None
     op = made.get(key) if plain else None
     if op is None:
         op = _make(layer.op, layer.title, layer.arguments, layer.span, layer.name)
@@ -104,12 +106,15 @@ def field_value(field: Field, value: Any, span: Span, title: str) -> Any:
         raise Failure("DL0305", f"{error} in {title}", span, hint=hint) from None
 
 
-def function_op(op: type[Op], name: str, given: list[Given], span: Span) -> tuple[Op, tuple[Value, ...]]:
-    """The operator and tensors of a function call: positional arguments are tensors first, then fields."""
+def function_op(op: type[Op], name: str, given: list[Given], span: Span) -> tuple[Op, tuple[Any, ...]]:
+    """The operator and tensors of a function call: positional arguments are tensors first, then fields.
+
+    Numbers and sizes may stand among the tensors.
+    """
     variadic = op.tensors[:1] and op.tensors[0].startswith("*")
     tensors: dict[str, Any] = {}
     fields: dict[str, tuple[Any, Span]] = {}
-    many: list[Value] = []
+    many: list[Any] = []
     slots = [] if variadic else [slot.rstrip("?") for slot in op.tensors]
     free_tensors, free_fields = iter(slots), iter([field.name for field in op.fields])
     names = slots + [field.name for field in op.fields]
@@ -118,7 +123,7 @@ def function_op(op: type[Op], name: str, given: list[Given], span: Span) -> tupl
             key = argument.name.name
             if key not in names:
                 raise unknown_argument(argument.name, f"`{name}`", names, signature_hint(op, name))
-        elif variadic and has_tensor(value):
+        elif variadic and (has_tensor(value) or not op.fields):
             many.extend(_flat(value, argument.span))
             continue
         else:
@@ -131,7 +136,7 @@ def function_op(op: type[Op], name: str, given: list[Given], span: Span) -> tupl
                 )  # fmt: skip
         _refuse_twice(key, tensors | fields, argument.span)
         if key in slots:
-            if not isinstance(value, Value) and value is not None:
+            if not isinstance(value, Value | int | float | Expr | None):
                 raise Failure("DL0305", f"`{key}` of `{name}` takes a tensor, not {kind_of(value)}", argument.span)
             tensors[key] = value
         else:
@@ -142,9 +147,9 @@ def function_op(op: type[Op], name: str, given: list[Given], span: Span) -> tupl
     return made, gather_tensors(op, name, tensors, span)
 
 
-def gather_tensors(op: type[Op], name: str, tensors: dict[str, Any], span: Span) -> tuple[Value, ...]:
+def gather_tensors(op: type[Op], name: str, tensors: dict[str, Any], span: Span) -> tuple[Any, ...]:
     """The operator's tensor inputs in order. Raises `Failure` for one that is missing."""
-    inputs: list[Value] = []
+    inputs: list[Any] = []
     missing = ""
     for slot in op.tensors:
         value = tensors.get(slot.rstrip("?"))
@@ -164,15 +169,12 @@ def _must_be_tensor(op: type[Op], bound: dict[str, Any]) -> bool:
     return len(bound) < len(required)
 
 
-def _flat(value: Any, span: Span) -> list[Value]:
-    if isinstance(value, Value):
-        return [value]
-    flat: list[Value] = []
-    for item in value:
-        if not isinstance(item, Value):
+def _flat(value: Any, span: Span) -> list[Any]:
+    items = as_list(value)
+    for item in items:
+        if not isinstance(item, Value | int | float | Expr):
             raise Failure("DL0305", f"this takes tensors, not {kind_of(item)}", span)
-        flat.append(item)
-    return flat
+    return items
 
 
 def bind_block(layer: BlockLayer, given: list[Given], branches: list[Layer] | None, span: Span) -> BlockLayer:

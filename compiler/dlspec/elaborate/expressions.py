@@ -323,7 +323,14 @@ class Expressions:
         if name not in FUNCTIONS:
             raise self._unknown(function, env)
         op, inputs = function_op(FUNCTIONS[name], name, given, node.span)
-        return self.function(op, inputs, node.span)
+        return self.function(op, self._lifted(inputs, node), node.span)
+
+    def _lifted(self, inputs: tuple[Any, ...], node: ast.Call) -> tuple[Value, ...]:
+        """The tensor arguments of a function; a number among them has the element type of the last tensor."""
+        tensors = [value for value in inputs if isinstance(value, Value)]
+        if not tensors and inputs:
+            raise Failure("DL0305", f"`{node.span.text}` has no tensor in it", node.span)
+        return tuple([self.as_tensor(value, tensors[-1], node) for value in inputs])
 
     def function(self, op: Op, inputs: tuple[Value, ...], span: Span) -> Any:
         """The tensor a function gives, or a list of them where it has several results."""

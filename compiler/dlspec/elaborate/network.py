@@ -111,7 +111,10 @@ def _elaborate(
         _output(graph, output, value)
     if not any(not output.training for output in graph.outputs):
         raise Failure("DL0409", f"`{graph.name}` has no output outside of training", declaration.name.span)
-    _mark_training(graph)
+    unused = _mark_training(graph)
+    if not elaborator.diagnostics.errors:
+        for node in unused:
+            elaborator.warn("DL0702", "no output needs what this computes", node.span, "use it, or take it out")
 
 
 def _input(
@@ -170,12 +173,15 @@ def _output(graph: Graph, output: ast.Output, value: Any) -> None:
     graph.outputs.append(Output(output.name.name, value, output.training))
 
 
-def _mark_training(graph: Graph) -> None:
-    """Marks the nodes that only training outputs need."""
+def _mark_training(graph: Graph) -> list[Node]:
+    """Marks the nodes that only training outputs need. Returns the last ones of what no output needs."""
     inference = _reached(output.value for output in graph.outputs if not output.training)
     training = _reached(output.value for output in graph.outputs if output.training)
     for node in training - inference:
         node.training = True
+    unneeded = [node for node in graph.nodes if node not in inference and node not in training]
+    feeding = {value.producer for node in unneeded for value in node.inputs}
+    return [node for node in unneeded if node not in feeding]
 
 
 def _reached(values: Iterator[Value]) -> set[Node]:

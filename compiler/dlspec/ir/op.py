@@ -113,6 +113,7 @@ class Op:
     * ``layer``: the class name can be used as a layer of a chain. ``function``: the lower-case name it has as a function of
       tensors, if any.
     * ``pinned``: ``(("Conv1d", 1), ...)``, further layer names that fix the number of spatial axes.
+    * ``flat``: the layer that pins one spatial axis also takes [N, C], as BatchNorm1d does.
     * ``view``: the output is the input's data in another shape, so it takes no memory.
     * ``identity_in_eval``: does nothing at inference (Dropout).
     * ``random``: draws random numbers at inference too.
@@ -124,6 +125,7 @@ class Op:
     layer: ClassVar[bool] = True
     function: ClassVar[str | None] = None
     pinned: ClassVar[tuple[tuple[str, int], ...]] = ()
+    flat: ClassVar[bool] = False
     view: ClassVar[bool] = False
     identity_in_eval: ClassVar[bool] = False
     random: ClassVar[bool] = False

@@ -105,7 +105,7 @@ class Softplus(Activation):
 
     def check(self) -> None:
         if self.beta == 0:
-            raise OpError("`beta` must not be 0", code="DL0207")
+            raise OpError("`beta` must not be 0", code="DL0208")
 
 
 class ELU(Activation):
@@ -129,7 +129,7 @@ class CELU(Activation):
 
     def check(self) -> None:
         if self.alpha == 0:
-            raise OpError("`alpha` must not be 0", code="DL0207")
+            raise OpError("`alpha` must not be 0", code="DL0208")
 
 
 class SELU(Activation):
@@ -211,7 +211,7 @@ class Hardtanh(Activation):
     def check(self) -> None:
         if self.min_val > self.max_val:
             message = f"`min_val` of {self.min_val:g} is larger than `max_val` of {self.max_val:g}"
-            raise OpError(message, code="DL0207")
+            raise OpError(message, code="DL0208")
 
 
 class Softsign(Activation):
@@ -232,7 +232,7 @@ class Tanhshrink(Activation):
 
 def _check_lambd(lambd: float) -> None:
     if lambd < 0:
-        raise OpError(f"`lambd` must not be negative, and is {lambd:g}", code="DL0207")
+        raise OpError(f"`lambd` must not be negative, and is {lambd:g}", code="DL0208")
 
 
 class Softshrink(Activation):

@@ -41,10 +41,10 @@ class Const(Op):
                 raise OpError(
                     f"{str(number).lower()} is not {self.dtype.label}",
                     'convert the tensor first: cast(x, "float")',
-                    "DL0206",
+                    "DL0207",
                 )
             if (self.dtype is DType.BOOL) is not isinstance(number, bool):
-                raise OpError(f"{str(number).lower()} is not {self.dtype.label}", code="DL0206")
+                raise OpError(f"{str(number).lower()} is not {self.dtype.label}", code="DL0207")
 
     def infer(self, need: Needs, inputs: Types) -> TensorType:
         return TensorType(self.dtype, _data_shape(self.value))
@@ -58,9 +58,9 @@ def _data_shape(value: Data) -> tuple[int, ...]:
         return ()
     shapes = {_data_shape(item) for item in value}
     if not shapes:
-        raise OpError("a tensor cannot be made of an empty list", code="DL0207")
+        raise OpError("a tensor cannot be made of an empty list", code="DL0208")
     if len(shapes) > 1:
-        raise OpError("a tensor cannot be made of lists of different lengths", code="DL0207")
+        raise OpError("a tensor cannot be made of lists of different lengths", code="DL0208")
     return (len(value), *shapes.pop())
 
 
@@ -126,7 +126,7 @@ class Div(Arithmetic):
     def infer(self, need: Needs, inputs: Types) -> TensorType:
         if inputs[0].dtype.is_integer:
             raise OpError(
-                f"Div takes floating-point numbers, not {inputs[0]}", 'divide by `//`, or cast(x, "float")', "DL0206"
+                f"Div takes floating-point numbers, not {inputs[0]}", 'divide by `//`, or cast(x, "float")', "DL0207"
             )
         return super().infer(need, inputs)
 

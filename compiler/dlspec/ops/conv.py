@@ -17,7 +17,7 @@ from dlspec.ops.window import SPATIAL_RANKS, Window, per_axis, require_bound, re
 def _check_padding(padding: Padding, stride: Ints) -> None:
     if padding == "same" and any(step != 1 for step in ((stride,) if isinstance(stride, int) else stride)):
         hint = "give the padding as numbers, or [before, after] pairs"
-        raise OpError('`padding="same"` needs a stride of 1', hint, "DL0207")
+        raise OpError('`padding="same"` needs a stride of 1', hint, "DL0208")
     if isinstance(padding, tuple):
         for side in padding:
             require_bound(side, 0, "padding")
@@ -193,7 +193,7 @@ def _transposed_sizes(
             message = (
                 f"{name}: output_padding of {output_padding[axis]} must be smaller than the stride or the dilation"
             )
-            raise OpError(message, code="DL0207")
+            raise OpError(message, code="DL0208")
         rest = window.spans[axis] - padding + output_padding[axis]
         out = (size - 1) * step + rest
         message = f"{name}: padding of {padding // 2} leaves nothing of axis {axis + 2}, which is {size}"

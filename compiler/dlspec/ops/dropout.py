@@ -39,7 +39,7 @@ class TrainingOnly(Op):
 
 def _check_probability(p: float) -> None:
     if not 0 <= p <= 1:
-        raise OpError(f"`p` is a probability, from 0 to 1, and {p:g} is not", code="DL0207")
+        raise OpError(f"`p` is a probability, from 0 to 1, and {p:g} is not", code="DL0208")
 
 
 class Dropout(TrainingOnly):

@@ -184,16 +184,16 @@ class Clamp(NumberFunction):
 
     def check(self) -> None:
         if self.min is None and self.max is None:
-            raise OpError("`clamp` needs `min`, `max` or both", "clamp(x, min=0)", "DL0207")
+            raise OpError("`clamp` needs `min`, `max` or both", "clamp(x, min=0)", "DL0208")
         if self.min is not None and self.max is not None and self.min > self.max:
-            raise OpError(f"`clamp` has its `min` {self.min:g} above its `max` {self.max:g}", code="DL0207")
+            raise OpError(f"`clamp` has its `min` {self.min:g} above its `max` {self.max:g}", code="DL0208")
 
     def infer(self, need: Needs, inputs: Types) -> TensorType:
         x = super().infer(need, inputs)
         for bound in (self.min, self.max):
             if x.dtype.is_integer and bound is not None and not bound.is_integer():
                 raise OpError(
-                    f"`clamp` cannot limit {x} to {bound:g}", 'convert the tensor first: cast(x, "float")', "DL0206"
+                    f"`clamp` cannot limit {x} to {bound:g}", 'convert the tensor first: cast(x, "float")', "DL0207"
                 )
         return x
 

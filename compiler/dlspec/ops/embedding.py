@@ -28,7 +28,7 @@ class Embedding(Op):
         require_bound(self.embedding_dim, 1, "embedding_dim")
         if self.padding_idx is not None and not -self.num_embeddings <= self.padding_idx < self.num_embeddings:
             message = f"`padding_idx` of {self.padding_idx} is not a row of a table with {self.num_embeddings} rows"
-            raise OpError(message, code="DL0207")
+            raise OpError(message, code="DL0208")
 
     def infer(self, need: Needs, inputs: Types) -> TensorType:
         (x,) = inputs

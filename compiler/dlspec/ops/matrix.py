@@ -70,19 +70,19 @@ class Einsum(Op):
         for term in (*terms, output):
             for letter in term.replace("...", "", 1):
                 if letter not in ascii_letters:
-                    raise OpError(f'`einsum` cannot read `{letter}` in "{self.equation}"', _HINT, "DL0207")
+                    raise OpError(f'`einsum` cannot read `{letter}` in "{self.equation}"', _HINT, "DL0208")
         letters = output.replace("...", "")
         for letter in letters:
             if letters.count(letter) > 1:
-                raise OpError(f"`einsum` has `{letter}` twice in its result", _HINT, "DL0207")
+                raise OpError(f"`einsum` has `{letter}` twice in its result", _HINT, "DL0208")
             if all(letter not in term for term in terms):
-                raise OpError(f"`einsum` has `{letter}` in its result and in none of its inputs", _HINT, "DL0207")
+                raise OpError(f"`einsum` has `{letter}` in its result and in none of its inputs", _HINT, "DL0208")
         if arrow and "..." in inputs and "..." not in output:
             raise OpError(
-                "`einsum` has `...` in its inputs and not in its result", "name the axes to sum over", "DL0207"
+                "`einsum` has `...` in its inputs and not in its result", "name the axes to sum over", "DL0208"
             )
         if "..." in output and "..." not in inputs:
-            raise OpError("`einsum` has `...` in its result and in none of its inputs", _HINT, "DL0207")
+            raise OpError("`einsum` has `...` in its result and in none of its inputs", _HINT, "DL0208")
 
     def labels(self, inputs: Types) -> tuple[tuple[str, ...], str]:
         """One letter for each axis of each input, and of the result. Raises `OpError` where the ranks do not fit."""

@@ -16,7 +16,7 @@ _STATISTICS = 5
 
 def _check_eps(eps: float) -> None:
     if eps < 0:
-        raise OpError(f"`eps` must not be negative, and is {eps:g}", code="DL0207")
+        raise OpError(f"`eps` must not be negative, and is {eps:g}", code="DL0208")
 
 
 def _affine(
@@ -44,6 +44,7 @@ class BatchNorm(Op):
     """
 
     pinned = (("BatchNorm1d", 1), ("BatchNorm2d", 2), ("BatchNorm3d", 3))
+    flat = True
     torch = "BatchNorm{n}d"
 
     eps: float = 1e-5
@@ -194,7 +195,7 @@ def _trailing_numbers(x: TensorType, normalized_shape: Ints | None, name: str) -
 
 def _check_normalized(normalized_shape: Ints | None) -> None:
     if normalized_shape == ():
-        raise OpError("`normalized_shape` is an empty list", "leave it out to normalise the last axis", "DL0207")
+        raise OpError("`normalized_shape` is an empty list", "leave it out to normalise the last axis", "DL0208")
     if normalized_shape is not None:
         require_bound(normalized_shape, 1, "normalized_shape")
 

@@ -13,7 +13,7 @@ from dlspec.ops.rules import DataMovement, spatial_sizes
 
 def _check_value(value: float, x: TensorType, name: str) -> None:
     if not x.dtype.is_float and not (value.is_integer() and (x.dtype.is_integer or value in (0, 1))):
-        raise OpError(f"{name} cannot fill {x} with {value:g}", code="DL0206")
+        raise OpError(f"{name} cannot fill {x} with {value:g}", code="DL0207")
 
 
 class Pad(DataMovement):
@@ -32,9 +32,9 @@ class Pad(DataMovement):
 
     def check(self) -> None:
         if isinstance(self.padding, str):
-            raise OpError(f'Pad takes numbers, not "{self.padding}"', "Pad(1), or Pad([[0, 1], [0, 1]])", "DL0207")
+            raise OpError(f'Pad takes numbers, not "{self.padding}"', "Pad(1), or Pad([[0, 1], [0, 1]])", "DL0208")
         if self.mode != "constant" and self.value != 0:
-            raise OpError(f'Pad in mode "{self.mode}" has no use for a `value`', 'mode="constant"', "DL0207")
+            raise OpError(f'Pad in mode "{self.mode}" has no use for a `value`', 'mode="constant"', "DL0208")
 
     def pairs(self, x: TensorType) -> tuple[tuple[int, int], ...]:
         """Before and after, for each spatial axis."""
@@ -57,7 +57,7 @@ class Pad(DataMovement):
         for size, (before, after) in zip(x.spatial, self.pairs(x), strict=True):
             if self.mode != "constant":
                 if min(before, after) < 0:
-                    raise OpError(f'Pad cannot cut in mode "{self.mode}"', "cut with Crop or Slice", "DL0207")
+                    raise OpError(f'Pad cannot cut in mode "{self.mode}"', "cut with Crop or Slice", "DL0208")
                 reach = max(before, after)
                 if self.mode == "reflect":
                     need.at_least(size, reach + 1, f"Pad cannot mirror {reach} elements of an axis of size {size}")

@@ -31,7 +31,7 @@ def _window(
     for (side, _), size in zip(window.pads, kernel, strict=True):
         if 2 * side > size:
             message = f"a padding of {side} is more than half of the kernel, which is {size}"
-            raise OpError(message, "a window must not lie in the padding alone", "DL0207")
+            raise OpError(message, "a window must not lie in the padding alone", "DL0208")
     if not ceil_mode:
         return window
     rows = zip(window.pads, window.stride, window.spans, strict=True)
@@ -107,7 +107,7 @@ class AvgPool(Op):
     def check(self) -> None:
         _check_windows(self)
         if self.divisor_override == 0:
-            raise OpError("`divisor_override` must not be 0", code="DL0207")
+            raise OpError("`divisor_override` must not be 0", code="DL0208")
 
     def window(self, axes: int) -> Window:
         """The window; what ceil_mode adds is padding after."""
@@ -117,7 +117,7 @@ class AvgPool(Op):
         (x,) = inputs
         _require_spatial(x, "AvgPool")
         if self.divisor_override is not None and x.rank == 3:
-            raise OpError("AvgPool over one spatial axis takes no `divisor_override`", code="DL0207")
+            raise OpError("AvgPool over one spatial axis takes no `divisor_override`", code="DL0208")
         return x.with_shape(*x.shape[:2], *self.window(x.rank - 2).slide(need, x, "AvgPool"))
 
     def flops(self, inputs: Types, outputs: Types) -> Dim:
@@ -143,7 +143,7 @@ class LPPool(Op):
     def check(self) -> None:
         _check_windows(self)
         if not isfinite(self.norm_type) or self.norm_type == 0:
-            raise OpError(f"`norm_type` must be a finite number other than 0, not {self.norm_type}", code="DL0207")
+            raise OpError(f"`norm_type` must be a finite number other than 0, not {self.norm_type}", code="DL0208")
 
     def window(self, axes: int) -> Window:
         """The window; what ceil_mode adds is padding after."""
@@ -164,7 +164,7 @@ def _adapted(need: Needs, inputs: Types, output_size: Sizes, name: str) -> Tenso
     sizes = spatial_sizes(output_size, x, name)
     for axis, (size, out) in enumerate(zip(x.spatial, sizes, strict=True), 2):
         if isinstance(out, int) and out < 1:
-            raise OpError(f"{name}: an output size must be at least 1, not {out}", code="DL0207")
+            raise OpError(f"{name}: an output size must be at least 1, not {out}", code="DL0208")
         if not isinstance(size, int) or size < 1:
             need.at_least(size, 1, f"{name}: axis {axis} of {format_shape(x.shape)} is empty")
     return x.with_shape(*x.shape[:2], *sizes)

@@ -29,7 +29,7 @@ def _made(need: Needs, shape: tuple[Dim, ...], dtype: DType, name: str) -> Tenso
 
 def _drawn_dtype(dtype: DType, name: str) -> None:
     if not dtype.is_float:
-        raise OpError(f"`{name}` draws floating-point numbers, not {dtype.label}", "cast the result", "DL0206")
+        raise OpError(f"`{name}` draws floating-point numbers, not {dtype.label}", "cast the result", "DL0207")
 
 
 class Normal(Generator):
@@ -46,7 +46,7 @@ class Normal(Generator):
     def check(self) -> None:
         _drawn_dtype(self.dtype, "normal")
         if self.std < 0:
-            raise OpError(f"`normal` has a negative `std`: {self.std:g}", code="DL0207")
+            raise OpError(f"`normal` has a negative `std`: {self.std:g}", code="DL0208")
 
     def infer(self, need: Needs, inputs: Types) -> TensorType:
         return _made(need, self.shape, self.dtype, "normal")
@@ -66,7 +66,7 @@ class Uniform(Generator):
     def check(self) -> None:
         _drawn_dtype(self.dtype, "uniform")
         if self.low > self.high:
-            raise OpError(f"`uniform` has its `low` {self.low:g} above its `high` {self.high:g}", code="DL0207")
+            raise OpError(f"`uniform` has its `low` {self.low:g} above its `high` {self.high:g}", code="DL0208")
 
     def infer(self, need: Needs, inputs: Types) -> TensorType:
         return _made(need, self.shape, self.dtype, "uniform")
@@ -97,7 +97,7 @@ class Full(Generator):
     def check(self) -> None:
         allowed = self.dtype.is_float or (self.value.is_integer() and (self.dtype.is_integer or self.value in (0, 1)))
         if not allowed:
-            raise OpError(f"`full` cannot fill {self.dtype.label} with {self.value:g}", code="DL0206")
+            raise OpError(f"`full` cannot fill {self.dtype.label} with {self.value:g}", code="DL0207")
 
     def infer(self, need: Needs, inputs: Types) -> TensorType:
         return _made(need, self.shape, self.dtype, "full")
@@ -137,7 +137,7 @@ class Arange(Generator):
 
     def check(self) -> None:
         if self.dtype is DType.BOOL:
-            raise OpError("`arange` makes numbers, not bool", code="DL0206")
+            raise OpError("`arange` makes numbers, not bool", code="DL0207")
 
     def infer(self, need: Needs, inputs: Types) -> TensorType:
         return _made(need, (self.end,), self.dtype, "arange")

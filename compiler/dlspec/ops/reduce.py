@@ -180,7 +180,7 @@ class Norm(PerInputElement):
 
     def check(self) -> None:
         if self.p != self.p:
-            raise OpError("`norm` takes a number `p`, not nan", code="DL0207")
+            raise OpError("`norm` takes a number `p`, not nan", code="DL0208")
 
     def infer(self, need: Needs, inputs: Types) -> TensorType:
         x = inputs[0]

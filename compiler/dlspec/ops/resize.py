@@ -30,7 +30,7 @@ class Resampling(Op):
 
 def _check_mode(mode: str, align_corners: bool) -> None:
     if align_corners and mode.startswith("nearest"):
-        raise OpError(f'`align_corners` has no meaning in mode "{mode}"', 'mode="linear"', "DL0207")
+        raise OpError(f'`align_corners` has no meaning in mode "{mode}"', 'mode="linear"', "DL0208")
 
 
 def _check_input(x: TensorType, mode: str, name: str) -> None:
@@ -70,11 +70,11 @@ class Upsample(Resampling):
 
     def check(self) -> None:
         if (self.size is None) is (self.scale_factor is None):
-            raise OpError("Upsample takes either `size` or `scale_factor`", "Upsample(scale_factor=2)", "DL0207")
+            raise OpError("Upsample takes either `size` or `scale_factor`", "Upsample(scale_factor=2)", "DL0208")
         if self.scale_factor is not None:
             for scale in self.scale_factor if isinstance(self.scale_factor, tuple) else (self.scale_factor,):
                 if not 0 < scale < float("inf"):
-                    raise OpError(f"`scale_factor` must be a positive number, not {scale:g}", code="DL0207")
+                    raise OpError(f"`scale_factor` must be a positive number, not {scale:g}", code="DL0208")
         _check_mode(self.mode, self.align_corners)
 
     def scales(self, x: TensorType) -> tuple[Fraction, ...] | None:

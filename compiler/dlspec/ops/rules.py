@@ -30,9 +30,9 @@ def many_axes(dims: Axes, rank: int, name: str) -> tuple[int, ...]:
     given = (dims,) if isinstance(dims, int) else dims
     axes = tuple(one_axis(dim, rank, name) for dim in given)
     if not axes:
-        raise OpError(f"{name} is given an empty list of axes", code="DL0207")
+        raise OpError(f"{name} is given an empty list of axes", code="DL0208")
     if len(set(axes)) < len(axes):
-        raise OpError(f"{name} is given the same axis twice in {list(given)}", code="DL0207")
+        raise OpError(f"{name} is given the same axis twice in {list(given)}", code="DL0208")
     return axes
 
 
@@ -69,28 +69,28 @@ def same_dtype(inputs: Types, name: str) -> None:
             raise OpError(
                 f"{name} takes tensors of one element type, not {first.label} and {x.dtype.label}",
                 f'convert one of them: cast(x, "{wanted.label}")',
-                "DL0206",
+                "DL0207",
             )
 
 
 def require_numbers(x: TensorType, name: str) -> None:
     """Raises `OpError` for a bool tensor."""
     if not (x.dtype.is_float or x.dtype.is_integer):
-        raise OpError(f"{name} takes numbers, not {x}", 'convert the tensor first: cast(x, "float")', "DL0206")
+        raise OpError(f"{name} takes numbers, not {x}", 'convert the tensor first: cast(x, "float")', "DL0207")
 
 
 def require_float(x: TensorType, name: str) -> None:
     """Raises `OpError` unless the elements are floating-point numbers."""
     if not x.dtype.is_float:
         raise OpError(
-            f"{name} takes floating-point numbers, not {x}", 'convert the tensor first: cast(x, "float")', "DL0206"
+            f"{name} takes floating-point numbers, not {x}", 'convert the tensor first: cast(x, "float")', "DL0207"
         )
 
 
 def require_bool(x: TensorType, name: str) -> None:
     """Raises `OpError` unless the elements are truth values."""
     if x.dtype.is_float or x.dtype.is_integer:
-        raise OpError(f"{name} takes a bool tensor, not {x}", "compare first: x > 0", "DL0206")
+        raise OpError(f"{name} takes a bool tensor, not {x}", "compare first: x > 0", "DL0207")
 
 
 def require_inputs(inputs: Types, least: int, name: str) -> None:

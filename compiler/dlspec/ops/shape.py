@@ -31,7 +31,7 @@ class Flatten(DataMovement):
             return x.with_shape(1)
         start, end = one_axis(self.start_dim, x.rank, "Flatten"), one_axis(self.end_dim, x.rank, "Flatten")
         if start > end:
-            raise OpError(f"Flatten starts at axis {start}, behind its end at axis {end}", code="DL0207")
+            raise OpError(f"Flatten starts at axis {start}, behind its end at axis {end}", code="DL0208")
         return x.with_shape(*x.shape[:start], product(x.shape[start : end + 1]), *x.shape[end + 1 :])
 
 
@@ -39,10 +39,10 @@ def solve_shape(need: Needs, have: tuple[Dim, ...], want: tuple[Dim, ...], name:
     """The wanted sizes with a -1 among them replaced by what makes the number of elements that of ``have``."""
     message = f"{name} cannot give {format_shape(have)} the shape {format_shape(want)}"
     if want.count(-1) > 1:
-        raise OpError(f"{name} can find one size, and {format_shape(want)} leaves open {want.count(-1)}", code="DL0207")
+        raise OpError(f"{name} can find one size, and {format_shape(want)} leaves open {want.count(-1)}", code="DL0208")
     known = [size for size in want if size != -1]
     for size in known:
-        need.at_least(size, 1, message, code="DL0207")
+        need.at_least(size, 1, message, code="DL0208")
     counts = f"{message}: {product(have)} elements are not"
     whole, rest = _without_common(have, known)
     if -1 not in want:
@@ -93,7 +93,7 @@ class Unflatten(DataMovement):
         x = inputs[0]
         axis = one_axis(self.dim, x.rank, "Unflatten")
         if not self.unflattened_size:
-            raise OpError("Unflatten is given an empty list of sizes", code="DL0207")
+            raise OpError("Unflatten is given an empty list of sizes", code="DL0208")
         sizes = solve_shape(need, (x.shape[axis],), self.unflattened_size, f"Unflatten of axis {axis}")
         return x.with_shape(*x.shape[:axis], *sizes, *x.shape[axis + 1 :])
 
@@ -148,7 +148,7 @@ class Expand(DataMovement):
             if wanted == -1 and axis >= added:
                 sizes.append(have)
                 continue
-            need.at_least(wanted, 1, f"{message}: axis {axis} cannot have the size {wanted}", code="DL0207")
+            need.at_least(wanted, 1, f"{message}: axis {axis} cannot have the size {wanted}", code="DL0208")
             axes = f"{message}: axis {axis} is {have}, not 1 or {wanted}"
             sizes.append(wanted if have == 1 else need.equal(have, wanted, axes))
         return x.with_shape(*sizes)
@@ -199,7 +199,7 @@ class Transpose(DataMovement):
 
 def _positive(number: int, field: str) -> None:
     if number < 1:
-        raise OpError(f"`{field}` must be at least 1, not {number}", code="DL0207")
+        raise OpError(f"`{field}` must be at least 1, not {number}", code="DL0208")
 
 
 class PixelShuffle(DataMovement):
@@ -279,7 +279,7 @@ class OneHot(DataMovement):
     def infer(self, need: Needs, inputs: Types) -> TensorType:
         x = inputs[0]
         if not x.dtype.is_integer:
-            raise OpError(f"`one_hot` takes class numbers, not {x}", 'cast(x, "int")', "DL0206")
+            raise OpError(f"`one_hot` takes class numbers, not {x}", 'cast(x, "int")', "DL0207")
         return TensorType(DType.INT64, (*x.shape, self.num_classes))
 
 

@@ -18,7 +18,7 @@ def sliced_size(need: Needs, size: Dim, start: Dim | None, stop: Dim | None, ste
     front. Raises `OpError` for a step below 1 and where nothing is left.
     """
     if step < 1:
-        raise OpError(f"{what} has a step of {step}, and steps are at least 1", "reverse an axis with Flip", "DL0207")
+        raise OpError(f"{what} has a step of {step}, and steps are at least 1", "reverse an axis with Flip", "DL0208")
 
     def bound(value: Dim) -> Dim:
         outside = f"{what} reaches outside an axis of size {size}"
@@ -115,11 +115,11 @@ class Crop(DataMovement):
     def infer(self, need: Needs, inputs: Types) -> TensorType:
         x = inputs[0]
         for have, (begin, size) in zip(x.spatial, self.window(x), strict=True):
-            need.at_least(size, 1, f"Crop cannot cut to a size of {size}", code="DL0207")
+            need.at_least(size, 1, f"Crop cannot cut to a size of {size}", code="DL0208")
             message = f"Crop cannot cut {size} from {have}"
             need.at_least(have - size, 0, message, "a crop makes smaller, PadTo larger")
             if self.offset is not None:
-                need.at_least(begin, 0, f"Crop has a negative offset: {begin}", code="DL0207")
+                need.at_least(begin, 0, f"Crop has a negative offset: {begin}", code="DL0208")
                 need.at_least(have - begin - size, 0, f"{message} at offset {begin}")
         return x.with_shape(*x.shape[:2], *(size for _, size in self.window(x)))
 
@@ -144,7 +144,7 @@ class Split(DataMovement):
     def check(self) -> None:
         for number in (self.sections,) if isinstance(self.sections, int) else self.sections or (0,):
             if number < 1:
-                raise OpError("Split needs a number of parts, or a list of sizes, of at least 1", code="DL0207")
+                raise OpError("Split needs a number of parts, or a list of sizes, of at least 1", code="DL0208")
 
     def infer(self, need: Needs, inputs: Types) -> Types:
         x = inputs[0]
@@ -172,7 +172,7 @@ class Chunk(DataMovement):
 
     def check(self) -> None:
         if self.chunks < 1:
-            raise OpError(f"`chunks` must be at least 1, not {self.chunks}", code="DL0207")
+            raise OpError(f"`chunks` must be at least 1, not {self.chunks}", code="DL0208")
 
     def sizes(self, x: TensorType) -> tuple[Dim, ...]:
         """The size of each part along the axis."""
@@ -220,7 +220,7 @@ class Roll(DataMovement):
         shifts = (self.shifts,) if isinstance(self.shifts, int) else self.shifts
         axes = many_axes(self.dims, x.rank, "Roll")
         if len(shifts) != len(axes):
-            raise OpError(f"Roll has {len(shifts)} shifts for {len(axes)} axes", code="DL0207")
+            raise OpError(f"Roll has {len(shifts)} shifts for {len(axes)} axes", code="DL0208")
         sizes = [x.shape[axis] for axis in axes]
         wrapped = [s % size if isinstance(size, int) else s for s, size in zip(shifts, sizes, strict=True)]
         return tuple((axis, shift) for axis, shift in zip(axes, wrapped, strict=True) if shift)
@@ -252,7 +252,7 @@ class Tile(DataMovement):
         x = inputs[0]
         repeats = self.repeats(x)
         for count in repeats:
-            need.at_least(count, 1, f"Tile repeats at least once, not {count} times", code="DL0207")
+            need.at_least(count, 1, f"Tile repeats at least once, not {count} times", code="DL0208")
         shape = (1,) * (len(repeats) - x.rank) + x.shape
         return x.with_shape(*(size * count for size, count in zip(shape, repeats, strict=True)))
 
@@ -270,7 +270,7 @@ class IndexSelect(DataMovement):
         x, index = inputs
         axis = one_axis(self.dim, x.rank, "`index_select`")
         if not index.dtype.is_integer or index.rank != 1:
-            raise OpError(f"`index_select` takes a vector of integers as positions, not {index}", code="DL0206")
+            raise OpError(f"`index_select` takes a vector of integers as positions, not {index}", code="DL0207")
         return x.with_shape(*x.shape[:axis], index.shape[0], *x.shape[axis + 1 :])
 
 
@@ -287,7 +287,7 @@ class Gather(DataMovement):
         x, index = inputs
         axis = one_axis(self.dim, x.rank, "`gather`")
         if index.dtype.label != "int64":
-            raise OpError(f"`gather` takes positions of type int64, not {index}", 'cast(index, "int")', "DL0206")
+            raise OpError(f"`gather` takes positions of type int64, not {index}", 'cast(index, "int")', "DL0207")
         if index.rank != x.rank:
             both = f"{format_shape(x.shape)} and {format_shape(index.shape)}"
             raise OpError(f"`gather` takes a tensor and positions of one rank, not {both}", code="DL0202")

@@ -29,7 +29,7 @@ def require_bound(value: Ints, low: int, field: str) -> None:
     """Raises `OpError` where one of the values is smaller than ``low``."""
     for number in (value,) if isinstance(value, int) else value:
         if number < low:
-            raise OpError(f"`{field}` must be at least {low}, not {number}", code="DL0207")
+            raise OpError(f"`{field}` must be at least {low}, not {number}", code="DL0208")
 
 
 class Window(NamedTuple):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dlspec.diagnostics import Diagnostic, Note
 from dlspec.source import Source, Span
-from dlspec.syntax.hints import COMPARISONS, hint, hint_at_top_level, token_span
-from dlspec.syntax.layout import CLOSERS, DECLARATIONS, Layout
+from dlspec.syntax.hints import COMPARISONS, FOREIGN, hint, hint_at_top_level, starts_statement, token_span
+from dlspec.syntax.layout import CLOSERS, DECLARATIONS, RESERVED, Layout
 from dlspec.syntax.lexer import Token
 from dlspec.syntax.tables import END, is_origin, tables
 
@@ -45,11 +45,15 @@ def unexpected(source: Source, layout: Layout, token: Token, stack: list[int], s
     ):
         note = Note(span, f"`{CLOSERS[opener.kind]}` is missing before this")
         return Diagnostic("DL0104", f"this `{opener.kind}` is never closed", token_span(source, opener), notes=(note,))
-    kinds = accepted(stack)
     before = layout.previous
-    if before is not None and kinds == {"=", ","} and opener is None:
+    if before is not None and before.text in FOREIGN and starts_statement(layout, before):
+        message = f"`{before.text}` is no word of this language"
+        return Diagnostic("DL0103", message, token_span(source, before), hint=FOREIGN[before.text])
+    kinds = accepted(stack)
+    if before is not None and opener is None and kinds <= {"=", ","} and starts_statement(layout, before):
         if before.text in DECLARATIONS | {"default"}:
-            return Diagnostic("DL0103", f"expected a name, but found `{token.text}`", span)
+            reserved = f"`{token.text}` is a reserved word" if token.text in RESERVED else ""
+            return Diagnostic("DL0103", f"expected a name, but found `{token.text}`", span, hint=reserved)
         message = f"expected {DECLARATION}, but found `{before.text}`"
         return Diagnostic("DL0103", message, token_span(source, before), hint=hint_at_top_level(before, token))
     bracket = opener.kind if opener is not None else ""
@@ -97,13 +101,15 @@ def in_words(kinds: set[str], bracket: str) -> str:
     words: list[str] = []
     if "block" in left:
         words.append(DECLARATION)
-        left -= DECLARATIONS | {"expect", "default", "NAME"}
+        left -= DECLARATIONS | {"expect", "default", "NAME", END}
     elif "shared" in left:
         words.append("a statement")
         left -= OPENS_STATEMENT
     elif {"INT", "(", "["} <= left:
         words.append("an expression")
         left -= OPENS_EXPRESSION
+    if "over" in left:
+        left = {"over"}
     if "NEWLINE" in left:
         left -= {END, "|", ",", "=", ":"}
     if bracket in ("(", "[") and left & {",", ")", "]"}:

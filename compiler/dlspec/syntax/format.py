@@ -1,8 +1,8 @@
 """`format_source`: the canonical text of a spec.
 
-Opinionated about blanks and indentation, gentle about lines: a line that its author began with `->` stays one, braces that
-were closed on their line stay so where they fit, and nothing moves but the white space. Where a line would be too long,
-braces are opened and a chain goes on in the next line.
+Opinionated about blanks and indentation, gentle about lines: a line that its author began with `->` stays one, braces
+that were closed on their line stay so where they fit, and nothing moves but the white space. Where a line would be too
+long, braces are opened and a chain goes on in the next line.
 """
 
 from __future__ import annotations
@@ -128,18 +128,19 @@ class _Formatter:
         if item.broken:
             return True
         if item.kind == "->" and group.braces:
-            return len(self.line) + self._width(number, self._step_end(number)) > WIDTH
+            return len(self.line) + self._width(number, self._step_end(number, group)) > WIDTH
         return False
 
-    def _step_end(self, number: int) -> int:
-        """Where the step after an arrow ends, or the line in its midst."""
-        number += 1
+    def _step_end(self, arrow: int, group: _Group) -> int:
+        """Where the step after an arrow ends, or its first line: braces too wide for any line will be opened."""
+        room = WIDTH - group.content - (INDENT if group.prefixed else 0)
+        number = arrow + 1
         while True:
             item = self.items[number]
             if item.kind in ("->", "|", END, ")", "]", "}") or item.separated or item.broken:
                 return number
             if item.closer >= 0:
-                if item.inside_broken:
+                if item.inside_broken or (item.kind in BRACES and self._width(arrow, item.closer + 1) > room):
                     return number + 1
                 number = item.closer
             number += 1

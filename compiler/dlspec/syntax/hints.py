@@ -46,9 +46,17 @@ def token_span(source: Source, token: Token) -> Span:
     return Span(source, token.start, token.end)
 
 
+def starts_statement(layout: Layout, token: Token) -> bool:
+    """Whether a token, one of the last the layout gave, is the first of its statement or follows a `}`."""
+    number = layout.index
+    while layout.raw[number].start != token.start:
+        number -= 1
+    return number == 0 or layout.raw[number - 1].kind in ("NEWLINE", ";", "{", "|", "}")
+
+
 def hint_at_top_level(word: Token, token: Token) -> str:
     """For a word that begins a line of the file and nothing else, and the token after it."""
-    hint = FOREIGN.get(word.text) or did_you_mean(word.text, [*sorted(DECLARATIONS), "expect", "default"])
+    hint = did_you_mean(word.text, [*sorted(DECLARATIONS), "expect", "default"])
     return hint if hint and token.kind in ("NAME", "{") else NO_DECLARATION
 
 
@@ -56,8 +64,6 @@ def hint(layout: Layout, token: Token, kinds: set[str], bracket: str) -> str:
     """What was likely meant, or an empty text. `kinds` could stand here, `bracket` is the innermost open one."""
     before, after = layout.previous, layout.raw[min(layout.index + 1, len(layout.raw) - 1)]
     kind, last = token.kind, before.kind if before is not None else "NEWLINE"
-    if before is not None and last == "NAME" and before.text in FOREIGN:
-        return FOREIGN[before.text]
     if kind == "NAME" and token.text in ELSE_IF:
         return ELSE_IF[token.text]
     if kind == "=" and last in ("+", "-", "*", "/", "//", "%"):
@@ -83,6 +89,6 @@ def hint(layout: Layout, token: Token, kinds: set[str], bracket: str) -> str:
         return f"`{token.text}` is a reserved word and cannot be a name"
     if "block" in kinds:
         return NO_DECLARATION
-    if kind in STARTS_LAYER and "->" in kinds and last in ENDS_OPERAND and bracket == "{":
+    if kind in STARTS_LAYER and "->" in kinds and "over" not in kinds and last in ENDS_OPERAND and bracket == "{":
         return "a value flows into a layer with `->`: write it between the two"
     return ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from dlspec.source import Source
 from dlspec.syntax.layout import CLOSERS, DECLARATIONS, ENDS_OPERAND, Layout
@@ -88,7 +89,7 @@ def items_of(source: Source) -> list[Item]:
 
 def _break_before_arrows(items: list[Item]) -> None:
     """A line break after `->` or `|` goes before it, and comments with it."""
-    for item, after in zip(items, items[1:], strict=False):
+    for item, after in pairwise(items):
         if item.kind in ("->", "|") and after.broken:
             if item.broken and after.comments:
                 after.comments[0].trailing = False

@@ -46,7 +46,7 @@ class Fault(Exception):
 class Level:
     """What is open: the brackets around a token, the outermost of which is the file."""
 
-    __slots__ = ("opener", "statement", "header")
+    __slots__ = ("header", "opener", "statement")
 
     def __init__(self, opener: Token | None) -> None:
         self.opener = opener

@@ -16,7 +16,7 @@ class Token:
     it cannot read is UNTERMINATED (a string), NUMBER (a malformed one) or ODD (a character).
     """
 
-    __slots__ = ("kind", "start", "end", "text")
+    __slots__ = ("end", "kind", "start", "text")
 
     def __init__(self, kind: str, start: int, end: int, text: str) -> None:
         self.kind = kind

@@ -6,11 +6,9 @@ recursion, so that neither a long file nor a deep one is trouble.
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Generator
-from contextlib import contextmanager
 from typing import Any
 
+from dlspec.collector import paused_collector
 from dlspec.diagnostics import DlspecError
 from dlspec.source import Source
 from dlspec.syntax import ast
@@ -24,8 +22,6 @@ from dlspec.syntax.tables import END, tables
 from dlspec.syntax.unreadable import invisible
 
 MOST_ERRORS = 20
-LARGE = 200_000
-"""From so many characters on the garbage collector is paused: all nodes stay alive, and it doubles the time."""
 
 
 class _Helper(list[Any]):
@@ -34,7 +30,7 @@ class _Helper(list[Any]):
 
 def parse(source: Source) -> ast.File:
     """The syntax tree of a text. Raises `DlspecError` with what is wrong in it, one finding per declaration at most."""
-    with _paused_collector(len(source.text) > LARGE):
+    with paused_collector():
         found = [invisible(source, match.start()) for match in INVISIBLE.finditer(source.text)][:MOST_ERRORS]
         if found:
             raise DlspecError(found)
@@ -122,15 +118,3 @@ def _spread(children: list[Any]) -> list[Any]:
         else:
             head.append(child)
     return head
-
-
-@contextmanager
-def _paused_collector(pause: bool) -> Generator[None]:
-    pause = pause and gc.isenabled()
-    if pause:
-        gc.disable()
-    try:
-        yield
-    finally:
-        if pause:
-            gc.enable()

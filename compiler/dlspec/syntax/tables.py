@@ -19,7 +19,7 @@ from typing import Any
 
 from dlspec.resources import resource
 
-FORMAT = 3
+FORMAT = 4
 """Counts the changes of what is written to the cache."""
 
 END = "END"
@@ -86,8 +86,9 @@ def build(grammar: str) -> dict[str, Any]:
     literals = {t.name: t.pattern.value for t in lark.terminals if isinstance(t.pattern, PatternStr)}
     patterns = {t.name: t.pattern.to_regexp() for t in lark.terminals if t.name not in literals}
     symbols = {t.name: t.name for t in lark.terminals} | literals | {"$END": END, "NEWLINE": "NEWLINE", "BODY": "BODY"}
-    numbers = {rule: number for number, rule in enumerate(lark.rules)}
+    rules = {rule: number for number, rule in enumerate(lark.rules)}
     table: Any = lark.parser.parser._parse_table
+    states = _in_order(table, Shift)
     return {
         "patterns": patterns,
         "literals": sorted(literals.values()),
@@ -103,13 +104,25 @@ def build(grammar: str) -> dict[str, Any]:
         ],
         "states": [
             {
-                symbols.get(symbol, f"<{symbol}>"): to if action is Shift else ~numbers[to]
-                for symbol, (action, to) in table.states[number].items()
+                symbols.get(symbol, f"<{symbol}>"): states[to] if action is Shift else ~rules[to]
+                for symbol, (action, to) in sorted(table.states[state].items(), key=lambda item: item[0])
             }
-            for number in range(len(table.states))
+            for state in states
         ],
-        "starts": {start: [table.start_states[start], table.end_states[start]] for start in STARTS},
+        "starts": {start: [states[table.start_states[start]], states[table.end_states[start]]] for start in STARTS},
     }
+
+
+def _in_order(table: Any, shift: Any) -> dict[Any, int]:
+    """New numbers for the states, as they are met from the start on: Lark's change from run to run."""
+    found = {table.start_states[start]: number for number, start in enumerate(STARTS)}
+    todo = list(found)
+    for state in todo:
+        for _, (action, to) in sorted(table.states[state].items(), key=lambda item: item[0]):
+            if action is shift and to not in found:
+                found[to] = len(found)
+                todo.append(to)
+    return found
 
 
 def _decode(plain: dict[str, Any]) -> Tables:
