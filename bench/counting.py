@@ -73,7 +73,9 @@ def run(folder: Path, runs: int, depth: int = 12_500) -> dict[str, float]:
             raise ValueError(f"dlspec and FlopCounter count other MACs for {network}")
         times = interleaved({"dlspec": lambda p=path, n=network: counts(p, n), **peers}, runs, warmup=2)
         figures[network] = times["dlspec"]
-        rows.append((network, milliseconds(times["dlspec"]), *(_beside(times, peer) for peer in ("FlopCounter", "torchinfo"))))
+        rows.append(
+            (network, milliseconds(times["dlspec"]), *(_beside(times, peer) for peer in ("FlopCounter", "torchinfo")))
+        )
         if "FlopCounter" in times:
             figures[f"{network} / FlopCounter"] = times["dlspec"] / times["FlopCounter"]
     table("From text to counts, started process", ("", "dlspec", "FlopCounter (meta)", "torchinfo"), rows)

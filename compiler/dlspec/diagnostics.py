@@ -57,7 +57,9 @@ class Diagnostics:
 
     def add(self, diagnostic: Diagnostic) -> None:
         span = diagnostic.span
-        self._found.setdefault((diagnostic.code, span.source.name, span.start, span.end, diagnostic.message), diagnostic)
+        self._found.setdefault(
+            (diagnostic.code, span.source.name, span.start, span.end, diagnostic.message), diagnostic
+        )
 
     def extend(self, diagnostics: Iterable[Diagnostic]) -> None:
         for diagnostic in diagnostics:

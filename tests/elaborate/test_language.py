@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from tests.elaborate.specs import codes_in, found_in, graph_of, net
 
 from dlspec.diagnostics import DlspecError, Severity
-from tests.elaborate.specs import codes_in, found_in, graph_of, net
 
 SAME = [
     ("braces", "image -> Conv(8, 3) -> ReLU", "image -> { Conv(8, 3) -> ReLU }"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-
 from tests.elaborate.specs import codes_in, graph_of, net
 
 BASIC = "block Basic(width) { conv1: Conv(width, 3, padding=1, bias=false) -> ReLU -> Conv(width, 1, bias=false) }"

@@ -139,7 +139,7 @@ class BlockLayer(Layer):
 
     declaration: ast.Block | ast.Network
     module: Module
-    arguments: dict[str, tuple[Any, Span]] = field(default_factory=dict)
+    arguments: dict[str, tuple[Any, Span]] = field(default_factory=dict[str, tuple[Any, Span]])
     span: Span | None = None
     called: bool = False
 

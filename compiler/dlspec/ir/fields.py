@@ -176,7 +176,7 @@ KINDS: dict[str, tuple[Converter, str]] = {
 class Field:
     """One argument of an operator."""
 
-    __slots__ = ("choices", "converted_default", "convert_kind", "default", "expected", "kind", "name", "optional")
+    __slots__ = ("choices", "convert_kind", "converted_default", "default", "expected", "kind", "name", "optional")
 
     def __init__(self, name: str, annotation: str, default: Any) -> None:
         self.name = name
@@ -215,7 +215,7 @@ def read_fields(cls: type) -> tuple[Field, ...]:
     """The fields a class declares or inherits, in order: annotated names that are neither private nor class variables."""
     fields: dict[str, Field] = {}
     for base in reversed(cls.__mro__):
-        for name, annotation in base.__dict__.get("__annotations__", {}).items():
+        for name, annotation in base.__dict__.get("__annotations__", {}).items():  # noqa: RUF063 (inspect is slow to import)
             if not name.startswith("_") and not str(annotation).startswith("ClassVar"):
                 fields[name] = Field(name, annotation, cls.__dict__.get(name, getattr(base, name, MISSING)))
     return tuple(fields.values())

@@ -148,7 +148,8 @@ class Node:
         self.span = span
         self.training = False
         self.outputs = tuple(
-            Value(name if len(types) == 1 else f"{name}.out{index}", type, self, span) for index, type in enumerate(types)
+            Value(name if len(types) == 1 else f"{name}.out{index}", type, self, span)
+            for index, type in enumerate(types)
         )
         scope.children.append(self)
 

@@ -83,7 +83,9 @@ class Needs:
         if isinstance(left, int) and isinstance(right, int):
             raise OpError(message, hint, code)
         self.requirements.append(Requirement("==", left, right, message, hint, code))
-        return left if isinstance(left, int) or (isinstance(right, Expr) and len(str(left)) <= len(str(right))) else right
+        return (
+            left if isinstance(left, int) or (isinstance(right, Expr) and len(str(left)) <= len(str(right))) else right
+        )
 
     def at_least(self, size: Dim, bound: int, message: str, hint: str = "", code: str = "DL0203") -> None:
         """Demands ``size >= bound``."""
@@ -202,5 +204,7 @@ def constant_channels(x: TensorType, name: str) -> int:
     """The channel axis as a number: a weight cannot have a symbolic size."""
     channels = x.shape[1] if x.rank > 1 else x.shape[0]
     if not isinstance(channels, int):
-        raise OpError(f"{name} needs a known number of channels, not {channels}", "give the channel axis a number", "DL0205")
+        raise OpError(
+            f"{name} needs a known number of channels, not {channels}", "give the channel axis a number", "DL0205"
+        )
     return channels
