@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from bench.peers import torchvision_models
 from bench.timing import interleaved, milliseconds, ratio, table
 
 NETWORKS = (("specs/resnet.dlspec", "ResNet50", "resnet50"), ("specs/densenet.dlspec", "DenseNet201", "densenet201"))
@@ -37,17 +38,11 @@ def _peers(name: str) -> dict[str, Callable[[], object]]:
     if importlib.util.find_spec("torchvision") is None:
         return {}
     import torch
-
-    library = torch.library.Library("torchvision", "DEF")
-    if not hasattr(torch.ops.torchvision, "nms"):
-        library.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-        library.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-    import torchvision
     from torch.utils.flop_counter import FlopCounterMode
 
-    model = getattr(torchvision.models, name)(weights=None).eval()
+    model = getattr(torchvision_models(), name)(weights=None).eval()
     with torch.device("meta"):
-        meta = getattr(torchvision.models, name)(weights=None).eval()
+        meta = getattr(torchvision_models(), name)(weights=None).eval()
         image = torch.empty(1, 3, 224, 224)
 
     def flop_counter() -> int:

@@ -36,7 +36,7 @@ def test_json_is_as_designed() -> None:
     }
     assert found["layers"][0] == {
         "path": "stem.0",
-        "op": "Conv(2, 3)",
+        "op": "Conv",
         "output_shape": ["N", 2, 6, 6],
         "params": 20,
         "macs": 648,

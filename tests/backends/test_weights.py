@@ -17,7 +17,8 @@ from dlspec.backends.weights import PIECE, check_weights, draw, load_safetensors
 from dlspec.diagnostics import DlspecError, Severity
 from dlspec.ir.graph import Graph, Parameter, Scope
 from dlspec.ir.init import ONES, ZEROS, Init, constant, data, fan_in_uniform, normal, uniform
-from dlspec.ir.types import DType
+from dlspec.ir.types import DType, TensorType
+from dlspec.ops.embedding import Embedding
 from dlspec.source import Source, Span
 
 SPAN = Span(Source("weights.dlspec", "layer"), 0, 5)
@@ -251,3 +252,13 @@ def test_safetensors_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setitem(sys.modules, "safetensors", None)
     with pytest.raises(DlspecError, match="needs the package safetensors"):
         load_safetensors(broken)
+
+
+def test_the_padding_row_of_an_embedding_is_zero() -> None:
+    """Also where the table is drawn in several pieces, and the row lies across two of them."""
+    for rows, width, row in ((10, 4, 3), (3, PIECE - 5, 1)):
+        types = (TensorType(DType.INT64, (2,)),)
+        (table,) = Embedding(rows, width, padding_idx=row).weights(types)
+        values = draw(weight(table.init, *table.shape), 0)
+        assert (values[row] == 0).all()
+        assert (values[[i for i in range(rows) if i != row]] != 0).mean() > 0.99

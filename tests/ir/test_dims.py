@@ -105,6 +105,7 @@ def test_equal_sizes_are_equal(left: Dim, right: Dim) -> None:
         (-(H // 2), "-(H // 2)"),
         (-(H // W), "-(H // W)"),
         (-2 * (H // 2), "-2 * (H // 2)"),
+        (-((H - 1) // 2) - H // W, "-((H - 1) // 2) - H // W"),
         (H // (2 * W), "H // (2 * W)"),
         (smax(H, 3), "max(H, 3)"),
         (2 * smin(H, W), "2 * min(H, W)"),

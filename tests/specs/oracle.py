@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any
 
 import pytest
@@ -10,19 +9,15 @@ import torch
 from catalogue import Reference
 from torch import nn
 
-_LIBRARIES: list[torch.library.Library] = []
-"""What is declared in one is forgotten when it goes."""
+from bench import peers
 
 
-@cache
 def torchvision_models() -> Any:
     """``torchvision.models``. Skips the test where torchvision is not installed."""
-    # Without its compiled extension torchvision still wants two operators to be declared.
-    library = torch.library.Library("torchvision", "DEF")
-    library.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-    library.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-    _LIBRARIES.append(library)
-    return pytest.importorskip("torchvision", reason="torchvision is not installed: `make test` installs it").models
+    try:
+        return peers.torchvision_models()
+    except ImportError:
+        pytest.skip("torchvision is not installed: `make test` installs it")
 
 
 def torchvision_model(reference: Reference) -> nn.Module:

@@ -109,7 +109,7 @@ def row_json(row: Row) -> Json:
     """A row of the layers. A layer with several outputs has the shape of the first."""
     return {
         "path": row.path,
-        "op": row.op,
+        "op": row.op.partition("(")[0],
         "output_shape": shape_json(row.outputs[0]),
         "params": row.cost.params,
         "macs": dim_json(row.cost.macs),

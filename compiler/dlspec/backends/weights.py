@@ -46,10 +46,27 @@ def pieces_of(parameter: Parameter, seed: int) -> list[Callable[[], Array]]:
         return [lambda: _whole(parameter, _generator(parameter, seed, 0)).ravel()]
 
     def piece(index: int, size: int) -> Callable[[], Array]:
-        return lambda: spread.draw(_generator(parameter, seed, index), size, parameter.dtype)
+        def values() -> Array:
+            drawn = spread.draw(_generator(parameter, seed, index), size, parameter.dtype)
+            if zeros is not None:
+                drawn[max(0, zeros[0] - index * PIECE) : max(0, zeros[1] - index * PIECE)] = 0
+            return drawn
+
+        return values
+
+    zeros = _zero_row(parameter)
 
     count = parameter.elements
     return [piece(index, min(PIECE, count - index * PIECE)) for index in range(max(1, -(-count // PIECE)))]
+
+
+def _zero_row(parameter: Parameter) -> tuple[int, int] | None:
+    """The elements of the row that begins as zeros: `padding_idx` of an embedding."""
+    row = dict(parameter.init.arguments).get("zero_row")
+    if row is None:
+        return None
+    width = prod(parameter.shape[1:])
+    return int(row) * width, (int(row) + 1) * width
 
 
 def _generator(parameter: Parameter, seed: int, piece: int) -> np.random.Generator:

@@ -706,10 +706,10 @@ def _render(parts: _Terms) -> str:
     # W - H rather than -H + W.
     first = next((index for index, (sign, _) in enumerate(pieces) if sign > 0), 0)
     pieces.insert(0, pieces.pop(first))
-    start = pieces[0][1]
-    if pieces[0][0] < 0:
-        # Minus binds tighter than //, and a coefficient of -1 leaves a division bare.
-        start = f"-({start})" if pieces[0][0] == -1 and len(parts) <= 2 and "//" in start else f"-{start}"
+    leading, start = pieces[0]
+    if leading < 0:
+        # Minus binds tighter than //, and a coefficient of -1 may stand before a bare division.
+        start = f"-({start})" if leading == -1 and "//" in start else f"-{start}"
     return start + "".join(f" {'-' if sign < 0 else '+'} {text}" for sign, text in pieces[1:])
 
 
