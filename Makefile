@@ -50,10 +50,14 @@ $(BIN)/python:
 
 $(VENV)/.run-installed: $(ASKS) | $(BIN)/python
 	$(PIP) install -c constraints.txt -e '.[run]'
+	@$(BIN)/python -m compileall -q compiler
 	@touch $@
+
+# pip compiles what it installs but not a checkout, and where Python is told to write no bytecode every start would.
 
 # torchvision asks for one version of torch exactly; the tests use its models only.
 $(VENV)/.dev-installed: $(ASKS) | $(BIN)/python
 	$(PIP) install -c constraints.txt -e '.[dev]'
 	$(PIP) install --no-deps torchvision
+	@$(BIN)/python -m compileall -q compiler
 	@touch $@ $(VENV)/.run-installed

@@ -82,14 +82,18 @@ def parser() -> argparse.ArgumentParser:
     summary.add_argument("--tree", action="store_true", help="show blocks above their layers")
     summary.add_argument("--symbolic", action="store_true", help="count with open sizes instead of their defaults")
 
-    compile_ = command("compile", "write a network as .onnx or .json")
+    compile_ = command("compile", "write a network as .onnx, .py (PyTorch) or .json")
     _takes_network(compile_)
     compile_.add_argument("-o", "--output", required=True, metavar="OUT", help="the file; its ending is the format")
     _takes_weights(compile_)
+    _takes_form(compile_)
 
-    run = command("run", "run a network in ONNX Runtime")
+    run = command("run", "run a network in ONNX Runtime or PyTorch")
     _takes_network(run)
     _takes_weights(run)
+    _takes_form(run)
+    run.add_argument("--backend", choices=("onnx", "torch"), default="onnx")
+    run.add_argument("--device", choices=("cpu", "cuda"), help="where to run it (default cpu)")
     run.add_argument(
         "--input",
         action="append",
@@ -97,10 +101,32 @@ def parser() -> argparse.ArgumentParser:
         metavar="NAME=FILE.npy",
         help="an input, or an .npz of several",
     )
-    run.add_argument("--provider", default="cpu", metavar="NAME", help="cpu (default), cuda, ...")
+    run.add_argument("--provider", metavar="NAME", help="ONNX Runtime's: cpu (default), cuda, tensorrt ...")
     run.add_argument("--repeat", type=_positive, default=10, metavar="N", help="runs to take the time of (default 10)")
     run.add_argument("--top", type=int, default=5, metavar="K", help="classes to show of an [N, K] output (default 5)")
     run.add_argument("--labels", metavar="FILE", help="names of the classes, one in a line")
+
+    verify = command("verify", "compare a network in ONNX Runtime with itself in PyTorch, with the same weights")
+    _takes_network(verify)
+    verify.add_argument("--seed", type=int, metavar="N", help="draw the weights as the other commands do")
+    verify.add_argument("--weights", metavar="FILE.safetensors", help="take the weights from a file")
+    verify.add_argument("--optimize", action="store_true", help="compare the form with BatchNorm folded")
+    verify.add_argument("--macs", type=_positive, metavar="N", help="leave out sizes that cost more (default 20e9)")
+
+    weights = command("weights", "make, convert, list and compare files of weights")
+    actions = weights.add_subparsers(dest="action", metavar="ACTION", required=True, parser_class=_Parser)
+    init = actions.add_parser("init", help="draw the weights of a network", allow_abbrev=False)
+    _takes_network(init)
+    init.add_argument("--seed", type=int, metavar="N", help="what weights are drawn with (default 0)")
+    init.add_argument("-o", "--output", required=True, metavar="OUT", help="a .safetensors or .pt file")
+    convert = actions.add_parser("convert", help="between .safetensors and PyTorch's .pt", allow_abbrev=False)
+    convert.add_argument("file", metavar="FILE")
+    convert.add_argument("-o", "--output", required=True, metavar="OUT")
+    listed = actions.add_parser("list", help="show what a file holds", allow_abbrev=False)
+    listed.add_argument("file", metavar="FILE")
+    diff = actions.add_parser("diff", help="compare a file with what a network needs", allow_abbrev=False)
+    _takes_network(diff)
+    diff.add_argument("file", metavar="FILE")
 
     ops = command("ops", "list the built-in layers and functions, or show one")
     ops.add_argument("name", nargs="?", metavar="NAME")
@@ -127,6 +153,11 @@ def _takes_weights(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--opset", type=_positive, metavar="N", help="the version of ONNX's operators")
     parser.add_argument("--seed", type=int, metavar="N", help="what weights are drawn with (default 0)")
     parser.add_argument("--weights", metavar="FILE.safetensors", help="take the weights from a file")
+
+
+def _takes_form(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--optimize", action="store_true", help="fold BatchNorm; channels_last in PyTorch")
+    parser.add_argument("--dtype", choices=("float16", "bfloat16"), help="another element type than the spec's")
 
 
 def _positive(text: str) -> int:

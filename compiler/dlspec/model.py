@@ -14,6 +14,7 @@ from dlspec.pipeline import elaborate, open_program
 if TYPE_CHECKING:
     import numpy as np
     import onnx
+    from torch import nn
 
     Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -52,6 +53,40 @@ class Model:
         from dlspec.backends.onnx.write import write
 
         return write(build(self.graph, opset=opset, seed=seed, weights=weights), path)
+
+    def to_torch(
+        self,
+        *,
+        seed: int = 0,
+        weights: Mapping[str, Array] | None = None,
+        dtype: str | None = None,
+        optimize: bool = False,
+    ) -> nn.Module:
+        """The network as a PyTorch module, in training mode as torch makes them. Weights as for `to_onnx`.
+
+        ``dtype`` is "float16" or "bfloat16". With ``optimize`` it is the network at inference, with BatchNorm folded into
+        convolutions and tensors laid out as channels_last. Raises `RunError` where torch is not installed, `DlspecError`
+        for what PyTorch cannot express and for weights that do not fit.
+        """
+        from dlspec.backends.rewrite import fold_batch_norm, folded_weights
+        from dlspec.backends.torch.live import to_module
+        from dlspec.backends.weights import draw
+        from dlspec.ir.types import DTYPES
+
+        graph = self.graph
+        if optimize:
+            if weights is None:
+                weights = {path: draw(parameter, seed) for path, parameter in graph.parameters.items()}
+            graph, weights = fold_batch_norm(graph), folded_weights(graph, weights)
+        kind = None if dtype is None else DTYPES[dtype]
+        made = to_module(graph, weights, seed, dtype=kind, channels_last=optimize)
+        return made.eval() if optimize else made
+
+    def to_torch_source(self) -> str:
+        """The network as a Python module of PyTorch classes. Needs no torch."""
+        from dlspec.backends.torch import source
+
+        return source(self.graph)
 
     def __repr__(self) -> str:
         totals = self.summary().totals

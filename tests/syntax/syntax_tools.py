@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
-
 from dlspec.diagnostics import DlspecError
 from dlspec.source import Source
 from dlspec.syntax import ast
@@ -13,7 +11,7 @@ from dlspec.syntax.parser import parse
 def show(value: object) -> str:
     """A node as text, without spans: two trees are equal where their texts are."""
     if isinstance(value, ast.Node):
-        parts = [show(getattr(value, f.name)) for f in fields(value) if f.name not in ("span", "source")]
+        parts = [show(getattr(value, name)) for name in value.fields if name not in ("span", "source")]
         return f"{type(value).__name__}({', '.join(parts)})"
     if isinstance(value, tuple):
         return f"[{', '.join(show(item) for item in value)}]"  # pyright: ignore[reportUnknownVariableType]

@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dlspec.commands.common import OK, CallError, graph_of
+from dlspec.commands.common import OK, CallError, choose, elaborated, graph_of, open_named, show, target
+from dlspec.commands.lowering import dtype_of, prepared
 
 if TYPE_CHECKING:
     from dlspec.backends.onnx.model import OnnxModel
@@ -25,12 +26,11 @@ def run(arguments: Namespace) -> int:
     if writer is None:
         what = f"a {ending} file" if ending else "a file without an ending"
         raise CallError(f"cannot write {what}", f"the formats are {', '.join(_WRITERS)}", "DL0607")
-    for flag in ("opset", "seed", "weights"):
-        if ending != ".onnx" and getattr(arguments, flag) is not None:
-            raise CallError(f"--{flag} is for .onnx files")
-    graph = graph_of(arguments)
+    for flag, endings in _FLAGS.items():
+        if ending not in endings and getattr(arguments, flag):
+            raise CallError(f"--{flag} is for {' and '.join(endings)} files")
     try:
-        writer(graph, arguments)
+        writer(arguments)
     except OSError as error:
         raise CallError(f"cannot write {arguments.output}: {error.strerror or error}") from None
     return OK
@@ -40,13 +40,7 @@ def onnx_model(graph: Graph, arguments: Namespace) -> OnnxModel:
     """The ONNX model of a graph with the opset, seed and weights of the call. Raises `CallError` and `DlspecError`."""
     from dlspec.backends.onnx.model import build
 
-    if arguments.seed is not None and arguments.weights is not None:
-        raise CallError("--seed draws weights and --weights reads them: give one of the two")
-    weights = None
-    if arguments.weights is not None:
-        from dlspec.backends.weights import load_safetensors
-
-        weights = load_safetensors(arguments.weights)
+    graph, weights = prepared(graph, arguments, retype=True)
     try:
         return build(graph, opset=arguments.opset, seed=arguments.seed or 0, weights=weights)
     except ValueError as error:
@@ -75,19 +69,61 @@ def _progress(name: str) -> Generator[Callable[[int, int], None]]:
         yield lambda done, total: progress.update(task, completed=done, total=total)
 
 
-def _write_onnx(graph: Graph, arguments: Namespace) -> None:
-    for path in write_onnx(onnx_model(graph, arguments), Path(arguments.output)):
+def _write_onnx(arguments: Namespace) -> None:
+    for path in write_onnx(onnx_model(graph_of(arguments), arguments), Path(arguments.output)):
         print(f"wrote {path}, {path.stat().st_size / 10**6:,.1f} MB" if path.is_file() else f"wrote {path}")
 
 
-def _write_json(graph: Graph, arguments: Namespace) -> None:
+def _write_json(arguments: Namespace) -> None:
     import json
 
     from dlspec.backends.files import write_bytes
     from dlspec.backends.graph_json import graph_json
 
-    write_bytes(arguments.output, (json.dumps(graph_json(graph), indent=1) + "\n").encode())
+    write_bytes(arguments.output, (json.dumps(graph_json(graph_of(arguments)), indent=1) + "\n").encode())
     print(f"wrote {arguments.output}")
 
 
-_WRITERS: dict[str, Callable[[Graph, Namespace], None]] = {".onnx": _write_onnx, ".json": _write_json}
+def _write_python(arguments: Namespace) -> None:
+    """The network as PyTorch source, or all of a file where none is named. Weights that are given go beside it."""
+    from dlspec.backends.files import write_bytes
+    from dlspec.backends.rewrite import fold_batch_norm
+    from dlspec.backends.torch import source
+
+    wanted = target(arguments.target)
+    program = open_named(wanted.file)
+    names = list(program.networks)
+    if wanted.network is not None or len(names) < 2 or arguments.set or arguments.size or arguments.weights:
+        names = [choose(program, wanted)]
+    graphs = [elaborated(program, name, arguments) for name in names]
+    show(program.diagnostics)
+    path = Path(arguments.output)
+    if arguments.weights is not None:
+        from safetensors.numpy import save  # pyright: ignore[reportUnknownVariableType]
+
+        graph, weights = prepared(graphs[0], arguments, retype=True)
+        assert weights is not None
+        beside = path.with_suffix(".safetensors")
+        write_bytes(beside, save({name: weights[name] for name in graph.parameters}))
+        print(f"wrote {beside}, {beside.stat().st_size / 10**6:,.1f} MB")
+    if arguments.optimize:
+        graphs = [fold_batch_norm(graph) for graph in graphs]
+    text = source(graphs, dtype=dtype_of(arguments), channels_last=arguments.optimize)
+    write_bytes(path, text.encode())
+    print(f"wrote {path}, {text.count(chr(10)):,} lines")
+
+
+_WRITERS: dict[str, Callable[[Namespace], None]] = {
+    ".onnx": _write_onnx,
+    ".py": _write_python,
+    ".json": _write_json,
+}
+
+_FLAGS: dict[str, tuple[str, ...]] = {
+    "opset": (".onnx",),
+    "seed": (".onnx",),
+    "weights": (".onnx", ".py"),
+    "optimize": (".onnx", ".py"),
+    "dtype": (".onnx", ".py"),
+}
+"""Which files an option is for."""

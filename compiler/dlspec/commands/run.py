@@ -1,9 +1,10 @@
-"""`dlspec run`: a network in ONNX Runtime, on given or made-up inputs."""
+"""`dlspec run`: a network in ONNX Runtime or PyTorch, on given or made-up inputs."""
 
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -11,12 +12,16 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from dlspec.commands.common import OK, CallError, graph_of
 from dlspec.commands.compile import onnx_model, write_onnx
+from dlspec.commands.lowering import dtype_of, prepared
 from dlspec.diagnostics import did_you_mean
 from dlspec.ir.dims import DimError, evaluate, symbols
 from dlspec.ir.graph import Graph, Value
 
 if TYPE_CHECKING:
     import numpy as np
+
+    from dlspec.backends.runtime import Session
+    from dlspec.backends.torch.session import TorchSession
 
     Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
@@ -28,26 +33,24 @@ _ROWS = 8
 
 
 def run(arguments: Namespace) -> int:
-    from dlspec.backends.runtime import RunError, Session, make_inputs
+    from dlspec.backends.runtime import RunError, make_inputs
 
     labels = _labels(arguments.labels) if arguments.labels else None
     files = _given(arguments.input)
     graph = graph_of(arguments)
-    model = onnx_model(graph, arguments)
+    place = _place(arguments)
     seed = arguments.seed or 0
-    given = {name: _converted(array, _input(graph, name)) for name, array in files.items()}
+    taken = _as_taken(graph, arguments)
+    given = {name: _converted(array, _input(taken, name)) for name, array in files.items()}
     try:
-        inputs = make_inputs(graph, graph.sizes | _sizes(graph, given), seed) | given
-        with TemporaryDirectory(prefix="dlspec-") as folder:
-            path = Path(folder, "model.onnx")
-            write_onnx(model, path)
-            session = Session(path, arguments.provider)
+        inputs = make_inputs(taken, taken.sizes | _sizes(taken, given), seed) | given
+        with _session(graph, arguments, place) as session:
             outputs = session.run(inputs)
             seconds = session.time(inputs, arguments.repeat)
     except RunError as error:
         raise CallError(error.message, error.hint) from None
     lines = [
-        f"{graph.name} in ONNX Runtime on {arguments.provider}",
+        f"{graph.name} in {'PyTorch' if arguments.backend == 'torch' else 'ONNX Runtime'} on {place}",
         f"weights: {arguments.weights or f'made up, drawn with seed {seed}'}",
     ]
     for name, array in inputs.items():
@@ -60,6 +63,46 @@ def run(arguments: Namespace) -> int:
     lines.append(f"time: {median(seconds) * 1000:.2f} ms, the median of {arguments.repeat} runs")
     print("\n".join(lines))
     return OK
+
+
+def _place(arguments: Namespace) -> str:
+    """Where the network runs: a device, or one of ONNX Runtime's providers. Raises `CallError`."""
+    torch = arguments.backend == "torch"
+    if torch and arguments.provider is not None:
+        raise CallError("--provider is ONNX Runtime's", "use --device with --backend torch")
+    if torch and arguments.opset is not None:
+        raise CallError("--opset is for --backend onnx")
+    if arguments.provider is not None and arguments.device is not None:
+        raise CallError("--provider and --device both say where to run: give one of the two")
+    return arguments.provider or arguments.device or "cpu"
+
+
+def _as_taken(graph: Graph, arguments: Namespace) -> Graph:
+    """The graph whose inputs are those to feed: in ONNX they have the element type of the model."""
+    from dlspec.backends.rewrite import numpy_dtype, with_dtype
+
+    dtype = dtype_of(arguments)
+    if dtype is None or arguments.backend == "torch":
+        return graph
+    numpy_dtype(dtype)  # NumPy knows bfloat16 from then on
+    return with_dtype(graph, dtype)
+
+
+@contextmanager
+def _session(graph: Graph, arguments: Namespace, place: str) -> Generator[Session | TorchSession]:
+    if arguments.backend == "torch":
+        from dlspec.backends.torch.session import TorchSession
+
+        graph, weights = prepared(graph, arguments, retype=False)
+        dtype, seed = dtype_of(arguments), arguments.seed or 0
+        yield TorchSession(graph, weights, seed, device=place, dtype=dtype, channels_last=arguments.optimize)
+        return
+    from dlspec.backends.runtime import Session
+
+    with TemporaryDirectory(prefix="dlspec-") as folder:
+        path = Path(folder, "model.onnx")
+        write_onnx(onnx_model(graph, arguments), path)
+        yield Session(path, place)
 
 
 def _given(texts: list[str]) -> dict[str, Array]:

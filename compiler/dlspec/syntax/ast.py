@@ -2,47 +2,70 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Any, ClassVar, Literal, Self, TypeAlias, dataclass_transform
 
 from dlspec.source import Source, Span
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Node:
+@dataclass_transform(frozen_default=True, eq_default=False)
+class Record:
+    """What its subclasses declare as fields, its constructor takes in that order.
+
+    Not a dataclass: compiling code for 40 classes would cost each start of the command line 20 ms.
+    """
+
+    fields: ClassVar[tuple[str, ...]] = ()
+
+    def __init_subclass__(cls) -> None:
+        cls.fields = (*cls.fields, *cls.__annotations__)
+
+    def __init__(self, *values: Any) -> None:
+        if len(values) != len(self.fields):
+            raise TypeError(f"{type(self).__name__} takes {', '.join(self.fields)}")
+        self.__dict__.update(zip(self.fields, values, strict=True))
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"{type(self).__name__} is immutable")
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{n}={getattr(self, n)!r}' for n in self.fields if n != 'span')})"
+
+    def replace(self, **changes: Any) -> Self:
+        """The same node with some fields changed."""
+        return type(self)(*(changes.get(name, getattr(self, name)) for name in self.fields))
+
+
+class Node(Record):
+    """Base of all nodes."""
+
     span: Span
 
 
 # Expressions ---------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Name(Node):
     name: str
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Constant(Node):
     """A number, `true`, `false` or `none`."""
 
     value: int | float | bool | None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class String(Node):
     """A string; `"layer{i + 1}"` has the parts `"layer"` and an expression. `{{` and `}}` stand for braces."""
 
     parts: tuple[str | Expression, ...]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class List(Node):
     """`[a, b]`; as a step of a chain, a shape to check."""
 
     items: tuple[Expression, ...]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Comprehension(Node):
     """`[item for a, b in iterable if condition]`."""
 
@@ -52,7 +75,6 @@ class Comprehension(Node):
     condition: Expression | None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Unary(Node):
     """`-a`, `not a`."""
 
@@ -60,7 +82,6 @@ class Unary(Node):
     operand: Expression
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Binary(Node):
     """`+ - * / // % ** == != < <= > >= and or`, and `in`."""
 
@@ -69,7 +90,6 @@ class Binary(Node):
     right: Expression
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Argument(Node):
     """An argument of a call, positional where `name` is None."""
 
@@ -77,7 +97,6 @@ class Argument(Node):
     value: Expression
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Call(Node):
     """`f(a, b=c)`. `branches` is None without trailing braces; `Add { a | b }` has no arguments and two branches."""
 
@@ -86,7 +105,6 @@ class Call(Node):
     branches: tuple[Body, ...] | None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Slice(Node):
     """`start:stop:step` between brackets, every part optional."""
 
@@ -95,7 +113,6 @@ class Slice(Node):
     step: Expression | None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Index(Node):
     """`base[i]`, `x[:, 0]`."""
 
@@ -103,7 +120,6 @@ class Index(Node):
     items: tuple[Expression | Slice, ...]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Attribute(Node):
     """`x.channels`, `ResNet50.params`."""
 
@@ -111,14 +127,12 @@ class Attribute(Node):
     name: Name
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Braces(Node):
     """`{ ... }`, an anonymous layer whose input is `x`; `{ a | b }` gives several tensors."""
 
     branches: tuple[Body, ...]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Repeat(Node):
     """`repeat count { body }`."""
 
@@ -126,7 +140,6 @@ class Repeat(Node):
     body: Body
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class For(Node):
     """`for a, b in iterable { body }`."""
 
@@ -135,7 +148,6 @@ class For(Node):
     body: Body
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class If(Node):
     """`if condition { then } else { otherwise }`; an `else if` is a body with one `If` in it."""
 
@@ -144,7 +156,6 @@ class If(Node):
     otherwise: Body | None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Labelled(Node):
     """`label: layer`."""
 
@@ -152,7 +163,6 @@ class Labelled(Node):
     layer: Expression
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Tap(Node):
     """`step as name`, inside a chain."""
 
@@ -160,7 +170,6 @@ class Tap(Node):
     name: Name
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Chain(Node):
     """`a -> b -> c`, two steps or more."""
 
@@ -191,7 +200,6 @@ Expression: TypeAlias = (
 # Statements ----------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Bind(Node):
     """`a = value`, `a, b = value`."""
 
@@ -199,7 +207,6 @@ class Bind(Node):
     value: Expression
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Shared(Node):
     """`shared f = layer`."""
 
@@ -207,7 +214,6 @@ class Shared(Node):
     layer: Expression
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Param(Node):
     """`param g: float[C, 1, 1] = 1.0`; `buffer` instead of `param` for a tensor that is kept but not trained."""
 
@@ -217,7 +223,6 @@ class Param(Node):
     initial: Expression | None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Default(Node):
     """`default BatchNorm(eps=1e-3)`."""
 
@@ -225,7 +230,6 @@ class Default(Node):
     arguments: tuple[Argument, ...]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Expect(Node):
     """`expect condition, "message"`."""
 
@@ -233,7 +237,6 @@ class Expect(Node):
     message: Expression | None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Evaluate(Node):
     """An expression standing alone. The last one of a body is its result."""
 
@@ -243,7 +246,6 @@ class Evaluate(Node):
 Statement: TypeAlias = Bind | Shared | Param | Default | Expect | Evaluate
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Body(Node):
     statements: tuple[Statement, ...]
 
@@ -251,7 +253,6 @@ class Body(Node):
 # Declarations --------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Axis(Node):
     """One dimension of a tensor type: `3`, `N`, `H = 224`."""
 
@@ -259,7 +260,6 @@ class Axis(Node):
     default: Expression | None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Type(Node):
     """`int`, `layer`, or with axes `float[N, 3, H = 224, W = 224]`. `axes` is None where no brackets stand."""
 
@@ -267,14 +267,12 @@ class Type(Node):
     axes: tuple[Axis, ...] | None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Parameter(Node):
     name: Name
     type: Type | None
     default: Expression | None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Output(Node):
     """A name after the arrow of a network; `training` for one that exists in training only."""
 
@@ -282,7 +280,6 @@ class Output(Node):
     training: bool
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Imported(Node):
     """`Name` or `Name as Other` of an import."""
 
@@ -290,7 +287,6 @@ class Imported(Node):
     alias: Name | None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Import(Node):
     """`from std.resnet import Bottleneck`, `from .blocks import Up`. `level` counts the leading dots."""
 
@@ -299,7 +295,6 @@ class Import(Node):
     names: tuple[Imported, ...]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Block(Node):
     """`doc` is the comment directly above, without its `#`."""
 
@@ -309,7 +304,6 @@ class Block(Node):
     doc: str
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Network(Node):
     name: Name
     parameters: tuple[Parameter, ...]
@@ -319,7 +313,6 @@ class Network(Node):
     doc: str
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Data(Node):
     """`data image: float[N, 784]` in a `train`."""
 
@@ -327,7 +320,6 @@ class Data(Node):
     type: Type
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Update(Node):
     """`minimize expression over networks using Optimizer(...) times k`."""
 
@@ -338,7 +330,6 @@ class Update(Node):
     times: Expression | None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Train(Node):
     name: Name
     parameters: tuple[Parameter, ...]
@@ -349,7 +340,6 @@ class Train(Node):
 Declaration: TypeAlias = Import | Block | Network | Train | Expect | Default | Bind
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class File(Node):
     declarations: tuple[Declaration, ...]
     source: Source

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -248,7 +247,7 @@ class Builder:
         return ast.String(self.span(children), string_parts(self.source, children[0], self.parse_interpolation))
 
     def parenthesised(self, children: Children) -> ast.Expression:
-        return replace(children[1], span=self.span(children))
+        return children[1].replace(span=self.span(children))
 
     def list(self, children: Children) -> ast.List:
         return ast.List(self.span(children), nodes(children))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from functools import cache
 
 from dlspec.diagnostics import Diagnostic
@@ -31,7 +30,7 @@ def too_deep(span: Span) -> Diagnostic:
 def child_fields(kind: type[ast.Node]) -> tuple[str, ...]:
     """The fields of a node in which others may stand."""
     plain = {"span", "name", "doc", "kind", "operator", "targets", "value" if kind is ast.Constant else ""}
-    return tuple(field.name for field in fields(kind) if field.name not in plain)
+    return tuple(name for name in kind.fields if name not in plain)
 
 
 def first_too_deep(file: ast.File) -> Span | None:
