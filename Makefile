@@ -11,7 +11,7 @@ ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench clean
+.PHONY: help demo test lint format fuzz bench clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -37,6 +37,9 @@ format: $(VENV)/.dev-installed ## put code and specs into their canonical form
 	$(BIN)/ruff check --fix bench compiler tests
 	$(BIN)/ruff format bench compiler tests
 	$(BIN)/dlspec fmt specs/*.dlspec
+
+fuzz: $(VENV)/.dev-installed ## mutate specs for a while: the compiler must answer each
+	FUZZ_RUNS=20000 FUZZ_SEED=$$(date +%s) $(BIN)/python -m pytest tests/fuzz
 
 bench: $(VENV)/.dev-installed ## measure compiling and counting beside their floors and peers
 	$(BIN)/python -m bench
