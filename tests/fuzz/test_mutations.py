@@ -19,9 +19,12 @@ from dlspec.source import Source
 RUNS = int(os.environ.get("FUZZ_RUNS", "250"))
 SECONDS = 20  # no small spec may take longer, whatever is wrong with it
 TOKEN = re.compile(r'"[^"\n]*"|\w+|->|//|\*\*|[<>=!]=|\s+|.', re.S)
-SPLICED = ["->", "|", "{", "}", "(", ")", "[", "]", ",", ":", "=", "x", "0", "-1", "2", "H", "none", "true", "1e9", "10000000",
-           "repeat 3", "if x.channels > 2", "for i in [1, 2]", "as y", "Identity", "Conv", "Concat", "sin", "Add {", "shared f =",
-           "param g: float[2] =", "default Conv(bias=false)", "expect", "where", '"{i}"']  # fmt: skip
+SPLICED = [
+    "->", "|", "{", "}", "(", ")", "[", "]", ",", ":", "=", "x", "0", "-1", "2", "H", "none", "true", "1e9", "10000000",
+    "repeat 3", "if x.channels > 2", "for i in [1, 2]", "as y", "Identity", "Conv", "Concat", "sin",
+    "Add {", "shared f =",
+    "param g: float[2] =", "default Conv(bias=false)", "expect", "where", '"{i}"',
+]  # fmt: skip
 
 
 def specs() -> list[tuple[str, str, Path]]:
