@@ -56,7 +56,7 @@ def _verified(graph: Graph, arguments: Namespace) -> Report:
 def _table(report: Report) -> list[str]:
     """A row for each output and set of sizes; differences are to PyTorch in float64, of the largest value."""
     heads = ("Output", "Sizes", "Shape", "ONNX", "PyTorch", "Allowed", "Values", "")
-    rows = [heads]
+    rows: list[tuple[str, ...]] = [heads]
     for row in report.rows:
         sizes = ", ".join(f"{name}={size}" for name, size in row.sizes.items())
         scale = row.scale or 1.0

@@ -1,0 +1,277 @@
+"""The statements of a ``forward``: variables, what stands inside what, and where a line ends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from dlspec.backends.torch import names
+from dlspec.backends.torch.layout import INDENT, WIDTH, flat, layout
+from dlspec.backends.torch.plan import Slot
+from dlspec.backends.torch.python import Binary, Call, IfElse, Name, Py, Sequence, Star, children, rebuild, walk
+from dlspec.backends.torch.registry import Ref
+from dlspec.backends.torch.template import TAction, Template
+
+_GENERIC = ("x", "y", "z")
+_DEPTH = 3
+_INLINE_WIDTH = 76
+
+Shape = Callable[[Slot], "str | None"]
+
+
+@dataclass(eq=False)
+class _Pending:
+    value: Py
+    light: bool
+    slot: Slot
+
+
+@dataclass(eq=False)
+class Forward:
+    """Writes the body of one forward.
+
+    ``resolve`` fills the holes of an expression, ``flags`` are the attributes by which optional steps are asked for, and
+    ``shape`` gives a comment for a result.
+    """
+
+    template: Template
+    resolve: Callable[[Py], Py]
+    flags: dict[tuple[bool, ...], str]
+    shape: Shape
+    depth: int = 2
+    lines: list[str] = field(default_factory=list[str])
+
+    def __post_init__(self) -> None:
+        self._variables: dict[Slot, str] = {}
+        self._pending: dict[Slot, _Pending] = {}
+        self._shape: str | None = None
+        plan = self.template.plans[0]
+        for argument in plan.inputs:
+            self._variables[argument, 0] = argument
+        self._values = {id(a): self.resolve(a.value) for a in self.template.actions}
+        self._uses: dict[Slot, int] = {}
+        for action in self.template.actions:
+            for slot in refs(self._values[id(action)]):
+                self._uses[slot] = self._uses.get(slot, 0) + 1
+        self._outputs = [(self.resolve(value), training) for value, training in self.template.outputs]
+        for value, _ in self._outputs:
+            for slot in refs(value):
+                self._uses[slot] = self._uses.get(slot, 0) + 1
+        self._left = dict(self._uses)
+
+    def write(self) -> list[str]:
+        """The lines of the body."""
+        run = [a for a in self.template.actions if not a.action.training]
+        self._run(run)
+        training = [a for a in self.template.actions if a.action.training]
+        if training or any(only for _, only in self._outputs):
+            self._training(training)
+        self._return([value for value, only in self._outputs if not only])
+        return self.lines
+
+    # Groups
+
+    def _run(self, actions: list[TAction]) -> None:
+        index = 0
+        while index < len(actions):
+            present = actions[index].present
+            if present not in self.flags:
+                self._act(actions[index])
+                index += 1
+                continue
+            end = index
+            while end < len(actions) and actions[end].present == present:
+                end += 1
+            self._optional(actions[index:end], self.flags[present])
+            index = end
+
+    def _optional(self, actions: list[TAction], flag: str) -> None:
+        """Steps that not every instance has: what comes out is what flowed in where they are left out."""
+        self._flush()
+        if len(actions) == 1 and actions[0].outputs == 1 and self._choice(actions[0], flag):
+            return
+        made = {(action.key, position) for action in actions for position in range(action.outputs)}
+        results = [slot for slot in made if slot in self.template.aliases]
+        for slot in results:
+            alias = self.template.aliases[slot]
+            inside = sum(refs(self._values[id(action)]).count(alias) for action in actions)
+            name = self._variables[alias]
+            if self._left.get(alias, 0) > inside or name not in _GENERIC:
+                name = self._free()
+                self._emit(f"{name} = ", Name(self._variables[alias]))
+            self._variables[slot] = name
+        self.lines.append(f"{INDENT * self.depth}if {flag}:")
+        self.depth += 1
+        for action in actions:
+            self._act(action)
+        self._flush()
+        self.depth -= 1
+        self._shape = None
+
+    def _choice(self, item: TAction, flag: str) -> bool:
+        """`a if flag else b`, where what is chosen between has other uses and keeps its name."""
+        slot = (item.key, 0)
+        alias = self.template.aliases.get(slot)
+        raw = self._values[id(item)]
+        if alias is None or (self._variables[alias] in _GENERIC and self._left.get(alias, 0) <= refs(raw).count(alias)):
+            return False
+        value = IfElse(Name(flag), self._use(raw, item.action.light), Name(self._variables[alias]))
+        if self._uses.get(slot, 0) == 1:
+            self._pending[slot] = _Pending(value, True, slot)
+        else:
+            self._assign([slot], value, item.action.hint, raw)
+        return True
+
+    def _training(self, actions: list[TAction]) -> None:
+        self._flush(keep=[slot for value, only in self._outputs if not only for slot in refs(value)])
+        results = [slot for value, _ in self._outputs for slot in refs(value)]
+        self._flush([slot for slot in self._pending if slot in results and self._uses[slot] > 1])
+        self.lines.append(f"{INDENT * self.depth}if self.training:")
+        self.depth += 1
+        saved = dict(self._pending), dict(self._left), dict(self._variables)
+        for action in actions:
+            self._act(action)
+        self._return([value for value, _ in self._outputs])
+        self._pending, self._left, self._variables = saved
+        self.depth -= 1
+
+    def _return(self, outputs: list[Py]) -> None:
+        values = [self._use(value, light=True, last=len(outputs) == 1) for value in outputs]
+        if len(values) == 1:
+            self._emit("return ", values[0])
+        else:
+            self._emit("return ", Sequence(tuple(values), "("), bare=True)
+
+    # Steps
+
+    def _act(self, item: TAction) -> None:
+        action = item.action
+        raw = self._values[id(item)]
+        slots: list[Slot] = [(item.key, position) for position in range(item.outputs)]
+        first = next(iter(refs(raw)), None)
+        if action.augment and isinstance(first, tuple):
+            self._flush([first])
+        value = self._use(raw, action.light)
+        single = item.outputs == 1 and self._uses.get(slots[0], 0) == 1 and slots[0] not in self._variables
+        if single and not (action.augment and first in self._variables):
+            self._pending[slots[0]] = _Pending(value, action.light, slots[0])
+            if action.hint and not action.light:
+                self._flush([slots[0]])
+            return
+        self._assign(slots, value, action.hint, raw, augment=action.augment)
+
+    def _use(self, raw: Py, light: bool, last: bool = False) -> Py:
+        """The expression with variables for what is at hand and what is pending put in, where it reads well."""
+        waiting = [slot for slot in refs(raw) if slot in self._pending]
+        if waiting:
+            trial = self._put(raw, {slot: self._pending[slot].value for slot in waiting})
+            joins = isinstance(raw, Call) and any(isinstance(arg, Sequence) for arg in raw.args)
+            for slot in waiting:
+                pending = self._pending[slot]
+                fits = depth(trial) <= _DEPTH + joins and (joins or len(flat(trial)) <= _INLINE_WIDTH)
+                plain = pending.light and not _heavy(pending.value)
+                short = len(flat(pending.value)) <= _INLINE_WIDTH
+                if not (fits and short and (light or plain)) and not (last and isinstance(raw, Ref)):
+                    self._flush([slot])
+        inlined = {slot: self._pending.pop(slot).value for slot in refs(raw) if slot in self._pending}
+        made = self._put(raw, inlined)
+        for slot in refs(raw):
+            self._left[slot] -= 1
+        return made
+
+    def _put(self, raw: Py, inlined: dict[Slot, Py]) -> Py:
+        if isinstance(raw, Ref):
+            return inlined[raw.value] if raw.value in inlined else Name(self._variables.get(raw.value, "x"))
+        return rebuild(raw, lambda inner: self._put(inner, inlined))
+
+    def _assign(
+        self, slots: list[Slot], value: Py, hint: tuple[str, ...], raw: Py | None, augment: bool = False
+    ) -> None:
+        targets: list[str] = []
+        for position, slot in enumerate(slots):
+            wanted = hint[position] if hint else None
+            targets.append(self._variables.get(slot) or self._name(wanted, raw, targets))
+        for waiting in [s for s, p in self._pending.items() if _mentions(p.value, targets)]:
+            self._flush([waiting])
+        for slot, name in zip(slots, targets, strict=True):
+            self._variables[slot] = name
+        shape = self.shape(slots[0]) if len(slots) == 1 else None
+        comment = f"  # {shape}" if shape and shape != self._shape else ""
+        self._shape = shape or self._shape
+        added = _added(value, targets[0]) if augment else None
+        if added is not None:
+            self._emit(f"{targets[0]} += ", added, comment)
+        else:
+            self._emit(f"{', '.join(targets)} = ", value, comment)
+
+    def _flush(self, slots: list[Slot] | None = None, keep: list[Slot] | None = None) -> None:
+        """Gives pending results variables."""
+        for slot in list(self._pending) if slots is None else slots:
+            if slot in self._pending and slot not in (keep or ()):
+                pending = self._pending.pop(slot)
+                action = next(a for a in self.template.actions if a.key == slot[0])
+                self._assign([slot], pending.value, action.action.hint, self._values[id(action)])
+
+    # Variables
+
+    def _live(self) -> set[str]:
+        live = {name for slot, name in self._variables.items() if self._left.get(slot, 0) > 0}
+        for pending in self._pending.values():
+            live |= {node.text for node in walk(pending.value) if isinstance(node, Name)}
+        return live
+
+    def _name(self, hint: str | None, raw: Py | None, taken: list[str]) -> str:
+        live = self._live() | set(taken)
+        if hint is not None and hint != "x":
+            return names.unique(hint, live)
+        for slot in refs(raw) if raw is not None else ():
+            name = self._variables.get(slot)
+            if name in _GENERIC and name not in live:
+                return name
+        return self._free(live)
+
+    def _free(self, live: set[str] | None = None) -> str:
+        live = self._live() if live is None else live
+        return next((name for name in _GENERIC if name not in live), None) or names.unique("y", live)
+
+    def _emit(self, prefix: str, value: Py, comment: str = "", bare: bool = False) -> None:
+        if bare and isinstance(value, Sequence):
+            line = f"{INDENT * self.depth}{prefix}{', '.join(flat(item) for item in value.items)}"
+            if len(line) <= WIDTH:
+                self.lines.append(line)
+                return
+        made = layout(value, self.depth, prefix)
+        if comment and len(made) == 1 and len(made[0]) + len(comment) <= WIDTH:
+            made[0] += comment
+        self.lines += made
+
+
+def refs(value: Py) -> list[Slot]:
+    """The tensors an expression uses, in order, each as often as it is used."""
+    return [node.value for node in walk(value) if isinstance(node, Ref)]
+
+
+def depth(value: Py) -> int:
+    """How many calls stand inside each other."""
+    inner = max((depth(child) for child in children(value)), default=0)
+    return inner + isinstance(value, Call)
+
+
+def _heavy(value: Py) -> bool:
+    return depth(value) > 2 or any(isinstance(node, Star) for node in walk(value))
+
+
+def _mentions(value: Py, targets: list[str]) -> bool:
+    return any(isinstance(node, Name) and node.text in targets for node in walk(value))
+
+
+def _added(value: Py, target: str) -> Py | None:
+    """What is added to a variable, where the expression does nothing else."""
+    if (
+        isinstance(value, Binary)
+        and value.operator == "+"
+        and isinstance(value.left, Name)
+        and value.left.text == target
+    ):
+        return value.right
+    return None

@@ -1,0 +1,118 @@
+"""Which modules have classes, and which of them may share one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, TypeAlias
+
+from dlspec.backends.torch.plan import Plan
+from dlspec.backends.torch.tree import Module, Tree, chain_kind
+from dlspec.ir.graph import Graph, Node, Scope
+
+GroupKey: TypeAlias = tuple[Any, ...]
+
+
+def prepared_tree(graph: Graph, inline: set[str]) -> Tree:
+    """The modules of a graph, with what is a plain sequence and what is written out where it is used.
+
+    ``inline`` are paths of modules that must be written out.
+    """
+    tree = Tree(graph)
+    _inline_shared(tree)
+    for module in tree.modules.values():
+        module.inline = module.inline or module.path in inline or _differs(tree, module)
+    for module in reversed(tree.modules.values()):
+        if not module.inline:
+            module.chain = chain_kind(tree, module)
+            if not module.chain and module.scope.kind == "level" and module.members and module.numbered:
+                module.inline = True
+    return tree
+
+
+def opens_class(module: Module) -> bool:
+    """Whether the module has a class of its own: not what is written out where it is used, nor a plain sequence."""
+    return not module.inline and not (module.scope.kind == "level" and module.chain != "")
+
+
+def class_children(module: Module) -> Iterator[Module]:
+    """The modules inside that have classes of their own."""
+    for member in module.members.values():
+        if isinstance(member, Module):
+            if opens_class(member):
+                yield member
+            else:
+                yield from class_children(member)
+
+
+def group_of(module: Module) -> GroupKey:
+    """Modules of one group are of one declaration, or of one labelled place in the text."""
+    place = module.declaration.definition or module.declaration.span
+    declaration = (place.source.name, place.start, place.end, module.declaration.declaration)
+    if module.scope.kind in ("block", "network"):
+        return declaration
+    span = module.scope.span
+    return (*declaration, span.source.name, span.start, span.end)
+
+
+def _inline_shared(tree: Tree) -> None:
+    """Writes out modules that use a layer which belongs to one around them."""
+    for scope, module in tree.of_scope.items():
+        user = (
+            tree.of_scope[next(s for s in scope.ancestors() if s is not scope and s in tree.of_scope)]
+            if scope.parent
+            else None
+        )
+        _reach(user, module.parent)
+    for node, (owner, _) in tree.labels.items():
+        if tree.is_member(node) and (node.weights or owner.members):
+            _reach(tree.of_scope[next(s for s in node.scope.ancestors() if s in tree.of_scope)], owner)
+
+
+def _reach(user: Module | None, owner: Module | None) -> None:
+    while user is not None and owner is not None and user is not owner:
+        user.inline = True
+        user = user.parent
+
+
+def _differs(tree: Tree, module: Module) -> bool:
+    """Whether the uses of a shared module are not the same steps, or part of it runs in training only."""
+    kinds = {node.training for node in _scope_nodes(module.scope)}
+    if len(kinds) > 1 and module.parent is not None:
+        return True
+    first, *others = module.uses
+    ops = [node.op for node in _scope_nodes(first)]
+    return any(
+        [node.op for node in _scope_nodes(other)] != ops or len(tree.inputs(other)) != len(tree.inputs(first))
+        for other in others
+    )
+
+
+def _scope_nodes(scope: Scope) -> Iterator[Node]:
+    for child in scope.children:
+        if isinstance(child, Node):
+            yield child
+        else:
+            yield from _scope_nodes(child)
+
+
+def consistent(clusters: list[list[Plan]]) -> list[list[Plan]]:
+    """Takes clusters of one declaration apart until what they make of themselves is of one cluster too."""
+    while True:
+        cluster_of = {plan.module: position for position, cluster in enumerate(clusters) for plan in cluster}
+        parts: list[list[Plan]] = []
+        for cluster in clusters:
+            agreed: list[tuple[dict[str, int], list[Plan]]] = []
+            for plan in cluster:
+                inside = {c.label: cluster_of[c] for c in class_children(plan.module) if c in cluster_of}
+                for made, fitting in agreed:
+                    if all(made.get(label, number) == number for label, number in inside.items()):
+                        made.update(inside)
+                        fitting.append(plan)
+                        break
+                else:
+                    agreed.append((inside, [plan]))
+            parts += [fitting for _, fitting in agreed]
+        if len(parts) == len(clusters):
+            # Innermost first: a class is made before those that make it.
+            return sorted(clusters, key=lambda cluster: -max(plan.module.path.count(".") for plan in cluster))
+        clusters = parts

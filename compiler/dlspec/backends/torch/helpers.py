@@ -1,0 +1,28 @@
+"""Functions that stand at the head of a generated module which needs them."""
+
+HELPERS: dict[str, str] = {
+    "stochastic_depth": '''
+def stochastic_depth(x: Tensor, p: float, mode: str = "row", training: bool = True) -> Tensor:
+    """Zero whole samples ("row") or the whole batch with probability p while training."""
+    if not training or p == 0:
+        return x
+    if p == 1:
+        return x * 0
+    size = [x.shape[0] if mode == "row" else 1] + [1] * (x.dim() - 1)
+    return x * torch.empty(size, dtype=x.dtype, device=x.device).bernoulli_(1 - p).div_(1 - p)
+''',
+    "pad_to": '''
+def pad_to(x: Tensor, size: tuple[int, ...], value: float = 0.0) -> Tensor:
+    """Pad the spatial axes to a size, the smaller half in front."""
+    missing = [want - have for want, have in zip(size, x.shape[2:], strict=True)]
+    pads = [side for count in reversed(missing) for side in (count // 2, count - count // 2)]
+    return F.pad(x, pads, value=value)
+''',
+    "center_crop": '''
+def center_crop(x: Tensor, size: tuple[int, ...]) -> Tensor:
+    """Cut the spatial axes to a size, from the middle."""
+    for axis, want in enumerate(size, 2):
+        x = x.narrow(axis, (x.shape[axis] - want) // 2, want)
+    return x
+''',
+}

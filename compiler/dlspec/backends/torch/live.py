@@ -1,0 +1,93 @@
+"""The live PyTorch module of a graph: the generated source, executed."""
+
+from __future__ import annotations
+
+import linecache
+import sys
+from collections.abc import Mapping
+from hashlib import blake2b
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from dlspec.backends.runtime import RunError
+from dlspec.backends.torch.write import source
+from dlspec.backends.weights import check_weights, draw
+from dlspec.diagnostics import DlspecError, Severity
+from dlspec.ir.graph import Graph
+from dlspec.ir.types import DType
+
+if TYPE_CHECKING:
+    import numpy as np
+    from torch import nn
+
+    Array = np.ndarray[Any, np.dtype[Any]]
+
+
+def to_module(
+    graph: Graph,
+    weights: Mapping[str, Array] | None = None,
+    seed: int = 0,
+    *,
+    dtype: DType | None = None,
+    channels_last: bool = False,
+) -> nn.Module:
+    """The network as a module in training mode, as ``torch.nn`` makes them.
+
+    Weights are those given, by state-dict key, or the values `backends.weights` draws from ``seed``: the same that the
+    ONNX lowering gets. ``dtype`` and ``channels_last`` are as for `source`. Raises `RunError` where torch is not
+    installed, `DlspecError` where the network cannot be expressed in PyTorch and where weights do not fit.
+    """
+    torch = require_torch()
+    module = load_source(source(graph, dtype=dtype, channels_last=channels_last), graph.name)
+    with torch.device("meta"):  # the values that torch would draw are not looked at
+        made: nn.Module = getattr(module, module.__all__[0])()
+    kinds = {name: tensor.dtype for name, tensor in made.state_dict().items()}
+    load_weights(made, graph, weights, seed)
+    if dtype is not None or channels_last:
+        ranks = {value.type.rank for value in graph.inputs}
+        layout = torch.channels_last_3d if 5 in ranks and 4 not in ranks else torch.channels_last
+        kind = next((kind for kind in kinds.values() if kind.is_floating_point), None)
+        torch_module: Any = made  # its own types know no call with a dtype or memory format alone
+        torch_module.to(dtype=kind)
+        if channels_last:
+            torch_module.to(memory_format=layout)
+    return made
+
+
+def load_source(text: str, name: str = "network") -> ModuleType:
+    """A Python module made of generated source. Tracebacks show its lines."""
+    require_torch()
+    mark = blake2b(text.encode(), digest_size=4).hexdigest()
+    filename = f"<dlspec {name} {mark}>"
+    linecache.cache[filename] = (len(text), None, text.splitlines(keepends=True), filename)
+    module = ModuleType(f"dlspec_generated_{name}_{mark}")
+    module.__file__ = filename
+    sys.modules[module.__name__] = module  # pickling and torch.compile look classes up by their module
+    exec(compile(text, filename, "exec"), module.__dict__)
+    return module
+
+
+def load_weights(module: nn.Module, graph: Graph, weights: Mapping[str, Array] | None, seed: int) -> None:
+    """Puts the weights of a graph into its module. Raises `DlspecError` for those that do not fit."""
+    import numpy as np
+
+    torch = require_torch()
+    if weights is not None:
+        wrong = [found for found in check_weights(graph, weights) if found.severity is Severity.ERROR]
+        if wrong:
+            raise DlspecError(wrong)
+    state: dict[str, Any] = {}
+    for path, parameter in graph.parameters.items():
+        array = draw(parameter, seed) if weights is None else np.array(weights[path])
+        state[path] = torch.from_numpy(np.require(array, requirements=["C", "W"]))
+    module.load_state_dict(state, strict=True, assign=True)
+
+
+def require_torch() -> Any:
+    """The package torch. Raises `RunError` where it is not installed."""
+    try:
+        return import_module("torch")
+    except ImportError:
+        hint = "pip install dlspec[torch]; writing source needs none: dlspec compile FILE -o net.py"
+        raise RunError("running a network in PyTorch needs torch", hint) from None

@@ -1,0 +1,365 @@
+"""Operators as expressions: activations, arithmetic, reductions and what has no weights."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dlspec.backends.torch.lower_modules import INPLACE, whole
+from dlspec.backends.torch.python import (
+    Attribute,
+    Binary,
+    Call,
+    Const,
+    Keyword,
+    Name,
+    Py,
+    Sequence,
+    Unary,
+    call,
+    method,
+)
+from dlspec.backends.torch.registry import Lower, Ref, lowers
+from dlspec.ir.op import Op
+from dlspec.ir.types import DType
+from dlspec.ops import activation, combine, constant, dropout, elementwise, matrix, random, reduce, softmax
+
+# Names -----------------------------------------------------------------------------------------------------------------
+
+_ACTIVATIONS: dict[type[Op], str] = {
+    activation.Sigmoid: "torch.sigmoid",
+    activation.Tanh: "torch.tanh",
+    activation.ReLU: "F.relu",
+    activation.LeakyReLU: "F.leaky_relu",
+    activation.Softplus: "F.softplus",
+    activation.ELU: "F.elu",
+    activation.CELU: "F.celu",
+    activation.SELU: "F.selu",
+    activation.GELU: "F.gelu",
+    activation.ReLU6: "F.relu6",
+    activation.LogSigmoid: "F.logsigmoid",
+    activation.SiLU: "F.silu",
+    activation.Hardswish: "F.hardswish",
+    activation.Hardsigmoid: "F.hardsigmoid",
+    activation.Mish: "F.mish",
+    activation.Hardtanh: "F.hardtanh",
+    activation.Softsign: "F.softsign",
+    activation.Tanhshrink: "F.tanhshrink",
+    activation.Softshrink: "F.softshrink",
+    activation.Hardshrink: "F.hardshrink",
+    activation.Threshold: "F.threshold",
+}
+
+
+@lowers(*_ACTIVATIONS)
+def activate(e: Lower, op: Op, xs: list[Py]) -> Py:
+    required = tuple(Const(getattr(op, field.name)) for field in op.fields if field.required)
+    optional = tuple(
+        Keyword(field.name, Const(getattr(op, field.name)), field.converted_default)
+        for field in op.fields
+        if not field.required
+    )
+    in_place = (Keyword("inplace", Const(e.inplace), False),) if type(op) in INPLACE else ()
+    return Call(Name(_ACTIVATIONS[type(op)]), (*xs, *required), optional + in_place)
+
+
+_SOFTMAXES: dict[type[Op], str] = {
+    softmax.Softmax: "softmax",
+    softmax.LogSoftmax: "log_softmax",
+    softmax.Softmin: "softmin",
+}
+
+
+@lowers(*_SOFTMAXES)
+def soften(e: Lower, op: softmax.Normalised, xs: list[Py]) -> Py:
+    axis = op.axis(e.node.inputs[0].type.rank) if op.dim is None else op.dim
+    return call(f"F.{_SOFTMAXES[type(op)]}", xs[0], dim=Const(axis))
+
+
+@lowers(softmax.GLU)
+def glu(e: Lower, op: softmax.GLU, xs: list[Py]) -> Py:
+    return call("F.glu", xs[0], dim=(Const(op.dim), -1))
+
+
+_TRAINING = Name("self.training")
+
+
+@lowers(dropout.Identity)
+def identity(e: Lower, op: Op, xs: list[Py]) -> Py:
+    return xs[0]
+
+
+@lowers(dropout.Dropout)
+def drop(e: Lower, op: dropout.Dropout, xs: list[Py]) -> Py:
+    return call("F.dropout", xs[0], Const(op.p), training=_TRAINING)
+
+
+@lowers(dropout.AlphaDropout)
+def drop_alpha(e: Lower, op: dropout.AlphaDropout, xs: list[Py]) -> Py:
+    return call("F.alpha_dropout", xs[0], Const(op.p), training=_TRAINING)
+
+
+@lowers(dropout.ChannelDropout)
+def drop_channels(e: Lower, op: dropout.ChannelDropout, xs: list[Py]) -> Py:
+    return call(f"F.dropout{e.axes}d", xs[0], Const(op.p), training=_TRAINING)
+
+
+@lowers(dropout.StochasticDepth, dropout.DropPath)
+def drop_path(e: Lower, op: dropout.StochasticDepth, xs: list[Py]) -> Py:
+    return call(e.helper("stochastic_depth"), xs[0], Const(op.p), mode=(Const(op.mode), "row"), training=_TRAINING)
+
+
+# Functions of one tensor -----------------------------------------------------------------------------------------------
+
+_ONE: dict[type[Op], str] = {
+    getattr(elementwise, cls): f"torch.{cls.lower()}"
+    for cls in ("Exp", "Expm1", "Log", "Log1p", "Log2", "Sqrt", "Rsqrt", "Reciprocal", "Sin", "Cos", "Tan", "Asin", "Acos",
+                "Atan", "Sinh", "Cosh", "Erf", "Floor", "Ceil", "Round", "Abs", "Sign", "Square", "IsNaN", "IsInf")
+}  # fmt: skip
+
+
+@lowers(*_ONE)
+def function(e: Lower, op: Op, xs: list[Py]) -> Py:
+    return call(_ONE[type(op)], xs[0])
+
+
+@lowers(elementwise.Neg, numbers=True)
+def negate(e: Lower, op: Op, xs: list[Py]) -> Py:
+    return Unary("-", xs[0])
+
+
+@lowers(elementwise.Not)
+def invert(e: Lower, op: Op, xs: list[Py]) -> Py:
+    return Unary("~", xs[0])
+
+
+@lowers(elementwise.Clamp)
+def clamp(e: Lower, op: elementwise.Clamp, xs: list[Py]) -> Py:
+    integer = e.node.inputs[0].type.dtype.is_integer
+    low, high = (int(b) if b is not None and integer else b for b in (op.min, op.max))
+    return method(xs[0], "clamp", min=(Const(low), None), max=(Const(high), None))
+
+
+@lowers(elementwise.Cast)
+def cast(e: Lower, op: elementwise.Cast, xs: list[Py]) -> Py:
+    if op.dtype is e.node.inputs[0].type.dtype:
+        return xs[0]
+    like = e.like
+    if like is not None and op.dtype is like.type.dtype and like is not e.node.inputs[0]:
+        return method(xs[0], "to", Attribute(Ref(like), "dtype"))
+    return method(xs[0], "to", Name(f"torch.{op.dtype.label}"))
+
+
+@lowers(elementwise.Atan2)
+def atan2(e: Lower, op: Op, xs: list[Py]) -> Py:
+    return call("torch.atan2", *xs)
+
+
+# Functions of several --------------------------------------------------------------------------------------------------
+
+_BINARY: dict[type[Op], str] = {
+    combine.Add: "+",
+    combine.Mul: "*",
+    combine.Sub: "-",
+    combine.Div: "/",
+    combine.FloorDiv: "//",
+    combine.Mod: "%",
+    combine.Pow: "**",
+    combine.Equal: "==",
+    combine.NotEqual: "!=",
+    combine.Less: "<",
+    combine.LessEqual: "<=",
+    combine.Greater: ">",
+    combine.GreaterEqual: ">=",
+}
+
+
+@lowers(*_BINARY, numbers=True)
+def binary(e: Lower, op: Op, xs: list[Py]) -> Py:
+    result = xs[0]
+    for x in xs[1:]:
+        result = Binary(_BINARY[type(op)], result, x)
+    return result
+
+
+_LOGIC: dict[type[Op], str] = {combine.And: "&", combine.Or: "|", combine.Xor: "^"}
+
+
+@lowers(*_LOGIC)
+def logic(e: Lower, op: Op, xs: list[Py]) -> Py:
+    return Binary(_LOGIC[type(op)], *xs)
+
+
+@lowers(combine.Max, combine.Min)
+def extreme(e: Lower, op: Op, xs: list[Py]) -> Py:
+    name = "torch.maximum" if isinstance(op, combine.Max) else "torch.minimum"
+    result = xs[0]
+    for x in xs[1:]:
+        result = call(name, result, x)
+    return result
+
+
+@lowers(combine.Where, numbers=True)
+def where(e: Lower, op: Op, xs: list[Py]) -> Py:
+    condition, *sides = xs
+    if all(isinstance(side, Const) for side in sides):
+        sides[0] = call("torch.tensor", sides[0], **e.made(e.node.inputs[1].type.dtype))
+    return call("torch.where", condition, *sides)
+
+
+@lowers(combine.Lerp)
+def lerp(e: Lower, op: Op, xs: list[Py]) -> Py:
+    return call("torch.lerp", *xs)
+
+
+@lowers(combine.Concat)
+def concat(e: Lower, op: combine.Concat, xs: list[Py]) -> Py:
+    return call("torch.cat", Sequence(tuple(xs)), dim=(Const(op.dim), 0))
+
+
+@lowers(combine.Stack)
+def stack(e: Lower, op: combine.Stack, xs: list[Py]) -> Py:
+    return call("torch.stack", Sequence(tuple(xs)), dim=(Const(op.dim), 0))
+
+
+@lowers(matrix.MatMul)
+def matmul(e: Lower, op: Op, xs: list[Py]) -> Py:
+    return Binary("@", *xs)
+
+
+@lowers(matrix.Einsum)
+def einsum(e: Lower, op: matrix.Einsum, xs: list[Py]) -> Py:
+    return call("torch.einsum", Const(op.equation), *xs)
+
+
+# Reductions ------------------------------------------------------------------------------------------------------------
+
+_REDUCTIONS: dict[type[Op], str] = {
+    reduce.Mean: "mean",
+    reduce.Sum: "sum",
+    reduce.AMax: "amax",
+    reduce.AMin: "amin",
+    reduce.All: "all",
+    reduce.Any: "any",
+    reduce.ArgMax: "argmax",
+    reduce.ArgMin: "argmin",
+}
+
+
+def _over(dim: Any) -> dict[str, Any]:
+    return {} if dim is None else {"dim": Const(dim)}
+
+
+@lowers(*_REDUCTIONS)
+def reduction(e: Lower, op: Any, xs: list[Py]) -> Py:
+    keep = {"keepdim": (Const(op.keepdim), False)}
+    if op.dim is None and op.keepdim:
+        rank = e.node.inputs[0].type.rank
+        if isinstance(op, reduce.ArgMax | reduce.ArgMin):
+            return method(method(xs[0], _REDUCTIONS[type(op)]), "reshape", Const((1,) * rank))
+        return method(xs[0], _REDUCTIONS[type(op)], dim=Const(tuple(range(rank))), **keep)
+    return method(xs[0], _REDUCTIONS[type(op)], **_over(op.dim), **keep)
+
+
+@lowers(reduce.LogSumExp)
+def logsumexp(e: Lower, op: reduce.LogSumExp, xs: list[Py]) -> Py:
+    axes = tuple(range(e.node.inputs[0].type.rank)) if op.dim is None else op.dim
+    return method(xs[0], "logsumexp", dim=Const(axes), keepdim=(Const(op.keepdim), False))
+
+
+@lowers(reduce.Prod)
+def prod(e: Lower, op: reduce.Prod, xs: list[Py]) -> Py:
+    """One axis at a time, from the last: ``torch.prod`` takes no more."""
+    rank = e.node.inputs[0].type.rank
+    axes = reduce.reduced_axes(op.dim, e.node.inputs[0].type, "Prod")
+    if op.dim is None and not op.keepdim:
+        return method(xs[0], "prod")
+    result = xs[0]
+    for axis in reversed(axes):
+        result = method(result, "prod", dim=Const(axis), keepdim=(Const(op.keepdim), False))
+    return result if axes or not rank else method(result, "clone")
+
+
+@lowers(reduce.Var, reduce.Std)
+def spread(e: Lower, op: reduce.Spread, xs: list[Py]) -> Py:
+    name = "var" if isinstance(op, reduce.Var) else "std"
+    keywords = {"correction": (Const(op.correction), 1), "keepdim": (Const(op.keepdim), False)}
+    return method(xs[0], name, dim=(Const(op.dim), None), **keywords)
+
+
+@lowers(reduce.Norm)
+def norm(e: Lower, op: reduce.Norm, xs: list[Py]) -> Py:
+    keywords = {"dim": (Const(op.dim), None), "keepdim": (Const(op.keepdim), False)}
+    return call("torch.linalg.vector_norm", xs[0], ord=(Const(whole(op.p)), 2), **keywords)
+
+
+@lowers(reduce.CumSum)
+def cumsum(e: Lower, op: reduce.CumSum, xs: list[Py]) -> Py:
+    return method(xs[0], "cumsum", dim=Const(op.dim))
+
+
+# Tensors that are made -------------------------------------------------------------------------------------------------
+
+
+@lowers(combine.Const, constant.Size)
+def number(e: Lower, op: Any, xs: list[Py]) -> Py:
+    return call(
+        "torch.tensor", Const(op.value) if isinstance(op, combine.Const) else e.size(op.value), **e.made(op.dtype)
+    )
+
+
+@lowers(constant.Param)
+def weight(e: Lower, op: constant.Param, xs: list[Py]) -> Py:
+    assert e.member is not None
+    return e.member
+
+
+def _shape(e: Lower, shape: tuple[Any, ...]) -> Py:
+    return Sequence(e.sizes(shape), "(")
+
+
+@lowers(random.Normal)
+def normal(e: Lower, op: random.Normal, xs: list[Py]) -> Py:
+    drawn: Py = call("torch.randn", _shape(e, op.shape), **e.made(op.dtype))
+    if op.std != 1:
+        drawn = Binary("*", Const(op.std), drawn)
+    return Binary("+", Const(op.mean), drawn) if op.mean else drawn
+
+
+@lowers(random.Uniform)
+def uniform(e: Lower, op: random.Uniform, xs: list[Py]) -> Py:
+    drawn: Py = call("torch.rand", _shape(e, op.shape), **e.made(op.dtype))
+    if op.high - op.low != 1:
+        drawn = Binary("*", Const(op.high - op.low), drawn)
+    return Binary("+", Const(op.low), drawn) if op.low else drawn
+
+
+@lowers(random.Bernoulli)
+def bernoulli(e: Lower, op: Op, xs: list[Py]) -> Py:
+    return call("torch.bernoulli", xs[0])
+
+
+@lowers(random.Full)
+def full(e: Lower, op: random.Full, xs: list[Py]) -> Py:
+    value: Any = bool(op.value) if op.dtype is DType.BOOL else int(op.value) if op.dtype.is_integer else op.value
+    return call("torch.full", _shape(e, op.shape), Const(value), **e.made(op.dtype))
+
+
+@lowers(random.Zeros, random.Ones)
+def filled(e: Lower, op: random.Zeros | random.Ones, xs: list[Py]) -> Py:
+    return call(f"torch.{type(op).__name__.lower()}", _shape(e, op.shape), **e.made(op.dtype))
+
+
+@lowers(random.Arange)
+def arange(e: Lower, op: random.Arange, xs: list[Py]) -> Py:
+    return call("torch.arange", e.size(op.end), **e.made(op.dtype))
+
+
+@lowers(random.Linspace)
+def linspace(e: Lower, op: random.Linspace, xs: list[Py]) -> Py:
+    return call("torch.linspace", Const(op.start), Const(op.end), e.size(op.steps), **e.made(op.dtype))
+
+
+@lowers(random.Eye)
+def eye(e: Lower, op: random.Eye, xs: list[Py]) -> Py:
+    columns = () if op.m is None else (e.size(op.m),)
+    return call("torch.eye", e.size(op.n), *columns, **e.made(op.dtype))

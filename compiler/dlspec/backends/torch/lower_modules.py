@@ -1,0 +1,220 @@
+"""Operators as ``nn.Module``s: constructors of layers, for members and for `nn.Sequential`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dlspec.backends.torch.python import Call, Const, Keyword, Name, Py, call
+from dlspec.backends.torch.registry import MODULES, ModuleOf, makes
+from dlspec.ir.graph import Node
+from dlspec.ir.op import Op
+from dlspec.ir.types import DType
+from dlspec.ops import activation, conv, dropout, embedding, linear, norm, pad, pooling, resize, shape, softmax
+
+# Fields that are not arguments of the module: they say how weights begin.
+_INITS = ("weight_init", "bias_init")
+# Modules that can work in place.
+INPLACE = (activation.ReLU, activation.ReLU6, activation.SiLU, activation.LeakyReLU, activation.ELU, activation.CELU,
+           activation.SELU, activation.Hardswish, activation.Hardsigmoid, activation.Mish, activation.Hardtanh)  # fmt: skip
+
+
+def module_of(node: Node) -> ModuleOf | None:
+    """The module lowering of a node's operator."""
+    own = MODULES.get(type(node.op))
+    if own is not None:
+        return own
+    return _one_to_one if type(node.op).torch else None
+
+
+def dtype_of(node: Node) -> dict[str, Py]:
+    """The keyword that says that weights are not float32."""
+    dtypes = {weight.dtype for weight in node.weights if weight.dtype.is_float}
+    return {} if dtypes <= {DType.FLOAT32} else {"dtype": Name(f"torch.{dtypes.pop().label}")}
+
+
+def class_name(op: Op, node: Node) -> str:
+    assert op.torch
+    return "nn." + op.torch.format(n=max(node.inputs[0].type.rank - 2, 1))
+
+
+def constant(value: Any) -> Const:
+    """A field's value; whole floats as the ints people write."""
+    return Const(value)
+
+
+def rest(op: Op, node: Node, *skip: str) -> tuple[Keyword, ...]:
+    """The other fields as keywords, left out where they are at their defaults."""
+    made = tuple(
+        Keyword(field.name, constant(getattr(op, field.name)), field.converted_default)
+        for field in op.fields
+        if field.name not in (*skip, *_INITS)
+    )
+    return made + tuple(Keyword(key, value) for key, value in dtype_of(node).items())
+
+
+def _one_to_one(op: Op, node: Node) -> Py:
+    required = [field.name for field in op.fields if field.required]
+    args = tuple(constant(getattr(op, field)) for field in required)
+    return Call(Name(class_name(op, node)), args, rest(op, node, *required))
+
+
+def _channels(node: Node) -> Const | None:
+    """The channel axis, or a vector's only one; None where it is symbolic."""
+    x = node.inputs[0].type
+    channels = x.shape[1] if x.rank > 1 else x.shape[0]
+    return Const(channels) if isinstance(channels, int) else None
+
+
+def pads_of(op: Any, node: Node) -> tuple[tuple[int, int], ...] | None:
+    """The padding of a convolution that ``torch.nn`` has no argument for: different before and after."""
+    if isinstance(op.padding, str | int):
+        return None
+    pads = op.window(node.inputs[0].type.rank - 2).pads
+    return pads if any(before != after for before, after in pads) else None
+
+
+@makes(conv.Conv)
+def _conv(op: conv.Conv, node: Node) -> Py | None:
+    channels = _channels(node)
+    if channels is None:
+        return None
+    padding: Any = op.padding
+    if isinstance(padding, tuple):
+        pads = op.window(node.inputs[0].type.rank - 2).pads
+        padding = 0 if pads_of(op, node) else tuple(before for before, _ in pads)
+    if padding == "valid":
+        padding = 0
+    keywords = tuple(
+        Keyword(k.name, Const(padding), 0) if k.name == "padding" else k
+        for k in rest(op, node, "out_channels", "kernel_size")
+    )
+    return Call(Name(class_name(op, node)), (channels, Const(op.out_channels), Const(op.kernel_size)), keywords)
+
+
+@makes(conv.ConvTranspose)
+def _conv_transpose(op: conv.ConvTranspose, node: Node) -> Py | None:
+    channels = _channels(node)
+    if channels is None:
+        return None
+    args = (channels, Const(op.out_channels), Const(op.kernel_size))
+    return Call(Name(class_name(op, node)), args, rest(op, node, "out_channels", "kernel_size"))
+
+
+@makes(linear.Linear)
+def _linear(op: linear.Linear, node: Node) -> Py:
+    args = (Const(node.inputs[0].type.shape[-1]), Const(op.out_features))
+    return Call(Name("nn.Linear"), args, rest(op, node, "out_features"))
+
+
+@makes(linear.Bilinear)
+def _bilinear(op: linear.Bilinear, node: Node) -> Py:
+    args = (*(Const(x.type.shape[-1]) for x in node.inputs), Const(op.out_features))
+    return Call(Name("nn.Bilinear"), args, rest(op, node, "out_features"))
+
+
+@makes(norm.BatchNorm, norm.InstanceNorm)
+def _channel_norm(op: Op, node: Node) -> Py | None:
+    channels = _channels(node)
+    return None if channels is None else Call(Name(class_name(op, node)), (channels,), rest(op, node))
+
+
+@makes(norm.GroupNorm)
+def _group_norm(op: norm.GroupNorm, node: Node) -> Py | None:
+    channels = _channels(node)
+    if channels is None:
+        return None
+    return Call(Name("nn.GroupNorm"), (Const(op.num_groups), channels), rest(op, node, "num_groups"))
+
+
+@makes(norm.LayerNorm, norm.RMSNorm)
+def _trailing_norm(op: norm.LayerNorm | norm.RMSNorm, node: Node) -> Py | None:
+    shape_: Any = op.normalized_shape or node.inputs[0].type.shape[-1]
+    if not isinstance(shape_, int | tuple):
+        return None
+    return Call(Name(class_name(op, node)), (Const(shape_),), rest(op, node, "normalized_shape"))
+
+
+@makes(activation.PReLU)
+def _prelu(op: activation.PReLU, node: Node) -> Py:
+    return Call(Name("nn.PReLU"), (), rest(op, node))
+
+
+@makes(embedding.Embedding)
+def _embedding(op: embedding.Embedding, node: Node) -> Py:
+    args = (Const(op.num_embeddings), Const(op.embedding_dim))
+    return Call(Name("nn.Embedding"), args, rest(op, node, "num_embeddings", "embedding_dim"))
+
+
+@makes(softmax.Softmax, softmax.LogSoftmax, softmax.Softmin)
+def _softmax(op: softmax.Normalised, node: Node) -> Py:
+    axis = op.axis(node.inputs[0].type.rank) if op.dim is None else op.dim
+    return call(class_name(op, node), dim=Const(axis))
+
+
+@makes(pooling.AdaptiveAvgPool, pooling.AdaptiveMaxPool)
+def _adaptive(op: pooling.AdaptiveAvgPool | pooling.AdaptiveMaxPool, node: Node) -> Py | None:
+    sizes = op.output_size if isinstance(op.output_size, tuple) else (op.output_size,)
+    if not all(isinstance(size, int) for size in sizes):
+        return None
+    return call(class_name(op, node), Const(op.output_size))
+
+
+@makes(pooling.GlobalAvgPool, pooling.GlobalMaxPool)
+def _global(op: Op, node: Node) -> Py:
+    kind = "Avg" if isinstance(op, pooling.GlobalAvgPool) else "Max"
+    return call(f"nn.Adaptive{kind}Pool{node.inputs[0].type.rank - 2}d", Const(1))
+
+
+@makes(resize.Upsample)
+def _upsample(op: resize.Upsample, node: Node) -> Py | None:
+    sizes = op.size if isinstance(op.size, tuple) else (op.size,)
+    if not all(isinstance(size, int | None) for size in sizes):
+        return None
+    return call("nn.Upsample", **resampling(op, node, Const(op.size)))
+
+
+def resampling(op: resize.Upsample | resize.Resize, node: Node, size: Py) -> dict[str, Any]:
+    """The keywords of ``nn.Upsample`` and ``F.interpolate``."""
+    mode: str = op.mode
+    if mode == "linear":
+        mode = {3: "linear", 4: "bilinear", 5: "trilinear"}[node.inputs[0].type.rank]
+    aligned = {} if mode.startswith("nearest") else {"align_corners": (Const(op.align_corners), False)}
+    factor = op.scale_factor if isinstance(op, resize.Upsample) else None
+    scale = tuple(map(whole, factor)) if isinstance(factor, tuple) else whole(factor)
+    return {"size": (size, None), "scale_factor": (Const(scale), None), "mode": (Const(mode), "nearest"), **aligned}
+
+
+def whole(number: float | None) -> float | int | None:
+    """2 for 2.0: a factor as people write it."""
+    return int(number) if number is not None and float(number).is_integer() else number
+
+
+def flat_pads(pairs: tuple[tuple[Any, Any], ...]) -> tuple[Any, ...]:
+    """Pairs of spatial axes as ``F.pad`` takes them: the last axis first."""
+    return tuple(side for pair in reversed(pairs) for side in pair)
+
+
+@makes(pad.Pad)
+def _pad(op: pad.Pad, node: Node) -> Py | None:
+    n, pads = node.inputs[0].type.rank - 2, flat_pads(op.pairs(node.inputs[0].type))
+    if op.mode == "constant":
+        return call(f"nn.ConstantPad{n}d", Const(pads), Const(op.value))
+    kind = {"reflect": "Reflection", "replicate": "Replication", "circular": "Circular"}[op.mode]
+    return call(f"nn.{kind}Pad{n}d", Const(pads))
+
+
+@makes(dropout.ChannelDropout)
+def _channel_dropout(op: dropout.ChannelDropout, node: Node) -> Py:
+    return Call(Name(class_name(op, node)), (), rest(op, node))
+
+
+@makes(shape.Unflatten)
+def _unflatten(op: shape.Unflatten, node: Node) -> Py | None:
+    if not all(isinstance(size, int) for size in op.unflattened_size):
+        return None
+    return call("nn.Unflatten", Const(op.dim), Const(op.unflattened_size))
+
+
+@makes(shape.ChannelShuffle)
+def _channel_shuffle(op: shape.ChannelShuffle, node: Node) -> Py:
+    return call("nn.ChannelShuffle", Const(op.groups))

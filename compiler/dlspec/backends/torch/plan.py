@@ -1,0 +1,136 @@
+"""What the class of one module holds, with the constants of this module: its members and the steps of its ``forward``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from dlspec.backends.torch import names
+from dlspec.backends.torch.python import Py
+from dlspec.backends.torch.tree import Key, Module, Tree
+from dlspec.ir.dims import Expr
+from dlspec.ir.graph import Value
+from dlspec.ir.types import TensorType
+
+Slot: TypeAlias = tuple[Key | str, int]
+"""Where a tensor comes from in a forward: an argument by name, or a step and the position among its results."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Make(Py):
+    """The constructor call of a module, until its class is known."""
+
+    module: Module
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Chain(Py):
+    """``nn.Sequential`` of parts."""
+
+    parts: tuple[Part, ...]
+    named: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Item:
+    key: Key
+    label: str
+    value: Py
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Loop:
+    key: Key
+    iterations: tuple[tuple[Part, ...], ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Option:
+    key: Key
+    parts: tuple[Part, ...]
+
+
+Part: TypeAlias = Item | Loop | Option
+
+
+@dataclass(eq=False, slots=True)
+class Member:
+    """``self.label = value``; ``kind`` is module, param or buffer."""
+
+    label: str
+    value: Py
+    kind: str
+    conditions: tuple[Key, ...]
+
+
+@dataclass(eq=False, slots=True)
+class Action:
+    """One step of the forward. ``light`` ones may stand inside others; ``augment``: the first operand may be overwritten."""
+
+    key: Key
+    value: Py
+    outputs: list[Value]
+    conditions: tuple[Key, ...]
+    training: bool
+    light: bool
+    augment: bool
+    hint: tuple[str, ...]
+
+
+@dataclass(eq=False, slots=True)
+class Plan:
+    module: Module
+    tree: Tree
+    env: dict[str, Any]
+    chain: Chain | None = None
+    members: list[Member] = field(default_factory=list[Member])
+    inits: list[tuple[Py, tuple[Key, ...]]] = field(default_factory=list[tuple[Py, tuple[Key, ...]]])
+    actions: list[Action] = field(default_factory=list[Action])
+    inputs: list[str] = field(default_factory=list[str])
+    outputs: list[tuple[Py, bool]] = field(default_factory=list[tuple[Py, bool]])
+    types: dict[Slot, TensorType] = field(default_factory=dict["Slot", TensorType])
+    values: dict[Slot, Value] = field(default_factory=dict["Slot", Value])
+
+    @property
+    def ranks(self) -> tuple[int, ...]:
+        """The ranks of what flows in."""
+        return tuple(value.type.rank for value, _ in primary_inputs(self.module, self.tree))
+
+    @property
+    def structure(self) -> tuple[Any, ...]:
+        """What must agree for two plans to be one class, for quick comparison."""
+        return (self.chain is None, tuple(self.inputs), len(self.outputs))
+
+
+def environment(module: Module, tree: Tree) -> dict[str, Any]:
+    """The constants that are known where a module is made: the arguments of its block, and the sizes of what flows in."""
+    env: dict[str, Any] = {}
+    flows = primary_inputs(module, tree)
+    for value, prefix in flows:
+        x = value.type
+        if x.rank == 2 and isinstance(x.shape[1], int):
+            env[f"{prefix}_features"] = x.shape[1]
+        if x.rank > 1 and isinstance(x.shape[1], int):
+            env[f"{prefix}_channels"] = x.shape[1]
+        if x.rank == 3 and isinstance(x.shape[-1], int):
+            env[f"{prefix}_features"] = x.shape[-1]
+    for name, value in module.declaration.arguments.items():
+        if is_constant(value):
+            env[names.variable(name)] = tuple[Any, ...](value) if isinstance(value, list) else value  # pyright: ignore[reportUnknownArgumentType]
+    return env
+
+
+def primary_inputs(module: Module, tree: Tree) -> list[tuple[Value, str]]:
+    """The tensors that flow into a module, each with the name it has there."""
+    given = {value: name for name, value in module.scope.arguments.items() if isinstance(value, Value)}
+    flows = tree.inputs(module.scope)
+    return [
+        (value, names.variable(given[value]) if value in given else "in" if index == 0 else f"in{index + 1}")
+        for index, value in enumerate(sorted(flows, key=lambda value: value in given))
+    ]
+
+
+def is_constant(value: Any) -> bool:
+    if isinstance(value, list | tuple):
+        return all(map(is_constant, value))  # type: ignore[reportUnknownArgumentType]
+    return isinstance(value, int | float | str) and not isinstance(value, Expr)

@@ -1,0 +1,346 @@
+"""Makes the plan of a module: lowers what it owns and what it runs."""
+
+from __future__ import annotations
+
+from dlspec.backends.torch import names
+from dlspec.backends.torch.express import Texts
+from dlspec.backends.torch.inits import initial, parameter
+from dlspec.backends.torch.lower_modules import INPLACE, module_of
+from dlspec.backends.torch.plan import (
+    Action,
+    Chain,
+    Item,
+    Loop,
+    Make,
+    Member,
+    Option,
+    Part,
+    Plan,
+    Slot,
+    environment,
+    primary_inputs,
+)
+from dlspec.backends.torch.python import (
+    Attribute,
+    Call,
+    Const,
+    Dictionary,
+    Keyword,
+    Name,
+    Py,
+    Sequence,
+    Subscript,
+    call,
+    rebuild,
+)
+from dlspec.backends.torch.registry import FUNCTIONS, TAKES_NUMBERS, Lower, Ref, torch_error
+from dlspec.backends.torch.tree import Element, Enter, Key, Module, Region, Step, Tree, is_function
+from dlspec.diagnostics import Diagnostic, DlspecError
+from dlspec.ir.graph import Node, Value
+from dlspec.ir.op import Op
+from dlspec.ops import activation, combine, constant, dropout, elementwise, norm, shape, softmax
+from dlspec.source import Span
+
+_LIGHT: tuple[type[Op], ...] = (
+    activation.Activation, activation.PReLU, softmax.Normalised, norm.BatchNorm, norm.GroupNorm, norm.LayerNorm,
+    norm.InstanceNorm, norm.RMSNorm, shape.Flatten, shape.Reshape, shape.Unflatten, shape.Squeeze, shape.Unsqueeze,
+    shape.Permute, shape.Transpose, dropout.TrainingOnly, elementwise.FloatFunction, elementwise.NumberFunction,
+    elementwise.Cast, combine.Arithmetic, combine.Comparison, combine.Logic, combine.Concat, combine.Stack,
+)  # fmt: skip
+
+
+def store_of(member: Module | Node | None) -> str:
+    """The dictionary of ``nn.Module`` in which a member is kept whose name is taken by an attribute."""
+    if isinstance(member, Node) and isinstance(member.op, constant.Param):
+        return "_parameters" if member.op.kind == "param" else "_buffers"
+    return "_modules"
+
+
+class Planner:
+    """Makes the plan of one module."""
+
+    def __init__(self, module: Module, tree: Tree, texts: Texts, helpers: set[str]) -> None:
+        self.tree = tree
+        self.texts = texts
+        self.helpers = helpers
+        self.plan = Plan(module, tree, environment(module, tree))
+        self._slots: dict[Value, Slot] = {}
+        self._hidden: set[Node] = set()
+
+    def make(self) -> Plan:
+        module, plan = self.plan.module, self.plan
+        elements = self.tree.elements(module.scope)
+        self._arguments(module)
+        if module.chain:
+            plan.chain = Chain(self._parts(elements), module.chain == "named")
+            self._chain_inits(plan.chain, Name("self"))
+            return plan
+        self._members(module, conditions=self._conditions(elements))
+        self._steps(elements, ())
+        root = module.parent is None
+        if root:
+            plan.outputs = [(self.expression(o.value), o.training) for o in module.graph.outputs]
+        else:
+            plan.outputs = [(self.expression(value), False) for value in self.tree.outputs(module.scope)]
+        return plan
+
+    # Arguments
+
+    def _arguments(self, module: Module) -> None:
+        plan, taken = self.plan, ["self"]
+        if module.parent is None:
+            named = [(value, names.variable(value.name)) for value in module.graph.inputs]
+        else:
+            named: list[tuple[Value, str]] = []
+            for value, prefix in primary_inputs(module, self.tree):
+                name = "x" if prefix == "in" else prefix
+                if prefix.startswith("in") and prefix != "in":
+                    name = next(iter(self._hint(value.span)), "skip")
+                named.append((value, name))
+        for value, name in named:
+            name = names.unique(name, taken)
+            taken.append(name)
+            self._bind(value, (name, 0))
+            plan.inputs.append(name)
+
+    def _bind(self, value: Value, slot: Slot) -> None:
+        self._slots[value] = slot
+        self.plan.types[slot] = value.type
+        self.plan.values[slot] = value
+
+    def _hint(self, span: Span) -> tuple[str, ...]:
+        return tuple(map(names.variable, self.texts.bound(span)))
+
+    # Members
+
+    def access(self, owner: Module, label: str, base: Py | None = None) -> Py:
+        """How a member is reached from this module's class."""
+        path: list[tuple[Module, str]] = [(owner, label)]
+        while path[0][0] is not self.plan.module:
+            inner = path[0][0]
+            assert inner.parent is not None
+            path.insert(0, (inner.parent, inner.label))
+        made = Name("self") if base is None else base
+        for where, part in path:
+            if names.hidden(part):
+                made = Subscript(Attribute(made, store_of(where.members.get(part))), (Const(part),))
+            elif not part.isdigit():
+                made = Attribute(made, part)
+            elif where.chain or (where.inline and where.numbered):
+                made = Subscript(made, (Const(int(part)),))
+            else:
+                made = Subscript(made, (Const(part),))
+        return made
+
+    def _conditions(
+        self, elements: list[Element], inside: tuple[Key, ...] = ()
+    ) -> dict[Node | Module, tuple[Key, ...]]:
+        """In which `if`s of the text each node and module stands."""
+        found: dict[Node | Module, tuple[Key, ...]] = {}
+        for element in elements:
+            if isinstance(element, Region):
+                deeper = (*inside, element.key) if element.kind == "if" else inside
+                for part in element.parts:
+                    found |= self._conditions(part, deeper)
+            else:
+                found.setdefault(element.node if isinstance(element, Step) else element.module, inside)
+        return found
+
+    def _members(self, module: Module, conditions: dict[Node | Module, tuple[Key, ...]]) -> None:
+        for label, member in module.members.items():
+            if label == "training":
+                raise self._refused(module, label)
+            inside = conditions.get(member, ())
+            if isinstance(member, Module):
+                self.plan.members.append(Member(label, self._submodule(member), "module", inside))
+                self._inner_inits(member, self.access(module, label), inside)
+            elif isinstance(member.op, constant.Param):
+                value, rest = parameter(member.op, self.access(module, label))
+                self.plan.members.append(Member(label, value, member.op.kind, inside))
+                self.plan.inits += [(statement, inside) for statement in rest]
+            else:
+                self.plan.members.append(Member(label, self._layer(member), "module", inside))
+                self.plan.inits += [(s, inside) for s in initial(member, self.access(module, label))]
+
+    def _submodule(self, module: Module) -> Py:
+        if module.inline:
+            return self._container(module)
+        if module.chain and module.scope.kind == "level":
+            return Chain(self._parts(self.tree.elements(module.scope)), module.chain == "named")
+        return Make(module)
+
+    def _container(self, module: Module) -> Py:
+        items = {
+            label: self._submodule(member) if isinstance(member, Module) else self._layer(member)
+            for label, member in module.members.items()
+        }
+        refused = next((label for label in items if names.hidden(label)), None)
+        if refused is not None:
+            raise self._refused(module, refused)
+        if module.numbered:
+            return call("nn.ModuleList", Sequence(tuple(items.values())))
+        return call("nn.ModuleDict", Dictionary(tuple(items), tuple(items.values())))
+
+    def _refused(self, module: Module, label: str) -> DlspecError:
+        hint = "nn.Module has an attribute of this name that is no layer: choose another label"
+        member = module.members[label]
+        span = member.span if isinstance(member, Node) else member.scope.span
+        return DlspecError([Diagnostic("DL0501", f"`{label}` cannot name a layer in PyTorch", span, hint=hint)])
+
+    def _inner_inits(self, module: Module, base: Py, inside: tuple[Key, ...]) -> None:
+        if not (module.inline or (module.chain and module.scope.kind == "level")):
+            return
+        for label, member in module.members.items():
+            reached = self._reach(module, label, base)
+            if isinstance(member, Module):
+                self._inner_inits(member, reached, inside)
+            elif not isinstance(member.op, constant.Param):
+                self.plan.inits += [(statement, inside) for statement in initial(member, reached)]
+
+    def _reach(self, module: Module, label: str, base: Py) -> Py:
+        if not label.isdigit():
+            return Attribute(base, label)
+        return Subscript(base, (Const(int(label) if module.chain or module.numbered else label),))
+
+    def _chain_inits(self, chain: Chain, base: Py) -> None:
+        for label, member in self.plan.module.members.items():
+            reached = self._reach(self.plan.module, label, base)
+            if isinstance(member, Module):
+                self._inner_inits(member, reached, ())
+            else:
+                self.plan.inits += [(statement, ()) for statement in initial(member, reached)]
+
+    def _layer(self, node: Node) -> Py:
+        make = module_of(node)
+        made = make(node.op, node) if make else None
+        if made is None:
+            raise torch_error(f"{type(node.op).__name__} cannot be a layer with weights in PyTorch", node)
+        if isinstance(node.op, INPLACE) and isinstance(made, Call):
+            in_place = Keyword("inplace", Const(self.tree.inplace(node)), False)
+            made = Call(made.function, made.args, (*made.keywords, in_place))
+        return made
+
+    def _parts(self, elements: list[Element]) -> tuple[Part, ...]:
+        parts: list[Part] = []
+        for element in elements:
+            match element:
+                case Step():
+                    parts.append(Item(element.key, self.tree.labels[element.node][1], self._layer(element.node)))
+                case Enter():
+                    parts.append(Item(element.key, element.module.label, self._submodule(element.module)))
+                case Region(kind="loop"):
+                    parts.append(Loop(element.key, tuple(self._parts(part) for part in element.parts)))
+                case Region():
+                    parts.append(Option(element.key, self._parts(element.parts[0])))
+        return tuple(parts)
+
+    # Steps
+
+    def _steps(self, elements: list[Element], conditions: tuple[Key, ...]) -> None:
+        for element in elements:
+            match element:
+                case Region(kind="if"):
+                    self._steps(element.parts[0], (*conditions, element.key))
+                case Region():
+                    for part in element.parts:
+                        self._steps(part, conditions)
+                case Step():
+                    self._step(element, conditions)
+                case Enter():
+                    self._enter(element, conditions)
+
+    def _enter(self, element: Enter, conditions: tuple[Key, ...]) -> None:
+        module, scope = element.module, element.scope
+        # A shared module takes its tensors in the order of its first use.
+        flows = (
+            [value for value, _ in primary_inputs(module, self.tree)]
+            if scope is module.scope
+            else self.tree.inputs(scope)
+        )
+        assert module.parent is not None
+        value = call(self.access(module.parent, module.label), *(self.expression(v) for v in flows))
+        outputs = self.tree.outputs(scope)
+        training = bool(outputs) and all(v.producer is not None and v.producer.training for v in outputs)
+        self._act(element.key, value, outputs, conditions, training, False, False, self._hint(scope.span))
+
+    def _act(
+        self,
+        key: Key,
+        value: Py,
+        outputs: list[Value],
+        conditions: tuple[Key, ...],
+        training: bool,
+        light: bool,
+        augment: bool,
+        hint: tuple[str, ...],
+    ) -> None:
+        for index, output in enumerate(outputs):
+            self._bind(output, (key, index))
+        # A module runs as a whole, in training only or always: what is mixed is written out in the network's forward.
+        training = training and self.plan.module.parent is None
+        hint = hint if len(outputs) == len(hint) else ()
+        self.plan.actions.append(Action(key, value, outputs, conditions, training, light, augment, hint))
+
+    def _step(self, step: Step, conditions: tuple[Key, ...]) -> None:
+        node = step.node
+        if isinstance(node.op, combine.Const | constant.Size | constant.Param | dropout.Identity):
+            self._hidden.add(node)
+            return
+        value = self.lowered(node)
+        light = isinstance(node.op, _LIGHT)
+        augment = isinstance(node.op, combine.Add) and len(node.inputs) == 2 and self._augments(node)
+        hint = self._hint(node.span)
+        self._act(step.key, value, list(node.outputs), conditions, node.training, light, augment, hint)
+
+    def _augments(self, node: Node) -> bool:
+        left = node.inputs[0]
+        known = isinstance(self.expression(left), Ref)
+        return known and left.type == node.outputs[0].type and self.tree.overwritable(left)
+
+    def lowered(self, node: Node) -> Py:
+        member = self._member(node)
+        lower = Lower(node, self._like(), self.tree.inplace(node), member, self.helpers)
+        xs = [self.expression(value) for value in node.inputs]
+        if type(node.op) in TAKES_NUMBERS:
+            numbers = [self._number(value, lower) for value in node.inputs]
+            if any(number is None for number in numbers):
+                xs = [x if number is None else number for x, number in zip(xs, numbers, strict=True)]
+        function = FUNCTIONS.get(type(node.op))
+        if member is not None and (function is None or not node.weights):
+            return self._slotted(call(member, *xs))
+        if function is None:
+            raise torch_error(f"{type(node.op).__name__} cannot be written to PyTorch", node)
+        return self._slotted(function(lower, node.op, xs))
+
+    def _member(self, node: Node) -> Py | None:
+        return (
+            self.access(*self.tree.labels[node])
+            if self.tree.is_member(node) and (node.weights or not is_function(node))
+            else None
+        )
+
+    def _like(self) -> Value | None:
+        floats = [value for value in self._slots if self._slots[value][1] == 0 and value.type.dtype.is_float]
+        return next(iter(floats), next(iter(self._slots), None))
+
+    def _number(self, value: Value, lower: Lower) -> Py | None:
+        op = value.producer.op if value.producer in self._hidden and value.producer else None
+        if isinstance(op, combine.Const) and not isinstance(op.value, tuple):
+            return Const(op.value)
+        return lower.size(op.value) if isinstance(op, constant.Size) else None
+
+    def expression(self, value: Value) -> Py:
+        """A tensor as an expression: a reference, or what stands for it."""
+        if value in self._slots:
+            return Ref(self._slots[value])
+        node = value.producer
+        if node is None or node not in self._hidden:
+            raise AssertionError(f"{value} is not known in {self.plan.module}")
+        if isinstance(node.op, dropout.Identity):
+            return self.expression(node.inputs[0])
+        return self.lowered(node)
+
+    def _slotted(self, value: Py) -> Py:
+        if isinstance(value, Ref) and isinstance(value.value, Value):
+            return Ref(self._slots[value.value])
+        return rebuild(value, self._slotted) if not isinstance(value, Ref) else value

@@ -1,0 +1,125 @@
+"""The lowerings of operators to PyTorch expressions, by operator class.
+
+A *function* lowering gives the expression of an operator in a ``forward``; a *module* lowering the constructor of an
+``nn.Module``. Operators with weights need the second, and are called as members unless they have the first as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeAlias, TypeVar
+
+from dlspec.backends.torch.python import Attribute, Name, Py, call
+from dlspec.diagnostics import Diagnostic, DlspecError, Note
+from dlspec.ir.dims import Dim
+from dlspec.ir.graph import Node, Value
+from dlspec.ir.op import Op
+from dlspec.ir.types import DType
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ref(Py):
+    """A tensor, until it has a variable."""
+
+    value: Any
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Size(Py):
+    """A size of a tensor, until it is known whether it is a number or which tensor has it."""
+
+    dim: Dim
+
+
+class Lower:
+    """What a lowering needs to know of the node it lowers.
+
+    ``inplace`` says that the input may be overwritten; ``like`` is a floating-point tensor that is at hand, for the
+    device and dtype of tensors that are made.
+    """
+
+    def __init__(self, node: Node, like: Value | None, inplace: bool, member: Py | None, helpers: set[str]) -> None:
+        self.node = node
+        self.like = like
+        self.inplace = inplace
+        self.member = member
+        self._helpers = helpers
+
+    @property
+    def axes(self) -> int:
+        """The number of spatial axes of the input."""
+        return self.node.inputs[0].type.rank - 2
+
+    def size(self, dim: Dim) -> Py:
+        return Size(dim)
+
+    def sizes(self, dims: tuple[Dim, ...]) -> tuple[Py, ...]:
+        return tuple(self.size(dim) for dim in dims)
+
+    def made(self, dtype: DType) -> dict[str, Any]:
+        """The keywords that give a new tensor its dtype and device."""
+        if self.like is None:
+            return {"dtype": Name(f"torch.{dtype.label}")}
+        own = dtype.is_float and self.like.type.dtype is dtype
+        kind = Attribute(Ref(self.like), "dtype") if own else Name(f"torch.{dtype.label}")
+        return {"dtype": kind, "device": Attribute(Ref(self.like), "device")}
+
+    def tensor(self, x: Py) -> Py:
+        """A number as a tensor."""
+        position = next((i for i, v in enumerate(self.node.inputs) if v.producer), 0)
+        return call("torch.tensor", x, **self.made(self.node.inputs[position].type.dtype))
+
+    def helper(self, name: str) -> Name:
+        """A function or class that is put at the head of the module."""
+        self._helpers.add(name)
+        return Name(name)
+
+    def unsupported(self, message: str, hint: str = "") -> DlspecError:
+        """The error to raise for what PyTorch cannot express."""
+        return torch_error(message, self.node, hint)
+
+
+def torch_error(message: str, node: Node, hint: str = "", code: str = "DL0501") -> DlspecError:
+    blocks = [scope for scope in node.scope.ancestors() if scope.kind == "block"]
+    trace = tuple(Note(scope.span, f"in {scope.declaration}") for scope in reversed(blocks))
+    return DlspecError([Diagnostic(code, message, node.span, hint=hint, trace=trace)])
+
+
+Function: TypeAlias = Callable[[Lower, Any, list[Py]], Py]
+ModuleOf: TypeAlias = Callable[[Any, Node], Py | None]
+_F = TypeVar("_F", bound=Function)
+_M = TypeVar("_M", bound=ModuleOf)
+
+FUNCTIONS: dict[type[Op], Function] = {}
+MODULES: dict[type[Op], ModuleOf] = {}
+TAKES_NUMBERS: set[type[Op]] = set()
+"""Operators whose expression takes a Python number where the graph has a 0-d constant."""
+
+
+def lowers(*operators: type[Op], numbers: bool = False) -> Callable[[_F], _F]:
+    """Registers a function lowering. ``numbers``: constants come as Python numbers."""
+
+    def register(function: _F) -> _F:
+        for operator in operators:
+            if operator in FUNCTIONS:
+                raise ValueError(f"two function lowerings of {operator.__name__}")
+            FUNCTIONS[operator] = function
+            if numbers:
+                TAKES_NUMBERS.add(operator)
+        return function
+
+    return register
+
+
+def makes(*operators: type[Op]) -> Callable[[_M], _M]:
+    """Registers a module lowering. It returns None where no ``nn.Module`` does what the node does."""
+
+    def register(function: _M) -> _M:
+        for operator in operators:
+            if operator in MODULES:
+                raise ValueError(f"two module lowerings of {operator.__name__}")
+            MODULES[operator] = function
+        return function
+
+    return register

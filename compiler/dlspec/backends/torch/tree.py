@@ -1,0 +1,290 @@
+"""The modules of a network: what owns weights under a path, and what runs in its ``forward``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+from dlspec.backends.torch.lower_modules import INPLACE, module_of
+from dlspec.backends.torch.names import hidden
+from dlspec.backends.torch.registry import FUNCTIONS
+from dlspec.ir.graph import Graph, Node, Scope, Value
+from dlspec.ir.op import Op
+from dlspec.ops import FUNCTIONS as NAMED_FUNCTIONS
+from dlspec.ops import combine, constant, conv, dropout, linear, norm
+from dlspec.source import Span
+
+Key: TypeAlias = tuple[str, int, int, str, int]
+"""A place in the text, what stands there, and the how-manieth time in its module."""
+
+# What autograd does not look at again: their results may be overwritten.
+_FRESH: tuple[type[Op], ...] = (
+    conv.Conv, conv.ConvTranspose, conv.ConvFunction, conv.ConvTransposeFunction, linear.Linear, linear.LinearFunction,
+    norm.BatchNorm, norm.GroupNorm, norm.LayerNorm, norm.InstanceNorm, combine.Add, combine.Sub, combine.Mul,
+    combine.Concat,
+)  # fmt: skip
+
+
+@dataclass(eq=False, slots=True)
+class Step:
+    """One node, run in the forward of a module."""
+
+    key: Key
+    node: Node
+
+
+@dataclass(eq=False, slots=True)
+class Enter:
+    """A module that is called as a whole."""
+
+    key: Key
+    module: Module
+    scope: Scope
+
+
+@dataclass(eq=False, slots=True)
+class Region:
+    """The parts of a loop, one for each iteration, or the one part of an `if`."""
+
+    kind: Literal["loop", "if"]
+    key: Key
+    parts: list[list[Element]]
+    scopes: list[Scope]
+
+
+Element: TypeAlias = Step | Enter | Region
+
+
+@dataclass(eq=False, slots=True)
+class Module:
+    """What has a path of its own. ``members`` are by label, in the order in which they first appear."""
+
+    path: str
+    label: str
+    scope: Scope
+    parent: Module | None
+    graph: Graph
+    uses: list[Scope] = field(default_factory=list[Scope])
+    members: dict[str, Module | Node] = field(default_factory=dict[str, "Module | Node"])
+    inline: bool = False
+    chain: Literal["", "numbered", "named"] = ""
+
+    @property
+    def declaration(self) -> Scope:
+        """The block or network it stands in: itself, or that around a labelled part of one."""
+        return next(scope for scope in self.scope.ancestors() if scope.kind in ("block", "network"))
+
+    @property
+    def numbered(self) -> bool:
+        """Whether its members are 0, 1, 2 ..."""
+        return list(self.members) == [str(i) for i in range(len(self.members))]
+
+    def __repr__(self) -> str:
+        return f"Module({self.path!r})"
+
+
+class Tree:
+    """The modules of a graph by path, and who uses which tensor."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.consumers: dict[Value, list[Node | None]] = {}
+        for node in graph.nodes:
+            for value in node.inputs:
+                self.consumers.setdefault(value, []).append(node)
+        for output in graph.outputs:
+            self.consumers.setdefault(output.value, []).append(None)
+        self.root = Module("", "", graph.root, None, graph, [graph.root])
+        self.modules: dict[str, Module] = {"": self.root}
+        self.of_scope: dict[Scope, Module] = {graph.root: self.root}
+        self.labels: dict[Node, tuple[Module, str]] = {}
+        self._visit(graph.root, self.root)
+
+    def _visit(self, scope: Scope, module: Module) -> None:
+        for child in scope.children:
+            if isinstance(child, Node):
+                self._own(child)
+            elif not child.opens:
+                self._visit(child, module)
+            elif any(_nodes(child)):
+                known = self.modules.get(child.path)
+                if known is None:
+                    home, _, label = child.path.rpartition(".")
+                    owner = self.modules[home]
+                    known = Module(child.path, label, child, owner, self.graph)
+                    self.modules[child.path] = owner.members[label] = known
+                known.uses.append(child)
+                self.of_scope[child] = known
+                self._visit(child, known)
+
+    def _own(self, node: Node) -> None:
+        path = node.weights[0].path if node.weights else node.name.partition(":")[0]
+        if node.weights and not isinstance(node.op, constant.Param):
+            path = path.rpartition(".")[0]
+        home, _, label = path.rpartition(".")
+        owner = self.modules.get(home)
+        if owner is None:
+            return
+        self.labels[node] = (owner, label)
+        make = module_of(node)
+        named = not label.isdigit() and not is_function(node) and not isinstance(node.op, dropout.Identity)
+        if node.weights or (named and make is not None and make(node.op, node) is not None):
+            owner.members.setdefault(label, node)
+
+    def is_member(self, node: Node) -> bool:
+        """Whether the node is a call of a member (or a weight) rather than of a function."""
+        owner, label = self.labels.get(node, (None, ""))
+        return owner is not None and isinstance(owner.members.get(label), Node)
+
+    def elements(self, scope: Scope, counts: dict[tuple[str, int, int, str], int] | None = None) -> list[Element]:
+        """What runs in a scope; modules that are written out stand with what runs in them."""
+        counts = {} if counts is None else counts
+        made: list[Element] = []
+        for child in scope.children:
+            if isinstance(child, Node):
+                made.append(Step(_key(child.span, type(child.op).__name__, counts), child))
+            elif child in self.of_scope and not self.of_scope[child].inline:
+                made.append(Enter(_key(child.span, child.declaration, counts), self.of_scope[child], child))
+            elif child.kind in ("repeat", "for"):
+                key = _key(child.span, child.kind, counts)
+                parts = [s for s in child.children if isinstance(s, Scope)]
+                made.append(Region("loop", key, [self.elements(part, counts) for part in parts], parts))
+            elif child.kind == "if":
+                key = _key(child.span, "if", counts)
+                made.append(Region("if", key, [self.elements(child, counts)], [child]))
+            else:
+                made += self.elements(child, counts)
+        return made
+
+    def inputs(self, scope: Scope) -> list[Value]:
+        """Tensors that flow into a scope from outside, in the order in which they are used."""
+        inside = set(_nodes(scope))
+        values = (value for node in _nodes(scope) for value in node.inputs if value.producer not in inside)
+        return list(dict.fromkeys(values))
+
+    def outputs(self, scope: Scope) -> list[Value]:
+        """Tensors made in a scope that are used outside."""
+        inside = set(_nodes(scope))
+        return [
+            value
+            for node in _nodes(scope)
+            for value in node.outputs
+            if any(user is None or user not in inside for user in self.consumers.get(value, ()))
+        ]
+
+    def overwritable(self, value: Value) -> bool:
+        """Whether nothing but its one user needs the tensor: no one else reads it, and autograd keeps it not."""
+        while len(self.consumers.get(value, ())) == 1 and value.producer is not None:
+            if not isinstance(value.producer.op, dropout.Identity):
+                return isinstance(value.producer.op, _FRESH)
+            value = value.producer.inputs[0]
+        return False
+
+    def inplace(self, node: Node) -> bool:
+        return isinstance(node.op, INPLACE) and self.overwritable(node.inputs[0])
+
+
+def _nodes(scope: Scope) -> Iterator[Node]:
+    for child in scope.children:
+        if isinstance(child, Node):
+            yield child
+        else:
+            yield from _nodes(child)
+
+
+def _key(span: Span, what: str, counts: dict[tuple[str, int, int, str], int]) -> Key:
+    place = (span.source.name, span.start, span.end, what)
+    counts[place] = counts.get(place, -1) + 1
+    return (*place, counts[place])
+
+
+def is_function(node: Node) -> bool:
+    """Whether the node is written as a function or operator of tensors, not as a layer."""
+    if not type(node.op).layer:
+        return True
+    text = node.span.text
+    return not text[:1].isupper() and (
+        text.partition("(")[0].strip() in NAMED_FUNCTIONS or not text.replace("_", "").isalnum()
+    )
+
+
+# Chains ----------------------------------------------------------------------------------------------------------------
+
+
+def flat(elements: list[Element]) -> Iterator[Step | Enter]:
+    """The elements without the regions around them."""
+    for element in elements:
+        if isinstance(element, Region):
+            for part in element.parts:
+                yield from flat(part)
+        else:
+            yield element
+
+
+def chain_kind(tree: Tree, module: Module) -> Literal["", "numbered", "named"]:
+    """Whether a module is a plain chain of members: by their numbers, by name, or not."""
+    if len(module.uses) > 1 and len({len(tree.inputs(use)) for use in module.uses}) > 1:
+        return ""
+    scope = module.scope
+    elements = tree.elements(scope)
+    inputs, outputs = tree.inputs(scope), tree.outputs(scope)
+    if len(inputs) != 1 or len(outputs) != 1:
+        return ""
+    labels: list[str] = []
+    flow = inputs[0]
+    nodes = set(_nodes(scope))
+    users = [user for user in tree.consumers[flow] if user in nodes]
+    for element in flat(elements):
+        if isinstance(element, Step):
+            node = element.node
+            owner, label = tree.labels.get(node, (None, ""))
+            make = module_of(node)
+            if owner is not module or make is None or node.training or (is_function(node) and not node.weights):
+                return ""
+            if make(node.op, node) is None or _needs_more(node):
+                return ""
+            takes, gives = list(node.inputs), list(node.outputs)
+        else:
+            if element.module.parent is not module or len(element.module.uses) > 1:
+                return ""
+            label = element.module.label
+            takes, gives = tree.inputs(element.scope), tree.outputs(element.scope)
+        if takes != [flow] or len(gives) != 1 or label in labels or hidden(label):
+            return ""
+        if (flow is not inputs[0] and _used_outside(tree, flow, element)) or flow is outputs[0]:
+            return ""
+        labels.append(label)
+        flow = gives[0]
+    entries = [e for e in flat(elements) if _takes(tree, e, inputs[0])]
+    if flow is not outputs[0] or not labels or len(entries) != 1 or not users:
+        return ""
+    if labels == [str(i) for i in range(len(labels))]:
+        return "numbered"
+    looped = len(elements) == 1 and isinstance(elements[0], Region) and elements[0].kind == "loop"
+    return "named" if module.scope.kind == "level" or (looped and module.parent is not None) else ""
+
+
+def _takes(tree: Tree, element: Step | Enter, value: Value) -> bool:
+    return value in (element.node.inputs if isinstance(element, Step) else tree.inputs(element.scope))
+
+
+def _used_outside(tree: Tree, value: Value, element: Step | Enter) -> bool:
+    inside = {element.node} if isinstance(element, Step) else set(_nodes(element.scope))
+    return any(user is None or user not in inside for user in tree.consumers.get(value, ()))
+
+
+def _needs_more(node: Node) -> bool:
+    """Whether the module alone does not do what the node does."""
+    if isinstance(node.op, conv.Conv):
+        from dlspec.backends.torch.lower_modules import pads_of
+
+        return pads_of(node.op, node) is not None
+    return len(node.inputs) != 1 or isinstance(node.op, constant.Param)
+
+
+def is_known(operator: type[Op]) -> bool:
+    """Whether the operator has a lowering to PyTorch."""
+    from dlspec.backends.torch.lower_modules import MODULES
+
+    return operator in FUNCTIONS or operator in MODULES or operator.torch is not None

@@ -1,0 +1,354 @@
+"""The text of a module: its head, its classes, their constructors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, cast
+
+from dlspec.backends.torch import names
+from dlspec.backends.torch.classes import Library
+from dlspec.backends.torch.docs import block_doc, checks, network_doc, shapes
+from dlspec.backends.torch.express import ANY
+from dlspec.backends.torch.forward import Forward
+from dlspec.backends.torch.helpers import HELPERS
+from dlspec.backends.torch.layout import INDENT, WIDTH, flat, layout, literal
+from dlspec.backends.torch.plan import Slot
+from dlspec.backends.torch.python import (
+    Attribute,
+    Call,
+    Const,
+    IfElse,
+    Name,
+    Py,
+    Subscript,
+    call,
+    method,
+    rebuild,
+)
+from dlspec.backends.torch.registry import Ref
+from dlspec.backends.torch.resolve import Class
+from dlspec.backends.torch.template import Hole, TMember
+from dlspec.ir.graph import Graph
+from dlspec.ir.types import DType, TensorType
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How a network is laid out: its element type where it is not the spec's, and whether channels come last."""
+
+    dtype: DType | None = None
+    channels_last: bool = False
+
+    def format_of(self, type: TensorType) -> Name | None:
+        """The memory format of a tensor, where it has one."""
+        names_ = {4: "torch.channels_last", 5: "torch.channels_last_3d"}
+        return Name(names_[type.rank]) if self.channels_last and type.rank in names_ else None
+
+
+class ClassWriter:
+    """Writes one class."""
+
+    def __init__(self, made: Class, library: Library, form: Form) -> None:
+        self.made = made
+        self.library = library
+        self.form = form
+        self.template = made.template
+        self.merged = self._merged()
+        self.flags = self._flags()
+
+    @property
+    def root(self) -> Graph | None:
+        module = self.made.modules[0]
+        return module.graph if module.parent is None else None
+
+    def write(self) -> list[str]:
+        return [f"class {self.made.name}({self._base()}):", *self._doc(), *self._constructor(), *self._forward()]
+
+    def _base(self) -> str:
+        if self.template.chain is not None:
+            return "nn.Sequential"
+        numbered = any(member.label.isdigit() for member in self.template.members)
+        return "nn.ModuleDict" if numbered else "nn.Module"
+
+    def _doc(self) -> list[str]:
+        if self.root is not None:
+            return network_doc(self.root, self.made)
+        return block_doc(self.made)
+
+    # Optional members
+
+    def _merged(self) -> set[str]:
+        """Members that are an identity where they are not wanted: called once, with what stands for their result."""
+        merged: set[str] = set()
+        for member in self.template.members:
+            if all(member.present) or member.kind != "module":
+                continue
+            calls = [a for a in self.template.actions if a.present == member.present]
+            if len(calls) != 1 or calls[0].outputs != 1:
+                continue
+            alias = self.template.aliases.get((calls[0].key, 0))
+            match calls[0].value:
+                case Call(function=Attribute(name=member.label), args=(Ref(value=taken),)) if taken == alias:
+                    merged.add(member.label)
+                case _:
+                    pass
+        return merged
+
+    def _flags(self) -> dict[tuple[bool, ...], str]:
+        conditions = self.library.flags(self.made)
+        merged = {member.present for member in self.template.members if member.label in self.merged}
+        flags: dict[tuple[bool, ...], str] = {}
+        for present, condition in conditions.items():
+            members = [m for m in self.template.members if m.present == present]
+            if present in merged and all(member.label in self.merged for member in members):
+                continue
+            name = self._flag_name(present, condition)
+            self.made.attributes[name] = condition
+            flags[present] = f"self.{name}"
+        return flags
+
+    def _flag_name(self, present: tuple[bool, ...], condition: Py) -> str:
+        taken = {member.label for member in self.template.members} | set(self.made.attributes) | names.RESERVED
+        if isinstance(condition, Name):
+            return names.unique(condition.text, taken)
+        for member in self.template.members:
+            if member.present == present and not member.label.isdigit():
+                return names.unique(f"has_{member.label}", taken)
+        adds = any(a.present == present and flat_operator(a.value) == "+" for a in self.template.actions)
+        return names.unique("residual" if adds else "nested", taken)
+
+    # Constructor
+
+    def _constructor(self) -> list[str]:
+        made = self.made
+
+        def resolve(value: Py) -> Py:
+            return self.library.constant(value, made)
+
+        body: list[str] = []
+        for name, value in made.locals.items():
+            body += layout(value, 2, f"{name} = ")
+        if self.template.chain is not None:
+            value = resolve(self.template.chain)
+            assert isinstance(value, Call)
+            inits = [line for init in self.template.inits for line in layout(resolve(init), 2)]
+            body += [*layout(Call(_SUPER, value.args, value.keywords), 2), *inits, *self._converted()]
+        else:
+            body.insert(0, f"{INDENT * 2}super().__init__()")
+            for name, value in made.attributes.items():
+                body += layout(value, 2, f"self.{name} = ")
+            body += self._members()
+            for init in self.template.inits:
+                body += layout(resolve(init), 2)
+            body += self._converted()
+            if len(body) == 1:
+                return []
+        return [*self._signature(), *body, ""]
+
+    def _converted(self) -> list[str]:
+        """The statement that gives a network its element type and memory format."""
+        if self.root is None:
+            return []
+        keywords: dict[str, Any] = {} if self.form.dtype is None else {"dtype": Name(f"torch.{self.form.dtype.label}")}
+        formats = [f for f in (self.form.format_of(value.type) for value in self.root.inputs) if f is not None]
+        if formats:
+            keywords["memory_format"] = formats[0]
+        return layout(call("self.to", **keywords), 2) if keywords else []
+
+    def _laid_out(self, inputs: list[str]) -> list[str]:
+        """Statements that lay the inputs out."""
+        if self.root is None:
+            return []
+        always = set(self.root.inference_inputs())
+        formats = {
+            name: self.form.format_of(value.type)
+            for name, value in zip(inputs, self.root.inputs, strict=True)
+            if value in always
+        }
+        return [
+            line
+            for name, kind in formats.items()
+            if kind is not None
+            for line in layout(method(Name(name), "contiguous", memory_format=kind), 2, f"{name} = ")
+        ]
+
+    def _signature(self) -> list[str]:
+        parts = ["self"]
+        for name in self.made.parameters:
+            values = [plan.env[name] for plan in self.template.plans]
+            default = self.made.default(name)
+            kind = annotation(values if default is ANY else [*values, default])
+            parts.append(f"{name}: {kind}" if default is ANY else f"{name}: {kind} = {literal(default)}")
+        return signature("__init__", parts, "None")
+
+    def _members(self) -> list[str]:
+        lines: list[str] = []
+        members = self.template.members
+        index = 0
+        while index < len(members):
+            member = members[index]
+            if all(member.present) or member.label in self.merged:
+                lines += self._member(member, 2)
+                index += 1
+                continue
+            lines.append(f"{INDENT * 2}if {self.flags[member.present]}:")
+            while index < len(members) and members[index].present == member.present:
+                lines += self._member(members[index], 3)
+                index += 1
+        return lines
+
+    def _member(self, member: TMember, depth: int) -> list[str]:
+        value = self.library.constant(member.value, self.made)
+        if member.label in self.merged:
+            condition = self.library.flags(self.made)[member.present]
+            value = IfElse(condition, value, call("nn.Identity"))
+        if member.kind == "buffer" and not names.hidden(member.label):
+            return layout(call("self.register_buffer", Const(member.label), value), depth)
+        return layout(value, depth, f"{flat(_place(member))} = ")
+
+    # Forward
+
+    def _forward(self) -> list[str]:
+        root = self.root
+        conditions = checks(root, self.template.plans[0]) if root is not None else []
+        laid_out = self._laid_out(self.template.plans[0].inputs)
+        if self.template.chain is not None:
+            if not conditions and not laid_out:
+                return []
+            name = self.template.plans[0].inputs[0]
+            head = signature("forward", ["self", f"{name}: Tensor"], "Tensor")
+            return [*head, *conditions, *laid_out, f"{INDENT * 2}return super().forward({name})", ""]
+        plan = self.template.plans[0]
+        arguments = ["self", *(f"{name}: Tensor" for name in plan.inputs)]
+        if root is not None:
+            arguments = ["self", *self._network_arguments(root, plan.inputs)]
+        comment = shapes(plan) if root is not None else _no_shape
+        body = Forward(self.template, self._filled, self.flags, comment).write()
+        return [*signature("forward", arguments, self._returns()), *conditions, *laid_out, *body, ""]
+
+    def _network_arguments(self, graph: Graph, inputs: list[str]) -> list[str]:
+        needed = set(graph.inference_inputs())
+        return [
+            f"{name}: Tensor" if value in needed else f"{name}: Tensor | None = None"
+            for name, value in zip(inputs, graph.inputs, strict=True)
+        ]
+
+    def _returns(self) -> str:
+        always = sum(not training for _, training in self.template.outputs)
+        every = len(self.template.outputs)
+        kinds = [_tuple_of(always)] if always == every else [_tuple_of(always), _tuple_of(every)]
+        return " | ".join(dict.fromkeys(kinds))
+
+    def _filled(self, value: Py) -> Py:
+        if isinstance(value, Hole):
+            return self.library.attribute(value, self.made)
+        return rebuild(value, self._filled)
+
+
+_SUPER = Attribute(call("super"), "__init__")
+
+
+def _no_shape(slot: Slot) -> str | None:
+    return None
+
+
+def _tuple_of(count: int) -> str:
+    return "Tensor" if count == 1 else f"tuple[{', '.join(['Tensor'] * count)}]"
+
+
+def _place(member: TMember) -> Py:
+    """What a member is assigned to."""
+    if names.hidden(member.label):
+        store = {"module": "_modules", "param": "_parameters", "buffer": "_buffers"}[member.kind]
+        return Subscript(Name(f"self.{store}"), (Const(member.label),))
+    return Subscript(Name("self"), (Const(member.label),)) if member.label.isdigit() else Name(f"self.{member.label}")
+
+
+def flat_operator(value: Py) -> str:
+    return getattr(value, "operator", "")
+
+
+def annotation(values: list[Any]) -> str:
+    """The type of a parameter by the values it takes."""
+    kinds = dict.fromkeys(_kind(value) for value in values if value is not ANY)
+    if set(kinds) == {"int", "float"}:
+        return "float"
+    return " | ".join(kinds) or "int"
+
+
+def _kind(value: Any) -> str:
+    if value is None:
+        return "None"
+    if isinstance(value, tuple | list):
+        inner = dict.fromkeys(_kind(item) for item in cast("list[Any]", value))
+        return f"tuple[{' | '.join(inner) or 'int'}, ...]"
+    return type(value).__name__
+
+
+def signature(name: str, parts: list[str], returns: str) -> list[str]:
+    line = f"{INDENT}def {name}({', '.join(parts)}) -> {returns}:"
+    if len(line) <= WIDTH:
+        return [line]
+    joined = f"{INDENT * 2}{', '.join(parts)}"
+    if len(joined) <= WIDTH:
+        return [f"{INDENT}def {name}(", joined, f"{INDENT}) -> {returns}:"]
+    return [f"{INDENT}def {name}(", *(f"{INDENT * 2}{part}," for part in parts), f"{INDENT}) -> {returns}:"]
+
+
+def source(graphs: Graph | list[Graph], *, dtype: DType | None = None, channels_last: bool = False) -> str:
+    """A Python module with the networks of the graphs, which imports torch alone.
+
+    With ``dtype`` the networks are converted to it when they are made; with ``channels_last`` their weights and inputs
+    are laid out so. The text is the same for the same graphs. Raises `DlspecError` for what PyTorch cannot express.
+    """
+    many = [graphs] if isinstance(graphs, Graph) else list(graphs)
+    library = Library(many)
+    blocks: list[list[str]] = []
+    for made in library.classes:
+        lines = ClassWriter(made, library, Form(dtype, channels_last)).write()
+        while not lines[-1]:
+            lines.pop()
+        blocks.append(lines)
+    exported = [library.class_of[root].name for root in library.roots]
+    body = [[*HELPERS[name].strip().splitlines()] for name in sorted(library.helpers)] + blocks
+    text = "\n\n\n".join("\n".join(lines) for lines in body)
+    return f"{_head(many, exported, text)}\n\n\n{text}\n"
+
+
+def _head(graphs: list[Graph], exported: list[str], text: str) -> str:
+    where = dict.fromkeys(_file(graph) for graph in graphs)
+    title = f"{', '.join(exported)}: generated by dlspec from {', '.join(where)}."
+    lines = (
+        [f'"""{title}"""']
+        if len(title) <= WIDTH - 6
+        else ['"""' + f"Generated by dlspec from {', '.join(where)}." + '"""']
+    )
+    imports: list[str] = []
+    if "math." in text:
+        imports.append("import math")
+    if "OrderedDict(" in text:
+        imports.append("from collections import OrderedDict")
+    if imports:
+        imports.append("")
+    if "torch." in text:
+        imports.append("import torch")
+    if "F." in text:
+        imports.append("import torch.nn.functional as F")
+    imports.append("from torch import Tensor, nn" if "Tensor" in text else "from torch import nn")
+    names_ = ", ".join(f'"{name}"' for name in exported)
+    return "\n".join([*lines, "", *imports, "", *layout_all(names_, exported)])
+
+
+def layout_all(joined: str, exported: list[str]) -> list[str]:
+    if len(joined) + 11 <= WIDTH:
+        return [f"__all__ = [{joined}]"]
+    if len(joined) + 4 <= WIDTH:
+        return ["__all__ = [", f"    {joined}", "]"]
+    return ["__all__ = [", *(f'    "{name}",' for name in exported), "]"]
+
+
+def _file(graph: Graph) -> str:
+    from pathlib import PurePath
+
+    definition = graph.root.span.source
+    return PurePath(definition.name).name

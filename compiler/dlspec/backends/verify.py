@@ -1,0 +1,286 @@
+"""Checks the two lowerings against each other: the same weights and inputs in PyTorch and in ONNX Runtime.
+
+The truth is PyTorch in float64. How far PyTorch in float32 is from it says how much rounding shows in an output at all:
+both float32 results must be as near as that allows, however deep the network is, and nothing is widened for one that is
+well conditioned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from copy import deepcopy
+from dataclasses import dataclass, field
+from math import sqrt
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
+
+from dlspec.analyses.cost import cost
+from dlspec.backends.rewrite import as_inference
+from dlspec.backends.torch.live import require_torch, to_module
+from dlspec.backends.weights import draw
+from dlspec.ir.dims import evaluate
+from dlspec.ir.graph import Graph, Output, Parameter
+from dlspec.ir.init import fan_in_uniform, normal
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
+
+RTOL = 1e-5
+"""Of the largest value of an output: what a result may differ where rounding shows less."""
+
+ROUNDINGS = 20.0
+"""How many times the difference between PyTorch's float32 and float64 a result may be away."""
+
+ILL_CONDITIONED = 0.02
+"""Of the largest value: an output that rounding to float32 changes by more says nothing, and is not counted."""
+
+MOST_MACS = 20 * 10**9
+"""Default sizes that cost more are left out."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One output at one set of sizes: largest differences to float64, and how many values were compared.
+
+    ``allowed`` is the largest difference that is accepted. ``note`` says why nothing was compared.
+    """
+
+    output: str
+    sizes: Mapping[str, int]
+    training: bool
+    shape: tuple[int, ...]
+    onnx: float
+    torch: float
+    scale: float
+    allowed: float
+    compared: int
+    note: str = ""
+
+    @property
+    def ok(self) -> bool:
+        return not self.note.startswith("differs") and (
+            self.compared == 0 or max(self.onnx, self.torch) <= self.allowed
+        )
+
+
+@dataclass
+class Report:
+    """What was compared. ``params`` are counted in the graph, in PyTorch and in the ONNX model."""
+
+    network: str
+    params: tuple[int, int, int]
+    names: bool
+    rows: list[Row] = field(default_factory=list[Row])
+    notes: list[str] = field(default_factory=list[str])
+
+    @property
+    def compared(self) -> int:
+        return sum(row.compared for row in self.rows)
+
+    @property
+    def faults(self) -> list[str]:
+        """Everything that is wrong; a comparison of nothing is."""
+        found = [
+            f"`{row.output}` differs at {_shown(row.sizes)}: {row.note or 'too large'}"
+            for row in self.rows
+            if not row.ok
+        ]
+        if not self.names:
+            found.append("the state dict of the PyTorch module does not have the names and shapes of the spec")
+        if len(set(self.params[:2])) > 1 or self.params[2] > self.params[0]:
+            found.append(f"the numbers of parameters differ: {self.params}")
+        if not self.compared:
+            found.append("no value could be compared")
+        return found
+
+
+def verify(graph: Graph, seed: int = 0, weights: Mapping[str, Array] | None = None, macs: int = MOST_MACS) -> Report:
+    """Lowers a network to both and compares its outputs at several sizes; those of training as well, computed as at
+    inference (without dropout, and with the running statistics).
+
+    Raises `DlspecError` for what cannot be lowered or run.
+    """
+    if weights is not None:
+        return _verified(graph, seed, weights, macs)
+    values = {path: telling(parameter, seed) for path, parameter in graph.parameters.items()}
+    report = _verified(graph, seed, values, macs)
+    if not report.compared and any(row.note == "ill-conditioned" for row in report.rows):
+        calm = {path: array * np_float(array, 0.1) if array.ndim > 1 else array for path, array in values.items()}
+        report = _verified(graph, seed, calm, macs)
+        report.notes.append("with weights a tenth as large: otherwise rounding alone decides the outputs")
+    return report
+
+
+def np_float(array: Array, number: float) -> Any:
+    """The number in the array's type; 1 where it holds no floating-point numbers."""
+    return array.dtype.type(number if array.dtype.kind == "f" else 1)
+
+
+def _verified(graph: Graph, seed: int, weights: Mapping[str, Array], macs: int) -> Report:
+    report = Report(graph.name, (0, 0, 0), True)
+    report.notes += _compare(report, graph, weights, seed, False, macs)
+    if any(output.training for output in graph.outputs):
+        report.notes += _compare(report, as_inference(graph), weights, seed, True, macs)
+    return report
+
+
+def _compare(
+    report: Report, graph: Graph, weights: Mapping[str, Array], seed: int, training: bool, macs: int
+) -> list[str]:
+    from dlspec.backends.onnx.model import build
+    from dlspec.backends.onnx.write import to_bytes
+    from dlspec.backends.runtime import Session, make_inputs
+
+    torch = require_torch()
+    module = to_module(graph, weights).eval()
+    model = build(graph, weights=weights)
+    session = Session(to_bytes(model))
+    if not training:
+        state = module.state_dict()
+        shapes = {path: tuple(tensor.shape) for path, tensor in state.items()}
+        report.names = shapes == {path: parameter.shape for path, parameter in graph.parameters.items()}
+        own = sum(p.elements for p in graph.parameters.values() if p.kind == "param")
+        known = {parameter.path for parameter in model.weights}
+        written = sum(p.elements for path, p in graph.parameters.items() if path in known and p.kind == "param")
+        report.params = (own, sum(p.numel() for p in module.parameters()), written)
+    double = deepcopy(module).double()
+    notes: list[str] = []
+    for position, sizes in enumerate(sample_sizes(graph)):
+        if position and cost(graph, sizes).total.macs > macs:
+            notes.append(f"left out {_shown(sizes)}: more than {macs:,} MACs")
+            continue
+        inputs = make_inputs(graph, sizes, seed)
+        ours = session.run(inputs)
+        with torch.no_grad():
+            single = _results(module(*_tensors(inputs, False)))
+            exact = _results(double(*_tensors(inputs, True)))
+        for output, theirs, truth in zip([o for o in graph.outputs if not o.training], single, exact, strict=True):
+            report.rows.append(compare(output, sizes, training, ours[output.name], theirs, truth, graph))
+    return notes
+
+
+def compare(
+    output: Output, sizes: Mapping[str, int], training: bool, ours: Array, theirs: Array, truth: Array, graph: Graph
+) -> Row:
+    """Compares one output: ONNX Runtime's and PyTorch's in float32 with PyTorch's in float64."""
+    import numpy as np
+
+    shape = tuple(evaluate(dim, sizes) for dim in output.value.type.shape)
+    dtype = output.value.type.dtype.label
+
+    def row(onnx: float, torch: float, scale: float, allowed: float, compared: int, note: str = "") -> Row:
+        return Row(output.name, dict(sizes), training, shape, onnx, torch, scale, allowed, compared, note)
+
+    if ours.shape != shape or theirs.shape != shape:
+        return row(
+            0, 0, 0, 0, 0, f"differs in shape: {ours.shape} in ONNX, {theirs.shape} in PyTorch, {shape} in the spec"
+        )
+    if ours.dtype.name != dtype or theirs.dtype.name != dtype:
+        return row(
+            0, 0, 0, 0, 0, f"differs in type: {ours.dtype} in ONNX, {theirs.dtype} in PyTorch, {dtype} in the spec"
+        )
+    if any(node.op.random for node in graph.inference_nodes()):
+        return row(0, 0, 0, 0, 0, "random")
+    a, b, exact = (array.astype(np.float64) for array in (ours, theirs, truth))
+    finite = np.isfinite(exact)
+    if not (np.isfinite(a) == finite).all() or not (np.isfinite(b) == finite).all():
+        return row(np.inf, np.inf, 0, 0, 0, "differs in which values are finite")
+    a, b, exact = a[finite], b[finite], exact[finite]
+    if not exact.size:
+        return row(0, 0, 0, 0, 0, "nothing finite")
+    scale = float(np.abs(exact).max())
+    onnx, torch = float(np.abs(a - exact).max()), float(np.abs(b - exact).max())
+    if not output.value.type.dtype.is_float:
+        # Positions and truth values are compared where rounding does not decide them.
+        sure = b == exact
+        wrong = int((a[sure] != exact[sure]).sum())
+        note = f"differs in {wrong} of {int(sure.sum())} values" if wrong else ""
+        return row(float(wrong), 0.0, scale, 0.0, int(sure.sum()), note)
+    if torch > ILL_CONDITIONED * scale:
+        return row(onnx, torch, scale, 0.0, 0, "ill-conditioned")
+    return row(onnx, torch, scale, max(RTOL * scale, ROUNDINGS * torch), exact.size)
+
+
+def _tensors(inputs: Mapping[str, Array], double: bool) -> list[Any]:
+    torch = require_torch()
+    tensors = [torch.from_numpy(array) for array in inputs.values()]
+    return [tensor.double() if double and tensor.is_floating_point() else tensor for tensor in tensors]
+
+
+def _results(result: Any) -> list[Array]:
+    many = cast("tuple[Any, ...]", result if isinstance(result, tuple) else (result,))
+    return [tensor.numpy() for tensor in many]
+
+
+def telling(parameter: Parameter, seed: int) -> Array:
+    """Values that tell every weight from every other, under which activations neither vanish nor explode."""
+    import numpy as np
+
+    if not parameter.dtype.is_float:
+        return draw(parameter, seed)
+    fan_in = parameter.elements // parameter.shape[0] if parameter.shape else 1
+    if len(parameter.shape) > 1 and parameter.init == fan_in_uniform(fan_in):
+        parameter = Parameter(
+            parameter.path,
+            parameter.shape,
+            parameter.dtype,
+            parameter.kind,
+            normal(0.0, sqrt(2 / fan_in)),
+            parameter.span,
+        )
+        return draw(parameter, seed)
+    values = draw(parameter, seed)
+    if parameter.init.kind != "constant":
+        return values
+    generator = np.random.default_rng([seed, *parameter.path.encode()])
+    low, high = (0.5, 1.5) if np.any(values) else (-0.1, 0.1)
+    return np.asarray(generator.uniform(low, high, parameter.shape), parameter.dtype.label)
+
+
+# Sizes -----------------------------------------------------------------------------------------------------------------
+
+
+def sample_sizes(graph: Graph) -> list[dict[str, int]]:
+    """Sizes that the network takes: small ones, small ones that all differ, and the defaults."""
+    free = [name for name in graph.symbols if name not in graph.sizes]
+    samples: list[dict[str, int]] = []
+    least = _least(graph, free)
+    if least is not None:
+        samples.append(least)
+        samples.append(_spread(graph, free, least))
+    defaults = graph.default_sizes() | graph.sizes
+    if all(name in defaults for name in graph.symbols) and _holds(graph, defaults):
+        samples.append(defaults)
+    unique = {tuple(sorted(sizes.items())): sizes for sizes in samples}
+    return list(unique.values())
+
+
+def _holds(graph: Graph, sizes: Mapping[str, int]) -> bool:
+    return all(condition.holds(sizes) for condition in graph.conditions)
+
+
+def _least(graph: Graph, free: list[str]) -> dict[str, int] | None:
+    for size in range(1, 1025):
+        sizes = dict.fromkeys(free, size) | graph.sizes
+        if _holds(graph, sizes):
+            batch = graph.default_sizes()
+            ones = {name: 1 for name in free if batch.get(name) == 1 and graph.symbols[name] is None}
+            return sizes | ones if _holds(graph, sizes | ones) else sizes
+    return None
+
+
+def _spread(graph: Graph, free: list[str], least: Mapping[str, int]) -> dict[str, int]:
+    """Every symbol another size, a little above the least."""
+    sizes = dict(least)
+    for position, name in enumerate(free):
+        for extra in range(1 + 3 * position, 257):
+            candidate = sizes | {name: least[name] + extra}
+            if _holds(graph, candidate) and candidate[name] not in [sizes[other] for other in free if other != name]:
+                sizes = candidate
+                break
+    return sizes
+
+
+def _shown(sizes: Mapping[str, int]) -> str:
+    return ", ".join(f"{name}={size}" for name, size in sizes.items()) or "fixed sizes"

@@ -1,0 +1,210 @@
+"""Small specs, one for each way in which structure can come about."""
+
+SNIPPETS: dict[str, str] = {
+    "chain": """
+network Net(x: float[N, 3, H = 8, W = 8]) -> y { x -> Conv(4, 3) -> ReLU -> Flatten(2) }
+""",
+    "shared_layer": """
+network Net(x: float[N, 8]) -> y {
+    shared f = Linear(8)
+    x -> f -> ReLU -> f
+}
+""",
+    "shared_block": """
+block Half(width) { fc: Linear(width) -> Tanh }
+network Net(a: float[N, 4], b: float[N, 4]) -> left, right {
+    shared f = Half(6)
+    left = a -> f
+    right = (b -> f) * 2
+}
+""",
+    "shared_across_levels": """
+block Wrap(inside: layer) { pre: Linear(8) -> inside }
+network Net(x: float[N, 8]) -> y {
+    shared f = Linear(8)
+    x -> f -> head: { Linear(8) -> f } -> Wrap(f)
+}
+""",
+    "shared_braces": """
+network Net(x: float[N, 2, H = 6, W = 6]) -> y {
+    shared f = { Conv(2, 3, padding=1) -> BatchNorm -> ReLU }
+    a = x -> f
+    b = x -> MaxPool(2) -> f -> Upsample(scale_factor=2)
+    a + b
+}
+""",
+    "params": """
+block Scale(init = 0.5) {
+    param gamma: float[x.channels, 1, 1] = init
+    buffer offset: float[1] = [0.25]
+    x * gamma + offset
+}
+network Net(x: float[N, 3, H = 4, W = 4]) -> y {
+    param bias: float[3, 1, 1] = normal(0, 0.02)
+    x + bias -> Scale -> Conv(5, 1) -> Scale(init=2.0)
+}
+""",
+    "reserved_labels": """
+block Odd {
+    type: Linear(4) -> forward: Linear(4) -> train: Linear(4) -> keys: Linear(4) -> class: Linear(4) -> _modules: Linear(4)
+    -> state_dict: Linear(4) -> __init__: Linear(4) -> T_destination: Linear(4) -> lambda: ReLU
+}
+network Net(self: float[N, 4]) -> y { self -> half: Odd -> to: { Linear(3) -> children: Linear(2) } }
+""",
+    "reserved_params": """
+block Odd {
+    param weight: float[4] = 1.0
+    param type: float[4] = 2.0
+    buffer half: float[4] = 3.0
+    x * weight + type - half
+}
+network Net(x: float[N, 4]) -> y { x -> Odd }
+""",
+    "reserved_names": """
+block torch(lambda, self = 2, F: tensor) { Linear(lambda) -> { x * self + F } }
+block Tensor(i) { Linear(i) -> torch(i, F=x) }
+network F(def: float[N, 4], nn: float[N, 4]) -> y { def + nn -> Tensor(4) -> Tensor(4) }
+""",
+    "numbers_and_labels": """
+block Mixed(width) { BatchNorm -> ReLU -> conv: Conv(width, 1) -> Conv(width, 3, padding=1) -> x }
+network Net(x: float[N, 4, H = 5, W = 5]) -> y { x -> Conv(4, 1) -> { x + (x -> Conv(4, 1)) } -> Conv(3, 1) }
+""",
+    "optional": """
+block Unit(width, norm = false, skip = false) {
+    y = x -> conv: Conv(width, 3, padding=1) -> if norm { bn: BatchNorm -> ReLU }
+    if skip { x + y } else { y }
+}
+network Net(x: float[N, 3, H = 6, W = 6]) -> y {
+    x -> a: Unit(4) -> b: Unit(4, skip=true) -> c: Unit(8, norm=true) -> d: Unit(8, norm=true, skip=true)
+}
+""",
+    "choice": """
+block Unit(width, kind) { if kind == "conv" { Conv(width, 3, padding=1) } else { Linear(width) -> Tanh } }
+network Net(x: float[N, 3, H = 6, 8]) -> y { x -> Unit(5, "conv") -> Unit(9, "linear") -> Unit(2, "conv") }
+""",
+    "loops": """
+block Stack(depth, width) { repeat depth { Linear(width) -> ReLU } }
+block Grow(depth, growth) { for i in range(depth) { "layer{i + 1}": Dense(growth) } }
+block Dense(growth) { Concat { Identity | fc: Linear(growth) -> ReLU } }
+network Net(x: float[N, 4]) -> y { x -> Stack(2, 8) -> Stack(5, 8) -> Grow(3, 2) -> Grow(6, 3) -> Stack(1, 4) }
+""",
+    "branches": """
+block Two(width) { Concat { a: Conv(width, 1) | b: Conv(width, 3, padding=1) -> ReLU | Identity } }
+network Net(x: float[N, 3, H = 6, W = 6]) -> y { x -> Two(4) -> Two(6) -> Mul { Identity | Sigmoid } }
+""",
+    "residual_of_layers": """
+block Residual(body: layer, shortcut: layer = Identity) { Add { body | shortcut } }
+network Net(x: float[N, 4]) -> y {
+    x -> Residual { Linear(4) -> ReLU } -> Residual { Linear(6) | Linear(6) } -> Residual({ Linear(6) -> Tanh -> Linear(6) })
+}
+""",
+    "several_results": """
+block Halves { a, b = x -> Split(2)
+    [a -> fc: Linear(3), b] }
+network Net(x: float[N, 4, 6]) -> left, right {
+    left, right = x -> Halves
+}
+""",
+    "skips": """
+block Up(width, skip: tensor) {
+    y = x -> up: ConvTranspose(width, 2, stride=2) -> PadTo(skip)
+    [skip, y] -> Concat -> conv: Conv(width, 3, padding=1)
+}
+network Net(x: float[N, 2, H = 9, W = 11]) -> y {
+    x -> Conv(4, 1) as one -> MaxPool(2) -> Conv(8, 1) as two -> MaxPool(2) -> Up(8, two) -> Up(4, one)
+}
+""",
+    "list_of_taps": """
+network Net(x: float[N, 2, H = 16, W = 16]) -> y {
+    taps = []
+    x -> down: for width in [4, 8, 12] { level = x -> Conv(width, 3, padding=1)
+        taps = [level] + taps
+        level -> MaxPool(2) }
+    -> up: for skip in taps { [x -> Upsample(scale_factor=2), skip] -> Concat -> Conv(4, 1) }
+}
+""",
+    "training_only": """
+block Head(classes) { GlobalAvgPool -> Flatten -> Dropout(0.3) -> fc: Linear(classes) }
+network Net(x: float[N, 3, H = 8, W = 8], target: float[N, 4]) -> logits, aux: training, loss: training {
+    y = x -> stem: Conv(6, 3) as middle -> ReLU -> Conv(8, 3) -> BatchNorm -> StochasticDepth(0.2)
+    aux = middle -> aux_head: Head(4)
+    logits = y -> head: Head(4)
+    loss = mean((logits - target) ** 2)
+}
+""",
+    "nested_network": """
+network Inner(x: float[M, 4], width = 3) -> a, b { h = x -> fc: Linear(width)
+    a = h -> Tanh
+    b = h -> Sigmoid }
+network Net(x: float[N, 4]) -> y { p, q = x -> Inner(5)
+    p * q -> Linear(2) }
+""",
+    "attention": """
+block Attention(heads) {
+    width = x.features
+    q, k, v = x -> qkv: Linear(3 * width) -> Split(3, dim=-1)
+    q = transpose(reshape(q, [x.batch, -1, heads, width // heads]), 1, 2)
+    k = transpose(reshape(k, [x.batch, -1, heads, width // heads]), 1, 2)
+    v = transpose(reshape(v, [x.batch, -1, heads, width // heads]), 1, 2)
+    weights = softmax(matmul(q, transpose(k, -2, -1)) * (width // heads) ** -0.5, dim=-1)
+    reshape(transpose(matmul(weights, v), 1, 2), [x.batch, -1, width]) -> proj: Linear(width)
+}
+network Net(x: float[N, T = 6, 8]) -> y { x -> Attention(2) -> LayerNorm -> Attention(4) -> Mean(dim=1) }
+""",
+    "sizes": """
+network Net(x: float[N, 2, H = 6, W = 10]) -> y {
+    a = x -> Conv(3, 1) -> Reshape([x.shape[0], 3, -1]) -> { x / x.shape[2] }
+    b = zeros([x.shape[0], 3, x.shape[2] * x.shape[3]]) + arange(x.shape[2] * x.shape[3], dtype="float")
+    a + b
+}
+""",
+    "constants": """
+network Net(x: float[N, 3]) -> y, z {
+    y = where(x > 0.5, x, 1.0) + maximum(x, 0.25) * tensor([1.0, 2.0, 3.0]) - 2 ** x + (1 - x) / 4
+    z = clamp(concat(x, zeros([1, 3]), dim=0), min=-1)
+}
+""",
+    "embedding": """
+network Net(ids: int[N, T = 5], kinds: int[N, T]) -> y, best {
+    y = (ids -> words: Embedding(11, 6)) + (kinds -> Embedding(2, 6, weight_init=normal(0, 0.02))) -> LayerNorm
+    best = argmax(y, dim=-1)
+}
+""",
+    "initialisers": """
+block Sine(width, omega = 3.0, first = false) {
+    bound = if first { 1 / x.features } else { sqrt(6 / x.features) / omega }
+    sin(omega * (x -> Linear(width, weight_init=uniform(-bound, bound), bias_init=0.0)))
+}
+network Net(x: float[N, 2]) -> y {
+    x -> Sine(8, first=true) -> repeat 3 { Sine(8) }
+    -> out: { Linear(4, weight_init=xavier_uniform(0.5)) -> ReLU -> Linear(1, weight_init=trunc_normal(0, 0.1)) }
+}
+""",
+    "dimensions": """
+block Unit(width) { Conv(width, 3, padding=1) -> BatchNorm -> ReLU }
+network Net(a: float[N, 2, L = 7], b: float[N, 2, D = 4, H = 5, W = 6]) -> y {
+    (a -> one: Unit(3) -> GlobalMaxPool -> Flatten) + (b -> two: Unit(3) -> Unit(3) -> GlobalAvgPool -> Flatten)
+}
+""",
+    "padding": """
+network Net(x: float[N, 2, H = 7, W = 9]) -> y {
+    x -> Conv(3, 3, stride=2, padding=[[0, 1], [1, 1]]) -> Conv(3, 3, padding=[[0, 1], [0, 1]], padding_mode="reflect")
+    -> Conv(4, [1, 3], padding="same")
+}
+""",
+    "recursive": """
+block Tree(width, depth) {
+    conv: Conv(width, 1) -> if depth > 0 {
+        Add { left: Tree(width, depth - 1) | right: Tree(width, depth - 1) }
+    }
+}
+network Net(x: float[N, 3, H = 4, W = 4]) -> y { x -> tree: Tree(5, 3) }
+""",
+    "hidden_text": '''
+# A "quoted" doc \\ with """ and \\n
+block Doc { Linear(2) }
+# """ + __import__("os").system("true") + """
+network Net(x: float[N, 2]) -> y { einsum("ab->a", x -> Doc) }
+''',
+}
+"""By what they show. Networks named ``Net`` are the ones meant."""

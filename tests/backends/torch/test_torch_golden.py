@@ -1,0 +1,22 @@
+"""Three generated files as they are read. With UPDATE_GOLDEN=1 in the environment they are written anew."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from catalogue import graph_of
+
+from dlspec.backends.torch import source
+
+GOLDEN = Path(__file__).parents[2] / "golden" / "torch"
+
+
+@pytest.mark.parametrize("network", ["resnet:ResNet50", "unet:UNet", "googlenet:GoogLeNet"])
+def test_golden(network: str) -> None:
+    path = GOLDEN / f"{network.partition(':')[2].lower()}.py"
+    text = source(graph_of(network))
+    if os.environ.get("UPDATE_GOLDEN"):
+        path.write_text(text, encoding="utf-8")
+    assert path.read_text(encoding="utf-8") == text
