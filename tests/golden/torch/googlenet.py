@@ -12,9 +12,13 @@ class ConvNormReLU(nn.Module):
     parameter names are torchvision's.
     """
 
-    def __init__(self, in_channels: int, width: int, kernel_size: int, stride: int = 1, padding: int = 0) -> None:
+    def __init__(
+        self, in_channels: int, width: int, kernel_size: int, stride: int = 1, padding: int = 0
+    ) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(in_channels, width, kernel_size, stride=stride, padding=padding, bias=False)
+        self.conv = nn.Conv2d(
+            in_channels, width, kernel_size, stride=stride, padding=padding, bias=False
+        )
         self.bn = nn.BatchNorm2d(width, eps=0.001)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -22,17 +26,25 @@ class ConvNormReLU(nn.Module):
 
 
 class Inception(nn.Module):
-    def __init__(self, in_channels: int, c1: int, r3: int, c3: int, r5: int, c5: int, pool: int) -> None:
+    def __init__(
+        self, in_channels: int, c1: int, r3: int, c3: int, r5: int, c5: int, pool: int
+    ) -> None:
         super().__init__()
         self.branch1 = ConvNormReLU(in_channels, c1, 1)
-        self.branch2 = nn.Sequential(ConvNormReLU(in_channels, r3, 1), ConvNormReLU(r3, c3, 3, padding=1))
-        self.branch3 = nn.Sequential(ConvNormReLU(in_channels, r5, 1), ConvNormReLU(r5, c5, 3, padding=1))
+        self.branch2 = nn.Sequential(
+            ConvNormReLU(in_channels, r3, 1), ConvNormReLU(r3, c3, 3, padding=1)
+        )
+        self.branch3 = nn.Sequential(
+            ConvNormReLU(in_channels, r5, 1), ConvNormReLU(r5, c5, 3, padding=1)
+        )
         self.branch4 = nn.Sequential(
             nn.MaxPool2d(3, stride=1, padding=1, ceil_mode=True), ConvNormReLU(in_channels, pool, 1)
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        return torch.cat([self.branch1(x), self.branch2(x), self.branch3(x), self.branch4(x)], dim=1)
+        return torch.cat(
+            [self.branch1(x), self.branch2(x), self.branch3(x), self.branch4(x)], dim=1
+        )
 
 
 class Auxiliary(nn.Module):

@@ -11,7 +11,9 @@ class Shortcut(nn.Sequential):
     """The skip of a residual: a projection where the branch beside it changes the size."""
 
     def __init__(self, in_channels: int, width: int, stride: int) -> None:
-        super().__init__(nn.Conv2d(in_channels, width, 1, stride=stride, bias=False), nn.BatchNorm2d(width))
+        super().__init__(
+            nn.Conv2d(in_channels, width, 1, stride=stride, bias=False), nn.BatchNorm2d(width)
+        )
 
 
 class Bottleneck(nn.Module):
@@ -26,7 +28,11 @@ class Bottleneck(nn.Module):
         self.bn2 = nn.BatchNorm2d(planes)
         self.conv3 = nn.Conv2d(planes, width, 1, bias=False)
         self.bn3 = nn.BatchNorm2d(width)
-        self.downsample = Shortcut(in_channels, width, stride) if stride != 1 or in_channels != width else nn.Identity()
+        self.downsample = (
+            Shortcut(in_channels, width, stride)
+            if stride != 1 or in_channels != width
+            else nn.Identity()
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         y = F.relu(self.bn1(self.conv1(x)), inplace=True)
