@@ -7,10 +7,10 @@ import compileall
 import tempfile
 from pathlib import Path
 
-from bench import compiling, counting
+from bench import compiling, counting, running
 from bench.timing import ROOT
 
-BENCHES = {"compiling": compiling.run, "counting": counting.run}
+BENCHES = {"compiling": compiling.run, "counting": counting.run, "running": running.run}
 
 
 def main() -> None:

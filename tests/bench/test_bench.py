@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import compiling, counting
+from bench import compiling, counting, running
 
 
 def test_compiling(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -21,3 +21,11 @@ def test_counting(tmp_path: Path) -> None:
     # Ten times the nodes may not take thirty times as long; what it takes exactly, `make bench` prints.
     assert figures["growth"] < 3
     assert figures["ResNet50"] < figures["DenseNet201"] * 3
+
+
+def test_running() -> None:
+    ratios = running.eager(1, running.NETWORKS[3:])
+    assert list(ratios) == [
+        f"MobileNetV2, {task}" for task in ("forward, batch 1", "forward, batch 16", "training step, batch 8")
+    ]
+    assert all(ratio > 0 for ratio in ratios.values())
