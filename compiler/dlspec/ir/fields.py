@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any, TypeAlias, cast
+from typing import Any, ClassVar, TypeAlias, cast, dataclass_transform
 
 from dlspec.ir.dims import Dim, Expr
 from dlspec.ir.init import Data, Init
@@ -221,6 +221,57 @@ def read_fields(cls: type) -> tuple[Field, ...]:
     return tuple(fields.values())
 
 
+@dataclass_transform(frozen_default=True)
+class Fielded:
+    """Base of what a spec calls with arguments: operators, optimizers, augmentations.
+
+    Its annotated fields are its signature. Instances are immutable and equal when class and fields are.
+    """
+
+    fields: ClassVar[tuple[Field, ...]] = ()
+
+    def __init_subclass__(cls) -> None:
+        # Not dataclasses: they compile code for every class, and 150 operators would cost each start-up 60 ms.
+        cls.fields = read_fields(cls)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Fields by position or name, converted and checked by their kinds. Raises `fields.FieldError`."""
+        names = [field.name for field in self.fields]
+        if len(args) > len(names):
+            raise TypeError(f"{type(self).__name__} takes at most {len(names)} arguments")
+        given = dict(zip(names, args, strict=False)) | kwargs
+        for field in self.fields:
+            object.__setattr__(self, field.name, field.convert(given.pop(field.name, field.default)))
+        if given:
+            raise TypeError(f"{type(self).__name__} has no argument {', '.join(given)}")
+        self.check()
+        object.__setattr__(self, "_key", (type(self), *(getattr(self, name) for name in names)))
+        object.__setattr__(self, "_hash", hash(self._key))
+
+    _key: ClassVar[tuple[Any, ...]]
+    _hash: ClassVar[int]
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"{type(self).__name__} is immutable")
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or (isinstance(other, Fielded) and self._hash == other._hash and self._key == other._key)
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __repr__(self) -> str:
+        shown = (
+            f"{field.name}={getattr(self, field.name)!r}"
+            for field in self.fields
+            if field.required or getattr(self, field.name) != field.converted_default
+        )
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+    def check(self) -> None:
+        """Raises `OpError` where the arguments do not fit each other."""
+
+
 def describe(value: object) -> str:
     """A value in the words of the language, for messages."""
     match value:
@@ -241,6 +292,6 @@ def describe(value: object) -> str:
 
 
 __all__ = [
-    "KINDS", "MISSING", "Axes", "Data", "Field", "FieldError", "Floats", "Ints", "Item", "Items", "Padding", "Shape",
-    "Sizes", "describe", "read_fields",
+    "KINDS", "MISSING", "Axes", "Data", "Field", "FieldError", "Fielded", "Floats", "Ints", "Item", "Items", "Padding",
+    "Shape", "Sizes", "describe", "read_fields",
 ]  # fmt: skip

@@ -7,10 +7,10 @@ a spec it is used; what it demands of sizes it states through `Needs`, and what 
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal, TypeAlias, dataclass_transform
+from typing import ClassVar, Literal, TypeAlias
 
 from dlspec.ir.dims import Dim, Expr
-from dlspec.ir.fields import Field, read_fields
+from dlspec.ir.fields import Fielded
 from dlspec.ir.init import Init
 from dlspec.ir.types import DType, TensorType, format_shape
 
@@ -104,9 +104,8 @@ class Needs:
             self.requirements.append(Requirement("%", size, by, message, hint, code))
 
 
-@dataclass_transform(frozen_default=True)
-class Op:
-    """Base of all operators. Instances are immutable and equal when class and fields are.
+class Op(Fielded):
+    """Base of all operators.
 
     Class attributes an operator sets:
 
@@ -132,48 +131,6 @@ class Op:
     identity_in_eval: ClassVar[bool] = False
     random: ClassVar[bool] = False
     torch: ClassVar[str | None] = None
-    fields: ClassVar[tuple[Field, ...]] = ()
-
-    def __init_subclass__(cls) -> None:
-        # Not dataclasses: they compile code for every class, and 150 operators would cost each start-up 60 ms.
-        cls.fields = read_fields(cls)
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        """Fields by position or name, converted and checked by their kinds. Raises `fields.FieldError`."""
-        names = [field.name for field in self.fields]
-        if len(args) > len(names):
-            raise TypeError(f"{type(self).__name__} takes at most {len(names)} arguments")
-        given = dict(zip(names, args, strict=False)) | kwargs
-        for field in self.fields:
-            object.__setattr__(self, field.name, field.convert(given.pop(field.name, field.default)))
-        if given:
-            raise TypeError(f"{type(self).__name__} has no argument {', '.join(given)}")
-        self.check()
-        object.__setattr__(self, "_key", (type(self), *(getattr(self, name) for name in names)))
-        object.__setattr__(self, "_hash", hash(self._key))
-
-    _key: ClassVar[tuple[Any, ...]]
-    _hash: ClassVar[int]
-
-    def __setattr__(self, name: str, value: object) -> None:
-        raise AttributeError(f"{type(self).__name__} is immutable")
-
-    def __eq__(self, other: object) -> bool:
-        return self is other or (isinstance(other, Op) and self._hash == other._hash and self._key == other._key)
-
-    def __hash__(self) -> int:
-        return self._hash
-
-    def __repr__(self) -> str:
-        shown = (
-            f"{field.name}={getattr(self, field.name)!r}"
-            for field in self.fields
-            if field.required or getattr(self, field.name) != field.converted_default
-        )
-        return f"{type(self).__name__}({', '.join(shown)})"
-
-    def check(self) -> None:
-        """Raises `OpError` where the arguments do not fit each other, whatever the input."""
 
     def infer(self, need: Needs, inputs: Types) -> TensorType | Types:
         """The types of the outputs. Raises `OpError` for inputs that are not accepted."""
