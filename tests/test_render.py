@@ -46,8 +46,8 @@ def test_a_finding_with_everything() -> None:
 
 
 def test_several_findings_stand_apart() -> None:
-    diagnostic = Diagnostic("DL0701", "odd", span("Add"), severity=Severity.WARNING)
-    assert render([diagnostic, diagnostic]).count("warning[DL0701]: odd\n") == 2
+    diagnostic = Diagnostic("DL0702", "odd", span("Add"), severity=Severity.WARNING)
+    assert render([diagnostic, diagnostic]).count("warning[DL0702]: odd\n") == 2
     assert "^^^\n\nwarning" in render([diagnostic, diagnostic])
 
 

@@ -85,5 +85,6 @@ def did_you_mean(word: str, candidates: Iterable[str]) -> str:
     """A hint that names the nearest candidates, or an empty text."""
     names = list(dict.fromkeys(candidates))
     by_folded = {name.lower(): name for name in reversed(names)}
-    close = get_close_matches(word.lower(), by_folded, n=2, cutoff=0.6)
+    longer = sorted((name for name in by_folded if len(word) > 3 and name.startswith(word.lower())), key=len)
+    close = list(dict.fromkeys([*longer, *get_close_matches(word.lower(), by_folded, n=2, cutoff=0.6)]))[:2]
     return f"did you mean {' or '.join(f'`{by_folded[c]}`' for c in close)}?" if close else ""

@@ -3,30 +3,48 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from dlspec.diagnostics import Diagnostic, Diagnostics, DlspecError, Severity, did_you_mean
+from dlspec.analyses.objectives import objective_findings
+from dlspec.diagnostics import Diagnostics, DlspecError, did_you_mean
+from dlspec.elaborate import network as elaboration
 from dlspec.elaborate.modules import Loader, Module, constant_elaborator, read_source
-from dlspec.elaborate.network import elaborate_network
-from dlspec.elaborate.values import BlockLayer, Failure
+from dlspec.elaborate.training import elaborate_train
+from dlspec.elaborate.values import BlockLayer, Failure, Fault
 from dlspec.ir.graph import Graph
+from dlspec.ir.training import Training
+from dlspec.resources import spec_file
 from dlspec.source import Source, Span
 from dlspec.syntax import ast
 
 
 class Program:
-    """A file with what it imports: the ``networks`` declared in it, in order, and the ``diagnostics`` so far."""
+    """A file with what it imports: the ``networks`` and ``trains`` declared in it, in order, and the ``diagnostics``
+    so far."""
 
     def __init__(self, module: Module, diagnostics: Diagnostics) -> None:
         self.module = module
         self.diagnostics = diagnostics
         self.networks = module.networks
+        self.trains = module.trains
 
 
 def open_program(path: str | Path) -> Program:
-    """Reads a file and its imports. Raises `DlspecError`, and OSError or UnicodeDecodeError for the file itself."""
-    return open_source(read_source(Path(path), str(path)))
+    """Reads a file, or a shipped one such as `std.resnet`, and its imports.
+
+    Raises `DlspecError`, and OSError or UnicodeDecodeError for the file itself.
+    """
+    return open_source(read_source(spec_file(path), str(path)))
+
+
+def files_of(source: Source) -> list[Path]:
+    """The file of a text and those it imports, as far as they can be followed."""
+    loader = Loader(Diagnostics())
+    with suppress(DlspecError, OSError, UnicodeDecodeError):
+        loader.load(source)
+    return list(dict.fromkeys(loader.paths))
 
 
 def open_source(source: Source) -> Program:
@@ -43,13 +61,44 @@ def elaborate(
     """The graph of a network. Raises `DlspecError`; KeyError for a name that is not a network of the file."""
     diagnostics = Diagnostics()
     measures = _Measures(diagnostics)
-    graph = elaborate_network(
+    graph = elaboration.elaborate_network(
         program.module, program.networks[network], settings or {}, sizes or {}, diagnostics, measures.measure
     )
     diagnostics.check()
     assert graph is not None
     program.diagnostics.extend(diagnostics)
     return graph
+
+
+def elaborate_training(
+    program: Program, train: str, settings: Mapping[str, Any] | None = None, sizes: Mapping[str, int] | None = None
+) -> Training:
+    """The objectives of a `train`. Raises as `elaborate`."""
+    diagnostics = Diagnostics()
+    measure = _Measures(diagnostics).measure
+    declaration = program.trains[train]
+    made = elaborate_train(program.module, declaration, settings or {}, sizes or {}, diagnostics, measure)
+    if made is not None:
+        diagnostics.extend(objective_findings(made))
+    diagnostics.check()
+    assert made is not None
+    program.diagnostics.extend(diagnostics)
+    return made
+
+
+def elaborate_partial(
+    program: Program, network: str, settings: Mapping[str, Any] | None = None, sizes: Mapping[str, int] | None = None
+) -> tuple[Graph, list[Fault], Diagnostics]:
+    """What could be built of a network that may be wrong, the steps that could not, and everything found.
+
+    For pictures: where the diagnostics have errors the graph ends at the faults. Raises KeyError as `elaborate`.
+    """
+    diagnostics = Diagnostics()
+    measures = _Measures(diagnostics)
+    graph, faults = elaboration.elaborate_partial(
+        program.module, program.networks[network], settings or {}, sizes or {}, diagnostics, measures.measure
+    )
+    return graph, faults, diagnostics
 
 
 def check(path: str | Path) -> Diagnostics:
@@ -73,15 +122,10 @@ def check_source(source: Source) -> Diagnostics:
     for declaration in module.file.declarations:
         if isinstance(declaration, ast.Expect):
             elaborator.statement(declaration, module.env)
-        elif isinstance(declaration, ast.Train):
-            diagnostics.add(
-                Diagnostic(
-                    "DL0701",
-                    f"`train {declaration.name.name}` is parsed but not yet checked",
-                    declaration.name.span,
-                    severity=Severity.WARNING,
-                )
-            )
+    for declaration in module.trains.values():
+        made = elaborate_train(module, declaration, {}, {}, diagnostics, measures.measure)
+        if made is not None:
+            diagnostics.extend(objective_findings(made))
     return diagnostics
 
 
@@ -99,7 +143,7 @@ class _Measures:
         key = (id(layer.declaration), repr(sorted(settings.items())))
         if key not in self._graphs:
             self._graphs[key] = None  # a network that measures itself finds nothing
-            self._graphs[key] = elaborate_network(
+            self._graphs[key] = elaboration.elaborate_network(
                 layer.module, layer.declaration, settings, {}, self.diagnostics, self.measure
             )
         return self._graphs[key]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from tests.elaborate.specs import codes_in, found_in, graph_of, net
+from tests.elaborate.specs import codes_in, graph_of, net
 
-from dlspec.diagnostics import DlspecError, Severity
+from dlspec.diagnostics import DlspecError
 
 SAME = [
     ("braces", "image -> Conv(8, 3) -> ReLU", "image -> { Conv(8, 3) -> ReLU }"),
@@ -137,11 +137,6 @@ def test_one_mistake_in_a_block_is_reported_once() -> None:
 def test_independent_mistakes_are_all_reported() -> None:
     body = "a = image -> Convv(8, 3)\nb = image -> Conv(8, 99)\nc = imag\n[a, b, c] -> Concat"
     assert codes_in(net(body)) == ["DL0301", "DL0203", "DL0302"]
-
-
-def test_train_is_said_to_be_unchecked() -> None:
-    (found,) = found_in("train T {\n data image: float[N, 3]\n}")
-    assert (found.code, found.severity) == ("DL0701", Severity.WARNING)
 
 
 @pytest.mark.parametrize(

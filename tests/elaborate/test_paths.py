@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.elaborate.specs import codes_in, graph_of, net
+from tests.elaborate.specs import codes_in, found_in, graph_of, net
 
 BASIC = "block Basic(width) { conv1: Conv(width, 3, padding=1, bias=false) -> ReLU -> Conv(width, 1, bias=false) }"
 
@@ -21,6 +21,10 @@ PATHS = [
     ("a labelled repeat opens a level", "image -> r: repeat 2 { Basic(4) }", ["r.0.conv1.weight", "r.0.2.weight", "r.1.conv1.weight", "r.1.2.weight"]),
     ("for and if are transparent", "image -> for w in [2, 3] { if w == 2 { Linear(w, bias=false) } else { ReLU -> Linear(w, bias=false) } }", ["0.weight", "2.weight"]),
     ("labels with expressions", 'image -> for i in range(2) { "l{i + 1}": Linear(2, bias=false) }', ["l1.weight", "l2.weight"]),
+    ("labels with dots share a level", 'image -> "a.0": Linear(3, bias=false) -> "b.0": Linear(3, bias=false) -> "a.1": Linear(3, bias=false)', ["a.0.weight", "b.0.weight", "a.1.weight"]),
+    ("a label with dots takes one position", 'image -> "a.b.c": Linear(3, bias=false) -> "a.b.d": Linear(3, bias=false) -> Linear(2, bias=false)', ["a.b.c.weight", "a.b.d.weight", "1.weight"]),
+    ("a level entered again counts on", 'image -> "a.b": { Linear(3, bias=false) } -> "a.c": { Linear(3, bias=false) }', ["a.b.0.weight", "a.c.0.weight"]),
+    ("dots in a shared block", 'shared f = { "a.0": Linear(3, bias=false) -> "a.1": Linear(3, bias=false) }\nimage -> f -> f', ["f.a.0.weight", "f.a.1.weight"]),
     ("branches count in the chain around them", "image -> Add { Linear(3, bias=false) | Identity } -> Linear(2, bias=false)", ["0.weight", "3.weight"]),
     ("a labelled Add opens a level", "image -> add: Add { Linear(3, bias=false) | p: Linear(3, bias=false) }", ["add.0.weight", "add.p.weight"]),
     ("two chains of a level count on", "a = image -> Linear(2, bias=false)\nb = image -> Linear(2, bias=false)\na + b", ["0.weight", "1.weight"]),
@@ -58,10 +62,19 @@ def test_values_of_one_name_in_different_levels_do_not_collide() -> None:
         "param g: float[1] = 1\nparam g: float[1] = 1\nimage * g",
         "shared f = Linear(3)\nimage -> f: ReLU",
         "shared f = Linear(3)\nimage -> g: f",
+        'image -> "a.b": Linear(3) -> "a.b": Linear(3)',
+        'image -> "a.b": Linear(3) -> a: Linear(3)',
+        'image -> a: Linear(3) -> "a.b": Linear(3)',
     ],
 )
 def test_a_name_is_given_once(body: str) -> None:
     assert codes_in(net(body, SIGNATURE))[0] in ("DL0307", "DL0308")
+
+
+@pytest.mark.parametrize("label", ["4x4", "a-b", "a..b", ".a", "a.", "a b", ""])
+def test_a_label_is_a_name_or_a_number(label: str) -> None:
+    (found,) = found_in(net(f'image -> "{label}": Linear(3)', SIGNATURE))
+    assert (found.code, found.hint) == ("DL0305", "a name or a number, or several with dots between")
 
 
 def test_a_shared_layer_sees_one_shape_of_weights() -> None:

@@ -8,7 +8,7 @@ from harness import infer
 from dlspec.ir.dims import evaluate, symbol
 from dlspec.ir.op import Op
 from dlspec.ir.types import DType, TensorType
-from dlspec.ops import activation, dropout, softmax
+from dlspec.ops import activation, dropout, loss, softmax
 from dlspec.ops.conv import Conv, ConvFunction, ConvTranspose, ConvTransposeFunction
 from dlspec.ops.embedding import Embedding
 from dlspec.ops.linear import Bilinear, Linear, LinearFunction
@@ -58,6 +58,13 @@ FLOPS: list[tuple[Op, tuple[tuple[int, ...], ...], int]] = [
         (op, IMAGE, ELEMENTS)
         for op in (activation.ReLU(), activation.GELU(), activation.PReLU(6), activation.Threshold(0, 1))
     ),
+    (loss.MSELoss("none"), IMAGE * 2, 2 * ELEMENTS),
+    (loss.MSELoss(), IMAGE * 2, 2 * ELEMENTS + ELEMENTS),
+    (loss.BCELoss(reduction="sum"), IMAGE * 2, 7 * ELEMENTS + ELEMENTS),
+    (loss.CrossEntropyLoss(), IMAGE * 2, 7 * ELEMENTS + ELEMENTS // 6),  # a target of probabilities; 6 classes
+    (loss.TripletMarginLoss(), ((3, 8),) * 3, 6 * 24 + 3),
+    (loss.TripletMarginLoss(swap=True, reduction="none"), ((3, 8),) * 3, 9 * 24),
+    (loss.CosineEmbeddingLoss(), ((3, 8), (3, 8), (3,)), 6 * 24 + 3),
     (softmax.Softmax(1), IMAGE, 5 * ELEMENTS),
     (softmax.LogSoftmax(1), IMAGE, 5 * ELEMENTS),
     (softmax.Softmin(1), IMAGE, 6 * ELEMENTS),

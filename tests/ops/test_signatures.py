@@ -6,6 +6,7 @@ from inspect import Parameter, signature
 
 import pytest
 from torch import nn
+from torch.nn import functional
 
 from dlspec.ir.fields import MISSING
 from dlspec.ir.op import Op
@@ -16,6 +17,7 @@ from dlspec.ops import (
     dropout,
     embedding,
     linear,
+    loss,
     norm,
     pooling,
     softmax,
@@ -58,3 +60,22 @@ def test_a_name_that_pins_the_rank_is_the_module_of_that_rank() -> None:
         assert op.torch.format(n=axes) == name
         assert hasattr(nn, name)
         assert LAYERS[name] == (op, axes)
+
+
+# Deprecated for `reduction`, or newer than the arguments that torch.nn's own modules have.
+LOSSES_LEFT_OUT = {"size_average", "reduce"}
+UNWEIGHTED = {"mse", "l1", "huber"}
+
+
+@pytest.mark.parametrize("op", loss.OPERATORS, ids=lambda op: op.__name__)
+def test_losses_are_torchs(op: type[Op]) -> None:
+    name = next(name for name in (op.function, *op.aliases) if name and hasattr(functional, name))
+    left_out = LOSSES_LEFT_OUT | ({"weight"} if op.function in UNWEIGHTED else set())
+    theirs = [p for p in signature(getattr(functional, name)).parameters.values() if p.name not in left_out]
+    tensors = [slot.removesuffix("?") for slot in op.tensors]
+    ours = {field.name: field.default for field in op.fields}
+    assert {p.name for p in theirs} == {*tensors, *ours}
+    assert [p.name for p in theirs if p.name in tensors] == tensors
+    assert [p.name for p in theirs if p.name in ours] == list(ours)
+    assert all(ours[p.name] == p.default for p in theirs if p.name in ours)
+    assert op.__name__ in dir(nn)

@@ -127,6 +127,7 @@ class Programs:
                 return ["network", "N", *parameters, "->", "y", ",", "z", ":", "training", *where, *body]
             case 3:
                 data = ["data", "image", ":", "float", "[", "N", ",", "H", "=", "3", "]"]
+                data += self.one([[], ["->", "Flip"], ["->", "Crop", "(", "3", ")", "->", "Flip"]])
                 objective = ["minimize", "y", "->", *self.expression(1)]
                 update = [*objective, "over", "f", ",", "g", "using", "Adam", "(", ")", "times", "k"]
                 return ["train", "T", HEADER, *join([data, update, self.statement(2)], SEPARATOR), "}"]

@@ -207,8 +207,9 @@ def test_statement(text: str, expected: str | None) -> None:
             "Binary('<', Name('N'), Constant(9))], Body([Evaluate(Name('x'))]), '')",
         ),
         (
-            "train T { data x: float[N]; minimize a -> f\n over f, g using A(1)\n times k }",
-            "Train(Name('T'), [], [Data(Name('x'), Type('float', [Axis(Name('N'), None)])), "
+            "train T { data x: float[N] -> F(2)\n -> G; minimize a -> f\n over f, g using A(1)\n times k }",
+            "Train(Name('T'), [], [Data(Name('x'), Type('float', [Axis(Name('N'), None)]), "
+            "[Call(Name('F'), [Argument(None, Constant(2))], None), Name('G')]), "
             "Update('minimize', Chain([Name('a'), Name('f')]), [Name('f'), Name('g')], "
             "Call(Name('A'), [Argument(None, Constant(1))], None), Name('k'))], '')",
         ),

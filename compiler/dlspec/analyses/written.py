@@ -1,4 +1,4 @@
-"""Operators and blocks as a spec would write them."""
+"""Operators and blocks as a spec would write them, and numbers as people read them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from typing import Any, cast
 
 from dlspec.elaborate.values import show
+from dlspec.ir.dims import Dim
+from dlspec.ir.fields import Fielded
 from dlspec.ir.graph import Scope
 from dlspec.ir.init import Init
 from dlspec.ir.op import Op
@@ -19,6 +21,16 @@ def operator_name(operator: type[Op]) -> str:
 
 def written_op(op: Op) -> str:
     """``Conv(64, 7, stride=2, bias=false)``: what must be given by position, and what differs from its default."""
+    return _call(operator_name(type(op)), written_arguments(op))
+
+
+def written_call(made: Fielded) -> str:
+    """``Adam(lr=0.0002)``, like `written_op` of what is no operator."""
+    return _call(type(made).__name__, written_arguments(made))
+
+
+def written_arguments(op: Fielded) -> list[str]:
+    """``64``, ``7``, ``stride=2``, ``bias=false``."""
     arguments: list[str] = []
     for field in op.fields:
         value = getattr(op, field.name)
@@ -26,7 +38,7 @@ def written_op(op: Op) -> str:
             arguments.append(written_value(value))
         elif value != field.converted_default:
             arguments.append(f"{field.name}={written_value(value)}")
-    return _call(operator_name(type(op)), arguments)
+    return arguments
 
 
 def written_scope(scope: Scope) -> str:
@@ -34,6 +46,21 @@ def written_scope(scope: Scope) -> str:
     if not scope.declaration:
         return ""
     return _call(scope.declaration, [f"{name}={written_value(value)}" for name, value in scope.arguments.items()])
+
+
+def number(dim: Dim) -> str:
+    """``25,557,032``, or an expression as it is."""
+    return f"{dim:,}" if isinstance(dim, int) else str(dim)
+
+
+def scaled(dim: Dim, unit: str) -> str:
+    """``4.09 GMACs``; an expression as it is."""
+    if not isinstance(dim, int):
+        return f"{dim} {unit}"
+    for prefix, size in (("T", 10**12), ("G", 10**9), ("M", 10**6), ("k", 10**3)):
+        if dim >= size:
+            return f"{dim / size:.4g} {prefix}{unit}"
+    return f"{dim} {unit}"
 
 
 def written_value(value: Any) -> str:

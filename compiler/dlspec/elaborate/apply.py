@@ -12,11 +12,13 @@ from dlspec.elaborate.expressions import Expressions
 from dlspec.elaborate.shapes import match_type
 from dlspec.elaborate.values import (
     POISON,
+    AverageLayer,
     BlockLayer,
     BranchLayer,
     Deferred,
     Env,
     Failure,
+    FrozenLayer,
     Layer,
     OpLayer,
     SharedLayer,
@@ -71,6 +73,10 @@ class Application(Expressions):
                 if label is not None:
                     raise Failure("DL0307", f"{layer.title} has its name from `shared`", span, hint="drop the label")
                 return self.apply(layer.layer, flow, span, layer.label, join(layer.home, layer.label))
+            case FrozenLayer():
+                return self.apply(layer.layer, flow, span, label, path)
+            case AverageLayer():
+                return self.apply(layer.source.layer, flow, span, label, path)
             case Deferred() | BranchLayer():
                 if path is not None:
                     with self.builder.region("level", span, label=label or "", path=path, sharing=True):
@@ -166,7 +172,8 @@ class Application(Expressions):
             declaration=declaration.name.name,
             definition=declaration.span,
             arguments=arguments,
-        ):
+        ) as scope:
+            scope.given = tuple(layer.arguments)
             env = Env(layer.module.env, {} if network else {"x": flow})
             self.bind_parameters(layer, env, span)
             if has_poison(list(env.names.values())):
@@ -240,8 +247,9 @@ class Application(Expressions):
             if not isinstance(value, Value):
                 raise Failure("DL0308", f"`{parameter.name.name}` takes a tensor, not {kind_of(value)}", span)
             match_type(parameter.type, value, env, self, span)
-            env.names[parameter.name.name] = value
+            env.names[parameter.name.name] = self.builder.scope.inputs[parameter.name.name] = value
         outputs = self.outputs(declaration, env)
+        self.builder.scope.outputs = tuple(value for value in outputs if isinstance(value, Value))
         return outputs[0] if len(declaration.outputs) == 1 else outputs
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any, TypeAlias
 
 from dlspec.diagnostics import Note
@@ -22,14 +22,18 @@ Inferred: TypeAlias = tuple[Types, tuple[Weight, ...]]
 
 
 class Level:
-    """Where paths are counted: the labels taken and the next position, as ``nn.Sequential`` counts."""
+    """Where paths are counted: the labels taken and the next position, as ``nn.Sequential`` counts.
 
-    __slots__ = ("labels", "path", "position")
+    ``inner`` are those inside that labels with dots have entered, and may enter again.
+    """
+
+    __slots__ = ("inner", "labels", "path", "position")
 
     def __init__(self, path: str) -> None:
         self.path = path
         self.position = 0
         self.labels: dict[str, Span] = {}
+        self.inner: dict[str, Level] = {}
 
 
 class Builder:
@@ -66,6 +70,18 @@ class Builder:
                 notes=(Note(taken, "the first one is here"),),
                 hint='give each its own label; in a loop write one with the index, as in "conv{i}": Conv(64, 3)',
             )
+
+    @contextmanager
+    def entered(self, labels: list[str], span: Span) -> Generator[None]:
+        """The levels of a label with dots, but for its last part. Raises `Failure` where another step has such a name."""
+        with ExitStack() as stack:
+            for label in labels:
+                around = self.level
+                if label not in around.inner:
+                    self.label(label, span)
+                stack.enter_context(self.region("level", span, label=label))
+                self.level = around.inner.setdefault(label, self.level)
+            yield
 
     def _unique(self, name: str) -> str:
         count = self._names.get(name, 0) + 1
@@ -119,7 +135,11 @@ class Builder:
 
         Raises `Failure` where the operator does not accept the inputs.
         """
-        types, weights = self._infer(op, inputs, span)
+        try:
+            types, weights = self._infer(op, inputs, span)
+        except Failure as failure:
+            failure.at(type(op).__name__, inputs)
+            raise
         if len(self.graph.nodes) >= MAX_NODES:
             raise Failure("DL0407", f"the network has more than {MAX_NODES:,} nodes", span, fatal=True)
         parameters = tuple([self._parameter(join(name, weight.name), weight, span) for weight in weights])
@@ -160,6 +180,10 @@ class Builder:
         return known
 
     # Types and sizes
+
+    def types(self, op: Op, inputs: tuple[Value, ...], span: Span) -> Types:
+        """What the operator would give, without a node. Raises as `add`."""
+        return self._infer(op, inputs, span)[0]
 
     def _infer(self, op: Op, inputs: tuple[Value, ...], span: Span) -> Inferred:
         types = tuple([value.type for value in inputs])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from dlspec.diagnostics import Note, did_you_mean
@@ -18,7 +19,7 @@ from dlspec.elaborate.values import (
     kind_of,
 )
 from dlspec.ir.dims import Expr
-from dlspec.ir.fields import Field, FieldError, describe
+from dlspec.ir.fields import MISSING, Field, FieldError, describe
 from dlspec.ir.graph import Value
 from dlspec.ir.op import Op, OpError
 from dlspec.source import Span
@@ -147,12 +148,37 @@ def function_op(op: type[Op], name: str, given: list[Given], span: Span) -> tupl
     return made, gather_tensors(op, name, tensors, span)
 
 
+def bind_named(title: str, given: list[Given], parameters: Mapping[str, Any], span: Span) -> dict[str, Any]:
+    """The values of all parameters in order: given ones, else their defaults, of which `MISSING` is none. Raises
+    `Failure`."""
+    hint = f"{title.strip('`')}({', '.join(parameters)})"
+    bound: dict[str, Any] = {}
+    free = iter(parameters)
+    for argument, value in given:
+        key = next(free, None) if argument.name is None else argument.name.name
+        if key is None:
+            raise Failure("DL0306", f"{title} takes {_count(len(parameters), 'argument')}", argument.span, hint=hint)
+        if argument.name is not None and key not in parameters:
+            raise unknown_argument(argument.name, title, list(parameters), hint)
+        _refuse_twice(key, bound, argument.span)
+        bound[key] = value
+    missing = next((key for key, default in parameters.items() if key not in bound and default is MISSING), None)
+    if missing is not None:
+        raise Failure("DL0304", f"{title} needs `{missing}`", span, hint=hint)
+    return {key: bound.get(key, default) for key, default in parameters.items()}
+
+
 def gather_tensors(op: type[Op], name: str, tensors: dict[str, Any], span: Span) -> tuple[Any, ...]:
     """The operator's tensor inputs in order. Raises `Failure` for one that is missing."""
     inputs: list[Any] = []
     missing = ""
-    for slot in op.tensors:
+    last = max(
+        (index for index, slot in enumerate(op.tensors) if tensors.get(slot.rstrip("?")) is not None), default=-1
+    )
+    for index, slot in enumerate(op.tensors):
         value = tensors.get(slot.rstrip("?"))
+        if value is None and index < last:
+            value = op.neutral.get(slot.rstrip("?"))
         if value is None:
             missing = missing or slot.rstrip("?")
             if not slot.endswith("?"):
@@ -246,7 +272,9 @@ def _refuse_twice(name: str, bound: dict[str, Any], span: Span) -> None:
 
 
 def signature_hint(op: type[Op], name: str) -> str:
-    shown = [slot.lstrip("*").rstrip("?") for slot in (op.tensors if name == op.function else op.tensors[1:])]
+    shown = [
+        slot.lstrip("*").rstrip("?") for slot in (op.tensors if name in (op.function, *op.aliases) else op.tensors[1:])
+    ]
     shown += [field.name if field.required else f"{field.name}={_default(field)}" for field in op.fields]
     return f"{name}({', '.join(shown)})"
 

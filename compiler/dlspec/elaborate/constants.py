@@ -207,6 +207,9 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     **{name: _on_floats(getattr(math, name)) for name in ("sqrt", "exp", "log", "log2", "sin", "cos", "tan", "tanh")},
 }
 
+OF_LISTS = frozenset({"enumerate", "len", "reversed", "zip"})
+"""Functions that look at the list and not at what is in it, which may be tensors."""
+
 CONSTANTS: dict[str, float] = {"pi": math.pi, "inf": math.inf}
 
 

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from dlspec.diagnostics import Diagnostics, did_you_mean
-from dlspec.elaborate import constants
+from dlspec.elaborate import constants, stochastic
 from dlspec.elaborate.builder import Builder
-from dlspec.elaborate.calls import bind_block, bind_op, function_op
+from dlspec.elaborate.calls import Given, bind_block, bind_op, function_op
 from dlspec.elaborate.compare import compare
+from dlspec.elaborate.gradients import check_dependence
 from dlspec.elaborate.indexing import index_list, index_tensor, tensor_attribute
 from dlspec.elaborate.values import (
     POISON,
@@ -32,6 +33,7 @@ from dlspec.ir.graph import Value
 from dlspec.ir.init import Init
 from dlspec.ir.op import Op
 from dlspec.ops import FUNCTIONS, LAYERS, by_name
+from dlspec.ops.gradient import Grad
 from dlspec.source import Span
 from dlspec.syntax import ast
 
@@ -118,9 +120,12 @@ class Expressions:
 
     def _unknown(self, node: ast.Name, env: Env) -> Failure:
         name = node.name
-        if name in FUNCTIONS or name in constants.FUNCTIONS or name in constants.INITIALISERS:
+        if name in {*FUNCTIONS, *constants.FUNCTIONS, *constants.INITIALISERS, *stochastic.FUNCTIONS}:
             return Failure("DL0308", f"`{name}` is a function", node.span, hint=f"call it: `{name}(...)`")
-        functions = [*FUNCTIONS, *constants.FUNCTIONS, *constants.INITIALISERS]
+        if name in stochastic.DISTRIBUTIONS:
+            return Failure("DL0308", f"`{name}` is a distribution", node.span, hint=f"call it: `{name}(...)`")
+        functions = [*FUNCTIONS, *constants.FUNCTIONS, *constants.INITIALISERS, *stochastic.FUNCTIONS]
+        functions += stochastic.DISTRIBUTIONS
         near = did_you_mean(name, [*env.visible(), *LAYERS, *functions])
         if name[:1].isupper():
             return Failure("DL0301", f"there is no layer `{name}`", node.span, hint=near or "`dlspec ops` lists them")
@@ -219,6 +224,9 @@ class Expressions:
             if type(right) is not list:
                 raise Failure("DL0305", f"`in` takes a list, not {kind_of(right)}", node.right.span)
             return left in cast("list[Any]", right)
+        if operator in ("==", "!=") and (left is None or right is None):
+            # A tensor is never none, which an argument that may be left out is asked for.
+            return (left is right) == (operator == "==")
         if isinstance(left, Value) or isinstance(right, Value):
             return self._tensors(node, left, right)
         if operator in _COMPARISONS:
@@ -273,7 +281,7 @@ class Expressions:
         ):
             return self._function(node, function, env)
         target = self.evaluate(function, env)
-        given = [(a, self._argument(a, env)) for a in node.arguments]
+        given = [(a, self.argument(a, env)) for a in node.arguments]
         if target is POISON or any(has_poison(value) for _, value in given):
             return POISON
         if isinstance(target, OpLayer):
@@ -289,7 +297,7 @@ class Expressions:
             raise Failure("DL0306", "this layer takes no arguments", node.span, hint="it is complete already")
         raise Failure("DL0308", f"this cannot be called: it is {kind_of(target)}", node.span)
 
-    def _argument(self, argument: ast.Argument, env: Env) -> Any:
+    def argument(self, argument: ast.Argument, env: Env) -> Any:
         return self.evaluate(argument.value, env)
 
     def _check_branches(self, layer: OpLayer, node: ast.Call) -> None:
@@ -304,14 +312,16 @@ class Expressions:
 
     def _function(self, node: ast.Call, function: ast.Name, env: Env) -> Any:
         name = function.name
-        given = [(a, self._argument(a, env)) for a in node.arguments]
+        given = [(a, self.argument(a, env)) for a in node.arguments]
         values = [value for _, value in given]
         if any(has_poison(value) for value in values):
             return POISON
+        if name in stochastic.DISTRIBUTIONS or stochastic.asks(name, values):
+            return stochastic.call(self.builder, name, given, node.span)
         with_tensors = any(has_tensor(value) for value in values)
         draws = name in FUNCTIONS and bool(values) and isinstance(values[0], list)
         initial = name in constants.INITIALISERS and not draws
-        if (initial or name in constants.FUNCTIONS) and not with_tensors:
+        if (initial or name in constants.FUNCTIONS) and (not with_tensors or name in constants.OF_LISTS):
             positional = [value for argument, value in given if argument.name is None]
             named = {argument.name.name: value for argument, value in given if argument.name is not None}
             try:
@@ -321,9 +331,13 @@ class Expressions:
             except constants.ConstantError as error:
                 raise Failure("DL0305", error.message, node.span, hint=error.hint) from None
         if name not in FUNCTIONS:
-            raise self._unknown(function, env)
+            return self.special(node, function, given, env)
         op, inputs = function_op(FUNCTIONS[name], name, given, node.span)
         return self.function(op, self._lifted(inputs, node), node.span)
+
+    def special(self, node: ast.Call, function: ast.Name, given: list[Given], env: Env) -> Any:
+        """A call of what is neither layer nor function of tensors or constants."""
+        raise self._unknown(function, env)
 
     def _lifted(self, inputs: tuple[Any, ...], node: ast.Call) -> tuple[Value, ...]:
         """The tensor arguments of a function; a number among them has the element type of the last tensor."""
@@ -334,6 +348,8 @@ class Expressions:
 
     def function(self, op: Op, inputs: tuple[Value, ...], span: Span) -> Any:
         """The tensor a function gives, or a list of them where it has several results."""
+        if isinstance(op, Grad):
+            check_dependence(inputs[0], inputs[1], span)
         outputs = self.builder.function(op, inputs, span)
         return outputs[0] if len(outputs) == 1 else list(outputs)
 

@@ -19,14 +19,16 @@ from dlspec.elaborate.values import (
     BlockLayer,
     Env,
     Failure,
+    Fault,
     Layer,
     OpLayer,
     SharedLayer,
+    as_list,
     has_poison,
     kind_of,
     show,
 )
-from dlspec.ir.graph import Scope
+from dlspec.ir.graph import Scope, Value
 from dlspec.ir.init import ZEROS
 from dlspec.ir.types import DTYPES
 from dlspec.ops import LAYERS
@@ -35,7 +37,8 @@ from dlspec.source import Span
 from dlspec.syntax import ast
 
 MAX_STEPS = 5_000_000
-_LABEL = re.compile(r"[A-Za-z0-9_]+\Z")
+_PART = r"(?:[A-Za-z_][A-Za-z0-9_]*|[0-9]+)"
+_LABEL = re.compile(rf"{_PART}(?:\.{_PART})*\Z")
 _TRANSPARENT = (ast.Repeat, ast.For, ast.If)
 _FLOWING = (ast.Labelled, ast.Braces, ast.Repeat, ast.For, ast.If)
 
@@ -47,6 +50,7 @@ class Elaborator(Application):
         super().__init__(builder, diagnostics, measure)
         self._applied = 0
         self._reported: set[tuple[str, str, int, int]] = set()
+        self.faults: list[Fault] = []
 
     # Errors
 
@@ -58,6 +62,7 @@ class Elaborator(Application):
         key = (d.code, d.span.source.name, d.span.start, d.span.end)
         if key not in self._reported:
             self._reported.add(key)
+            self.faults.append(Fault(failure.step, failure.inputs, self.builder.scope, d))
             self.diagnostics.add(Diagnostic(d.code, d.message, d.span, d.label, d.notes, d.hint, trace, d.severity))
         if failure.fatal:
             raise Abandon
@@ -93,9 +98,9 @@ class Elaborator(Application):
                     for name, value in self.unpack(node.targets, self.evaluate(node.value, env), node.span):
                         env.bind(name, value)
                 case ast.Shared():
-                    env.bind(node.name.name, self._shared(node, env))
+                    env.bind(node.name.name, self.shared(node, env))
                 case ast.Param():
-                    env.bind(node.name.name, self._param(node, env))
+                    env.bind(node.name.name, self.declared(node, env))
                 case ast.Default():
                     self._default(node, env)
                 case ast.Expect():
@@ -126,7 +131,8 @@ class Elaborator(Application):
                 hint="only the last line of a body is its result: join it to the chain with `->` or give it a name",
             )
 
-    def _shared(self, node: ast.Shared, env: Env) -> Any:
+    def shared(self, node: ast.Shared, env: Env) -> Any:
+        """The layer that `shared` declares."""
         layer = self.evaluate(node.layer, env)
         if layer is POISON:
             return POISON
@@ -135,7 +141,8 @@ class Elaborator(Application):
         self.builder.reserve(node.name.name, node.span)
         return SharedLayer(layer, node.name.name, self.builder.level.path, node.span)
 
-    def _param(self, node: ast.Param, env: Env) -> Any:
+    def declared(self, node: ast.Param, env: Env) -> Any:
+        """The tensor that `param` or `buffer` declares."""
         if node.type.axes is None or node.type.name not in DTYPES:
             raise Failure("DL0305", f"`{node.kind}` needs a type such as float[C, 1, 1]", node.type.span)
         shape = axes_of(node.type, env, self)
@@ -232,6 +239,7 @@ class Elaborator(Application):
                 else:
                     flow = self.step(step, flow, env)
             except Failure as failure:
+                failure.at(step.span.text, tuple(value for value in as_list(flow) if isinstance(value, Value)))
                 self.report(failure)
                 flow = POISON
                 if isinstance(step, ast.Tap):
@@ -267,7 +275,11 @@ class Elaborator(Application):
                 return value
             case ast.Labelled():
                 name = self._label(node, env)
-                return POISON if name is POISON else self.step(node.layer, flow, env, name)
+                if name is POISON:
+                    return POISON
+                *around, name = name.split(".")
+                with self.builder.entered(around, node.span):
+                    return self.step(node.layer, flow, env, name)
             case ast.Braces():
                 return self._braces(node, flow, env, label)
             case ast.Repeat():
@@ -291,7 +303,8 @@ class Elaborator(Application):
     def _label(self, node: ast.Labelled, env: Env) -> Any:
         label = node.label.name if isinstance(node.label, ast.Name) else self.text(node.label, env)
         if label is not POISON and not _LABEL.match(label):
-            raise Failure("DL0305", f'"{label}" cannot be a label', node.label.span, hint="letters, digits and _ only")
+            hint = "a name or a number, or several with dots between"
+            raise Failure("DL0305", f'"{label}" cannot be a label', node.label.span, hint=hint)
         return label
 
     def _braces(self, node: ast.Braces, flow: Any, env: Env, label: str | None) -> Any:

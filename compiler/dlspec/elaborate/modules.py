@@ -30,15 +30,20 @@ class Module:
         return {d.name.name: d for d in self.file.declarations if isinstance(d, ast.Network)}
 
     @property
+    def trains(self) -> dict[str, ast.Train]:
+        return {d.name.name: d for d in self.file.declarations if isinstance(d, ast.Train)}
+
+    @property
     def blocks(self) -> dict[str, ast.Block]:
         return {d.name.name: d for d in self.file.declarations if isinstance(d, ast.Block)}
 
 
 class Loader:
-    """Reads files and what they import, each once."""
+    """Reads files and what they import, each once. ``paths`` are those it has come upon, readable or not."""
 
     def __init__(self, diagnostics: Diagnostics) -> None:
         self.diagnostics = diagnostics
+        self.paths: list[Path] = []
         self._modules: dict[Path, Module] = {}
         self._loading: list[tuple[Path, Span | None]] = []
 
@@ -47,6 +52,7 @@ class Loader:
         ``diagnostics``."""
         path = source.path.resolve() if source.path else Path(source.name)
         self._loading.append((path, None))
+        self.paths.append(path)
         try:
             module = self._modules[path] = Module(parse(source))
             self._declare(module)
@@ -108,6 +114,7 @@ class Loader:
                 )  # fmt: skip
         if path in self._modules:
             return self._modules[path]
+        self.paths.append(path)
         source = read_source(path, _display(path, module))
         self._loading.append((path, node.span))
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Generator, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from dlspec.collector import paused_collector
@@ -20,6 +20,7 @@ from dlspec.elaborate.values import (
     BlockLayer,
     Env,
     Failure,
+    Fault,
     has_poison,
     is_dim,
     kind_of,
@@ -28,6 +29,7 @@ from dlspec.ir.conditions import Conditions
 from dlspec.ir.dims import symbol
 from dlspec.ir.graph import Graph, Node, Output, Scope, Value
 from dlspec.ir.types import DTYPES, TensorType
+from dlspec.source import Span
 from dlspec.syntax import ast
 
 # A block instance takes about 15 Python frames, and 200 of them may be nested.
@@ -56,26 +58,34 @@ def elaborate_network(
 
     ``settings`` replace the defaults of its parameters, ``sizes`` turn symbols of its signature into numbers.
     """
+    before = len(diagnostics.errors)
+    graph, _ = elaborate_partial(module, declaration, settings, sizes, diagnostics, measure)
+    return graph if len(diagnostics.errors) == before else None
+
+
+def elaborate_partial(
+    module: Module,
+    declaration: ast.Network,
+    settings: Mapping[str, Any],
+    sizes: Mapping[str, int],
+    diagnostics: Diagnostics,
+    measure: Measure | None = None,
+) -> tuple[Graph, list[Fault]]:
+    """What could be built of a network, and the steps that could not: none where ``diagnostics`` has no new errors."""
     root = Scope("network", None, declaration.name.span, "", declaration.name.name, declaration.span)
     graph = Graph(declaration.name.name, root)
     conditions = Conditions()
     elaborator = Elaborator(Builder(graph, conditions), diagnostics, measure)
     before = len(diagnostics.errors)
-    with deep_recursion(), paused_collector():
+    with deep_recursion(), paused_collector(), suppress(Abandon):
         try:
             _elaborate(elaborator, graph, module, declaration, settings, sizes)
         except Failure as failure:
-            try:
-                elaborator.report(failure)
-            except Abandon:
-                return None
-        except Abandon:
-            return None
-    if len(diagnostics.errors) > before:
-        return None
-    graph.conditions = conditions.simplified()
-    _check_defaults(graph, declaration, diagnostics)
-    return graph if len(diagnostics.errors) == before else None
+            elaborator.report(failure)
+    if len(diagnostics.errors) == before:
+        graph.conditions = conditions.simplified()
+        check_defaults(graph, declaration.name, diagnostics)
+    return graph, elaborator.faults
 
 
 def _elaborate(
@@ -99,9 +109,11 @@ def _elaborate(
     graph.root.arguments = dict(env.names)
     for parameter in declaration.parameters:
         if parameter.type is not None and is_input(declaration, parameter):
-            value = _input(elaborator, graph, parameter, parameter.type, env, sizes)
+            if parameter.default is not None:
+                raise Failure("DL0305", "an input has no default", parameter.default.span)
+            value = graph_input(elaborator, graph, parameter.name, parameter.type, env, sizes)
             graph.inputs.append(value)
-    _refuse_unknown_sizes(graph, declaration, sizes)
+    refuse_unknown_sizes(graph, declaration.name, sizes)
     for value in graph.inputs:
         env.names[value.name] = value
     outputs = elaborator.outputs(declaration, env)
@@ -117,11 +129,10 @@ def _elaborate(
             elaborator.warn("DL0702", "no output needs what this computes", node.span, "use it, or take it out")
 
 
-def _input(
-    elaborator: Elaborator, graph: Graph, parameter: ast.Parameter, type_: ast.Type, env: Env, sizes: Mapping[str, int]
+def graph_input(
+    elaborator: Elaborator, graph: Graph, name_: ast.Name, type_: ast.Type, env: Env, sizes: Mapping[str, int]
 ) -> Value:
-    if parameter.default is not None:
-        raise Failure("DL0305", "an input has no default", parameter.default.span)
+    """The tensor that an input of a signature declares. Its symbols become those of the graph. Raises `Failure`."""
     if type_.name not in DTYPES:
         raise Failure("DL0302", f"there is no element type `{type_.name}`", type_.span, hint=", ".join(DTYPES))
     shape: list[Any] = []
@@ -146,19 +157,21 @@ def _input(
         if isinstance(size, int) and size < 1:
             raise Failure("DL0201", f"a size of {size}", axis.span)
         shape.append(size)
-    return Value(parameter.name.name, TensorType(DTYPES[type_.name], tuple(shape)), None, parameter.span)
+    span = Span(name_.span.source, name_.span.start, type_.span.end)
+    return Value(name_.name, TensorType(DTYPES[type_.name], tuple(shape)), None, span)
 
 
-def _refuse_unknown_sizes(graph: Graph, declaration: ast.Network, sizes: Mapping[str, int]) -> None:
+def refuse_unknown_sizes(graph: Graph, declared: ast.Name, sizes: Mapping[str, int]) -> None:
+    """Raises `Failure` for a size that is no symbol of the graph, or not positive."""
     for name, size in sizes.items():
         if name not in graph.symbols:
             known = list(graph.symbols)
             raise Failure(
-                "DL0302", f"`{graph.name}` has no size `{name}`", declaration.name.span,
+                "DL0302", f"`{graph.name}` has no size `{name}`", declared.span,
                 hint=did_you_mean(name, known) or f"it has {', '.join(known) or 'none'}",
             )  # fmt: skip
         if size < 1:
-            raise Failure("DL0201", f"the size {name} = {size} is not positive", declaration.name.span)
+            raise Failure("DL0201", f"the size {name} = {size} is not positive", declared.span)
 
 
 def _output(graph: Graph, output: ast.Output, value: Any) -> None:
@@ -195,10 +208,11 @@ def _reached(values: Iterator[Value]) -> set[Node]:
     return seen
 
 
-def _check_defaults(graph: Graph, declaration: ast.Network, diagnostics: Diagnostics) -> None:
+def check_defaults(graph: Graph, declared: ast.Name, diagnostics: Diagnostics) -> None:
+    """Reports default sizes of a signature that its own conditions exclude."""
     broken = broken_default(graph.conditions, graph)
     if broken:
         condition, sizes = broken
         message = f"the default size {sizes} breaks `{condition}`, which `{graph.name}` needs"
-        failure = Failure("DL0201", message, declaration.name.span, hint="choose a default that fits")
+        failure = Failure("DL0201", message, declared.span, hint="choose a default that fits")
         diagnostics.add(failure.diagnostic)

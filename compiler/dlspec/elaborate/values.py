@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from dlspec.diagnostics import Diagnostic, Note
 from dlspec.ir.dims import Dim, Expr
 from dlspec.ir.fields import describe
-from dlspec.ir.graph import Value
+from dlspec.ir.graph import Scope, Value
 from dlspec.ir.init import Init
 from dlspec.ir.op import Op
 from dlspec.source import Span
@@ -41,6 +41,24 @@ class Failure(Exception):
         super().__init__(message)
         self.fatal = fatal
         self.diagnostic = Diagnostic(code, message, span, label, notes, hint)
+        self.step = ""
+        self.inputs: tuple[Value, ...] = ()
+
+    def at(self, step: str, inputs: tuple[Value, ...]) -> None:
+        """Says which step failed, and what flowed into it; the first word on it stands."""
+        if not self.step:
+            self.step, self.inputs = step, inputs
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A step that could not be built: for pictures of what could. ``step`` is the operator, or the text of the step, or
+    empty where nothing flowed; ``inputs`` are the tensors that flowed into it."""
+
+    step: str
+    inputs: tuple[Value, ...]
+    scope: Scope
+    diagnostic: Diagnostic
 
 
 class Abandon(Exception):
@@ -178,6 +196,37 @@ class SharedLayer(Layer):
         return f"`{self.label}`"
 
 
+@dataclass(slots=True, eq=False)
+class FrozenLayer(Layer):
+    """`freeze(layer)`: a layer of a `train` whose weights stay as they are."""
+
+    layer: Layer
+
+    @property
+    def title(self) -> str:  # type: ignore[override]
+        return self.layer.title
+
+
+@dataclass(slots=True, eq=False)
+class AverageLayer(Layer):
+    """`moving_average(network, decay=0.999)`: the network with weights that follow those of the source."""
+
+    source: SharedLayer
+    decay: float
+
+    @property
+    def title(self) -> str:  # type: ignore[override]
+        return self.source.layer.title
+
+
+class Distribution:
+    """A distribution of tensors. What it can be asked is in `distributions`."""
+
+    @property
+    def title(self) -> str:
+        return f"`{type(self).__name__}`"
+
+
 def as_list(value: Any) -> list[Any]:
     """The value if it is a list, else a list of it."""
     return cast("list[Any]", value) if isinstance(value, list) else [value]
@@ -218,6 +267,8 @@ def kind_of(value: Any) -> str:
         case list():
             tensors = has_tensor(value)  # type: ignore[reportUnknownArgumentType]
             return f"a list of {len(value)} tensors" if tensors else f"the list {show(value)}"  # type: ignore[reportUnknownArgumentType]
+        case Distribution():
+            return f"a distribution, {value}"
         case Init():
             return f"the initialiser {value.kind}"
         case _:

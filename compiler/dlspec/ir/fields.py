@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any, ClassVar, TypeAlias, cast, dataclass_transform
+from typing import Any, ClassVar, TypeAlias, cast
 
 from dlspec.ir.dims import Dim, Expr
 from dlspec.ir.init import Data, Init
@@ -212,16 +212,19 @@ class Field:
 
 
 def read_fields(cls: type) -> tuple[Field, ...]:
-    """The fields a class declares or inherits, in order: annotated names that are neither private nor class variables."""
+    """The fields a class declares or inherits, in order: annotated names that are neither private nor class variables.
+
+    A field that is declared again moves to where it is declared last.
+    """
     fields: dict[str, Field] = {}
     for base in reversed(cls.__mro__):
         for name, annotation in base.__dict__.get("__annotations__", {}).items():  # noqa: RUF063 (inspect is slow to import)
             if not name.startswith("_") and not str(annotation).startswith("ClassVar"):
+                fields.pop(name, None)
                 fields[name] = Field(name, annotation, cls.__dict__.get(name, getattr(base, name, MISSING)))
     return tuple(fields.values())
 
 
-@dataclass_transform(frozen_default=True)
 class Fielded:
     """Base of what a spec calls with arguments: operators, optimizers, augmentations.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from dlspec.ir.conditions import Condition
@@ -25,14 +25,18 @@ class Scope:
     ``label``. The other kinds are transparent: they only remember the structure for pictures and generated source.
 
     * ``declaration``: the name of the block or network, else an empty string. ``where`` is the file it is declared in.
-    * ``arguments``: the constants it was called with, defaults filled in; layers and tensors by a description.
+    * ``arguments``: the constants it was called with, defaults filled in; layers and tensors by a description. ``given``
+      names those that are not defaults.
     * ``span``: where it was called.
     * ``children``: the nodes and scopes directly inside, in the order in which they run.
     * ``shared``: a use of a layer declared by `shared`; several such scopes have one path, that of the declaration.
+    * ``inputs`` and ``outputs``: of a network inside another, the tensors that flow in by its names for them, and all
+      that it gives.
     """
 
     __slots__ = (
-        "arguments", "children", "declaration", "definition", "kind", "label", "opens", "parent", "path", "shared", "span"
+        "arguments", "children", "declaration", "definition", "given", "inputs", "kind", "label", "opens", "outputs",
+        "parent", "path", "shared", "span",
     )  # fmt: skip
 
     def __init__(
@@ -54,7 +58,10 @@ class Scope:
         self.declaration = declaration
         self.definition = definition
         self.arguments = {} if arguments is None else arguments
+        self.given: tuple[str, ...] = ()
         self.shared = shared
+        self.inputs: dict[str, Value] = {}
+        self.outputs: tuple[Value, ...] = ()
         self.children: list[Node | Scope] = []
         self.opens = kind in ("network", "block", "level")
         above = parent.path if parent else ""
@@ -196,6 +203,16 @@ class Graph:
         if str(batch) in self.symbols:
             sizes.setdefault(str(batch), 1)
         return sizes
+
+    def needed(self, values: Iterable[Value]) -> list[Node]:
+        """The nodes that some tensors depend on, in order."""
+        wanted = set(values)
+        nodes: list[Node] = []
+        for node in reversed(self.nodes):
+            if not wanted.isdisjoint(node.outputs):
+                nodes.append(node)
+                wanted.update(node.inputs)
+        return nodes[::-1]
 
     def inference_nodes(self) -> list[Node]:
         return [node for node in self.nodes if not node.training]

@@ -7,7 +7,7 @@ a spec it is used; what it demands of sizes it states through `Needs`, and what 
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal, TypeAlias
+from typing import ClassVar, Literal, TypeAlias, dataclass_transform
 
 from dlspec.ir.dims import Dim, Expr
 from dlspec.ir.fields import Fielded
@@ -104,6 +104,7 @@ class Needs:
             self.requirements.append(Requirement("%", size, by, message, hint, code))
 
 
+@dataclass_transform(frozen_default=True)
 class Op(Fielded):
     """Base of all operators.
 
@@ -113,10 +114,13 @@ class Op(Fielded):
       (only at the end). The first is what flows in; the others are arguments that are tensors.
     * ``layer``: the class name can be used as a layer of a chain. ``function``: the lower-case name it has as a function of
       tensors, if any.
+    * ``aliases``: further names of the function. ``neutral``: the number that stands for an optional tensor which is left
+      out before one that is given.
     * ``pinned``: ``(("Conv1d", 1), ...)``, further layer names that fix the number of spatial axes.
     * ``flat``: the layer that pins one spatial axis also takes [N, C], as BatchNorm1d does.
     * ``view``: the output is the input's data in another shape, so it takes no memory.
     * ``identity_in_eval``: does nothing at inference (Dropout).
+    * ``cuts_gradient``: no gradient passes, though the result is a float.
     * ``random``: draws random numbers at inference too.
     * ``torch``: the class in ``torch.nn`` with the same arguments, where there is one to one; ``{n}`` stands for the
       number of spatial axes: ``"Conv{n}d"``.
@@ -125,16 +129,27 @@ class Op(Fielded):
     tensors: ClassVar[tuple[str, ...]] = ("x",)
     layer: ClassVar[bool] = True
     function: ClassVar[str | None] = None
+    aliases: ClassVar[tuple[str, ...]] = ()
+    neutral: ClassVar[dict[str, float]] = {}
     pinned: ClassVar[tuple[tuple[str, int], ...]] = ()
     flat: ClassVar[bool] = False
     view: ClassVar[bool] = False
     identity_in_eval: ClassVar[bool] = False
+    cuts_gradient: ClassVar[bool] = False
     random: ClassVar[bool] = False
     torch: ClassVar[str | None] = None
 
     def infer(self, need: Needs, inputs: Types) -> TensorType | Types:
         """The types of the outputs. Raises `OpError` for inputs that are not accepted."""
         raise NotImplementedError
+
+    def formula(self, inputs: Types, outputs: Types) -> tuple[str, ...]:
+        """The sizes of the output that are computed, each with the numbers put in, for people to follow.
+
+        ``axis 2: floor((224 + 2*3 - 1*(7-1) - 1)/2) + 1 = 112``; symbols stand where sizes are open. Empty where a size
+        is what it was, or what an argument says.
+        """
+        return ()
 
     def weights(self, inputs: Types) -> tuple[Weight, ...]:
         """The weights owned, in the order of ``torch.nn``'s state dict."""

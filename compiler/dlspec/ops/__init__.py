@@ -15,7 +15,9 @@ from dlspec.ops import (
     dropout,
     elementwise,
     embedding,
+    gradient,
     linear,
+    loss,
     matrix,
     norm,
     pad,
@@ -26,11 +28,12 @@ from dlspec.ops import (
     shape,
     slicing,
     softmax,
+    solve,
 )
 
 _FAMILIES = (
     conv, linear, norm, activation, softmax, pooling, dropout, embedding,
-    elementwise, combine, reduce, shape, slicing, pad, resize, matrix, random, constant,
+    elementwise, combine, reduce, shape, slicing, pad, resize, matrix, solve, loss, gradient, random, constant,
 )  # fmt: skip
 
 OPERATORS: tuple[type[Op], ...] = tuple(operator for family in _FAMILIES for operator in family.OPERATORS)
@@ -50,12 +53,11 @@ def _layers() -> dict[str, tuple[type[Op], int | None]]:
 def _functions() -> dict[str, type[Op]]:
     functions: dict[str, type[Op]] = {}
     for operator in OPERATORS:
-        if operator.function:
-            if operator.function in functions:
-                raise ValueError(
-                    f"two operators are the function {operator.function}: {functions[operator.function]} and {operator}"
-                )
-            functions[operator.function] = operator
+        for name in (operator.function, *operator.aliases):
+            if name in functions:
+                raise ValueError(f"two operators are the function {name}: {functions[name]} and {operator}")
+            if name:
+                functions[name] = operator
     return functions
 
 

@@ -14,6 +14,7 @@ from dlspec.ir.types import DType, TensorType, format_shape
 from dlspec.ops.rules import (
     DataMovement,
     broadcast,
+    equations,
     one_axis,
     require_bool,
     require_float,
@@ -140,6 +141,7 @@ class FloorDiv(Arithmetic):
     tensors: ClassVar[tuple[str, ...]] = ("x", "y")
     layer = False
     function = "floor_divide"
+    cuts_gradient = True
 
     def flops(self, inputs: Types, outputs: Types) -> Dim:
         return 3 * outputs[0].elements
@@ -289,6 +291,10 @@ class Concat(DataMovement):
         shape = _agreeing(need, inputs, "Concat", axis)
         shape[axis] = total(x.shape[axis] for x in inputs)
         return TensorType(inputs[0].dtype, tuple(shape))
+
+    def formula(self, inputs: Types, outputs: Types) -> tuple[str, ...]:
+        axis = one_axis(self.dim, inputs[0].rank, "Concat")
+        return equations({axis: (" + ".join(str(x.shape[axis]) for x in inputs), outputs[0].shape[axis])})
 
 
 class Stack(DataMovement):

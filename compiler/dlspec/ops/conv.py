@@ -10,7 +10,7 @@ from dlspec.ir.fields import Ints, Padding
 from dlspec.ir.init import Init, fan_in_uniform
 from dlspec.ir.op import Needs, Op, OpError, Types, Weight, constant_channels, require_rank
 from dlspec.ir.types import TensorType, format_shape
-from dlspec.ops.rules import require_float, same_dtype
+from dlspec.ops.rules import equations, require_float, same_dtype
 from dlspec.ops.window import SPATIAL_RANKS, Window, per_axis, require_bound, resolve_padding
 
 
@@ -114,6 +114,9 @@ class Conv(Op):
             )
             need.at_least(size, least, message, "use less padding or another padding_mode")
 
+    def formula(self, inputs: Types, outputs: Types) -> tuple[str, ...]:
+        return self.window(inputs[0].rank - 2).formula(inputs[0], outputs[0].spatial)
+
     def weights(self, inputs: Types) -> tuple[Weight, ...]:
         (x,) = inputs
         group = constant_channels(x, "Conv") // self.groups
@@ -175,6 +178,10 @@ class ConvFunction(Op):
         _require_bias(need, inputs, out, "conv")
         return x.with_shape(x.shape[0], out, *window.slide(need, x, "conv"))
 
+    def formula(self, inputs: Types, outputs: Types) -> tuple[str, ...]:
+        window = self.window(_kernel_of(inputs[1], inputs[0], "conv"))
+        return window.formula(inputs[0], outputs[0].spatial)
+
     def macs(self, inputs: Types, outputs: Types) -> Dim:
         return outputs[0].elements * product(inputs[1].shape[1:])
 
@@ -200,6 +207,20 @@ def _transposed_sizes(
         need.at_least(size, 1 - (rest - 1) // step, message, "use less padding")
         sizes.append(out)
     return tuple(sizes)
+
+
+def _transposed_formula(
+    x: TensorType, window: Window, output_padding: tuple[int, ...], sizes: tuple[Dim, ...]
+) -> tuple[str, ...]:
+    rows = zip(
+        x.spatial, window.stride, window.pads, window.dilation, window.kernel, output_padding, sizes, strict=True
+    )
+    return equations(
+        {
+            axis: (f"({size} - 1)*{s} - 2*{pad} + {d}*({k}-1) + {extra} + 1", out)
+            for axis, (size, s, (pad, _), d, k, extra, out) in enumerate(rows, 2)
+        }
+    )
 
 
 class ConvTranspose(Op):
@@ -249,6 +270,11 @@ class ConvTranspose(Op):
         extra = per_axis(self.output_padding, x.rank - 2, "output_padding")
         sizes = _transposed_sizes(need, x, self.window(x.rank - 2), extra, "ConvTranspose")
         return x.with_shape(x.shape[0], self.out_channels, *sizes)
+
+    def formula(self, inputs: Types, outputs: Types) -> tuple[str, ...]:
+        axes = inputs[0].rank - 2
+        extra = per_axis(self.output_padding, axes, "output_padding")
+        return _transposed_formula(inputs[0], self.window(axes), extra, outputs[0].spatial)
 
     def weights(self, inputs: Types) -> tuple[Weight, ...]:
         (x,) = inputs
@@ -308,6 +334,11 @@ class ConvTransposeFunction(Op):
         _require_bias(need, inputs, out, "conv_transpose")
         extra = per_axis(self.output_padding, x.rank - 2, "output_padding")
         return x.with_shape(x.shape[0], out, *_transposed_sizes(need, x, window, extra, "conv_transpose"))
+
+    def formula(self, inputs: Types, outputs: Types) -> tuple[str, ...]:
+        window = self.window(_kernel_of(inputs[1], inputs[0], "conv_transpose"))
+        extra = per_axis(self.output_padding, inputs[0].rank - 2, "output_padding")
+        return _transposed_formula(inputs[0], window, extra, outputs[0].spatial)
 
     def macs(self, inputs: Types, outputs: Types) -> Dim:
         return inputs[0].elements * product(inputs[1].shape[1:])

@@ -136,18 +136,21 @@ class Floor(FloatFunction):
     """The largest whole number that is not greater."""
 
     function = "floor"
+    cuts_gradient = True
 
 
 class Ceil(FloatFunction):
     """The smallest whole number that is not less."""
 
     function = "ceil"
+    cuts_gradient = True
 
 
 class Round(FloatFunction):
     """The nearest whole number; halves go to the even one."""
 
     function = "round"
+    cuts_gradient = True
 
 
 class Abs(NumberFunction):
@@ -166,6 +169,7 @@ class Sign(NumberFunction):
     """-1, 0 or 1."""
 
     function = "sign"
+    cuts_gradient = True
 
 
 class Square(NumberFunction):

@@ -8,7 +8,7 @@ from dlspec.ir.dims import Dim, floordiv
 from dlspec.ir.fields import Padding, Sizes
 from dlspec.ir.op import Needs, Op, OpError, Types
 from dlspec.ir.types import TensorType, format_shape
-from dlspec.ops.rules import DataMovement, spatial_sizes
+from dlspec.ops.rules import DataMovement, equations, spatial_sizes
 
 
 def _check_value(value: float, x: TensorType, name: str) -> None:
@@ -69,6 +69,10 @@ class Pad(DataMovement):
                 need.at_least(size, cut + 1, f"Pad cuts {cut} elements of an axis of size {size}")
             sizes.append(size + before + after)
         return x.with_shape(*x.shape[:2], *sizes)
+
+    def formula(self, inputs: Types, outputs: Types) -> tuple[str, ...]:
+        rows = zip(inputs[0].spatial, self.pairs(inputs[0]), outputs[0].spatial, strict=True)
+        return equations({axis: (f"{size} + {a} + {b}", out) for axis, (size, (a, b), out) in enumerate(rows, 2)})
 
 
 class PadTo(DataMovement):

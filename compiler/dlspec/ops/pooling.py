@@ -81,6 +81,9 @@ class MaxPool(Op):
         _require_spatial(x, "MaxPool")
         return x.with_shape(*x.shape[:2], *self.window(x.rank - 2).slide(need, x, "MaxPool"))
 
+    def formula(self, inputs: Types, outputs: Types) -> tuple[str, ...]:
+        return self.window(inputs[0].rank - 2).formula(inputs[0], outputs[0].spatial)
+
     def flops(self, inputs: Types, outputs: Types) -> Dim:
         return outputs[0].elements * self.window(inputs[0].rank - 2).volume
 
@@ -120,6 +123,9 @@ class AvgPool(Op):
             raise OpError("AvgPool over one spatial axis takes no `divisor_override`", code="DL0208")
         return x.with_shape(*x.shape[:2], *self.window(x.rank - 2).slide(need, x, "AvgPool"))
 
+    def formula(self, inputs: Types, outputs: Types) -> tuple[str, ...]:
+        return self.window(inputs[0].rank - 2).formula(inputs[0], outputs[0].spatial)
+
     def flops(self, inputs: Types, outputs: Types) -> Dim:
         return outputs[0].elements * self.window(inputs[0].rank - 2).volume
 
@@ -153,6 +159,9 @@ class LPPool(Op):
         (x,) = inputs
         _require_spatial(x, "LPPool")
         return x.with_shape(*x.shape[:2], *self.window(x.rank - 2).slide(need, x, "LPPool"))
+
+    def formula(self, inputs: Types, outputs: Types) -> tuple[str, ...]:
+        return self.window(inputs[0].rank - 2).formula(inputs[0], outputs[0].spatial)
 
     def flops(self, inputs: Types, outputs: Types) -> Dim:
         return 2 * outputs[0].elements * self.window(inputs[0].rank - 2).volume

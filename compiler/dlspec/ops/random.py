@@ -78,6 +78,7 @@ class Bernoulli(Op):
     tensors: ClassVar[tuple[str, ...]] = ("p",)
     layer = False
     function = "bernoulli"
+    cuts_gradient = True
     random = True
 
     def infer(self, need: Needs, inputs: Types) -> TensorType:

@@ -9,7 +9,7 @@ from dlspec.ir.dims import Dim, floordiv
 from dlspec.ir.fields import Floats, Sizes
 from dlspec.ir.op import Needs, Op, OpError, Types
 from dlspec.ir.types import TensorType, format_shape
-from dlspec.ops.rules import require_float, spatial_sizes
+from dlspec.ops.rules import equations, factor, require_float, spatial_sizes
 
 _RANKS = {"linear": (1, 2, 3), "bilinear": (2,), "trilinear": (3,), "bicubic": (2,)}
 
@@ -99,6 +99,10 @@ class Upsample(Resampling):
             return _to_size(need, x, spatial_sizes(self.size, x, "Upsample"), "Upsample")
         sizes = (floordiv(size * s.numerator, s.denominator) for size, s in zip(x.spatial, scales, strict=True))
         return _to_size(need, x, tuple(sizes), "Upsample")
+
+    def formula(self, inputs: Types, outputs: Types) -> tuple[str, ...]:
+        rows = zip(inputs[0].spatial, self.scales(inputs[0]) or (), outputs[0].spatial, strict=False)
+        return equations({axis: (f"floor({factor(n)}*{s})", out) for axis, (n, s, out) in enumerate(rows, 2)})
 
     def taps(self, x: TensorType) -> int:
         return _taps(self.mode, x)

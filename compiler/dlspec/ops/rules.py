@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from dlspec.ir.dims import Dim
 from dlspec.ir.fields import Axes
 from dlspec.ir.op import Needs, Op, OpError, Types
@@ -15,6 +17,19 @@ class DataMovement(Op):
 
     def flops(self, inputs: Types, outputs: Types) -> Dim:
         return 0
+
+
+def equations(sizes: Mapping[int, tuple[str, Dim]]) -> tuple[str, ...]:
+    """How sizes are computed, by axis: the computation and what it gives. Axes that have it in common are one line."""
+    axes: dict[str, list[int]] = {}
+    for axis, (text, result) in sizes.items():
+        axes.setdefault(f"{text} = {result}", []).append(axis)
+    return tuple(f"{'axes' if len(of) > 1 else 'axis'} {', '.join(map(str, of))}: {text}" for text, of in axes.items())
+
+
+def factor(size: Dim) -> str:
+    """A size as a part of a computation: in parentheses where it is more than one term."""
+    return str(size) if isinstance(size, int) or " " not in str(size) else f"({size})"
 
 
 def one_axis(dim: int, rank: int, name: str) -> int:

@@ -12,7 +12,7 @@ from dlspec.ir.dims import Dim, Expr, floordiv, product
 from dlspec.ir.fields import Axes, Shape
 from dlspec.ir.op import Needs, Op, OpError, Types, constant_channels, require_rank
 from dlspec.ir.types import DType, TensorType, format_shape
-from dlspec.ops.rules import DataMovement, many_axes, one_axis
+from dlspec.ops.rules import DataMovement, equations, factor, many_axes, one_axis
 
 
 class Flatten(DataMovement):
@@ -33,6 +33,15 @@ class Flatten(DataMovement):
         if start > end:
             raise OpError(f"Flatten starts at axis {start}, behind its end at axis {end}", code="DL0208")
         return x.with_shape(*x.shape[:start], product(x.shape[start : end + 1]), *x.shape[end + 1 :])
+
+    def formula(self, inputs: Types, outputs: Types) -> tuple[str, ...]:
+        x = inputs[0]
+        if not x.rank:
+            return ()
+        start, end = one_axis(self.start_dim, x.rank, "Flatten"), one_axis(self.end_dim, x.rank, "Flatten")
+        if start == end:
+            return ()
+        return equations({start: ("*".join(map(factor, x.shape[start : end + 1])), outputs[0].shape[start])})
 
 
 def solve_shape(need: Needs, have: tuple[Dim, ...], want: tuple[Dim, ...], name: str) -> tuple[Dim, ...]:
@@ -220,6 +229,11 @@ class PixelShuffle(DataMovement):
         need.divisible(c, r * r, f"PixelShuffle({r}) needs channels divisible by {r * r}, not {c}")
         return x.with_shape(n, floordiv(c, r * r), h * r, w * r)
 
+    def formula(self, inputs: Types, outputs: Types) -> tuple[str, ...]:
+        r, (_, c, h, w) = self.upscale_factor, inputs[0].shape
+        texts = (f"{factor(c)}/{r}**2", f"{factor(h)}*{r}", f"{factor(w)}*{r}")
+        return equations(dict(enumerate(zip(texts, outputs[0].shape[1:], strict=True), 1)))
+
 
 class PixelUnshuffle(DataMovement):
     """Moves space into channels: `[N, C, H * r, W * r]` to `[N, C * r * r, H, W]`."""
@@ -240,6 +254,11 @@ class PixelUnshuffle(DataMovement):
         for size in (h, w):
             need.divisible(size, r, f"PixelUnshuffle({r}) needs height and width divisible by {r}, not {size}")
         return x.with_shape(n, c * r * r, floordiv(h, r), floordiv(w, r))
+
+    def formula(self, inputs: Types, outputs: Types) -> tuple[str, ...]:
+        r, (_, c, h, w) = self.downscale_factor, inputs[0].shape
+        texts = (f"{factor(c)}*{r}**2", f"{factor(h)}/{r}", f"{factor(w)}/{r}")
+        return equations(dict(enumerate(zip(texts, outputs[0].shape[1:], strict=True), 1)))
 
 
 class ChannelShuffle(DataMovement):

@@ -9,6 +9,7 @@ from dlspec.ir.dims import Dim, conv_size
 from dlspec.ir.fields import Ints, Padding
 from dlspec.ir.op import Needs, OpError
 from dlspec.ir.types import TensorType, format_shape
+from dlspec.ops.rules import equations
 
 Pads = tuple[tuple[int, int], ...]
 
@@ -65,6 +66,16 @@ class Window(NamedTuple):
             sizes.append(conv_size(size, self.kernel[axis], self.stride[axis], before + after, self.dilation[axis]))
         return tuple(sizes)
 
+    def formula(self, x: TensorType, sizes: tuple[Dim, ...]) -> tuple[str, ...]:
+        """How `slide` comes to the spatial sizes of the output, in torch.nn's form."""
+        rows = zip(x.spatial, self.pads, self.dilation, self.kernel, self.stride, sizes, strict=True)
+        return equations(
+            {
+                axis: (f"floor(({size}{_added(pads)} - {d}*({k}-1) - 1)/{s}) + 1", out)
+                for axis, (size, pads, d, k, s, out) in enumerate(rows, 2)
+            }
+        )
+
     def _require_fit(self, need: Needs, x: TensorType, axis: int, name: str) -> None:
         size, span, padding = x.spatial[axis], self.spans[axis], sum(self.pads[axis])
         reach = f"a kernel of {self.kernel[axis]}"
@@ -75,6 +86,11 @@ class Window(NamedTuple):
         need.at_least(
             size, span - padding, message, "use a smaller kernel, more padding, or less downsampling before it"
         )
+
+
+def _added(pads: tuple[int, int]) -> str:
+    before, after = pads
+    return f" + 2*{before}" if before == after else f" + {before} + {after}"
 
 
 def resolve_padding(padding: Padding, kernel: tuple[int, ...], dilation: tuple[int, ...]) -> Pads:

@@ -314,10 +314,11 @@ class Network(Node):
 
 
 class Data(Node):
-    """`data image: float[N, 784]` in a `train`."""
+    """`data image: float[N, 784]` in a `train`; `-> RandomCrop(28, padding=2)` after it changes each batch."""
 
     name: Name
     type: Type
+    augmentations: tuple[Expression, ...]
 
 
 class Update(Node):

@@ -161,7 +161,7 @@ class Builder:
         return ast.Evaluate(children[0].span, children[0])
 
     def data(self, children: Children) -> ast.Data:
-        return ast.Data(self.span(children), self.token_name(children[1]), children[3])
+        return ast.Data(self.span(children), self.token_name(children[1]), children[3], nodes(children[4:]))
 
     def update(self, children: Children) -> ast.Update:
         return ast.Update(

@@ -151,8 +151,9 @@ def _gap(items: list[Item], number: int, before: Item, item: Item) -> str:
     if kind in ("(", "[") and last in ENDS_OPERAND:
         return ""
     opener = items[item.opener] if item.opener >= 0 else None
-    if opener is not None and opener.kind == "[" and _follows_operand(items, item.opener) and ":" in (kind, last):
-        return ""
+    in_index = opener is not None and opener.kind == "[" and _follows_operand(items, item.opener)
+    if in_index and ":" in (kind, last):
+        return " " if last == "," else ""
     if kind == ":":
         return ""
     if "=" in (kind, last) and opener is not None and opener.kind == "(" and not _holds_parameters(items, item.opener):

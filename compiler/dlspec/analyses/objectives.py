@@ -1,0 +1,106 @@
+"""Which weights the objectives of a `train` reach, and what is wrong where they do not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from dlspec.analyses.objectives_lint import loss_findings
+from dlspec.diagnostics import Diagnostic, Note, Severity
+from dlspec.elaborate.gradients import cuts
+from dlspec.ir.graph import Node, Value
+from dlspec.ir.training import Training, Update
+
+_SHOWN = 6
+"""Steps of a path that a message shows."""
+
+
+def reached(value: Value) -> set[str]:
+    """The paths of the parameters that the gradient of a value reaches."""
+    return {weight.path for node in _upstream(value) for weight in node.weights if weight.kind == "param"}
+
+
+def objective_findings(training: Training) -> Iterator[Diagnostic]:
+    """What is wrong with the objectives: errors for updates that cannot train anything, warnings for what is unused."""
+    trained: set[str] = set()
+    for update in training.updates:
+        known = reached(update.objective)
+        for name in update.over:
+            own = [path for path in training.weights(name) if training.graph.parameters[path].kind == "param"]
+            if known.isdisjoint(own):
+                yield _unreached(training, update, name, own)
+            trained.add(name)
+    sources = {network.source for network in training.networks.values()}
+    for name, network in training.networks.items():
+        has_weights = any(training.graph.parameters[path].kind == "param" for path in training.weights(name))
+        if not network.frozen and name not in trained and (has_weights or name not in sources):
+            message = f"no objective updates `{name}`" if has_weights else f"nothing uses `{name}`"
+            hint = f"write `freeze({network.declaration})` if it keeps its weights" if has_weights else "take it out"
+            yield Diagnostic("DL0708", message, network.span, hint=hint, severity=Severity.WARNING)
+    used = {value for node in training.graph.nodes for value in node.inputs}
+    for data in training.data:
+        if data.value not in used:
+            message = f"nothing uses the data `{data.value.name}`"
+            yield Diagnostic("DL0702", message, data.value.span, hint="take it out", severity=Severity.WARNING)
+    for found in loss_findings(training.graph):
+        notes = (Note(found.source.span, "they are made here"),)
+        span = found.node.span
+        yield Diagnostic("DL0709", found.message, span, notes=notes, hint=found.hint, severity=Severity.WARNING)
+
+
+def _unreached(training: Training, update: Update, name: str, own: list[str]) -> Diagnostic:
+    """The error for an objective whose gradient does not reach what it updates: because something on the way cuts it,
+    or because there is no way."""
+    message = f"the objective does not depend on `{name}`"
+    hint = f"`over` names what the objective is a function of; take `{name}` out, or use it"
+    if not own:
+        message, hint = f"`{name}` has no weights to train", f"take `{name}` out of `over`"
+    path = _path(update.objective, set(own))
+    notes: tuple[Note, ...] = ()
+    if path:
+        blocking = [node for node in path if cuts(node)]
+        shown = (
+            path if len(path) <= _SHOWN else [node for node in path if node in blocking or node in (path[0], path[-1])]
+        )
+        notes = tuple(Note(node.span, _on_the_way(node, node in blocking)) for node in shown)
+        message = f"no gradient of the objective reaches `{name}`: `{blocking[0].span.text}` cuts the only path"
+        hint = "take the cut out, or train something else with this objective"
+    return Diagnostic("DL0707", message, update.objective.span, f"updates {name}", notes, hint)
+
+
+def _on_the_way(node: Node, cut: bool) -> str:
+    what = node.name or type(node.op).__name__
+    return f"{what} is cut off here" if cut else f"through {what}"
+
+
+def _upstream(value: Value) -> Iterator[Node]:
+    seen: set[Node] = set()
+    stack = [value.producer]
+    while stack:
+        node = stack.pop()
+        if node is None or node in seen or cuts(node):
+            continue
+        seen.add(node)
+        yield node
+        stack.extend(source.producer for source in node.inputs)
+
+
+def _path(value: Value, weights: set[str]) -> list[Node]:
+    """A shortest path from a weight to a value, cuts or not; empty where there is none."""
+    start = value.producer
+    if start is None:
+        return []
+    before: dict[Node, Node | None] = {start: None}
+    queue = [start]
+    for node in queue:
+        if any(weight.path in weights for weight in node.weights):
+            path: list[Node] = []
+            at: Node | None = node
+            while at is not None:
+                path.append(at)
+                at = before[at]
+            return path
+        for source in node.inputs:
+            if source.producer is not None and source.producer not in before:
+                before[source.producer] = node
+                queue.append(source.producer)
+    return []

@@ -1,0 +1,54 @@
+"""Whether a tensor can be differentiated by another."""
+
+from __future__ import annotations
+
+from dlspec.diagnostics import Note
+from dlspec.elaborate.values import Failure
+from dlspec.ir.graph import Node, Value
+from dlspec.source import Span
+
+
+def cuts(node: Node) -> bool:
+    """Whether no gradient passes a node: it is asked not to, or what it computes has none."""
+    return node.op.cuts_gradient or not any(value.type.dtype.is_float for value in node.outputs)
+
+
+def check_dependence(y: Value, x: Value, span: Span) -> None:
+    """Raises `Failure` where `grad(y, x)` has no way from ``y`` back to ``x``, or none without a cut."""
+    seen: set[Node] = set()
+    cut: list[Node] = []
+    stack = [y]
+    while stack:
+        value = stack.pop()
+        if value is x:
+            return
+        node = value.producer
+        if node is not None and node not in seen:
+            seen.add(node)
+            if cuts(node):
+                cut.append(node)
+            else:
+                stack.extend(node.inputs)
+    blocking = [node for node in cut if _depends(node, x)]
+    if blocking:
+        notes = tuple(Note(node.span, "no gradient passes here") for node in blocking)
+        raise Failure("DL0410", f"no gradient of {_what(y)} reaches {_what(x)}", span, notes=notes)
+    notes = (Note(y.span, "this is differentiated"), Note(x.span, "and does not depend on this"))
+    raise Failure("DL0410", f"{_what(y)} does not depend on {_what(x)}", span, notes=notes)
+
+
+def _depends(node: Node, x: Value) -> bool:
+    seen = {node}
+    stack = [node]
+    while stack:
+        for value in stack.pop().inputs:
+            if value is x:
+                return True
+            if value.producer is not None and value.producer not in seen:
+                seen.add(value.producer)
+                stack.append(value.producer)
+    return False
+
+
+def _what(value: Value) -> str:
+    return f"`{value.span.text}`" if len(value.span.text) <= 40 and "\n" not in value.span.text else str(value.type)

@@ -1,0 +1,49 @@
+"""What is said of gradients in a graph."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from dlspec.ir.dims import Dim
+from dlspec.ir.op import Needs, Op, OpError, Types
+from dlspec.ir.types import TensorType
+from dlspec.ops.rules import DataMovement
+
+
+class Detach(DataMovement):
+    """The same tensor, through which no gradient flows back."""
+
+    layer = True
+    function = "detach"
+    view = True
+    cuts_gradient = True
+
+    def infer(self, need: Needs, inputs: Types) -> TensorType:
+        return inputs[0]
+
+
+class Grad(Op):
+    """The gradient of the sum of `y` with respect to `x`: a tensor of the shape of `x`, to be differentiated again.
+
+    Where the first axis of both is the batch and samples do not mix, it holds the gradient of each sample. Only what
+    can be trained has it: PyTorch, not ONNX. The work of going back through the graph is not counted in FLOPs.
+    """
+
+    tensors: ClassVar[tuple[str, ...]] = ("y", "x")
+    layer = False
+    function = "grad"
+
+    def infer(self, need: Needs, inputs: Types) -> TensorType:
+        y, x = inputs
+        if not (y.dtype.is_float and x.dtype.is_float):
+            raise OpError(
+                f"`grad` differentiates floating-point numbers by each other, not {y} by {x}",
+                'convert the tensor first: cast(x, "float")', "DL0207",
+            )  # fmt: skip
+        return x
+
+    def flops(self, inputs: Types, outputs: Types) -> Dim:
+        return 0
+
+
+OPERATORS: tuple[type[Op], ...] = (Detach, Grad)

@@ -1,0 +1,196 @@
+"""What a `train` elaborates to, and which weights its objectives reach."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dlspec.analyses.objectives import reached
+from dlspec.diagnostics import DlspecError
+from dlspec.ir.training import STEP, Adam, Limits, RandomCrop, StepLR, Training
+from dlspec.pipeline import check_source, elaborate_training, open_source
+from dlspec.source import Source
+
+NETWORKS = """
+network Net(image: float[N, 1, 8, 8], width = 4) -> y { image -> Conv(width, 3) -> Flatten -> Linear(10) }
+network Critic(image: float[N, 1, 8, 8]) -> score { image -> Flatten -> Linear(1) }
+"""
+BODY = """
+    data image: float[N, 1, 8, 8]
+    shared net = Net
+    shared judge = Critic
+    y = image -> net
+    loss = mean(y ** 2)
+"""
+
+
+def training(body: str, parameters: str = "", **settings: Any) -> Training:
+    program = open_source(Source("train.dlspec", f"{NETWORKS}train T{parameters} {{\n{body}\n}}\n"))
+    return elaborate_training(program, "T", settings)
+
+
+def codes(body: str) -> list[str]:
+    return [found.code for found in check_source(Source("train.dlspec", f"{NETWORKS}train T {{\n{body}\n}}\n"))]
+
+
+def test_updates_in_order_with_their_names() -> None:
+    made = training(
+        BODY
+        + """
+    minimize loss over net using Adam(lr=2e-4, betas=(0.5, 0.999), schedule=StepLR(10), clip_grad_norm=1) times 3
+    maximize mean(image -> judge) + loss over judge, net using Adam
+    minimize loss over net using Adam
+    """
+    )
+    first, second, third = made.updates
+    assert [update.name for update in made.updates] == ["net", "judge_net", "net_2"]
+    assert (first.direction, first.times, first.over) == ("minimize", 3, ("net",))
+    assert first.optimizer == Adam(lr=2e-4, betas=(0.5, 0.999))
+    assert first.schedule == StepLR(10)
+    assert first.limits == Limits(clip_grad_norm=1)
+    assert (second.direction, second.over, second.schedule, second.limits) == (
+        "maximize", ("judge", "net"), None, Limits(),
+    )  # fmt: skip
+    assert [output.name for output in made.graph.outputs] == ["net", "judge_net", "net_2"]
+    assert third.objective is first.objective
+
+
+def test_an_optimizer_can_have_a_name() -> None:
+    made = training(
+        BODY
+        + """
+    slowly = Adam(lr=1e-5)
+    minimize loss over net using slowly
+    minimize mean(image -> judge) over judge using slowly
+    """
+    )
+    assert [update.optimizer for update in made.updates] == [Adam(lr=1e-5)] * 2
+
+
+def test_weights_are_those_of_the_shared_networks() -> None:
+    made = training(BODY + "minimize loss + mean(image -> judge) over net, judge using SGD")
+    assert list(made.graph.parameters) == [
+        "net.0.weight", "net.0.bias", "net.2.weight", "net.2.bias", "judge.1.weight", "judge.1.bias",
+    ]  # fmt: skip
+    assert made.weights("judge") == ["judge.1.weight", "judge.1.bias"]
+    assert made.networks["net"].declaration == "Net"
+
+
+def test_named_tensors_are_kept() -> None:
+    made = training(BODY + "minimize loss + mean(image -> judge) over net, judge using SGD")
+    assert {name: value.type.rank for name, value in made.named.items()} == {"y": 2, "loss": 0}
+
+
+def test_settings() -> None:
+    body = BODY.replace("Net\n", "Net(width)\n") + "minimize loss + mean(image -> judge) over net, judge using SGD"
+    assert training(body, "(width = 4)", width=6).graph.parameters["net.0.weight"].shape == (6, 1, 3, 3)
+
+
+def test_augmentations_and_frozen_and_average_networks() -> None:
+    made = training("""
+    data image: float[N, 1, 8, 8] -> RandomCrop(8, padding=1)
+    shared net = Net
+    shared fixed = freeze(Net)
+    shared slow = moving_average(net, decay=0.9)
+    param scale: float[1] = 1.0
+    minimize mean(((image -> net) - (image -> fixed)) ** 2) + mean(scale) over net, scale using SGD
+    """)
+    assert made.data[0].augmentations == (RandomCrop(8, padding=1),)
+    assert made.networks["fixed"].frozen
+    slow = made.networks["slow"]
+    assert (slow.frozen, slow.source, slow.decay) == (True, "net", 0.9)
+    assert made.weights("slow") == made.weights("net")
+    assert made.updates[0].over == ("net", "scale")
+
+
+@pytest.mark.parametrize(
+    ("objective", "expected"),
+    [
+        ("mean(image -> net)", {"net.0.weight", "net.0.bias", "net.2.weight", "net.2.bias"}),
+        ("mean(image -> judge) + mean(floor(image -> net))", {"judge.1.weight", "judge.1.bias"}),
+        ("mean(cast((image -> net) > 0, \"float\")) + mean(image -> judge)", {"judge.1.weight", "judge.1.bias"}),
+    ],
+)  # fmt: skip
+def test_what_a_gradient_reaches(objective: str, expected: set[str]) -> None:
+    over = "judge" if "judge" in objective else "net"
+    made = training(BODY + f"minimize {objective} over {over} using SGD")
+    assert reached(made.updates[0].objective) == expected
+
+
+@pytest.mark.parametrize(
+    ("schedule", "values"),
+    [
+        ("ramp(1.0, 3.0, steps=10)", {0: 1, 5: 2, 10: 3, 99: 3}),
+        ("cosine(1.0, 0.0, 10)", {0: 1, 5: 0.5, 10: 0, 99: 0}),
+        ("step(8.0, 0.5, every=3)", {0: 8, 2: 8, 3: 4, 7: 2}),
+        ("logistic(0.0, 2.0, middle=10, slope=0.5)", {10: 1, 12: 2 / (1 + math.exp(-1)), 0: 2 / (1 + math.exp(5))}),
+    ],
+)
+def test_schedules_are_functions_of_the_step(schedule: str, values: dict[int, float]) -> None:
+    from dlspec.backends.onnx.model import build
+    from dlspec.backends.onnx.write import to_bytes
+    from dlspec.backends.runtime import Session
+
+    made = training(BODY + f"minimize {schedule} * loss over net using SGD")
+    assert [value.name for value in made.graph.inputs] == ["image", STEP]
+    session = Session(to_bytes(build(made.graph)))
+    image = np.ones((1, 1, 8, 8), np.float32)
+    (one,) = (
+        Session(to_bytes(build(training(BODY + "minimize loss over net using SGD").graph)))
+        .run({"image": image})
+        .values()
+    )
+    for step, factor in values.items():
+        (found,) = session.run({"image": image, STEP: np.array(step)}).values()
+        assert found == pytest.approx(factor * one, rel=1e-5, abs=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        (BODY, "DL0703"),
+        (BODY + "minimize y over net using Adam", "DL0704"),
+        (BODY + "minimize 3 over net using Adam", "DL0704"),
+        (BODY + "minimize loss over y using Adam", "DL0705"),
+        (BODY + "minimize loss over Net using Adam", "DL0705"),
+        (BODY + "minimize loss over net using Adan", "DL0706"),
+        (BODY + "minimize loss over net using Adam(schedule=3)", "DL0706"),
+        (BODY + "minimize loss over net using Adam { x }", "DL0706"),
+        (BODY + "minimize loss over net using Adam(1, 2, 3, 4, 5, 6, 7, 8, 9, 10)", "DL0306"),
+        (BODY + "minimize loss over net using Adam(lr=1, lr=2)", "DL0303"),
+        (BODY + "minimize loss over net using Adam(clip_weights=0)", "DL0208"),
+        (BODY + "minimize loss over net using Adam times 0.5", "DL0305"),
+        (BODY + "minimize loss over judge using Adam", "DL0707"),
+        (BODY + "minimize loss over net using Adam", "DL0708"),
+        (BODY + "shared f = freeze(3)", "DL0305"),
+        (BODY + "shared f = moving_average(Net, 0.9)", "DL0305"),
+        (BODY + "shared f = moving_average(net, 1.0)", "DL0208"),
+        (BODY + "b = ramp(0, 1)", "DL0304"),
+        (BODY + "b = ramp(0, 1, 0)", "DL0305"),
+        (BODY + "b = ramp(0, 1, 2, 3)", "DL0306"),
+        (BODY + "b = ramp(0, 1, stepz=2)", "DL0303"),
+        (BODY + "b = StepLR(10)\nminimize loss over net using b", "DL0706"),
+        ("data image: float", "DL0305"),
+        ("data image: float[N, 3]\ndata image: float[N, 3]", "DL0307"),
+        ("data image: float[N, 3] -> RandomCrop(3)", "DL0202"),
+        ("data image: float[N, 3, 8, 8] -> RandomCorp(3)", "DL0706"),
+    ],
+)  # fmt: skip
+def test_refused(body: str, code: str) -> None:
+    assert codes(body)[0] == code
+
+
+def test_a_loss_of_the_wrong_thing_is_a_warning_with_its_source() -> None:
+    text = f"{NETWORKS}train T {{{BODY}\nloss2 = binary_cross_entropy(image -> judge, 1.0)\nminimize loss + loss2 over net, judge using SGD\n}}"
+    (found,) = check_source(Source("train.dlspec", text))
+    assert (found.code, found.severity.value) == ("DL0709", "warning")
+    assert found.notes[0].span.text == "Linear(1)"
+
+
+def test_a_size_that_the_data_has_not() -> None:
+    program = open_source(Source("train.dlspec", f"{NETWORKS}train T {{{BODY}\nminimize loss over net using SGD\n}}"))
+    with pytest.raises(DlspecError, match="`T` has no size `H`"):
+        elaborate_training(program, "T", sizes={"H": 3})
