@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -18,6 +19,10 @@ from dlspec.source import Source
 TRUTH = Path(__file__).parent / "truth"
 SPECS = Path(__file__).parents[2] / "specs"
 FILES = sorted(SPECS.glob("*.dlspec"))
+
+
+_NOT_IN_LABELS = str.maketrans(":-", "__")
+"""Characters of published names that a label cannot have, and what ours have instead."""
 
 
 class Weight(NamedTuple):
@@ -38,6 +43,9 @@ class Reference:
     * ``inputs``: the shapes to count with, where they are not the record's.
     * ``training``: the record was measured in training mode, where auxiliary outputs exist.
     * ``prefix``: what the reference has before each of its names, ``inside`` what the network has.
+    * ``unit``: the inputs of its fingerprint are from 0 to 1, not from -1.
+    * ``reordered``: it declares its weights in another order than it applies them, in which ours are.
+    * ``beside``: a pattern of names that it has and the network has not, of parts that it does not reach here.
     * ``small``: sizes to compare the computation with torchvision's at; without them it is not compared.
     * ``double``: rounding to float32 shows in the outputs, so the computation is compared in float64.
     """
@@ -52,6 +60,9 @@ class Reference:
     inside: str = ""
     small: Mapping[str, int] = field(default_factory=dict[str, int])
     double: bool = False
+    unit: bool = False
+    reordered: bool = False
+    beside: str = ""
 
     def __str__(self) -> str:
         return f"{self.network.partition(':')[2]}~{self.record}"
@@ -66,13 +77,18 @@ class Reference:
         return json.loads((TRUTH / f"{self.record}.json").read_text(encoding="utf-8"))
 
     @property
-    def state(self) -> list[Weight]:
-        """The record's state dict, by the names of the network."""
+    def published(self) -> list[Weight]:
+        """The record's state dict, by the names of the network. Empty where it has none."""
         return [Weight(self.renamed(key), tuple(shape), dtype, kind) for key, shape, dtype, kind in self.truth["state"]]
+
+    @property
+    def state(self) -> list[Weight]:
+        """What the network has of it."""
+        return [weight for weight in self.published if not re.fullmatch(self.beside, weight.key)]
 
     def renamed(self, key: str) -> str:
         assert key.startswith(self.prefix)
-        return self.inside + key.removeprefix(self.prefix)
+        return self.inside + key.removeprefix(self.prefix).translate(_NOT_IN_LABELS)
 
     def graph(self, sizes: Mapping[str, int] | None = None) -> Graph:
         return graph_of(self.network, self.settings, sizes)
@@ -136,13 +152,86 @@ REFERENCES: tuple[Reference, ...] = (
     Reference("unet:UNetBilinear", "unet_milesial_bilinear"),
     Reference("unet:UNetOriginal", "unet_original_jvanvugt"),
     Reference("unet3d:UNet3D", "unet3d_wolny_f64_l4"),
+    Reference("vae:VAE", "vae_mlp_pytorch_examples", unit=True),
+    Reference("vae:CVAE", "cvae_mlp_timbmg", unit=True),
+    Reference("vae:ConvVAE", "antixk_VanillaVAE"),
+    Reference("gan:Generator", "erik_gan_Generator"),
+    Reference("gan:Discriminator", "erik_gan_Discriminator"),
+    Reference("gan:Discriminator", "erik_wgan_gp_Discriminator", {"probability": False}),
+    Reference("gan:ConditionalGenerator", "erik_cgan_Generator"),
+    Reference("gan:ConditionalDiscriminator", "erik_cgan_Discriminator"),
+    Reference("dcgan:Generator", "dcgan_pytorch_examples_G"),
+    Reference("dcgan:Discriminator", "dcgan_pytorch_examples_D"),
+    Reference("wgan:Generator", "wgan_arjovsky_DCGAN_G"),
+    Reference("wgan:Critic", "wgan_arjovsky_DCGAN_D"),
+    Reference("wgan:DigitGenerator", "wgangp_gulrajani_mnist_G"),
+    Reference("wgan:DigitCritic", "wgangp_gulrajani_mnist_D"),
+    Reference("progan:Generator", "progan_official_G_1024"),
+    Reference("progan:Discriminator", "progan_official_D_1024"),
+    Reference(
+        "progan:ConditionalGenerator", "progan_rosinality_G_step3_32", {"fading": False},
+        beside=r"progression\.[45]\..*|to_rgb\.[01245]\..*",
+    ),
+    Reference(
+        "progan:ConditionalDiscriminator", "progan_rosinality_D_step3_32", {"fading": False}, reordered=True,
+        beside=r"progression\.[01]\..*|from_rgb\.[01345]\..*",
+    ),
+    Reference(
+        "stylegan:Generator", "stylegan1_rosinality_G_step4_64", {"level": 4, "fading": False}, reordered=True,
+        beside=r"generator\.(progression\.[5-8]|to_rgb\.[0-35-8])\..*|.*\.weight_flip",
+    ),
+    Reference(
+        "stylegan:Discriminator", "stylegan1_rosinality_D_step4_64", {"level": 4, "fading": False}, reordered=True,
+        beside=r"(progression\.[0-3]|from_rgb\.[0-35-8])\..*|.*\.weight_flip",
+    ),
+    Reference("stylegan:OfficialGenerator", "stylegan_official_G_1024"),
+    Reference("nvae:NVAE", "nvae_cifar10_nf1", reordered=True),
+    Reference("hnet:HNet", "hnet_debjani_deepmnist", reordered=True, beside=r".*_dict__1"),
+    Reference(
+        "nvae:NVAE", "nvae_mnist",
+        {"channels": 1, "width": 32, "groups": [10, 5], "flows": 0, "preprocess": 2, "preprocess_cells": 3, "outputs": 1},
+        reordered=True,
+    ),
+    Reference("lapgan:Generator", "lapgan_eyescream_c2f_G"),
+    Reference("lapgan:Discriminator", "lapgan_eyescream_c2f_D"),
+    Reference("lapgan:ResidualGenerator", "lapgan_witnessai_G0_32", reordered=True),
+    Reference("lapgan:ResidualDiscriminator", "lapgan_witnessai_D0_32", reordered=True),
 )  # fmt: skip
+
+LIGHT: Mapping[str, Mapping[str, Any]] = {
+    "nvae:NVAE": {"size": 16, "width": 8, "groups": [2, 1], "latent": 4, "outputs": 10},
+    "nvae:Sampler": {"smallest": 4, "width": 8, "groups": [2, 1], "latent": 4, "outputs": 10},
+    "progan:Generator": {"resolution": 16},
+    "progan:Discriminator": {"resolution": 16},
+    "progan:ConditionalGenerator": {"level": 1},
+    "progan:ConditionalDiscriminator": {"level": 1},
+    "stylegan:Generator": {"level": 1},
+    "stylegan:Discriminator": {"level": 1},
+    "stylegan:OfficialGenerator": {"resolution": 16},
+}
+"""Settings for networks that take long to run as they are published."""
 
 WITHOUT_RECORD = {
     "mlp:MLP": "an example of a size of our own",
     "inception_module:NaiveInceptionModule": "the paper's thought experiment, which nobody publishes",
     "unet:UNetRecursive": "our own form; it has the weights of unet_milesial in another order",
     "unet:UNetRecursive3D": "our own form of the same blocks in three dimensions",
+    "lapgan:Pyramid": "no weights; it is compared with OpenCV's formula in test_numerics.py",
+    "lapgan:SmallGenerator": "of the same repository as ResidualGenerator, and without a record",
+    "lapgan:SmallDiscriminator": "of the same repository as ResidualGenerator, and without a record",
+    "lapgan:LAPGAN": "the generators of all scales together",
+    "latent:PCA": "compared with scikit-learn's figures in test_latent.py",
+    "latent:PPCA": "compared with scikit-learn's figures in test_latent.py",
+    "latent:GaussianMixture": "compared with scikit-learn's figures in test_latent.py",
+    "latent:EMStep": "compared with scikit-learn's figures in test_latent.py",
+    "nvae:Sampler": "draws from the prior of NVAE, with its weights",
+    "siamese:Embedder": "its repository has no record; it is compared with the layers written by hand",
+    "siamese:Siamese": "two uses of Embedder",
+    "wgan:PointGenerator": "our own, for points of the plane; what it learns is tested",
+    "wgan:PointCritic": "our own, for points of the plane; what it learns is tested",
+    "vae:Decoder": "the second half of VAE, with its weights",
+    "vae:CVAEDecoder": "the second half of CVAE, with its weights",
+    "vae:ConvDecoder": "the second half of ConvVAE, with its weights",
 }
 """Networks that no reference implementation has, and why."""
 

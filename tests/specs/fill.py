@@ -35,9 +35,10 @@ def weight(position: int, key: str, shape: tuple[int, ...], kind: str) -> Array 
     return _float32((2 * u - 1) * 0.1)
 
 
-def network_input(index: int, shape: tuple[int, ...]) -> Array:
-    """The input at an index, in float64 from -1 to 1."""
-    return 2 * _uniform(_INPUTS + index, shape) - 1
+def network_input(index: int, shape: tuple[int, ...], unit: bool = False) -> Array:
+    """The input at an index, in float64 from -1 to 1, or from 0 to 1 with ``unit``."""
+    u = _uniform(_INPUTS + index, shape)
+    return u if unit else 2 * u - 1
 
 
 def _uniform(position: int, shape: tuple[int, ...]) -> Array:

@@ -3,7 +3,7 @@ outputs of the other reference implementations."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from math import prod, sqrt
 from typing import Any, TypeAlias
 
@@ -17,7 +17,9 @@ from torch import nn
 
 from dlspec.backends.onnx.model import build
 from dlspec.backends.onnx.write import to_bytes
+from dlspec.backends.rewrite import with_fixed_draws
 from dlspec.backends.runtime import make_inputs, run
+from dlspec.backends.weights import draw
 from dlspec.ir.graph import Graph, Parameter
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
@@ -38,12 +40,16 @@ def outputs_of(graph: Graph, weights: Mapping[str, Array], inputs: Mapping[str, 
     return [results[output.name] for output in graph.outputs if not output.training]
 
 
-def filled_weights(graph: Graph) -> dict[str, Array]:
-    """Those of the fingerprints: a graph has the order and, but for what is in front, the names of the reference."""
+def filled_weights(graph: Graph, order: Iterable[str] = ()) -> dict[str, Array]:
+    """Those of the fingerprints. ``order`` has the names of the weights as the reference declares them, where the graph
+    does not have that order, or not all of them."""
     weights: dict[str, Array] = {}
-    for position, (path, weight) in enumerate(graph.parameters.items()):
+    for position, path in enumerate(order or graph.parameters):
+        if path not in graph.parameters:
+            continue
+        weight = graph.parameters[path]
         values = fill.weight(position, path, weight.shape, weight.kind)
-        weights[path] = (np.zeros(weight.shape) if values is None else values).astype(weight.dtype.label)
+        weights[path] = np.asarray(draw(weight, 0) if values is None else values, weight.dtype.label)
     return weights
 
 
@@ -57,9 +63,9 @@ def random_weight(parameter: Parameter, generator: np.random.Generator) -> Array
         fan_in = parameter.elements // parameter.shape[0]
         values = generator.standard_normal(parameter.shape, np.float32)
         values *= np.float32(sqrt(2 / fan_in))
-        return values
+        return values.astype(parameter.dtype.label, copy=False)
     low, high = (0.5, 1.5) if leaf in ("weight", "running_var") else (-0.1, 0.1)
-    return generator.uniform(low, high, parameter.shape).astype(np.float32)
+    return generator.uniform(low, high, parameter.shape).astype(parameter.dtype.label)
 
 
 def assert_equal_outputs(found: Array, expected: Array) -> None:
@@ -90,10 +96,10 @@ def test_equals_torchvision(reference: Reference, compared: Compared) -> None:
 def test_equals_the_fingerprint(reference: Reference, compared: Compared) -> None:
     fingerprint = reference.truth["fingerprint"]
     shapes = fingerprint["input_shapes"]
-    graph = reference.graph_to_run(sizes_for(reference.graph(), shapes))
-    weights = filled_weights(graph)
+    graph = with_fixed_draws(reference.graph_to_run(sizes_for(reference.graph(), shapes)))
+    weights = filled_weights(graph, [weight.key for weight in reference.published])
     inputs = {
-        value.name: fill.network_input(index, tuple(shape)).astype(value.type.dtype.label)
+        value.name: np.asarray(fill.network_input(index, tuple(shape), reference.unit), value.type.dtype.label)
         for index, (value, shape) in enumerate(zip(graph.inputs, shapes, strict=True))
     }
     outputs = outputs_of(graph, weights, inputs)
@@ -132,6 +138,24 @@ def _mlp() -> nn.Module:
     )  # fmt: skip
 
 
+class _Pyramid(nn.Module):
+    """cv2.pyrDown and cv2.pyrUp, by their description: rows and columns are smoothed one after the other."""
+
+    def forward(self, image: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        coarse = image
+        for axis in (2, 3):
+            rows = coarse.movedim(axis, 0)
+            rows = torch.cat([rows[[2, 1]], rows, rows[[-2, -3]]])
+            rows = (rows[:-4] + 4 * rows[1:-3] + 6 * rows[2:-2] + 4 * rows[3:-1] + rows[4:]) / 16
+            coarse = rows[::2].movedim(0, axis)
+        for axis in (2, 3):
+            rows = coarse.movedim(axis, 0)
+            rows = torch.cat([rows[[1]], rows, rows[[-1]]])
+            even, odd = (rows[:-2] + 6 * rows[1:-1] + rows[2:]) / 8, (rows[1:-1] + rows[2:]) / 2
+            coarse = torch.stack([even, odd], 1).flatten(0, 1).movedim(0, axis)
+        return image - coarse, coarse
+
+
 class _NaiveInception(nn.Module):
     def __init__(self) -> None:
         super().__init__()
@@ -145,10 +169,36 @@ class _NaiveInception(nn.Module):
         return torch.cat([*(torch.relu(conv(x)) for conv in convolutions), nn.functional.max_pool2d(x, 3, 1, 1)], 1)
 
 
+class _Embedder(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.convnet = nn.Sequential(
+            nn.Conv2d(1, 32, 5), nn.PReLU(), nn.MaxPool2d(2), nn.Conv2d(32, 64, 5), nn.PReLU(), nn.MaxPool2d(2)
+        )  # fmt: skip
+        self.fc = nn.Sequential(
+            nn.Linear(1024, 256), nn.PReLU(), nn.Linear(256, 256), nn.PReLU(), nn.Linear(256, 2)
+        )  # fmt: skip
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.fc(self.convnet(x).flatten(1))
+
+
+class _Siamese(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.embedding_net = _Embedder()
+
+    def forward(self, first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
+        return (self.embedding_net(first) - self.embedding_net(second)).norm(dim=1)
+
+
 BY_HAND: dict[str, Callable[[], nn.Module]] = {
     "lenet:LeNet5": _lenet,
     "mlp:MLP": _mlp,
     "inception_module:NaiveInceptionModule": _NaiveInception,
+    "lapgan:Pyramid": _Pyramid,
+    "siamese:Embedder": _Embedder,
+    "siamese:Siamese": _Siamese,
 }
 
 
@@ -157,20 +207,26 @@ def test_equals_pytorch_by_hand(network: str, compared: Compared) -> None:
     graph = graph_of(network)
     torch.manual_seed(0)
     module = BY_HAND[network]().eval()
-    weights = {key: tensor.numpy() for key, tensor in module.state_dict().items()}
+    kept = {path: draw(weight, 0) for path, weight in graph.parameters.items() if weight.kind == "buffer"}
+    weights = kept | {key: tensor.numpy() for key, tensor in module.state_dict().items()}
     inputs = make_inputs(graph, {"N": 2})
     with torch.no_grad():
-        expected = module(*map(torch.from_numpy, inputs.values())).numpy()
-    (found,) = outputs_of(graph, weights, inputs)
-    assert_equal_outputs(found, expected)
-    compared("PyTorch modules written by hand", found.size)
+        results = module(*map(torch.from_numpy, inputs.values()))
+    expected = results if isinstance(results, tuple) else (results,)
+    for found, tensor in zip(outputs_of(graph, weights, inputs), expected, strict=True):
+        assert_equal_outputs(found, tensor.numpy())
+        compared("PyTorch modules written by hand", found.size)
+
+
+TESTED_APART = {"hnet", "latent", "nvae"}
+"""Families with a test file of their own, and no record of what they compute."""
 
 
 def test_every_family_is_compared() -> None:
     compared = {reference.network for reference in (*ON_TORCHVISION, *FINGERPRINTED)} | BY_HAND.keys()
     families = {reference.network.partition(":")[0] for reference in REFERENCES}
     families |= {network.partition(":")[0] for network in WITHOUT_RECORD}
-    assert {network.partition(":")[0] for network in compared} == families
+    assert {network.partition(":")[0] for network in compared} == families - TESTED_APART
 
 
 def test_recursive_unet_computes_what_the_unrolled_one_does(compared: Compared) -> None:

@@ -18,6 +18,7 @@ from dlspec.source import Source
 from dlspec.syntax.format import format_source
 
 IN_EVAL = [reference for reference in REFERENCES if not reference.training]
+NAMED = [reference for reference in IN_EVAL if reference.torchvision is not None or reference.published]
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
@@ -62,8 +63,9 @@ def test_figures_equal_the_reference(reference: Reference) -> None:
             if reference.training or not node.training
         ),
     }
-    assert found == {name: figures[name] for name in found}
-    if not reference.training:
+    known = {name: figures[name] for name in found if figures[name] is not None}
+    assert {name: found[name] for name in known} == known
+    if not reference.training and "macs" in known:
         assert total.macs == figures["macs"]
 
 
@@ -71,13 +73,14 @@ def _types(values: Any) -> Any:
     return tuple(value.type for value in values)
 
 
-@pytest.mark.parametrize("reference", IN_EVAL, ids=str)
+@pytest.mark.parametrize("reference", NAMED, ids=str)
 def test_weights_equal_the_published_state_dict(reference: Reference) -> None:
     graph = reference.graph()
     ours = [Weight(path, w.shape, w.dtype.label, w.kind) for path, w in graph.parameters.items()]
     published = reference.state if reference.torchvision is None else _state_of(reference)
     assert len(published) > 0
-    assert ours == published
+    assert (ours != published) == reference.reordered
+    assert sorted(ours) == sorted(published)
 
 
 def _state_of(reference: Reference) -> list[Weight]:
