@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, TypeAlias, cast
 
+from dlspec.ir.fields import Fielded
 from dlspec.ir.graph import Graph, Node, Parameter, Scope, Value
 from dlspec.ir.init import Init
+from dlspec.ir.training import Training, Update
 from dlspec.ir.types import DType
+from dlspec.source import Span
 
 Json: TypeAlias = dict[str, Any]
 
@@ -35,17 +38,68 @@ def graph_json(graph: Graph) -> Json:
     }
 
 
+def training_json(training: Training) -> Json:
+    """A train: its graph, whose outputs are the objectives, and how it is optimised, in the order of the updates."""
+    graph = graph_json(training.graph)
+    return {
+        "train": graph.pop("network"),
+        **graph,
+        "data": [
+            {"name": data.value.name, "augmentations": [_called(change) for change in data.augmentations]}
+            for data in training.data
+        ],
+        "networks": [
+            {
+                "name": network.name,
+                "declaration": network.declaration,
+                "frozen": network.frozen,
+                "average_of": network.source,
+                "decay": network.decay if network.source is not None else None,
+            }
+            for network in training.networks.values()
+        ],
+        "updates": [_update(update) for update in training.updates],
+        "named": {name: value.name for name, value in training.named.items()},
+    }
+
+
+def _update(update: Update) -> Json:
+    return {
+        "name": update.name,
+        "direction": update.direction,
+        "objective": update.expression.text,
+        "over": list(update.over),
+        "optimizer": _called(update.optimizer),
+        "schedule": None if update.schedule is None else _called(update.schedule),
+        "limits": _called(update.limits)["arguments"],
+        "times": update.times,
+        "source": _place(update.span),
+    }
+
+
+def _called(made: Fielded) -> Json:
+    """What a spec calls with arguments: its name and all of them."""
+    return {
+        "name": type(made).__name__,
+        "arguments": {field.name: _value(getattr(made, field.name)) for field in made.fields},
+    }
+
+
+def _place(span: Span) -> Json:
+    return {"file": span.source.name, "line": span.line, "column": span.column}
+
+
 def _node(node: Node) -> Json:
     return {
         "name": node.name,
         "op": type(node.op).__name__,
-        "arguments": {field.name: _value(getattr(node.op, field.name)) for field in node.op.fields},
+        "arguments": _called(node.op)["arguments"],
         "inputs": [value.name for value in node.inputs],
         "outputs": [_tensor(value) for value in node.outputs],
         "weights": [weight.path for weight in node.weights],
         "scope": node.scope.path,
         "training": node.training,
-        "source": {"file": node.span.source.name, "line": node.span.line, "column": node.span.column},
+        "source": _place(node.span),
     }
 
 

@@ -1,18 +1,26 @@
-"""Graphs made of graphs, for the backends: BatchNorm folded away, another element type, training's outputs shown."""
+"""Graphs made of graphs, for the backends: BatchNorm folded away, another element type, training's outputs shown, draws
+fixed."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from itertools import count
+from math import sqrt
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from dlspec.ir.dims import symbols
 from dlspec.ir.graph import Graph, Node, Output, Parameter, Scope, Value
 from dlspec.ir.init import ZEROS
 from dlspec.ir.op import Op
+from dlspec.ir.training import Training
 from dlspec.ir.types import DType, TensorType
+from dlspec.ops.combine import Less
 from dlspec.ops.conv import Conv, ConvTranspose
 from dlspec.ops.dropout import Identity
+from dlspec.ops.elementwise import Cast
 from dlspec.ops.linear import Linear
 from dlspec.ops.norm import BatchNorm
+from dlspec.ops.random import Bernoulli, Full, Normal, Uniform
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,12 +40,7 @@ def rewritten(
 
     Shapes stay. Parameters are in the order in which the copied nodes have them.
     """
-    needed = {output.value for output in outputs}
-    nodes: set[Node] = set()
-    for node in reversed(graph.nodes):
-        if not needed.isdisjoint(node.outputs):
-            nodes.add(node)
-            needed.update(node.inputs)
+    nodes = set(graph.needed(output.value for output in outputs))
     made = Graph(graph.name, _copied(graph.root, None))
     values: dict[Value, Value] = {}
     for value in graph.inputs:
@@ -69,6 +72,9 @@ def rewritten(
             name: values.get(value, value) if isinstance(value, Value) else value
             for name, value in scope.arguments.items()
         }
+        copy.inputs = {name: values[value] for name, value in scope.inputs.items() if value in values}
+        if all(value in values for value in scope.outputs):
+            copy.outputs = tuple(values[value] for value in scope.outputs)
     made.nodes = [copies[node] for node in graph.nodes if node in nodes]
     made.outputs = [Output(output.name, values[output.value], output.training) for output in outputs]
     made.symbols, made.sizes, made.settings, made.conditions = (
@@ -96,6 +102,132 @@ def as_inference(graph: Graph) -> Graph:
     for output in made.outputs:
         output.training = False
     made.parameters = {path: made.parameters[path] for path in graph.parameters if path in made.parameters}
+    return made
+
+
+def with_fixed_draws(graph: Graph, deviations: float = 0.0) -> Graph:
+    """The network with every random draw replaced by its mean, and so many standard deviations more: what can be compared
+    of one that draws. A Bernoulli draw becomes its probability."""
+
+    def replace(node: Node) -> Replacement:
+        match node.op:
+            case Normal(shape=shape, mean=mean, std=std, dtype=dtype):
+                return Full(shape, mean + deviations * std, dtype), ()
+            case Uniform(shape=shape, low=low, high=high, dtype=dtype):
+                return Full(shape, (low + high) / 2 + deviations * (high - low) / sqrt(12), dtype), ()
+            case Bernoulli():
+                return Identity(), ()
+            case _:
+                return node.op, node.weights
+
+    if not any(node.op.random for node in graph.nodes):
+        return graph
+    made = rewritten(graph, graph.outputs, replace)
+    made.parameters = {path: made.parameters[path] for path in graph.parameters if path in made.parameters}
+    return made
+
+
+# Objectives ------------------------------------------------------------------------------------------------------------
+
+
+def draws(graph: Graph) -> dict[str, Node]:
+    """The random draws that the outputs need, by the names that they have as inputs: ``normal``, ``uniform``,
+    ``normal_2`` ... in their order."""
+    taken = {value.name for value in graph.inputs} | {output.name for output in graph.outputs} | graph.parameters.keys()
+    named: dict[str, Node] = {}
+    for node in graph.needed(output.value for output in graph.outputs):
+        if node.op.random:
+            base = "normal" if isinstance(node.op, Normal) else "uniform"
+            numbered = (base if number == 1 else f"{base}_{number}" for number in count(1))
+            named[next(name for name in numbered if name not in taken and name not in named)] = node
+    return named
+
+
+def noise_ranges(graph: Graph) -> dict[str, tuple[float, float]]:
+    """Between which numbers the draws are that are uniform, by the names of `draws`."""
+    ops = {name: node.op for name, node in draws(graph).items()}
+    return {
+        name: (op.low, op.high) if isinstance(op, Uniform) else (0.0, 1.0)
+        for name, op in ops.items()
+        if not isinstance(op, Normal)
+    }
+
+
+def noise_as_inputs(graph: Graph) -> Graph:
+    """The graph with its random draws as further inputs, by the names of `draws`.
+
+    An input holds the very numbers that are drawn, from the distribution that the spec gives. Where ones are drawn with
+    a probability, the input is uniform between 0 and 1, and there is a one where it is less.
+    """
+    made = rewritten(graph, graph.outputs, lambda node: (node.op, node.weights))
+    names = {node: name for name, node in draws(made).items()}
+    instead: dict[Value, Value] = {}
+    nodes: list[Node] = []
+    for node in made.nodes:
+        node.inputs = tuple(instead.get(value, value) for value in node.inputs)
+        if node not in names:
+            nodes.append(node)
+            continue
+        (drawn,) = node.outputs
+        noise = Value(names[node], drawn.type, None, node.span)
+        made.inputs.append(noise)
+        steps = [] if isinstance(node.op, Normal | Uniform) else _ones(noise, node)
+        instead[drawn] = steps[-1].outputs[0] if steps else noise
+        nodes += steps
+        at = node.scope.children.index(node)
+        node.scope.children[at : at + 1] = steps
+    made.nodes = nodes
+    made.outputs = [Output(o.name, instead.get(o.value, o.value), o.training) for o in made.outputs]
+    made.parameters = {path: made.parameters[path] for path in graph.parameters if path in made.parameters}
+    return made
+
+
+def _ones(noise: Value, node: Node) -> list[Node]:
+    """The nodes that make ones of uniform numbers with the probability that a node has as its input."""
+    (p,) = node.inputs
+    less = Node(
+        Less(), (noise, p), (), node.scope, f"{node.name}.lt", node.span, (TensorType(DType.BOOL, p.type.shape),)
+    )
+    cast = Node(Cast(p.type.dtype), less.outputs, (), node.scope, node.name, node.span, (p.type,))
+    del node.scope.children[-2:]
+    return [less, cast]
+
+
+def objective(graph: Graph, output: str) -> Graph:
+    """What one output needs: its nodes, weights and inputs, and those inputs that show their sizes.
+
+    Raises KeyError for a name that is no output.
+    """
+    chosen = {one.name: one for one in graph.outputs}[output]
+    made = rewritten(graph, [chosen], lambda node: (node.op, node.weights))
+    read = {value for node in made.nodes for value in node.inputs} | {made.outputs[0].value}
+    needed = {
+        name for node in made.nodes for value in node.outputs for dim in value.type.shape for name in symbols(dim)
+    }
+    for value in (*(v for v in made.inputs if v in read), *(v for v in made.inputs if v not in read)):
+        shown = {str(dim) for dim in value.type.shape}
+        if value in read or needed & shown:
+            read.add(value)
+            needed -= shown
+    made.inputs = [value for value in made.inputs if value in read]
+    known = {name for value in made.inputs for dim in value.type.shape for name in symbols(dim)}
+    made.symbols = {name: default for name, default in graph.symbols.items() if name in known}
+    made.conditions = tuple(condition for condition in graph.conditions if condition.symbols <= known)
+    made.parameters = {path: made.parameters[path] for path in graph.parameters if path in made.parameters}
+    return made
+
+
+def objectives(training: Training, update: str | None = None) -> Graph:
+    """What computes the objectives of a train, or that of one update, from data and noise.
+
+    An output has the name of its update, with ``_objective`` behind it where a weight or an input is called so. Raises
+    KeyError for a name that is no update.
+    """
+    graph = noise_as_inputs(training.graph)
+    made = graph if update is None else objective(graph, update)
+    taken = {value.name for value in graph.inputs} | graph.parameters.keys()
+    for output in made.outputs:
+        output.name = f"{output.name}_objective" if output.name in taken else output.name
     return made
 
 

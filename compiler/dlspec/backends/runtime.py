@@ -112,11 +112,16 @@ def run(model: Path | str | bytes, inputs: Mapping[str, Array], provider: str = 
     return Session(model, provider).run(inputs)
 
 
-def make_inputs(graph: Graph, sizes: Mapping[str, int], seed: int = 0) -> dict[str, Array]:
+def make_inputs(
+    graph: Graph,
+    sizes: Mapping[str, int],
+    seed: int = 0,
+    ranges: Mapping[str, tuple[float, float]] | None = None,
+) -> dict[str, Array]:
     """Random tensors for a network's inputs: floats are normal, ints and bools 0 or 1, which any embedding has.
 
-    What ``sizes`` leaves out has its default. Raises `RunError` where a symbol has no size or a precondition is not
-    met.
+    Floats that ``ranges`` name are uniform between two numbers. What ``sizes`` leaves out has its default. Raises
+    `RunError` where a symbol has no size or a precondition is not met.
     """
     import numpy as np
 
@@ -129,7 +134,9 @@ def make_inputs(graph: Graph, sizes: Mapping[str, int], seed: int = 0) -> dict[s
         except DimError as error:
             hint = f"use --size {error.missing[0]}=..." if error.missing else ""
             raise RunError(f"the input `{value.name}: {value.type}` has no known size: {error}", hint) from None
-        if value.type.dtype.is_float:
+        if ranges and value.name in ranges and value.type.dtype.is_float:
+            drawn = generator.uniform(*ranges[value.name], shape)
+        elif value.type.dtype.is_float:
             drawn = generator.standard_normal(shape, np.float64 if value.type.dtype is DType.FLOAT64 else np.float32)
         else:
             drawn = generator.integers(0, 2, shape)

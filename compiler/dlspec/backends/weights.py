@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from dlspec.diagnostics import Diagnostic, DlspecError, Severity, did_you_mean
 from dlspec.ir.graph import Graph, Parameter
 from dlspec.ir.init import Init
+from dlspec.ir.training import Training
 from dlspec.ir.types import DType
 from dlspec.source import Source, Span
 
@@ -37,6 +38,14 @@ def draw(parameter: Parameter, seed: int = 0) -> Array:
     pieces = [piece() for piece in pieces_of(parameter, seed)]
     flat = pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
     return flat.reshape(parameter.shape)
+
+
+def initial_weights(training: Training, seed: int = 0) -> dict[str, Array]:
+    """The first values of the weights of a train by path; a moving average begins as its source."""
+    parameters = training.graph.parameters
+    return {
+        path: draw(parameters.get(training.origin(path), parameter), seed) for path, parameter in parameters.items()
+    }
 
 
 def pieces_of(parameter: Parameter, seed: int) -> list[Callable[[], Array]]:

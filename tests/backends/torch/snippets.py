@@ -25,6 +25,17 @@ network Net(x: float[N, 8]) -> y {
     x -> f -> head: { Linear(8) -> f } -> Wrap(f)
 }
 """,
+    "levels_entered_again": """
+block Up(width) { conv: Conv(width, 1) -> ReLU }
+network Net(x: float[N, 3, H = 4, W = 4]) -> y {
+    shared f = {
+        h = x -> "enc.0": Up(4) -> "dec.0": Conv(4, 1) -> "up.0": Upsample(scale_factor=2)
+        h = h -> "enc.1": Up(4) -> "dec.1": Conv(4, 3, padding=1) -> "up.1": Upsample(scale_factor=2)
+        h -> "a.b.c": Up(5) -> "a.b.d": Conv(3, 1)
+    }
+    x -> f -> f
+}
+""",
     "shared_braces": """
 network Net(x: float[N, 2, H = 6, W = 6]) -> y {
     shared f = { Conv(2, 3, padding=1) -> BatchNorm -> ReLU }

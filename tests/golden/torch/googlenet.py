@@ -8,8 +8,8 @@ __all__ = ["GoogLeNet"]
 
 
 class ConvNormReLU(nn.Module):
-    """Torchvision's form: BatchNorm behind every convolution, and 3x3 where the paper has 5x5. The
-    parameter names are torchvision's.
+    """Torchvision's form: BatchNorm behind every convolution, and 3x3 where the paper has 5x5.
+    The parameter names are torchvision's.
     """
 
     def __init__(

@@ -17,9 +17,9 @@ def pad_to(x: Tensor, size: tuple[int, ...], value: float = 0.0) -> Tensor:
 
 
 class DoubleConv(nn.Module):
-    """The padded form with BatchNorm, with the parameter names of milesial/Pytorch-UNet. It takes
-    images of any size from 16 on: what a pool rounds away is padded back before the skip is
-    joined.
+    """The padded form with BatchNorm, with the parameter names of milesial/Pytorch-UNet. It
+    takes images of any size from 16 on: what a pool rounds away is padded back before the
+    skip is joined.
     """
 
     def __init__(self, in_channels: int, width: int) -> None:

@@ -1,4 +1,5 @@
-"""What needs no node of its own, or none that works on tensors: declared weights, sizes used as numbers, Identity."""
+"""What needs no node of its own, or none that works on tensors: declared weights, sizes used as numbers, Identity; and
+what ONNX has not: gradients."""
 
 from __future__ import annotations
 
@@ -8,6 +9,7 @@ from dlspec.ir.graph import Node
 from dlspec.ir.types import DType
 from dlspec.ops.constant import Param, Size
 from dlspec.ops.dropout import Identity
+from dlspec.ops.gradient import Detach, Grad
 
 
 @lowers(Param)
@@ -21,6 +23,11 @@ def size(e: Emitter, op: Size, node: Node, xs: list[str], ws: list[str]) -> str:
     return number if op.dtype is DType.INT64 else e.cast(number, op.dtype)
 
 
-@lowers(Identity)
-def identity(e: Emitter, op: Identity, node: Node, xs: list[str], ws: list[str]) -> str:
+@lowers(Grad)
+def grad(e: Emitter, op: Grad, node: Node, xs: list[str], ws: list[str]) -> str:
+    raise e.unsupported("ONNX has no gradients", "compile to PyTorch, or mark the outputs that need it `: training`")
+
+
+@lowers(Identity, Detach)
+def identity(e: Emitter, op: Identity | Detach, node: Node, xs: list[str], ws: list[str]) -> str:
     return xs[0]

@@ -74,20 +74,25 @@ def spread(e: Emitter, op: ops.Spread, node: Node, xs: list[str], ws: list[str])
 def norm(e: Emitter, op: ops.Norm, node: Node, xs: list[str], ws: list[str]) -> str:
     type_ = node.inputs[0].type
     axes = ops.reduced_axes(op.dim, type_, "`norm`")
-    x, dtype = _widened(e, xs[0], type_)
-    match op.p:
+    return vector_norm(e, xs[0], type_, op.p, axes, op.keepdim)
+
+
+def vector_norm(e: Emitter, x: str, type_: TensorType, p: float, axes: Sequence[int], keepdim: bool = False) -> str:
+    """The p-norm of a tensor of this type over axes."""
+    x, dtype = _widened(e, x, type_)
+    match p:
         case 1.0:
-            result = _reduce(e, "ReduceL1", x, axes, op.keepdim)
+            result = _reduce(e, "ReduceL1", x, axes, keepdim)
         case 2.0:
-            result = _reduce(e, "ReduceL2", x, axes, op.keepdim)
+            result = _reduce(e, "ReduceL2", x, axes, keepdim)
         case 0.0:
             zeros = e.op("Equal", [x, e.scalar(0, dtype)])
-            result = _reduce(e, "ReduceSum", e.cast(e.op("Not", [zeros]), dtype), axes, op.keepdim)
+            result = _reduce(e, "ReduceSum", e.cast(e.op("Not", [zeros]), dtype), axes, keepdim)
         case p if abs(p) == inf:
-            result = _reduce(e, "ReduceMax" if p > 0 else "ReduceMin", e.op("Abs", [x]), axes, op.keepdim)
+            result = _reduce(e, "ReduceMax" if p > 0 else "ReduceMin", e.op("Abs", [x]), axes, keepdim)
         case p:
             powers = e.op("Pow", [e.op("Abs", [x]), e.scalar(p, dtype)])
-            result = e.op("Pow", [_reduce(e, "ReduceSum", powers, axes, op.keepdim), e.scalar(1 / p, dtype)])
+            result = e.op("Pow", [_reduce(e, "ReduceSum", powers, axes, keepdim), e.scalar(1 / p, dtype)])
     return _narrowed(e, result, type_)
 
 

@@ -61,7 +61,7 @@ def build(
     """
     outputs = [output for output in graph.outputs if not output.training]
     inputs = graph.inference_inputs()
-    nodes = _needed(graph, outputs)
+    nodes = graph.needed(output.value for output in outputs)
     if opset is None:
         opset = _RANDOM_OPSET if any(node.op.random for node in nodes) else DEFAULT_OPSET
     if opset not in IR_VERSIONS:
@@ -105,17 +105,6 @@ def signature(graph: Graph, inputs: list[Value], outputs: list[Output]) -> str:
     parameters = ", ".join(f"{value.name}: {value.type}" for value in inputs)
     results = ", ".join(f"{output.name}: {output.value.type}" for output in outputs)
     return f"{graph.name}({parameters}) -> {results}"
-
-
-def _needed(graph: Graph, outputs: list[Output]) -> list[Node]:
-    """The nodes that the outputs depend on."""
-    needed = {output.value for output in outputs}
-    nodes: list[Node] = []
-    for node in reversed(graph.nodes):
-        if not needed.isdisjoint(node.outputs):
-            nodes.append(node)
-            needed.update(node.inputs)
-    return nodes[::-1]
 
 
 def _check_names(graph: Graph, inputs: list[Value], outputs: list[Output]) -> None:

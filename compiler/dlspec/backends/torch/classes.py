@@ -8,6 +8,7 @@ from typing import Any
 from dlspec.backends.torch import names
 from dlspec.backends.torch.express import ANY, NotExpressible, Text, Texts, express
 from dlspec.backends.torch.grouping import GroupKey, class_children, consistent, group_of, opens_class, prepared_tree
+from dlspec.backends.torch.objectives import TrainingPlanner
 from dlspec.backends.torch.plan import Plan
 from dlspec.backends.torch.planner import Planner
 from dlspec.backends.torch.python import Py
@@ -16,14 +17,16 @@ from dlspec.backends.torch.template import Makes, Mismatch, Template, Unreachabl
 from dlspec.backends.torch.tree import Module, Tree
 from dlspec.backends.torch.unify import Unifier
 from dlspec.ir.graph import Graph
+from dlspec.ir.training import Training
 
 
 class Library(Resolver):
-    """The classes of one or more graphs."""
+    """The classes of networks and trains."""
 
-    def __init__(self, graphs: list[Graph], taken: Iterable[str] = ()) -> None:
+    def __init__(self, subjects: list[Graph | Training], taken: Iterable[str] = ()) -> None:
         super().__init__()
-        self.graphs = graphs
+        self.trainings = {subject.graph: subject for subject in subjects if isinstance(subject, Training)}
+        self.graphs = [subject.graph if isinstance(subject, Training) else subject for subject in subjects]
         self.texts = Texts()
         self.helpers: set[str] = set()
         self.classes: list[Class] = []
@@ -37,7 +40,7 @@ class Library(Resolver):
     def _build(self) -> None:
         while True:
             trees = [
-                prepared_tree(graph, {path for index, path in self._inline if index == position})
+                prepared_tree(graph, self._written_out(position), self.trainings.get(graph))
                 for position, graph in enumerate(self.graphs)
             ]
             self.roots = [tree.root for tree in trees]
@@ -50,11 +53,21 @@ class Library(Resolver):
                 if len(self._inline) == before:
                     raise AssertionError("a size cannot be found") from None
 
+    def _written_out(self, position: int) -> set[str]:
+        return {path for index, path in self._inline if index == position}
+
     def _make_classes(self, trees: list[Tree]) -> None:
         self.classes, self.class_of, self.plans, self.helpers = [], {}, {}, set()
         self._groups: dict[GroupKey, list[Module]] = {}
         self._done: set[GroupKey] = set()
         self._chosen = set(self._taken)
+        self._own_names: dict[GroupKey, tuple[str, str]] = {}
+        for tree in trees:
+            if tree.graph in self.trainings:
+                name = names.class_name(tree.graph.name, self._chosen)
+                trainer = names.class_name(f"{name}Trainer", {name, *self._chosen})
+                self._own_names[group_of(tree.root)] = name, trainer
+                self._chosen |= {name, trainer}
         for tree in trees:
             for module in tree.modules.values():
                 if opens_class(module):
@@ -67,10 +80,15 @@ class Library(Resolver):
         for tree in trees:
             for module in tree.modules.values():
                 if opens_class(module):
-                    self.plans[module] = Planner(module, tree, self.texts, self.helpers).make()
+                    self.plans[module] = self._planner(module, tree).make()
         for tree in trees:
             self._visit(group_of(tree.root))
         self._settle()
+
+    def _planner(self, module: Module, tree: Tree) -> Planner:
+        if module is tree.root and module.graph in self.trainings:
+            return TrainingPlanner(module, tree, self.texts, self.helpers, self.trainings[module.graph])
+        return Planner(module, tree, self.texts, self.helpers)
 
     def _visit(self, key: GroupKey) -> None:
         if key in self._done:
@@ -81,7 +99,9 @@ class Library(Resolver):
             for child in class_children(module):
                 self._visit(group_of(child))
         for template in self._cluster(modules):
-            made = Class(self._name(template, key), template)
+            name, trainer = self._own_names.get(key) or (self._name(template, key), "")
+            methods = {method: self._unify([plan], None) for method, plan in template.plans[0].methods.items()}
+            made = Class(name, template, methods=methods, trainer=trainer)
             self._chosen.add(made.name)
             self.classes.append(made)
             for plan in template.plans:

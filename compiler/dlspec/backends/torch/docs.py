@@ -14,7 +14,7 @@ from dlspec.backends.torch.plan import Plan, Slot
 from dlspec.backends.torch.resolve import Class
 from dlspec.ir.conditions import Condition
 from dlspec.ir.dims import Dim, Expr
-from dlspec.ir.graph import Graph
+from dlspec.ir.graph import Graph, Value
 from dlspec.ir.types import TensorType, format_shape
 
 
@@ -24,14 +24,16 @@ def printable(text: str) -> str:
     return plain.replace("\\", "/").replace('"', "'")
 
 
-def docstring(paragraphs: list[list[str]]) -> list[str]:
+def docstring(paragraphs: list[list[str]], depth: int = 1) -> list[str]:
+    """The lines of a docstring, and an empty one after that of a class."""
+    indent, after = INDENT * depth, [""] if depth == 1 else []
     lines = [line.rstrip() for lines in paragraphs for line in [*lines, ""]]
     while lines and not lines[-1]:
         lines.pop()
-    if len(lines) == 1 and len(lines[0]) + 10 <= WIDTH:
-        return [f'{INDENT}"""{lines[0]}"""', ""]
-    head = f'{INDENT}"""{lines[0]}'
-    return [head, *(f"{INDENT}{line}" if line else "" for line in lines[1:]), f'{INDENT}"""', ""]
+    if len(lines) == 1 and len(indent) + len(lines[0]) + 6 <= WIDTH:
+        return [f'{indent}"""{lines[0]}"""', *after]
+    head = f'{indent}"""{lines[0]}'
+    return [head, *(f"{indent}{line}" if line else "" for line in lines[1:]), f'{indent}"""', *after]
 
 
 def block_doc(made: Class) -> list[str]:
@@ -39,22 +41,23 @@ def block_doc(made: Class) -> list[str]:
     module = made.modules[0]
     if module.scope.kind == "level" or made.text is None or not made.text.doc.strip():
         return []
-    return docstring([_wrapped(made.text.doc)])
+    return docstring([wrapped(made.text.doc)])
 
 
-def _wrapped(text: str) -> list[str]:
-    return textwrap.wrap(" ".join(printable(text).split()), WIDTH - 8) or [""]
+def wrapped(text: str, hanging: str = "", width: int = WIDTH - 10) -> list[str]:
+    """Text of a spec in lines, those after the first behind ``hanging``."""
+    return textwrap.wrap(" ".join(printable(text).split()), width, subsequent_indent=hanging) or [""]
 
 
 def network_doc(graph: Graph, made: Class) -> list[str]:
     """What a network takes and gives, what it costs, and where it comes from."""
     sizes = graph.default_sizes() | graph.sizes
     total = totals(graph, sizes)
-    title = _wrapped(made.text.doc) if made.text and made.text.doc.strip() else [f"The network {graph.name}."]
-    entries = [_entry("Input", value.name, value.type) for value in graph.inputs]
+    title = wrapped(made.text.doc) if made.text and made.text.doc.strip() else [f"The network {graph.name}."]
+    entries = [entry("Input", value.name, value.type) for value in graph.inputs]
     for output in graph.outputs:
         note = ", in training only" if output.training else ""
-        entries.append(_entry("Output", output.name, output.value.type) + note)
+        entries.append(entry("Output", output.name, output.value.type) + note)
     conditions = [str(condition) for condition in graph.conditions]
     if conditions:
         entries += textwrap.wrap(f"Sizes: {', '.join(conditions)}", WIDTH - 8, subsequent_indent="    ")
@@ -66,7 +69,7 @@ def network_doc(graph: Graph, made: Class) -> list[str]:
     return docstring([title, entries, costs, [place]])
 
 
-def _entry(kind: str, name: str, type: TensorType) -> str:
+def entry(kind: str, name: str, type: TensorType) -> str:
     return f"{kind}: {name}, {type.dtype.label} {format_shape(type.shape)}"
 
 
@@ -84,27 +87,31 @@ def shapes(plan: Plan) -> Callable[[Slot], str | None]:
     return shape
 
 
-def checks(graph: Graph, plan: Plan) -> list[str]:
-    """Statements that refuse sizes the network does not take. They are not traced: a compiled graph has its own guards."""
-    if not graph.conditions:
+def checks(graph: Graph, inputs: Iterable[tuple[str, Value]]) -> list[str]:
+    """Statements that refuse sizes the network does not take, as far as its ``inputs`` show them, each with its name.
+
+    They are not traced: a compiled graph has its own guards.
+    """
+    inputs = list(inputs)
+    known = {str(size) for _, value in inputs for size in value.type.shape}
+    conditions = [condition for condition in graph.conditions if known.issuperset(condition.symbols)]
+    if not conditions:
         return []
-    wanted = {name for condition in graph.conditions for name in condition.symbols}
+    wanted = {name for condition in conditions for name in condition.symbols}
     lines: list[str] = []
-    for name, value in zip(
-        plan.inputs or [names.variable(value.name) for value in graph.inputs], graph.inputs, strict=True
-    ):
+    for name, value in inputs:
         plain = ((str(size), axis) for axis, size in enumerate(value.type.shape) if isinstance(size, Expr))
         axes = {name: axis for name, axis in plain if name in graph.symbols}
         found = {symbol: axis for symbol, axis in axes.items() if symbol in wanted}
         wanted -= found.keys()
         lines += _reading(name, found, value.type.rank)
-    tests = [_negated(condition) for condition in graph.conditions]
-    needs = " and ".join(map(str, graph.conditions))
-    one = [f"if {' or '.join(tests)}:", f"{INDENT}{_raise(graph, needs, graph.conditions)}"]
+    tests = [_negated(condition) for condition in conditions]
+    needs = " and ".join(map(str, conditions))
+    one = [f"if {' or '.join(tests)}:", f"{INDENT}{_raise(graph, needs, conditions)}"]
     if len(tests) > 1 and max(map(len, one)) + 12 > WIDTH:
         lines += [
             line
-            for test, condition in zip(tests, graph.conditions, strict=True)
+            for test, condition in zip(tests, conditions, strict=True)
             for line in (f"if {test}:", f"{INDENT}{_raise(graph, str(condition), (condition,))}")
         ]
     else:
@@ -142,4 +149,4 @@ def _negated(condition: Condition) -> str:
     raise AssertionError(text)
 
 
-__all__ = ["block_doc", "checks", "network_doc", "shapes"]
+__all__ = ["block_doc", "checks", "docstring", "entry", "network_doc", "shapes", "wrapped"]

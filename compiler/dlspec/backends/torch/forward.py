@@ -190,6 +190,9 @@ class Forward:
         targets: list[str] = []
         for position, slot in enumerate(slots):
             wanted = hint[position] if hint else None
+            if len(slots) > 1 and slot not in self._uses:
+                targets.append("_")
+                continue
             targets.append(self._variables.get(slot) or self._name(wanted, raw, targets))
         for waiting in [s for s, p in self._pending.items() if _mentions(p.value, targets)]:
             self._flush([waiting])

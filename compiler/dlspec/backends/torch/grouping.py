@@ -5,28 +5,48 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, TypeAlias
 
+from dlspec.backends.torch import names
 from dlspec.backends.torch.plan import Plan
-from dlspec.backends.torch.tree import Module, Tree, chain_kind
-from dlspec.ir.graph import Graph, Node, Scope
+from dlspec.backends.torch.tree import Module, Tree, chain_kind, nodes_in
+from dlspec.ir.graph import Graph, Scope
+from dlspec.ir.op import Op
+from dlspec.ir.training import Training
 
 GroupKey: TypeAlias = tuple[Any, ...]
 
+_SHORT = 12
+"""Steps of a block that is written out in an objective, numbers not counted."""
 
-def prepared_tree(graph: Graph, inline: set[str]) -> Tree:
+
+def prepared_tree(graph: Graph, inline: set[str], training: Training | None = None) -> Tree:
     """The modules of a graph, with what is a plain sequence and what is written out where it is used.
 
-    ``inline`` are paths of modules that must be written out.
+    ``inline`` are paths of modules that must be written out. The graph of a ``training`` has more results than its
+    outputs, and moving averages that are of the class of what they follow.
     """
-    tree = Tree(graph)
+    tree = Tree(graph, training.named.values() if training else ())
+    if training is not None:
+        tree.root.methods = frozenset([*objective_names(training).values(), "measure"])
+        _tie(tree, training)
     _inline_shared(tree)
     for module in tree.modules.values():
         module.inline = module.inline or module.path in inline or _differs(tree, module)
+        if training is not None and module.parent is tree.root and _is_formula(module):
+            module.inline = True
     for module in reversed(tree.modules.values()):
-        if not module.inline:
+        if not module.inline and not (training and module is tree.root):
             module.chain = chain_kind(tree, module)
             if not module.chain and module.scope.kind == "level" and module.members and module.numbered:
                 module.inline = True
     return tree
+
+
+def objective_names(training: Training) -> dict[str, str]:
+    """The methods that compute the objectives, by the names of the updates."""
+    made: dict[str, str] = {}
+    for update in training.updates:
+        made[update.name] = names.unique(f"{update.name.strip('_') or 'update'}_objective", made.values())
+    return made
 
 
 def opens_class(module: Module) -> bool:
@@ -54,6 +74,23 @@ def group_of(module: Module) -> GroupKey:
     return (*declaration, span.source.name, span.start, span.end)
 
 
+def _is_formula(module: Module) -> bool:
+    """Whether a block without a name or weights is a short computation, which reads better where it is used."""
+    short = sum(bool(node.inputs) for node in nodes_in(module.scope)) <= _SHORT
+    return short and not module.members and module.label.isdigit() and module.scope.kind == "block"
+
+
+def _tie(tree: Tree, training: Training) -> None:
+    """Counts the uses of a moving average among those of its source, and the other way round."""
+    for network in training.networks.values():
+        for path, module in tree.modules.items():
+            inside = path == network.name or path.startswith(f"{network.name}.")
+            twin = tree.modules.get(f"{network.source}{path.removeprefix(network.name)}")
+            if network.source is not None and inside and twin is not None:
+                twin.uses += module.uses
+                module.uses = twin.uses
+
+
 def _inline_shared(tree: Tree) -> None:
     """Writes out modules that use a layer which belongs to one around them."""
     for scope, module in tree.of_scope.items():
@@ -76,23 +113,17 @@ def _reach(user: Module | None, owner: Module | None) -> None:
 
 def _differs(tree: Tree, module: Module) -> bool:
     """Whether the uses of a shared module are not the same steps, or part of it runs in training only."""
-    kinds = {node.training for node in _scope_nodes(module.scope)}
+    kinds = {node.training for node in nodes_in(module.scope)}
     if len(kinds) > 1 and module.parent is not None:
         return True
     first, *others = module.uses
-    ops = [node.op for node in _scope_nodes(first)]
-    return any(
-        [node.op for node in _scope_nodes(other)] != ops or len(tree.inputs(other)) != len(tree.inputs(first))
-        for other in others
-    )
+    steps = _steps(first)
+    return any(_steps(other) != steps or len(tree.inputs(other)) != len(tree.inputs(first)) for other in others)
 
 
-def _scope_nodes(scope: Scope) -> Iterator[Node]:
-    for child in scope.children:
-        if isinstance(child, Node):
-            yield child
-        else:
-            yield from _scope_nodes(child)
+def _steps(scope: Scope) -> list[tuple[Op, str]]:
+    """What runs in a scope, and as which member: labels with dots enter a module for one part of it or another."""
+    return [(node.op, node.name.partition(":")[0].removeprefix(scope.path)) for node in nodes_in(scope)]
 
 
 def consistent(clusters: list[list[Plan]]) -> list[list[Plan]]:

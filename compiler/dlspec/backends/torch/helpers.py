@@ -1,6 +1,20 @@
 """Functions that stand at the head of a generated module which needs them."""
 
 HELPERS: dict[str, str] = {
+    "follow": '''
+def follow(average: nn.Module, source: nn.Module, decay: float) -> None:
+    """Move the weights of a moving average towards those of its source, and copy its buffers."""
+    with torch.no_grad():
+        for mine, theirs in zip(average.parameters(), source.parameters(), strict=True):
+            mine.lerp_(theirs, 1 - decay)
+        for mine, theirs in zip(average.buffers(), source.buffers(), strict=True):
+            mine.copy_(theirs)
+''',
+    "tracked": '''
+def tracked(x: Tensor) -> Tensor:
+    """Make a tensor one that gradients can be taken by."""
+    return x if x.requires_grad else x.detach().requires_grad_()
+''',
     "stochastic_depth": '''
 def stochastic_depth(x: Tensor, p: float, mode: str = "row", training: bool = True) -> Tensor:
     """Zero whole samples ("row") or the whole batch with probability p while training."""

@@ -187,7 +187,17 @@ def layout(node: Py, depth: int, prefix: str = "", suffix: str = "") -> list[str
         case Call():
             items = arguments(node)
             if items:
-                return _bracketed(items, depth, f"{prefix}{flat(node.function)}(", f"){suffix}")
+                opening, closing = f"{prefix}{flat(node.function)}(", f"){suffix}"
+                inner = node.function.base if isinstance(node.function, Attribute) else None
+                if len(indent) + len(opening) > WIDTH and isinstance(inner, Call) and arguments(inner):
+                    rest = flat(node).removeprefix(flat(inner))
+                    return layout(inner, depth, prefix, rest + suffix)
+                if len(indent) + len(opening) > WIDTH and prefix.endswith("= "):
+                    return [f"{indent}{prefix}(", *layout(node, depth + 1), f"{indent}){suffix}"]
+                joined = f"{indent}{INDENT}{', '.join(_argument(item) for item in items)}"
+                if len(joined) <= WIDTH:
+                    return [indent + opening, joined, indent + closing]
+                return _bracketed(items, depth, opening, closing)
         case Sequence() if node.items:
             closing = "]" if node.opening == "[" else ")"
             return _bracketed(list(node.items), depth, prefix + node.opening, closing + suffix)
@@ -215,14 +225,30 @@ def layout(node: Py, depth: int, prefix: str = "", suffix: str = "") -> list[str
                 body = [" ".join(body)]
             return [f"{indent}{prefix}(", *(INDENT * (depth + 1) + line for line in body), f"{indent}){suffix}"]
         case Binary() if prefix.endswith(("= ", "return ")):
+            last = _last_call(node)
+            head = "" if last is None else flat(node).removesuffix(flat(last))
+            if last is not None and len(indent) + len(f"{prefix}{head}{flat(last.function)}(") <= WIDTH:
+                return layout(last, depth, prefix + head, suffix)
             return [f"{indent}{prefix}(", *_operands(node, depth + 1), f"{indent}){suffix}"]
         case _:
             pass
     return [one]
 
 
+def _last_call(node: Binary) -> Call | None:
+    """The call at the end of an operation, which is split rather than the operation, where that has one operator of its
+    kind."""
+    level = _LEVELS[node.operator]
+    if any(isinstance(side, Binary) and _LEVELS[side.operator] == level for side in (node.left, node.right)):
+        return None
+    last = node.right
+    while isinstance(last, Binary) and _LEVELS[last.operator] > level:
+        last = last.right
+    return last if isinstance(last, Call) and arguments(last) else None
+
+
 def _operands(node: Binary, depth: int) -> list[str]:
-    whole = layout(Call(Name("x"), (node,)), 0)[0][2:-1]
+    whole = flat(node)
     if len(INDENT * depth + whole) <= WIDTH:
         return [INDENT * depth + whole]
     level = _LEVELS[node.operator]
@@ -238,10 +264,8 @@ def _operands(node: Binary, depth: int) -> list[str]:
 
 
 def _bracketed(items: Collection[Py | Keyword], depth: int, opening: str, closing: str) -> list[str]:
+    """A line for each item."""
     indent = INDENT * depth
-    joined = ", ".join(_argument(item) for item in items)
-    if len(indent) + len(INDENT) + len(joined) <= WIDTH:
-        return [indent + opening, f"{indent}{INDENT}{joined}", indent + closing]
     lines = [indent + opening]
     for item in items:
         if isinstance(item, Keyword):

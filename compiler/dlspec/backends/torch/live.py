@@ -11,10 +11,11 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from dlspec.backends.runtime import RunError
-from dlspec.backends.torch.write import source
-from dlspec.backends.weights import check_weights, draw
+from dlspec.backends.torch.text import source
+from dlspec.backends.weights import check_weights, draw, initial_weights
 from dlspec.diagnostics import DlspecError, Severity
 from dlspec.ir.graph import Graph
+from dlspec.ir.training import Training
 from dlspec.ir.types import DType
 
 if TYPE_CHECKING:
@@ -55,6 +56,26 @@ def to_module(
     return made
 
 
+def to_training(training: Training, weights: Mapping[str, Array] | None = None, seed: int = 0) -> tuple[nn.Module, Any]:
+    """The networks and objectives of a train as a module in training mode, and its trainer.
+
+    Weights are as for `to_module`. A moving average begins with those of its source where it is given none. Raises as
+    `to_module`.
+    """
+    torch = require_torch()
+    text = load_source(source(training), training.name)
+    model_class, trainer_class = (getattr(text, name) for name in text.__all__)
+    with torch.device("meta"):
+        made: nn.Module = model_class()
+    weights = initial_weights(training, seed) if weights is None else weights
+    unused = {path for path in made.state_dict() if path not in training.graph.parameters}  # averages to look at later
+    state = weights_of(training.graph, {path: weights[path] for path in weights if path not in unused}, seed)
+    for path in unused:
+        state[path] = torch.tensor(weights[path]) if path in weights else state[training.origin(path)].clone()
+    made.load_state_dict(state, strict=True, assign=True)
+    return made, trainer_class(made)
+
+
 def load_source(text: str, name: str = "network") -> ModuleType:
     """A Python module made of generated source. Tracebacks show its lines."""
     require_torch()
@@ -70,6 +91,11 @@ def load_source(text: str, name: str = "network") -> ModuleType:
 
 def load_weights(module: nn.Module, graph: Graph, weights: Mapping[str, Array] | None, seed: int) -> None:
     """Puts the weights of a graph into its module. Raises `DlspecError` for those that do not fit."""
+    module.load_state_dict(weights_of(graph, weights, seed), strict=True, assign=True)
+
+
+def weights_of(graph: Graph, weights: Mapping[str, Array] | None, seed: int) -> dict[str, Any]:
+    """The weights of a graph as tensors, by path. Raises `DlspecError` for those that do not fit."""
     import numpy as np
 
     torch = require_torch()
@@ -81,7 +107,7 @@ def load_weights(module: nn.Module, graph: Graph, weights: Mapping[str, Array] |
     for path, parameter in graph.parameters.items():
         array = draw(parameter, seed) if weights is None else np.array(weights[path])
         state[path] = torch.from_numpy(np.require(array, requirements=["C", "W"]))
-    module.load_state_dict(state, strict=True, assign=True)
+    return state
 
 
 def require_torch() -> Any:

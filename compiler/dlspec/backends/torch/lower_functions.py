@@ -14,6 +14,7 @@ from dlspec.backends.torch.python import (
     Name,
     Py,
     Sequence,
+    Subscript,
     Unary,
     call,
     method,
@@ -21,7 +22,19 @@ from dlspec.backends.torch.python import (
 from dlspec.backends.torch.registry import Lower, Ref, lowers
 from dlspec.ir.op import Op
 from dlspec.ir.types import DType
-from dlspec.ops import activation, combine, constant, dropout, elementwise, matrix, random, reduce, softmax
+from dlspec.ops import (
+    activation,
+    combine,
+    constant,
+    dropout,
+    elementwise,
+    gradient,
+    matrix,
+    random,
+    reduce,
+    softmax,
+    solve,
+)
 
 # Names -----------------------------------------------------------------------------------------------------------------
 
@@ -229,6 +242,31 @@ def matmul(e: Lower, op: Op, xs: list[Py]) -> Py:
 @lowers(matrix.Einsum)
 def einsum(e: Lower, op: matrix.Einsum, xs: list[Py]) -> Py:
     return call("torch.einsum", Const(op.equation), *xs)
+
+
+@lowers(solve.Cholesky)
+def cholesky(e: Lower, op: Op, xs: list[Py]) -> Py:
+    return call("torch.linalg.cholesky", xs[0])
+
+
+@lowers(solve.SolveTriangular)
+def solve_triangular(e: Lower, op: solve.SolveTriangular, xs: list[Py]) -> Py:
+    return call("torch.linalg.solve_triangular", *xs, upper=Const(op.upper))
+
+
+# Gradients -------------------------------------------------------------------------------------------------------------
+
+
+@lowers(gradient.Detach)
+def detach(e: Lower, op: Op, xs: list[Py]) -> Py:
+    return method(xs[0], "detach")
+
+
+@lowers(gradient.Grad)
+def differentiate(e: Lower, op: Op, xs: list[Py]) -> Py:
+    y, x = xs
+    total = method(y, "sum") if e.node.inputs[0].type.rank else y
+    return Subscript(call("torch.autograd.grad", total, x, create_graph=Const(True)), (Const(0),))
 
 
 # Reductions ------------------------------------------------------------------------------------------------------------

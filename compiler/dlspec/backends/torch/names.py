@@ -20,8 +20,9 @@ RESERVED = frozenset({
 """Attributes of ``nn.Module`` and its containers: a member of such a name would hide them, or they it."""
 
 _LOCALS = frozenset({
-    "F", "NamedTuple", "OrderedDict", "Tensor", "ValueError", "abs", "bool", "float", "i", "int", "len", "list",
-    "math", "max", "min", "nn", "print", "range", "round", "self", "str", "sum", "super", "torch", "tuple",
+    "F", "Iterator", "NamedTuple", "OrderedDict", "Tensor", "ValueError", "abs", "bool", "center_crop", "copy", "dict",
+    "float", "follow", "i", "int", "len", "list", "math", "max", "min", "next", "nn", "pad_to", "print", "range",
+    "round", "self", "stochastic_depth", "str", "sum", "super", "torch", "tracked", "tuple",
 })  # fmt: skip
 
 

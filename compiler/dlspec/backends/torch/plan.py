@@ -9,7 +9,7 @@ from dlspec.backends.torch import names
 from dlspec.backends.torch.python import Py
 from dlspec.backends.torch.tree import Key, Module, Tree
 from dlspec.ir.dims import Expr
-from dlspec.ir.graph import Value
+from dlspec.ir.graph import Scope, Value
 from dlspec.ir.types import TensorType
 
 Slot: TypeAlias = tuple[Key | str, int]
@@ -79,6 +79,8 @@ class Action:
 
 @dataclass(eq=False, slots=True)
 class Plan:
+    """A module; one that is a train has ``methods`` instead of a forward."""
+
     module: Module
     tree: Tree
     env: dict[str, Any]
@@ -90,11 +92,12 @@ class Plan:
     outputs: list[tuple[Py, bool]] = field(default_factory=list[tuple[Py, bool]])
     types: dict[Slot, TensorType] = field(default_factory=dict["Slot", TensorType])
     values: dict[Slot, Value] = field(default_factory=dict["Slot", Value])
+    methods: dict[str, Plan] = field(default_factory=dict[str, "Plan"])
 
     @property
     def ranks(self) -> tuple[int, ...]:
         """The ranks of what flows in."""
-        return tuple(value.type.rank for value, _ in primary_inputs(self.module, self.tree))
+        return tuple(value.type.rank for value, _ in named_inputs(self.module.scope, self.tree))
 
     @property
     def structure(self) -> tuple[Any, ...]:
@@ -105,8 +108,7 @@ class Plan:
 def environment(module: Module, tree: Tree) -> dict[str, Any]:
     """The constants that are known where a module is made: the arguments of its block, and the sizes of what flows in."""
     env: dict[str, Any] = {}
-    flows = primary_inputs(module, tree)
-    for value, prefix in flows:
+    for value, prefix in named_inputs(module.scope, tree):
         x = value.type
         if x.rank == 2 and isinstance(x.shape[1], int):
             env[f"{prefix}_features"] = x.shape[1]
@@ -120,13 +122,16 @@ def environment(module: Module, tree: Tree) -> dict[str, Any]:
     return env
 
 
-def primary_inputs(module: Module, tree: Tree) -> list[tuple[Value, str]]:
-    """The tensors that flow into a module, each with the name it has there."""
-    given = {value: name for name, value in module.scope.arguments.items() if isinstance(value, Value)}
-    flows = tree.inputs(module.scope)
+def named_inputs(scope: Scope, tree: Tree) -> list[tuple[Value, str]]:
+    """The tensors that flow into a scope, each with the name it has there: those that the spec names last, in its order."""
+    given = {value: name for name, value in scope.arguments.items() if isinstance(value, Value)}
+    given |= {value: name for name, value in scope.inputs.items()}
+    if scope is tree.graph.root:
+        given = {value: value.name for value in tree.graph.inputs}
+    places = {value: place for place, value in enumerate(given, 1)}
     return [
         (value, names.variable(given[value]) if value in given else "in" if index == 0 else f"in{index + 1}")
-        for index, value in enumerate(sorted(flows, key=lambda value: value in given))
+        for index, value in enumerate(sorted(tree.inputs(scope), key=lambda value: places.get(value, 0)))
     ]
 
 

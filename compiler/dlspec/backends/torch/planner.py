@@ -18,7 +18,7 @@ from dlspec.backends.torch.plan import (
     Plan,
     Slot,
     environment,
-    primary_inputs,
+    named_inputs,
 )
 from dlspec.backends.torch.python import (
     Attribute,
@@ -89,10 +89,10 @@ class Planner:
     def _arguments(self, module: Module) -> None:
         plan, taken = self.plan, ["self"]
         if module.parent is None:
-            named = [(value, names.variable(value.name)) for value in module.graph.inputs]
+            named = [(value, names.variable(value.name)) for value in self.root_inputs()]
         else:
             named: list[tuple[Value, str]] = []
-            for value, prefix in primary_inputs(module, self.tree):
+            for value, prefix in named_inputs(module.scope, self.tree):
                 name = "x" if prefix == "in" else prefix
                 if prefix.startswith("in") and prefix != "in":
                     name = next(iter(self._hint(value.span)), "skip")
@@ -102,6 +102,12 @@ class Planner:
             taken.append(name)
             self._bind(value, (name, 0))
             plan.inputs.append(name)
+            if module.parent is None:
+                self._track(value)
+
+    def root_inputs(self) -> list[Value]:
+        """The tensors that flow into a root."""
+        return self.plan.module.graph.inputs
 
     def _bind(self, value: Value, slot: Slot) -> None:
         self._slots[value] = slot
@@ -122,7 +128,7 @@ class Planner:
             path.insert(0, (inner.parent, inner.label))
         made = Name("self") if base is None else base
         for where, part in path:
-            if names.hidden(part):
+            if where.hides(part):
                 made = Subscript(Attribute(made, store_of(where.members.get(part))), (Const(part),))
             elif not part.isdigit():
                 made = Attribute(made, part)
@@ -151,6 +157,8 @@ class Planner:
             if label == "training":
                 raise self._refused(module, label)
             inside = conditions.get(member, ())
+            if isinstance(member, Module) and member.inline and not member.members:
+                continue  # it has no weights, and what it does is written out
             if isinstance(member, Module):
                 self.plan.members.append(Member(label, self._submodule(member), "module", inside))
                 self._inner_inits(member, self.access(module, label), inside)
@@ -251,17 +259,14 @@ class Planner:
 
     def _enter(self, element: Enter, conditions: tuple[Key, ...]) -> None:
         module, scope = element.module, element.scope
-        # A shared module takes its tensors in the order of its first use.
-        flows = (
-            [value for value, _ in primary_inputs(module, self.tree)]
-            if scope is module.scope
-            else self.tree.inputs(scope)
-        )
         assert module.parent is not None
-        value = call(self.access(module.parent, module.label), *(self.expression(v) for v in flows))
+        flows = (self.expression(value) for value, _ in named_inputs(scope, self.tree))
+        value = call(self.access(module.parent, module.label), *flows)
         outputs = self.tree.outputs(scope)
         training = bool(outputs) and all(v.producer is not None and v.producer.training for v in outputs)
         self._act(element.key, value, outputs, conditions, training, False, False, self._hint(scope.span))
+        for output in outputs if module.chain else ():
+            self._track(output, conditions, training)
 
     def _act(
         self,
@@ -281,6 +286,15 @@ class Planner:
         hint = hint if len(outputs) == len(hint) else ()
         self.plan.actions.append(Action(key, value, outputs, conditions, training, light, augment, hint))
 
+    def _track(self, value: Value, conditions: tuple[Key, ...] = (), training: bool = False) -> None:
+        """A tensor that something is differentiated by, from here on in a form that allows it."""
+        if value in self.tree.tracked:
+            self.helpers.add("tracked")
+            key = (value.span.source.name, value.span.start, value.span.end, f"tracked {value.name}", 0)
+            tracked = call("tracked", self.expression(value))
+            hint = self._hint(value.span) if value.producer else (names.variable(value.name),)
+            self._act(key, tracked, [value], conditions, training, False, False, hint)
+
     def _step(self, step: Step, conditions: tuple[Key, ...]) -> None:
         node = step.node
         if isinstance(node.op, combine.Const | constant.Size | constant.Param | dropout.Identity):
@@ -291,10 +305,12 @@ class Planner:
         augment = isinstance(node.op, combine.Add) and len(node.inputs) == 2 and self._augments(node)
         hint = self._hint(node.span)
         self._act(step.key, value, list(node.outputs), conditions, node.training, light, augment, hint)
+        for output in node.outputs:
+            self._track(output, conditions, node.training)
 
     def _augments(self, node: Node) -> bool:
         left = node.inputs[0]
-        known = isinstance(self.expression(left), Ref)
+        known = isinstance(self.expression(left), Ref) and left.type.rank > 0
         return known and left.type == node.outputs[0].type and self.tree.overwritable(left)
 
     def lowered(self, node: Node) -> Py:

@@ -39,7 +39,7 @@ class Class:
     """A class of the generated file.
 
     ``parameters`` are those of its constructor, ``locals`` what its constructor computes first, ``attributes`` the
-    constants its ``forward`` needs.
+    constants its ``forward`` needs. That of a train has ``methods`` instead of a forward, and a ``trainer``.
     """
 
     name: str
@@ -47,6 +47,8 @@ class Class:
     parameters: list[str] = field(default_factory=list[str])
     locals: dict[str, Py] = field(default_factory=dict[str, Py])
     attributes: dict[str, Py] = field(default_factory=dict[str, Py])
+    methods: dict[str, Template] = field(default_factory=dict[str, Template])
+    trainer: str = ""
 
     @property
     def modules(self) -> list[Module]:

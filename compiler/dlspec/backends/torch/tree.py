@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
@@ -12,7 +12,7 @@ from dlspec.backends.torch.registry import FUNCTIONS
 from dlspec.ir.graph import Graph, Node, Scope, Value
 from dlspec.ir.op import Op
 from dlspec.ops import FUNCTIONS as NAMED_FUNCTIONS
-from dlspec.ops import combine, constant, conv, dropout, linear, norm
+from dlspec.ops import combine, constant, conv, dropout, gradient, linear, norm
 from dlspec.source import Span
 
 Key: TypeAlias = tuple[str, int, int, str, int]
@@ -58,7 +58,10 @@ Element: TypeAlias = Step | Enter | Region
 
 @dataclass(eq=False, slots=True)
 class Module:
-    """What has a path of its own. ``members`` are by label, in the order in which they first appear."""
+    """What has a path of its own. ``members`` are by label, in the order in which they first appear.
+
+    ``methods`` are names that its class needs for itself.
+    """
 
     path: str
     label: str
@@ -69,6 +72,11 @@ class Module:
     members: dict[str, Module | Node] = field(default_factory=dict[str, "Module | Node"])
     inline: bool = False
     chain: Literal["", "numbered", "named"] = ""
+    methods: frozenset[str] = frozenset()
+
+    def hides(self, label: str) -> bool:
+        """Whether a member of this name has to be reached through ``_modules`` and its like."""
+        return hidden(label) or label in self.methods
 
     @property
     def declaration(self) -> Scope:
@@ -85,16 +93,20 @@ class Module:
 
 
 class Tree:
-    """The modules of a graph by path, and who uses which tensor."""
+    """The modules of a graph by path, who uses which tensor, and which are ``tracked``: differentiated by.
 
-    def __init__(self, graph: Graph) -> None:
+    ``kept`` are tensors that are asked for beside the outputs.
+    """
+
+    def __init__(self, graph: Graph, kept: Iterable[Value] = ()) -> None:
         self.graph = graph
         self.consumers: dict[Value, list[Node | None]] = {}
         for node in graph.nodes:
             for value in node.inputs:
                 self.consumers.setdefault(value, []).append(node)
-        for output in graph.outputs:
-            self.consumers.setdefault(output.value, []).append(None)
+        for value in (*(output.value for output in graph.outputs), *kept):
+            self.consumers.setdefault(value, []).append(None)
+        self.tracked = {origin(node.inputs[1]) for node in graph.nodes if isinstance(node.op, gradient.Grad)}
         self.root = Module("", "", graph.root, None, graph, [graph.root])
         self.modules: dict[str, Module] = {"": self.root}
         self.of_scope: dict[Scope, Module] = {graph.root: self.root}
@@ -107,7 +119,7 @@ class Tree:
                 self._own(child)
             elif not child.opens:
                 self._visit(child, module)
-            elif any(_nodes(child)):
+            elif any(nodes_in(child)):
                 known = self.modules.get(child.path)
                 if known is None:
                     home, _, label = child.path.rpartition(".")
@@ -159,19 +171,33 @@ class Tree:
 
     def inputs(self, scope: Scope) -> list[Value]:
         """Tensors that flow into a scope from outside, in the order in which they are used."""
-        inside = set(_nodes(scope))
-        values = (value for node in _nodes(scope) for value in node.inputs if value.producer not in inside)
+        inside = set(nodes_in(scope))
+        values = (value for node in nodes_in(scope) for value in node.inputs if value.producer not in inside)
         return list(dict.fromkeys(values))
 
     def outputs(self, scope: Scope) -> list[Value]:
-        """Tensors made in a scope that are used outside."""
-        inside = set(_nodes(scope))
+        """Tensors made in a scope that are used outside. A network gives all its outputs, a shared module what any of
+        its uses is asked for."""
+        inside = set(nodes_in(scope))
+        if scope.outputs and {value.producer for value in scope.outputs} <= inside:
+            return list(dict.fromkeys(scope.outputs))
+        module = self.of_scope.get(scope)
+        if module is None or module.inline or len(module.uses) == 1:
+            return [value for _, value in self._used_outside(scope)]
+        asked = {place for use in module.uses for place, _ in self._used_outside(use)}
         return [
             value
-            for node in _nodes(scope)
-            for value in node.outputs
-            if any(user is None or user not in inside for user in self.consumers.get(value, ()))
+            for position, node in enumerate(nodes_in(scope))
+            for index, value in enumerate(node.outputs)
+            if (position, index) in asked
         ]
+
+    def _used_outside(self, scope: Scope) -> Iterator[tuple[tuple[int, int], Value]]:
+        inside = set(nodes_in(scope))
+        for position, node in enumerate(nodes_in(scope)):
+            for index, value in enumerate(node.outputs):
+                if any(user is None or user not in inside for user in self.consumers.get(value, ())):
+                    yield (position, index), value
 
     def overwritable(self, value: Value) -> bool:
         """Whether nothing but its one user needs the tensor: no one else reads it, and autograd keeps it not."""
@@ -185,12 +211,20 @@ class Tree:
         return isinstance(node.op, INPLACE) and self.overwritable(node.inputs[0])
 
 
-def _nodes(scope: Scope) -> Iterator[Node]:
+def origin(value: Value) -> Value:
+    """The tensor that is passed on unchanged."""
+    while value.producer is not None and isinstance(value.producer.op, dropout.Identity):
+        value = value.producer.inputs[0]
+    return value
+
+
+def nodes_in(scope: Scope) -> Iterator[Node]:
+    """The nodes of a scope and of those inside it, in the order of running."""
     for child in scope.children:
         if isinstance(child, Node):
             yield child
         else:
-            yield from _nodes(child)
+            yield from nodes_in(child)
 
 
 def _key(span: Span, what: str, counts: dict[tuple[str, int, int, str], int]) -> Key:
@@ -233,7 +267,7 @@ def chain_kind(tree: Tree, module: Module) -> Literal["", "numbered", "named"]:
         return ""
     labels: list[str] = []
     flow = inputs[0]
-    nodes = set(_nodes(scope))
+    nodes = set(nodes_in(scope))
     users = [user for user in tree.consumers[flow] if user in nodes]
     for element in flat(elements):
         if isinstance(element, Step):
@@ -270,7 +304,7 @@ def _takes(tree: Tree, element: Step | Enter, value: Value) -> bool:
 
 
 def _used_outside(tree: Tree, value: Value, element: Step | Enter) -> bool:
-    inside = {element.node} if isinstance(element, Step) else set(_nodes(element.scope))
+    inside = {element.node} if isinstance(element, Step) else set(nodes_in(element.scope))
     return any(user is None or user not in inside for user in tree.consumers.get(value, ()))
 
 

@@ -1,4 +1,4 @@
-"""The text of a module: its head, its classes, their constructors."""
+"""The text of a class: its docstring, its constructor, its forward."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ from dlspec.backends.torch.classes import Library
 from dlspec.backends.torch.docs import block_doc, checks, network_doc, shapes
 from dlspec.backends.torch.express import ANY
 from dlspec.backends.torch.forward import Forward
-from dlspec.backends.torch.helpers import HELPERS
 from dlspec.backends.torch.layout import INDENT, WIDTH, flat, layout, literal
-from dlspec.backends.torch.plan import Slot
+from dlspec.backends.torch.plan import Plan, Slot
 from dlspec.backends.torch.python import (
     Attribute,
     Call,
@@ -198,19 +197,25 @@ class ClassWriter:
         return lines
 
     def _member(self, member: TMember, depth: int) -> list[str]:
+        value = self._value(member)
+        hidden = self.made.modules[0].hides(member.label)
+        if member.kind == "buffer" and not hidden:
+            return layout(call("self.register_buffer", Const(member.label), value), depth)
+        return layout(value, depth, f"{flat(_place(member, hidden))} = ")
+
+    def _value(self, member: TMember) -> Py:
+        """What a member is made as."""
         value = self.library.constant(member.value, self.made)
         if member.label in self.merged:
             condition = self.library.flags(self.made)[member.present]
-            value = IfElse(condition, value, call("nn.Identity"))
-        if member.kind == "buffer" and not names.hidden(member.label):
-            return layout(call("self.register_buffer", Const(member.label), value), depth)
-        return layout(value, depth, f"{flat(_place(member))} = ")
+            return IfElse(condition, value, call("nn.Identity"))
+        return value
 
     # Forward
 
     def _forward(self) -> list[str]:
         root = self.root
-        conditions = checks(root, self.template.plans[0]) if root is not None else []
+        conditions = self._checks(root, self.template.plans[0]) if root is not None else []
         laid_out = self._laid_out(self.template.plans[0].inputs)
         if self.template.chain is not None:
             if not conditions and not laid_out:
@@ -225,6 +230,10 @@ class ClassWriter:
         comment = shapes(plan) if root is not None else _no_shape
         body = Forward(self.template, self._filled, self.flags, comment).write()
         return [*signature("forward", arguments, self._returns()), *conditions, *laid_out, *body, ""]
+
+    def _checks(self, graph: Graph, plan: Plan) -> list[str]:
+        inputs = plan.inputs or [names.variable(value.name) for value in graph.inputs]
+        return checks(graph, zip(inputs, graph.inputs, strict=True))
 
     def _network_arguments(self, graph: Graph, inputs: list[str]) -> list[str]:
         needed = set(graph.inference_inputs())
@@ -256,9 +265,9 @@ def _tuple_of(count: int) -> str:
     return "Tensor" if count == 1 else f"tuple[{', '.join(['Tensor'] * count)}]"
 
 
-def _place(member: TMember) -> Py:
+def _place(member: TMember, hidden: bool) -> Py:
     """What a member is assigned to."""
-    if names.hidden(member.label):
+    if hidden:
         store = {"module": "_modules", "param": "_parameters", "buffer": "_buffers"}[member.kind]
         return Subscript(Name(f"self.{store}"), (Const(member.label),))
     return Subscript(Name("self"), (Const(member.label),)) if member.label.isdigit() else Name(f"self.{member.label}")
@@ -293,62 +302,3 @@ def signature(name: str, parts: list[str], returns: str) -> list[str]:
     if len(joined) <= WIDTH:
         return [f"{INDENT}def {name}(", joined, f"{INDENT}) -> {returns}:"]
     return [f"{INDENT}def {name}(", *(f"{INDENT * 2}{part}," for part in parts), f"{INDENT}) -> {returns}:"]
-
-
-def source(graphs: Graph | list[Graph], *, dtype: DType | None = None, channels_last: bool = False) -> str:
-    """A Python module with the networks of the graphs, which imports torch alone.
-
-    With ``dtype`` the networks are converted to it when they are made; with ``channels_last`` their weights and inputs
-    are laid out so. The text is the same for the same graphs. Raises `DlspecError` for what PyTorch cannot express.
-    """
-    many = [graphs] if isinstance(graphs, Graph) else list(graphs)
-    library = Library(many)
-    blocks: list[list[str]] = []
-    for made in library.classes:
-        lines = ClassWriter(made, library, Form(dtype, channels_last)).write()
-        while not lines[-1]:
-            lines.pop()
-        blocks.append(lines)
-    exported = [library.class_of[root].name for root in library.roots]
-    body = [[*HELPERS[name].strip().splitlines()] for name in sorted(library.helpers)] + blocks
-    text = "\n\n\n".join("\n".join(lines) for lines in body)
-    return f"{_head(many, exported, text)}\n\n\n{text}\n"
-
-
-def _head(graphs: list[Graph], exported: list[str], text: str) -> str:
-    where = dict.fromkeys(_file(graph) for graph in graphs)
-    title = f"{', '.join(exported)}: generated by dlspec from {', '.join(where)}."
-    lines = (
-        [f'"""{title}"""']
-        if len(title) <= WIDTH - 6
-        else ['"""' + f"Generated by dlspec from {', '.join(where)}." + '"""']
-    )
-    imports: list[str] = []
-    if "math." in text:
-        imports.append("import math")
-    if "OrderedDict(" in text:
-        imports.append("from collections import OrderedDict")
-    if imports:
-        imports.append("")
-    if "torch." in text:
-        imports.append("import torch")
-    if "F." in text:
-        imports.append("import torch.nn.functional as F")
-    imports.append("from torch import Tensor, nn" if "Tensor" in text else "from torch import nn")
-    names_ = ", ".join(f'"{name}"' for name in exported)
-    return "\n".join([*lines, "", *imports, "", *layout_all(names_, exported)])
-
-
-def layout_all(joined: str, exported: list[str]) -> list[str]:
-    if len(joined) + 11 <= WIDTH:
-        return [f"__all__ = [{joined}]"]
-    if len(joined) + 4 <= WIDTH:
-        return ["__all__ = [", f"    {joined}", "]"]
-    return ["__all__ = [", *(f'    "{name}",' for name in exported), "]"]
-
-
-def _file(graph: Graph) -> str:
-    from pathlib import PurePath
-
-    definition = graph.root.span.source
-    return PurePath(definition.name).name

@@ -1,0 +1,127 @@
+"""The class of a train: its networks as members, and a method for each objective."""
+
+from __future__ import annotations
+
+from pathlib import PurePath
+
+from dlspec.analyses.training_report import TrainingSummary
+from dlspec.backends.torch.classes import Library
+from dlspec.backends.torch.docs import checks, docstring, entry, shapes, wrapped
+from dlspec.backends.torch.forward import Forward
+from dlspec.backends.torch.grouping import objective_names
+from dlspec.backends.torch.layout import INDENT, WIDTH, flat, layout
+from dlspec.backends.torch.objectives import averages
+from dlspec.backends.torch.plan import Plan
+from dlspec.backends.torch.planner import store_of
+from dlspec.backends.torch.python import Attribute, Const, Name, Py, Subscript, call, method
+from dlspec.backends.torch.resolve import Class
+from dlspec.backends.torch.template import Template, TMember
+from dlspec.backends.torch.tree import Module
+from dlspec.backends.torch.write import ClassWriter, Form, signature
+from dlspec.ir.graph import Value
+from dlspec.ir.training import Training, Update
+
+
+class TrainingWriter(ClassWriter):
+    """Writes the class with the networks and objectives of a train."""
+
+    def __init__(self, made: Class, library: Library, training: Training) -> None:
+        super().__init__(made, library, Form())
+        self.training = training
+        self.module = made.modules[0]
+        self.averages = averages(training, self.module)
+
+    def _doc(self) -> list[str]:
+        training, graph = self.training, self.training.graph
+        title = wrapped(training.doc) if training.doc.strip() else [f"The networks and objectives of {graph.name}."]
+        entries = [entry("Data", data.value.name, data.value.type) for data in training.data]
+        summary = TrainingSummary(training)
+        for network in training.networks.values():
+            if network.name in self.module.members or network.name in self.averages:
+                kind = "Weight" if network.declaration in ("param", "buffer") else "Network"
+                text = f"{kind}: {network.name}, {network.declaration}, {summary.state(network)}"
+                entries += wrapped(text, INDENT)
+        params = summary.params(*{name for update in training.updates for name in update.over})
+        place = f"Generated from the train {graph.name} of {PurePath(graph.root.span.source.name).name}."
+        return docstring([title, entries, [f"{params:,} params are trained"], [place]])
+
+    # Members
+
+    def _constructor(self) -> list[str]:
+        lines = super()._constructor()
+        copies = [line for label, source in self.averages.items() for line in self._copy(label, source)]
+        return [*lines[:-1], *copies, ""]
+
+    def _copy(self, label: str, source: str) -> list[str]:
+        copied = call("copy.deepcopy", member(self.module, source, "self"))
+        return layout(_kept(copied), 2, f"{flat(member(self.module, label, 'self'))} = ")
+
+    def _value(self, member: TMember) -> Py:
+        value = super()._value(member)
+        network = self.training.networks.get(member.label)
+        return _kept(value) if network is not None and network.frozen and member.kind == "module" else value
+
+    # Methods
+
+    def _forward(self) -> list[str]:
+        lines = self._mode()
+        objectives = objective_names(self.training)
+        for update in self.training.updates:
+            name = objectives[update.name]
+            lines += self._method(name, docstring([wrapped(spoken(update), width=WIDTH - 14)], 2), "Tensor")
+        if "measure" in self.made.methods:
+            doc = docstring([["The tensors that the train names, of one batch."]], 2)
+            differentiates = TrainingSummary(self.training).differentiates
+            lines += self._method("measure", doc, "dict[str, Tensor]", differentiates)
+        return lines
+
+    def _mode(self) -> list[str]:
+        """What keeps its weights keeps its statistics too."""
+        frozen = [network.name for network in self.training.networks.values() if network.frozen]
+        kept = [label for label in frozen if label in self.averages or _is_module(self.module, label)]
+        if not kept:
+            return []
+        return [
+            *signature("train", ["self", "mode: bool = True"], "nn.Module"),
+            f'{INDENT * 2}"""Set the mode; what is not trained stays at inference."""',
+            f"{INDENT * 2}super().train(mode)",
+            *(f"{INDENT * 2}{flat(method(member(self.module, label, 'self'), 'eval'))}" for label in kept),
+            f"{INDENT * 2}return self",
+            "",
+        ]
+
+    def _method(self, name: str, doc: list[str], returns: str, differentiated: bool = False) -> list[str]:
+        template: Template = self.made.methods[name]
+        plan = template.plans[0]
+        head = signature(name, ["self", *(f"{argument}: Tensor" for argument in plan.inputs)], returns)
+        body = Forward(template, self._filled, {}, shapes(plan)).write()
+        decorator = [f"{INDENT}@torch.enable_grad()"] if differentiated else []
+        return [*decorator, *head, *doc, *checks(self.training.graph, arguments(plan)), *body, ""]
+
+
+def member(module: Module, label: str, base: str) -> Py:
+    """A member of the root, reached from ``base``."""
+    if module.hides(label):
+        return Subscript(Name(f"{base}.{store_of(module.members.get(label))}"), (Const(label),))
+    return Attribute(Name(base), label)
+
+
+def arguments(plan: Plan) -> list[tuple[str, Value]]:
+    """The arguments of a method by their names."""
+    return [(name, plan.values[name, 0]) for name in plan.inputs]
+
+
+def spoken(update: Update) -> str:
+    """An objective in the spec's own words."""
+    text = update.expression.text
+    what = f"{update.direction.capitalize()} {text} over {', '.join(update.over)}"
+    defined = update.objective.span.text
+    return f"{what}, where {text} = {defined}." if text.isidentifier() and defined != text else f"{what}."
+
+
+def _is_module(module: Module, label: str) -> bool:
+    return label in module.members and store_of(module.members[label]) == "_modules"
+
+
+def _kept(value: Py) -> Py:
+    return method(method(value, "requires_grad_", Const(False)), "eval")
