@@ -12,15 +12,21 @@ from dlspec.ir.graph import Graph
 from dlspec.pipeline import elaborate, open_program
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     import numpy as np
     import onnx
     from torch import nn
+
+    from dlspec.backends.diagram.layout import Direction
+    from dlspec.backends.diagram.picture import Picture
+    from dlspec.backends.diagram.theme import ThemeName
 
     Array = np.ndarray[Any, np.dtype[Any]]
 
 
 class Model:
-    """A network of a spec, elaborated. In a notebook it shows its table."""
+    """A network of a spec, elaborated. In a notebook it shows its picture, blocks folded, and its table."""
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
@@ -88,20 +94,49 @@ class Model:
 
         return source(self.graph)
 
+    def draw(
+        self,
+        *,
+        depth: int | None = None,
+        expand: Collection[str] = (),
+        collapse: Collection[str] = (),
+        direction: Direction = "TB",
+        theme: ThemeName | None = None,
+        wrap: float | None = None,
+        poster: bool = False,
+    ) -> Picture:
+        """A picture, which shows itself in a notebook and has ``save("net.svg")``. `dlspec draw` says what the options mean.
+
+        Raises `UnknownPath`, a ValueError, for a path that names nothing. ``wrap`` goes with ``direction`` "LR" and sets it.
+        """
+        from dlspec.backends.diagram.picture import Picture
+        from dlspec.backends.diagram.scene import build_scene
+
+        scene = build_scene(self.graph, self.summary(), depth=depth, expand=expand, collapse=collapse)
+        return Picture(scene, "LR" if wrap is not None else direction, theme, wrap, poster)
+
     def __repr__(self) -> str:
         totals = self.summary().totals
         return f"<dlspec.Model {self.graph.name}: {len(self.graph.nodes)} nodes, {totals['params']} params>"
 
     def _repr_html_(self) -> str:
+        from html import escape
+
+        from dlspec.backends.diagram.engine import EngineError
         from dlspec.report import html
 
-        return html(self.summary())
+        try:
+            picture = self.draw(depth=1).svg()
+        except EngineError as error:
+            picture = f"<p>No picture: {escape(error.message)} ({escape(error.hint)})</p>"
+        return html(self.summary(), picture)
 
 
 def load(
     path: str | Path, network: str | None = None, *, sizes: Mapping[str, int] | None = None, **settings: Any
 ) -> Model:
-    """Reads a spec and elaborates one of its networks: the only one where no name is given.
+    """Reads a spec, a file or a shipped one such as ``std.resnet``, and elaborates one of its networks: the only one
+    where no name is given.
 
     ``settings`` are the network's, as in ``load("resnet.dlspec", "ResNet50", classes=10)``; ``sizes`` pin symbols of
     its signature. Raises `DlspecError` for a spec that is wrong, `ValueError` for a choice of network that is.

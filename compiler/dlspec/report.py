@@ -5,14 +5,15 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 from typing import Literal, TypeAlias
 
+from dlspec.analyses.cost import Cost
 from dlspec.analyses.report import Row, Summary
-from dlspec.analyses.written import written_value
+from dlspec.analyses.written import number, scaled, written_value
 from dlspec.ir.dims import Dim, symbols
-from dlspec.ir.types import format_shape
+from dlspec.ir.types import TensorType, format_shape
 from dlspec.render import Paint
 
 Format: TypeAlias = Literal["table", "json", "markdown", "csv"]
@@ -23,21 +24,6 @@ _TEXT_COLUMNS = 3  # the first columns of both tables are text, the others numbe
 _GAP = 2
 _READABLE = 160
 _NARROWEST = 12
-
-
-def number(dim: Dim) -> str:
-    """``25,557,032``, or an expression as it is."""
-    return f"{dim:,}" if isinstance(dim, int) else str(dim)
-
-
-def scaled(dim: Dim, unit: str) -> str:
-    """``4.09 GMACs``; an expression as it is."""
-    if not isinstance(dim, int):
-        return f"{dim} {unit}"
-    for prefix, size in (("T", 10**12), ("G", 10**9), ("M", 10**6), ("k", 10**3)):
-        if dim >= size:
-            return f"{dim / size:.4g} {prefix}{unit}"
-    return f"{dim} {unit}"
 
 
 def megabytes(dim: Dim) -> str:
@@ -145,13 +131,14 @@ def as_table(
     return "\n".join(lines)
 
 
-def html(summary: Summary) -> str:
-    """A table for notebooks."""
+def html(summary: Summary, picture: str = "") -> str:
+    """A table for notebooks, below a picture, which is HTML or SVG."""
     heads, rows = _cells([summary], None, tree=False)
     head = "".join(f"<th>{escape(text)}</th>" for text in heads)
     body = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows)
     texts = "<br>".join(f"<b>{escape(name)}</b> {escape(text)}" for name, text in facts(summary))
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table><p>{texts}</p>"
+    above = f'<div style="max-height: 40em; overflow: auto">{picture}</div>' if picture else ""
+    return f"{above}<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table><p>{texts}</p>"
 
 
 def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
@@ -166,20 +153,39 @@ def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
 def _cells(summaries: Sequence[Summary], depth: int | None, tree: bool) -> tuple[Sequence[str], list[Sequence[str]]]:
     """Heads and rows: the layers of one network, or a line for each of several."""
     if len(summaries) == 1:
-        return _LAYER_HEADS, [_layer_cells(row, tree) for row in summaries[0].rows(depth, scopes=tree)]
+        cells = _tree_cells(summaries[0], depth) if tree else map(_layer_cells, summaries[0].rows(depth))
+        return _LAYER_HEADS, list(cells)
     return _NETWORK_HEADS, [_network_cells(summary) for summary in summaries]
 
 
-def _layer_cells(row: Row, tree: bool) -> Sequence[str]:
-    name = "  " * (row.level - 1) + row.path.rpartition(".")[2] if tree else row.path
+def _layer_cells(row: Row) -> Sequence[str]:
     op = f"{row.op} (training)" if row.training else row.op
-    outputs = " ".join(format_shape(type.shape) for type in row.outputs)
-    return (
-        name,
-        op,
-        outputs,
-        *[number(dim) if dim != 0 else "" for dim in (row.cost.params, row.cost.macs, row.cost.flops)],
-    )
+    return row.path, op, _shapes(row.outputs), *_costs(row.cost)
+
+
+def _tree_cells(summary: Summary, depth: int | None) -> Iterator[Sequence[str]]:
+    """The boxes of a picture, folded as `dlspec draw` folds: what is repeated stands once, with its count."""
+    from dlspec.backends.diagram.scene import Box, build_scene
+
+    stack: list[tuple[Box, int]] = [(build_scene(summary.graph, summary, depth=depth).root, -1)]
+    while stack:
+        box, level = stack.pop()
+        if box.kind in ("op", "block", "repeat"):
+            op = f"{box.name}({', '.join(box.arguments)})" if box.arguments else box.name
+            op += f" x{box.count}" * (box.count > 1) + " (training)" * box.training
+            first, last = (path.rpartition(".")[2] for path in (box.path, box.turns[-1] if box.turns else box.path))
+            name = first if first == last else f"{first} .. {last}"
+            yield "  " * level + name, op, _shapes(port.type for port in box.outputs), *_costs(box.cost)
+        if box.open:
+            stack += [(child, level + 1) for child in reversed(box.children)]
+
+
+def _shapes(types: Iterable[TensorType]) -> str:
+    return " ".join(format_shape(type.shape) for type in types)
+
+
+def _costs(cost: Cost) -> list[str]:
+    return [number(dim) if dim != 0 else "" for dim in (cost.params, cost.macs, cost.flops)]
 
 
 def _network_cells(summary: Summary) -> Sequence[str]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import compiling, counting, running
+from bench import compiling, counting, drawing, running
 
 
 def test_compiling(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -29,3 +29,10 @@ def test_running() -> None:
         f"MobileNetV2, {task}" for task in ("forward, batch 1", "forward, batch 16", "training step, batch 8")
     ]
     assert all(ratio > 0 for ratio in ratios.values())
+
+
+def test_drawing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(drawing, "_torchview", lambda out: 1.0)
+    figures = drawing.run(tmp_path, runs=1, turns=20)
+    assert {"ResNet152", "DenseNet201", "Row", "Branches"} <= set(figures)
+    assert (tmp_path / "Row.svg").stat().st_size > 10_000

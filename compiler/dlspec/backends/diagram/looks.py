@@ -1,0 +1,192 @@
+"""The text in boxes, in lines, and so the size of boxes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, TypeAlias
+
+from dlspec.analyses.written import number, scaled
+from dlspec.backends.diagram.metrics import TIMES, clean, text_width
+from dlspec.backends.diagram.scene import Box, Port
+
+Style: TypeAlias = Literal["label", "name", "argument", "accent", "small", "shape", "changed", "fault"]
+
+SIZES: dict[Style, float] = {
+    "label": 12, "name": 12, "argument": 11, "accent": 11, "small": 9.5, "shape": 10, "changed": 10, "fault": 10,
+}  # fmt: skip
+BOLD: frozenset[Style] = frozenset({"name", "accent", "changed", "fault"})
+
+WIDEST = 230.0
+"""Lines are broken where they would be wider than this many pixels."""
+MOST_LINES = 7
+PADDING_X, PADDING_Y = 9.0, 5.0
+BAR = 4.0
+"""The height of the bar that shows a box's share."""
+NARROWEST = 44.0
+
+
+class Span(NamedTuple):
+    """Text in one style."""
+
+    text: str
+    style: Style
+
+    @property
+    def width(self) -> float:
+        return text_width(self.text, SIZES[self.style], self.style in BOLD)
+
+
+Line: TypeAlias = tuple[Span, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """The lines of a box or of the head of an open one, with the size they take, padding included; in pixels."""
+
+    lines: tuple[Line, ...]
+    width: float
+    height: float
+    bar: bool
+
+
+def look(box: Box) -> Look:
+    """What stands in a box that is drawn folded."""
+    if box.kind in ("input", "output"):
+        lines = _wrapped([Span(clean(box.title), "name")], [Span(clean(text), "argument") for text in box.arguments])
+        return _look(lines, False)
+    if box.kind == "fault":
+        words = [Span(f"{word} ", "small") for word in clean(box.message).split(" ")]
+        return _look([*_wrapped([Span(clean(box.name), "name")]), *_wrapped(words)], False)
+    given = _arguments(box)
+    first = [span for span in given if "=" not in span.text] if box.kind == "op" else []
+    heading = _heading(box) + [Span(" ", "label")] * bool(first) + first
+    if first:
+        heading[-1] = Span(heading[-1].text.rstrip(", "), "argument")
+    rest = [span for span in given if span not in first]
+    lines = _wrapped(heading) + _wrapped(rest) + _wrapped(_more(box))
+    costs = _costs(box)
+    if costs:
+        lines += _wrapped([Span(costs, "small")])
+    return _look(lines, bool(box.share) and box.kind != "network")
+
+
+def head(box: Box) -> Look:
+    """What stands in the head of a box that is drawn open."""
+    lines = _wrapped(_heading(box) + [Span("  ", "small")] * bool(box.arguments) + _arguments(box)) + _wrapped(
+        _more(box)
+    )
+    costs = _costs(box)
+    if costs:
+        lines += _wrapped([Span(costs, "small")])
+    return _look(lines, False)
+
+
+def badge(box: Box) -> str:
+    """The sign of multiplication and how often a box is repeated, if it is."""
+    return f"{TIMES}{box.count}" if box.count > 1 else ""
+
+
+def shape_line(port: Port) -> Line:
+    """The text beside the edges that leave a port."""
+    plain, changed = ("fault", "fault") if port.fault else ("shape", "changed")
+    return tuple(Span(clean(run.text), changed if run.bold else plain) for run in port.runs)
+
+
+def line_width(line: Line) -> float:
+    return sum([span.width for span in line])
+
+
+def line_height(line: Line) -> float:
+    return max(SIZES[span.style] for span in line) * 1.25
+
+
+def _look(lines: Sequence[Line], bar: bool) -> Look:
+    width = max(max(map(line_width, lines)) + 2 * PADDING_X, NARROWEST)
+    height = sum(map(line_height, lines)) + 2 * PADDING_Y + BAR * bar
+    return Look(tuple(lines), float(-(-width // 2) * 2), float(-(-height // 1)), bar)
+
+
+def _heading(box: Box) -> list[Span]:
+    spans: list[Span] = []
+    if box.title:
+        spans.append(Span(clean(box.title), "label" if box.name else "name"))
+    if box.name and box.kind != "repeat":
+        spans += [Span("  ", "label")] * bool(spans) + [Span(clean(box.name), "name")]
+    if box.kind == "repeat":
+        spans.append(Span(f"{box.name} {box.count}", "label"))
+    if box.shared:
+        spans += [Span("  ", "label"), Span(f"shared {box.shared}", "accent")]
+    if badge(box) and box.kind != "repeat":
+        spans += [Span("  ", "label"), Span(badge(box), "accent")]
+    return spans or [Span(clean(box.path), "label")]
+
+
+def _arguments(box: Box) -> list[Span]:
+    spans: list[Span] = []
+    for index, argument in enumerate(box.arguments):
+        comma = "," if index + 1 < len(box.arguments) else ""
+        spans.append(Span(f"{clean(argument)}{comma} ", "accent" if argument in box.differs else "argument"))
+    return spans
+
+
+def _more(box: Box) -> list[Span]:
+    """What the first turn of a loop has beside its arguments that the others have not, and the note of a train."""
+    more = [clean(text) for text in box.differs if text not in box.arguments]
+    notes = [f"with {', '.join(more)}"] * bool(more) + [clean(box.note)] * bool(box.note)
+    return [Span(", ".join(notes), "accent")] if notes else []
+
+
+def _costs(box: Box) -> str:
+    parts: list[str] = []
+    if box.cost.params:
+        parts.append(f"{number(box.cost.params)} params")
+    if box.cost.macs != 0:
+        macs = scaled(box.cost.macs, "MACs")
+        parts.append(macs if len(macs) <= 40 else "")
+    return " · ".join(part for part in parts if part)
+
+
+def _wrapped(*groups: Sequence[Span]) -> list[Line]:
+    """Spans in lines no wider than `WIDEST`, each group from a new line on; what is too long for that ends with dots."""
+    lines: list[Line] = []
+    for group in groups:
+        line: list[Span] = []
+        width = 0.0
+        for span in [piece for whole in group for piece in _pieces(whole)]:
+            if line and width + Span(span.text.rstrip(), span.style).width > WIDEST:
+                lines.append(_trimmed(line))
+                line, width = [], 0.0
+                if not span.text.strip():
+                    continue
+            line.append(span)
+            width += span.width
+        if line:
+            lines.append(_trimmed(line))
+    if len(lines) > MOST_LINES:
+        return [*lines[: MOST_LINES - 1], (Span("…", "argument"),)]
+    return [line for line in lines if line]
+
+
+def _trimmed(line: list[Span]) -> Line:
+    while line and not line[-1].text.strip():
+        line.pop()
+    if line:
+        line[-1] = Span(line[-1].text.rstrip(), line[-1].style)
+    return tuple(line)
+
+
+def _pieces(span: Span) -> list[Span]:
+    """A span that is wider than a line, cut."""
+    if span.width <= WIDEST:
+        return [span]
+    pieces: list[Span] = []
+    text = ""
+    for character in span.text:
+        if text and Span(text + character, span.style).width > WIDEST:
+            pieces.append(Span(text, span.style))
+            text = ""
+            if len(pieces) == MOST_LINES:
+                break
+        text += character
+    return [*pieces, Span(text, span.style)] if text else pieces

@@ -1,0 +1,106 @@
+"""A picture of a network that is written to a file or shown in a notebook."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+from dlspec.backends.diagram.layout import Direction, Drawing, lay_out
+from dlspec.backends.diagram.scene import Scene
+from dlspec.backends.diagram.theme import ThemeName
+from dlspec.backends.files import write_bytes
+
+
+class Picture:
+    """A scene with how it is to be drawn. In a notebook it shows itself.
+
+    ``direction`` is that of the flow: "TB" down, "LR" to the right. ``wrap`` cuts a picture that flows to the right into
+    rows of that many pixels. A ``poster`` shows the folded network and below it each distinct block. ``theme`` None is
+    light, and for an HTML page that of the reader's system.
+    """
+
+    def __init__(
+        self,
+        scene: Scene,
+        direction: Direction = "TB",
+        theme: ThemeName | None = None,
+        wrap: float | None = None,
+        poster: bool = False,
+    ) -> None:
+        self.scene = scene
+        self.direction: Direction = direction
+        self.theme: ThemeName = theme or "light"
+        self.page_theme: Literal["light", "dark"] | None = "dark" if theme == "dark" else theme and "light"
+        self._wrap = wrap
+        self._poster = poster
+
+    @cached_property
+    def drawing(self) -> Drawing:
+        """The layout. Raises `EngineError`."""
+        from dlspec.backends.diagram.poster import WIDTH, lay_out_poster
+
+        if self._poster:
+            return lay_out_poster(self.scene, self._wrap or WIDTH)
+        return lay_out(self.scene, self.direction, self._wrap)
+
+    def svg(self) -> str:
+        """The picture as SVG. Raises `EngineError`."""
+        from dlspec.backends.diagram.svg import svg
+
+        return svg(self.drawing, self.theme)
+
+    def content(self, ending: str) -> bytes:
+        """The picture in a format of `FORMATS`. Raises `EngineError`, and KeyError for another."""
+        return _WRITERS[ending](self)
+
+    def save(self, path: str | Path) -> None:
+        """Writes a file, whole or not at all; its ending is the format. Raises `EngineError`, `OSError`, and ValueError
+        for an ending that is no format."""
+        ending = Path(path).suffix
+        if ending not in FORMATS:
+            raise ValueError(f"{path}: the formats of pictures are {', '.join(FORMATS)}")
+        write_bytes(path, self.content(ending))
+
+    def _repr_svg_(self) -> str:
+        return self.svg()
+
+
+def _png(picture: Picture) -> bytes:
+    from dlspec.backends.diagram.raster import png
+
+    return png(picture.drawing, picture.theme)
+
+
+def _pdf(picture: Picture) -> bytes:
+    from dlspec.backends.diagram.raster import pdf
+
+    return pdf(picture.drawing, picture.theme)
+
+
+def _html(picture: Picture) -> bytes:
+    from dlspec.backends.diagram.page import page
+
+    return page(picture.scene, theme=picture.page_theme).encode()
+
+
+def _dot(picture: Picture) -> bytes:
+    from dlspec.backends.diagram.text import dot
+
+    return dot(picture.scene, picture.direction).encode()
+
+
+def _mermaid(picture: Picture) -> bytes:
+    from dlspec.backends.diagram.text import mermaid
+
+    return mermaid(picture.scene, picture.direction).encode()
+
+
+_WRITERS: dict[str, Callable[[Picture], bytes]] = {
+    ".svg": lambda picture: picture.svg().encode(), ".png": _png, ".pdf": _pdf, ".html": _html, ".dot": _dot,
+    ".mmd": _mermaid,
+}  # fmt: skip
+
+FORMATS = tuple(_WRITERS)
+"""The endings of the files a picture can be."""

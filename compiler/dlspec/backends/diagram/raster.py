@@ -1,0 +1,142 @@
+"""PNG and PDF: the marks of the SVG, in Bitstream Vera Sans, which comes with reportlab, so that they look the same
+everywhere. Text stays text in the PDF."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+from dlspec.backends.diagram.engine import EngineError
+from dlspec.backends.diagram.layout import Drawing, Point
+from dlspec.backends.diagram.looks import BOLD, SIZES
+from dlspec.backends.diagram.metrics import clean
+from dlspec.backends.diagram.paint import Fill, Letters, Mark, Rect, Stroke, marks
+from dlspec.backends.diagram.svg import svg
+from dlspec.backends.diagram.theme import THEMES, ThemeName
+
+_INSTALL = "pip install 'dlspec[draw]'"
+LARGEST = 16_000
+"""The most pixels a PNG is wide or high: what is longer is drawn smaller."""
+
+
+def font_files() -> tuple[str, str]:
+    """The regular and the bold font. Raises ImportError without reportlab."""
+    import reportlab
+
+    folder = Path(reportlab.__file__).parent / "fonts"
+    return str(folder / "Vera.ttf"), str(folder / "VeraBd.ttf")
+
+
+def png(drawing: Drawing, theme: ThemeName = "light", scale: float = 2.0) -> bytes:
+    """The picture as PNG, with ``scale`` pixels for each of its own. Raises `EngineError` where resvg is missing."""
+    try:
+        from resvg_py import svg_to_bytes
+
+        fonts = font_files()
+    except ImportError:
+        raise EngineError("PNG needs resvg and reportlab", _INSTALL) from None
+    scale = min(scale, LARGEST / max(drawing.width, drawing.height))
+    return bytes(
+        svg_to_bytes(
+            svg_string=svg(drawing, theme, "Bitstream Vera Sans"), zoom=scale, skip_system_fonts=True,
+            font_files=list(fonts),
+        )
+    )  # fmt: skip
+
+
+def pdf(drawing: Drawing, theme: ThemeName = "light") -> bytes:
+    """The picture as a PDF of one page, a point for a pixel, fonts embedded. Raises `EngineError` without reportlab."""
+    try:
+        from reportlab.pdfbase.pdfmetrics import registerFont  # pyright: ignore[reportUnknownVariableType]
+        from reportlab.pdfbase.ttfonts import TTFont
+        from reportlab.pdfgen.canvas import Canvas
+    except ImportError:
+        raise EngineError("PDF needs reportlab", _INSTALL) from None
+    for name, font in zip(("Regular", "Bold"), font_files(), strict=True):
+        registerFont(TTFont(name, font))
+    file = io.BytesIO()
+    make: Any = Canvas  # its types take `initialFontName` for a number
+    canvas = make(
+        file, (drawing.width, drawing.height), pageCompression=1, initialFontName="Regular", invariant=1
+    )  # fmt: skip
+    canvas.setTitle(clean(drawing.scene.graph.name))
+    canvas.setCreator("dlspec")
+    page = _Page(canvas, drawing.height)
+    for mark in marks(drawing, THEMES[theme]):
+        page.paint(mark)
+    canvas.save()
+    return file.getvalue()
+
+
+class _Page:
+    """Paints marks on a canvas whose y runs upwards."""
+
+    def __init__(self, canvas: Any, height: float) -> None:
+        self._canvas = canvas
+        self._height = height
+
+    def paint(self, mark: Mark) -> None:
+        match mark:
+            case Rect():
+                self._rect(mark)
+            case Stroke():
+                self._stroke(mark)
+            case Fill():
+                self._canvas.setFillColor(mark.colour)
+                path = self._canvas.beginPath()
+                path.moveTo(*self._at(mark.points[0]))
+                for point in mark.points[1:]:
+                    path.lineTo(*self._at(point))
+                path.close()
+                self._canvas.drawPath(path, stroke=0, fill=1)
+            case Letters():
+                self._letters(mark)
+            case _:
+                pass
+
+    def _at(self, point: Point) -> Point:
+        return point[0], self._height - point[1]
+
+    def _pen(self, colour: str, width: float, dashed: bool) -> None:
+        self._canvas.setStrokeColor(colour)
+        self._canvas.setLineWidth(width)
+        self._canvas.setDash([4, 3] if dashed else [])
+
+    def _rect(self, mark: Rect) -> None:
+        self._canvas.setFillColor(mark.fill)
+        if mark.stroke:
+            self._pen(mark.stroke, mark.stroke_width, mark.dashed)
+        x, y = self._at((mark.x, mark.y + mark.height))
+        radius = min(mark.round, mark.width / 2, mark.height / 2)
+        self._canvas.roundRect(x, y, mark.width, mark.height, radius, stroke=int(bool(mark.stroke)), fill=1)
+
+    def _stroke(self, mark: Stroke) -> None:
+        self._pen(mark.colour, mark.width, mark.dashed)
+        path = self._canvas.beginPath()
+        (x, y), *rest = mark.points
+        path.moveTo(*self._at((x, y)))
+        for index, (cx, cy) in enumerate(rest):
+            if index + 1 < len(rest):
+                nx, ny = rest[index + 1]
+                before, after = abs(cx - x) + abs(cy - y), abs(nx - cx) + abs(ny - cy)
+                cut = min(mark.bend, before / 2, after / 2)
+                if before and after:
+                    start = (cx - cut * (cx - x) / before, cy - cut * (cy - y) / before)
+                    end = (cx + cut * (nx - cx) / after, cy + cut * (ny - cy) / after)
+                    path.lineTo(*self._at(start))
+                    # A quadratic curve as a cubic one: its handles are two thirds of the way to the corner.
+                    handles = [(a + (cx - a) * 2 / 3, b + (cy - b) * 2 / 3) for a, b in (start, end)]
+                    path.curveTo(*self._at(handles[0]), *self._at(handles[1]), *self._at(end))
+                    x, y = cx, cy
+            else:
+                path.lineTo(*self._at((cx, cy)))
+        self._canvas.drawPath(path, stroke=1, fill=0)
+
+    def _letters(self, mark: Letters) -> None:
+        x, y = self._at((mark.words.x, mark.words.y))
+        for span, colour in zip(mark.words.line, mark.colours, strict=True):
+            self._canvas.setFont("Bold" if span.style in BOLD else "Regular", SIZES[span.style])
+            self._canvas.setFillColor(colour)
+            self._canvas.drawString(x, y, span.text)
+            x += span.width

@@ -1,0 +1,222 @@
+"""What a picture shows, before anything is placed: boxes in boxes, and the tensors between them.
+
+A scene is plain data and always whole: a box has its children whether it is drawn open or folded, and its edges are those
+between its own children, so that opening and closing changes ``Box.open`` and nothing else.
+
+    graph, summary -> build_scene -> Scene -> layout -> svg, page, ...
+
+A box that a `repeat` or `for` makes several times is one box with a ``count``; its costs are those of all its turns, so
+that the costs of the children are those of their parent and of the rows of `Summary.rows`. Of a `train`, see `trains`, the
+objectives are drawn as the updates they lead to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple, TypeAlias
+
+from dlspec.analyses.cost import Cost
+from dlspec.analyses.report import Summary
+from dlspec.elaborate.values import Fault
+from dlspec.ir.dims import Dim
+from dlspec.ir.graph import Graph, Node
+from dlspec.ir.types import TensorType
+from dlspec.source import Span
+
+Kind: TypeAlias = Literal["network", "input", "output", "update", "op", "block", "repeat", "fault"]
+ENDS: frozenset[Kind] = frozenset({"input", "output", "update"})
+"""Where tensors come from or go to: they are no part of a network."""
+
+
+class Run(NamedTuple):
+    """A stretch of text; ``bold`` where the axis of a shape differs from what flows in."""
+
+    text: str
+    bold: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class Port:
+    """Where a tensor enters or leaves a box. Ports stand in the order of the operands or results.
+
+    ``runs`` is the shape to write at the edge that leaves here: empty where it is that of what flows in. ``fault`` where
+    something does not accept this tensor.
+    """
+
+    name: str
+    type: TensorType
+    runs: tuple[Run, ...] = ()
+    fault: bool = False
+
+
+@dataclass(slots=True, eq=False, repr=False)
+class Edge:
+    """A tensor from one box to another within ``Box.edges`` of the box around them.
+
+    ``source`` and ``target`` are children, or None for the box around: then the tensor comes in by its input port
+    ``out``, or leaves by its output port ``into``.
+
+    * ``out``: the index of the port in ``source.outputs`` (``parent.inputs`` where source is None).
+    * ``into``: the index of the port in ``target.inputs`` (``parent.outputs`` where target is None).
+    * ``main``: on the longest path through the box around: it is drawn straight.
+    * ``training``: what only training computes flows here.
+    * ``fault``: on the way to a step that does not accept this tensor.
+    """
+
+    source: Box | None
+    out: int
+    target: Box | None
+    into: int
+    type: TensorType
+    main: bool = False
+    training: bool = False
+    fault: bool = False
+
+
+@dataclass(slots=True, eq=False, repr=False)
+class Box:
+    """Something that is drawn as a box.
+
+    * ``id``: unique in the scene, and the same for the same spec. ``path``: as in `dlspec summary`, empty for the network.
+    * ``kind``: ``op`` has no children. ``repeat`` is a loop whose turn is more than one box; where a turn is one box,
+      that box has the ``count`` itself. ``fault`` is a step that could not be built.
+    * ``title``: the label; empty where the spec gave none. ``name``: the operator or block. ``arguments``: as a spec
+      would write them, one text each, without what is a default.
+    * ``family``: what the colour stands for: the module of the operator (``conv``, ``norm`` ...), else the kind.
+    * ``count``: how often the source repeats it. ``turns``: the paths of all of them, where that is more than one.
+    * ``cost``, ``memory`` (bytes of the tensors it computes, batch 1 as in the summary) and ``share`` (of the MACs of the
+      network, or of its parameters where it has no MACs; None where sizes are open) are those of all turns.
+    * ``inputs``, ``outputs``: ports, see `Port`.
+    * ``nodes``: the nodes of the graph it stands for: of an operator its own, one for each turn.
+    * ``shared``: a mark that boxes with the same weights have in common, such as ``A``; else empty.
+    * ``differs``: for the first turn of a loop that is not like the others, what it has that they have not.
+    * ``message``: of a fault, what is wrong. ``note``: what a `train` does with the weights.
+    """
+
+    id: str
+    kind: Kind
+    path: str
+    title: str
+    name: str
+    span: Span
+    arguments: tuple[str, ...] = ()
+    family: str = ""
+    count: int = 1
+    turns: tuple[str, ...] = ()
+    cost: Cost = field(default_factory=Cost)
+    memory: Dim = 0
+    share: float | None = None
+    inputs: list[Port] = field(default_factory=list[Port])
+    outputs: list[Port] = field(default_factory=list[Port])
+    children: list[Box] = field(default_factory=list["Box"])
+    edges: list[Edge] = field(default_factory=list[Edge])
+    nodes: tuple[Node, ...] = ()
+    open: bool = False
+    training: bool = False
+    shared: str = ""
+    differs: tuple[str, ...] = ()
+    message: str = ""
+    note: str = ""
+
+    def __repr__(self) -> str:
+        return f"Box({self.kind}, {self.id!r})"
+
+    def walk(self) -> Iterator[Box]:
+        """This box and all inside it, each before what is inside it, open or not."""
+        stack: list[Box] = [self]
+        while stack:
+            box = stack.pop()
+            yield box
+            stack.extend(reversed(box.children))
+
+    def drawn(self) -> Iterator[Box]:
+        """Like `walk`, but not into folded boxes."""
+        stack: list[Box] = [self]
+        while stack:
+            box = stack.pop()
+            yield box
+            if box.open:
+                stack.extend(reversed(box.children))
+
+
+@dataclass(slots=True, eq=False, repr=False)
+class Scene:
+    """A network as boxes. ``root`` is the network itself, always open, with its inputs and outputs among its children."""
+
+    graph: Graph
+    summary: Summary
+    root: Box
+
+    def boxes(self) -> Iterator[Box]:
+        return self.root.walk()
+
+    def find(self, path: str) -> Box:
+        """The box of a path; of a turn of a loop, that of the loop's. Raises `UnknownPath`."""
+        found = self.by_path().get(path)
+        if found is None:
+            raise UnknownPath(path, list(self.by_path()))
+        return found
+
+    def by_path(self) -> dict[str, Box]:
+        """The boxes by path, those of loops by the path of every turn."""
+        paths: dict[str, Box] = {}
+        for box in self.boxes():
+            for path in box.turns or (box.path,):
+                if path and box.kind not in ENDS:
+                    paths.setdefault(path, box)
+        return paths
+
+
+class UnknownPath(ValueError):
+    """A path that names no box, or none that opens where one is asked for. ``known`` are those that do."""
+
+    def __init__(self, path: str, known: Sequence[str]) -> None:
+        super().__init__(f"no block is called `{path}`")
+        self.path = path
+        self.known = known
+
+
+def build_scene(
+    graph: Graph,
+    summary: Summary,
+    *,
+    depth: int | None = None,
+    expand: Collection[str] = (),
+    collapse: Collection[str] = (),
+    faults: Sequence[Fault] = (),
+) -> Scene:
+    """The scene of a counted graph.
+
+    ``depth`` opens blocks down to that level, as `Summary.rows` counts it: at 1 the blocks of the network are folded,
+    None opens all. ``expand`` opens blocks by path, with those around them, ``collapse`` folds them. ``faults`` are drawn
+    where they happened. Takes time in proportion to the graph. Raises `UnknownPath`.
+    """
+    from dlspec.backends.diagram.building import SceneBuilder
+
+    scene = Scene(graph, summary, SceneBuilder(graph, summary, faults).build())
+    fold(scene, depth, expand, collapse)
+    return scene
+
+
+def fold(scene: Scene, depth: int | None, expand: Collection[str] = (), collapse: Collection[str] = ()) -> None:
+    """Opens and folds the boxes of a scene, as `build_scene` does. Raises `UnknownPath`."""
+    parents: dict[Box, Box] = {}
+    stack: list[tuple[Box, int]] = [(scene.root, 0)]
+    while stack:
+        box, level = stack.pop()
+        box.open = bool(box.children) and (box.kind == "repeat" or level == 0 or depth is None or level < depth)
+        for child in box.children:
+            parents[child] = box
+            stack.append((child, level + (child.kind != "repeat")))
+    paths = {path: box for path, box in scene.by_path().items() if box.children} if expand or collapse else {}
+    for path in (*expand, *collapse):
+        if path not in paths:
+            raise UnknownPath(path, list(paths))
+    for path in expand:
+        box: Box | None = paths[path]
+        while box is not None:
+            box.open = bool(box.children)
+            box = parents.get(box)
+    for path in collapse:
+        paths[path].open = False

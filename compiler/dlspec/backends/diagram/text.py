@@ -1,0 +1,171 @@
+"""Pictures as text that other tools draw: DOT of Graphviz, and Mermaid. Blocks are clusters and subgraphs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from dlspec.analyses.written import number, scaled
+from dlspec.backends.diagram.looks import badge
+from dlspec.backends.diagram.metrics import TIMES, clean, shortened
+from dlspec.backends.diagram.scene import Box, Edge, Scene
+from dlspec.backends.diagram.theme import THEMES
+
+
+def dot(scene: Scene, rankdir: str = "TB") -> str:
+    """What is open in a scene as a graph in the DOT language."""
+    theme = THEMES["light"]
+    names = _names(scene)
+    lines = [
+        f"digraph {_dot_string(clean(scene.graph.name))} {{",
+        f"    rankdir={rankdir}; newrank=true; compound=true; nodesep=0.3; ranksep=0.4;",
+        '    node [shape=box, style="rounded,filled", fontname="Helvetica", fontsize=11, margin="0.12,0.06"];',
+        '    edge [fontname="Helvetica", fontsize=9, arrowsize=0.6];',
+    ]
+
+    def write(box: Box, depth: int) -> None:
+        indent = "    " * depth
+        for child in box.children:
+            if child.open:
+                lines.append(f"{indent}subgraph cluster_{names[child]} {{")
+                lines.append(f"{indent}    label={_dot_string(_label(child))}; labeljust=l; style=rounded;")
+                write(child, depth + 1)
+                lines.append(f"{indent}}}")
+            else:
+                style = ', style="rounded,filled,dashed"' if child.training else ""
+                lines.append(
+                    f"{indent}{names[child]} [label={_dot_string(_label(child))},"
+                    f' fillcolor="{theme.fill(child.family)}"{style}];'
+                )
+
+    write(scene.root, 1)
+    for edge in drawn_edges(scene):
+        attributes = [f"taillabel={_dot_string(' ' + edge.label)}"] if edge.label else []
+        attributes += ["style=dashed"] * edge.training + ["color=red"] * edge.fault + ["weight=10"] * edge.main
+        written = f" [{', '.join(attributes)}]" if attributes else ""
+        lines.append(f"    {names[edge.source]} -> {names[edge.target]}{written};")
+    return "\n".join([*lines, "}", ""])
+
+
+def mermaid(scene: Scene, rankdir: str = "TB") -> str:
+    """What is open in a scene as a flowchart of Mermaid."""
+    theme = THEMES["light"]
+    names = _names(scene)
+    lines = [f"flowchart {rankdir}"]
+    families: dict[str, list[str]] = {}
+
+    def write(box: Box, depth: int) -> None:
+        indent = "    " * depth
+        for child in box.children:
+            text = f'"{_mermaid_text(_label(child))}"'
+            if child.open:
+                lines.append(f"{indent}subgraph {names[child]}[{text}]")
+                write(child, depth + 1)
+                lines.append(f"{indent}end")
+            else:
+                shape = f"([{text}])" if child.kind in ("input", "output") else f"[{text}]"
+                lines.append(f"{indent}{names[child]}{shape}")
+                families.setdefault(child.family, []).append(names[child])
+
+    write(scene.root, 1)
+    for edge in drawn_edges(scene):
+        line = "-.->" if edge.training else "==>" if edge.fault else "-->"
+        label = f'|"{_mermaid_text(edge.label)}"|' if edge.label else ""
+        lines.append(f"    {names[edge.source]} {line}{label} {names[edge.target]}")
+    for family, members in sorted(families.items()):
+        lines.append(
+            f"    classDef {family} fill:{theme.fill(family)},stroke:{theme.border(family)},color:{theme.text}"
+        )
+        lines.append(f"    class {','.join(members)} {family}")
+    return "\n".join([*lines, ""])
+
+
+class DrawnEdge:
+    """An edge between two boxes that are drawn folded, through the open ones around them. ``label`` is its shape."""
+
+    __slots__ = ("fault", "label", "main", "source", "target", "training")
+
+    def __init__(self, source: Box, target: Box, edges: list[Edge]) -> None:
+        self.source = source
+        self.target = target
+        self.label = "".join(run.text for run in source.outputs[edges[0].out].runs)
+        self.training = any(edge.training for edge in edges)
+        self.fault = any(edge.fault for edge in edges)
+        self.main = all(edge.main for edge in edges)
+
+
+def drawn_edges(scene: Scene) -> Iterator[DrawnEdge]:
+    """The edges between the boxes that are drawn, from end to end, in the order of the spec."""
+    onward: dict[tuple[Box, int], list[Edge]] = {}
+    inward: dict[tuple[Box, int], list[Edge]] = {}
+    parents: dict[Box, Box] = {}
+    for box in scene.root.drawn():
+        if box.open:
+            parents |= dict.fromkeys(box.children, box)
+            for edge in box.edges:
+                if edge.source is None:
+                    inward.setdefault((box, edge.out), []).append(edge)
+                else:
+                    onward.setdefault((edge.source, edge.out), []).append(edge)
+
+    def ends(edge: Edge, passed: list[Edge], around: Box) -> Iterator[tuple[Box, list[Edge]]]:
+        passed = [*passed, edge]
+        if edge.target is None:
+            following, within = onward.get((around, edge.into), []), parents.get(around)
+        elif edge.target.open:
+            following, within = inward.get((edge.target, edge.into), []), edge.target
+        else:
+            yield edge.target, passed
+            return
+        for next_edge in following:
+            yield from ends(next_edge, passed, within or around)
+
+    for box in scene.root.drawn():
+        if not box.open:
+            for port in range(len(box.outputs)):
+                for edge in onward.get((box, port), []):
+                    for target, passed in ends(edge, [], parents[box]):
+                        yield DrawnEdge(box, target, passed)
+
+
+def _names(scene: Scene) -> dict[Box, str]:
+    """A plain name for each box, after its path where that has only letters, digits and dots."""
+    names: dict[Box, str] = {}
+    taken: set[str] = set()
+    for index, box in enumerate(scene.root.drawn()):
+        plain = "".join(c if c.isascii() and c.isalnum() else "_" for c in box.id)[:60]
+        name = f"n_{plain}" if f"n_{plain}" not in taken else f"n_{plain}__{index}"
+        taken.add(name)
+        names[box] = name
+    return names
+
+
+def _label(box: Box) -> str:
+    """Lines of text for a box: what it is, its arguments, its costs."""
+    heading = " ".join(
+        part for part in (box.title, box.name if box.kind not in ("input", "output") else "", badge(box)) if part
+    )
+    lines = [heading or box.path]
+    if box.arguments:
+        lines.append(", ".join(box.arguments))
+    if box.message:
+        lines.append(box.message)
+    if box.shared:
+        lines.append(f"shared {box.shared}")
+    costs = [f"{number(box.cost.params)} params"] * bool(box.cost.params)
+    costs += [scaled(box.cost.macs, "MACs")] * (box.cost.macs != 0)
+    if costs:
+        lines.append(", ".join(costs))
+    return "\n".join(shortened(clean(line)) for line in lines)
+
+
+def _dot_string(text: str) -> str:
+    """A quoted string; a line break in it starts a new line."""
+    lines = [line.replace("\\", "\\\\").replace('"', '\\"') for line in text.split("\n")]
+    return '"' + "\\n".join(lines) + '"'
+
+
+def _mermaid_text(text: str) -> str:
+    """Text for between quotes. Mermaid reads `#NUMBER;` as a character, so whatever could mean something is one."""
+    return "".join(
+        "<br>" if c == "\n" else c if c.isalnum() or c in f" .,=_-+*/()[]:{TIMES}" else f"#{ord(c)};" for c in text
+    )  # fmt: skip

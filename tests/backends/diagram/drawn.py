@@ -1,0 +1,33 @@
+"""Scenes of texts and of shipped specs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from dlspec.analyses.report import summarise
+from dlspec.backends.diagram.scene import Box, Scene, build_scene
+from dlspec.pipeline import elaborate, elaborate_partial, open_program, open_source
+from dlspec.source import Source
+
+SPECS = Path(__file__).parents[3] / "specs"
+
+
+def shipped(spec: str, network: str, **options: Any) -> Scene:
+    graph = elaborate(open_program(SPECS / f"{spec}.dlspec"), network)
+    return build_scene(graph, summarise(graph), **options)
+
+
+def scene_of(text: str, network: str = "A", **options: Any) -> Scene:
+    graph = elaborate(open_source(Source("a.dlspec", text)), network)
+    return build_scene(graph, summarise(graph), **options)
+
+
+def wrong_scene(text: str, network: str = "A", **options: Any) -> Scene:
+    graph, faults, diagnostics = elaborate_partial(open_source(Source("a.dlspec", text)), network)
+    assert diagnostics.errors
+    return build_scene(graph, summarise(graph), faults=faults, **options)
+
+
+def named(scene: Scene, path: str) -> Box:
+    return scene.find(path)

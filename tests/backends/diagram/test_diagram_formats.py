@@ -1,0 +1,161 @@
+"""The files: real text, nothing injected, the same bytes for the same picture, in every theme and direction."""
+
+from __future__ import annotations
+
+import io
+import re
+import xml.etree.ElementTree as ET
+from typing import Any
+
+import pytest
+from drawn import scene_of, shipped
+from geometry import faults
+from hostile import HOSTILE
+
+from dlspec.backends.diagram.layout import lay_out
+from dlspec.backends.diagram.looks import BOLD, SIZES
+from dlspec.backends.diagram.metrics import TIMES, text_width
+from dlspec.backends.diagram.picture import FORMATS, Picture
+from dlspec.backends.diagram.raster import font_files
+from dlspec.backends.diagram.scene import Scene
+from dlspec.backends.diagram.svg import svg
+from dlspec.backends.diagram.text import dot, mermaid
+from dlspec.backends.diagram.theme import HUES, THEMES
+
+SVG = "{http://www.w3.org/2000/svg}"
+ELEMENTS = {"svg", "title", "desc", "g", "rect", "path", "polygon", "text", "tspan"}
+
+
+def texts(document: str) -> list[str]:
+    return ["".join(element.itertext()) for element in ET.fromstring(document).iter(f"{SVG}text")]
+
+
+def test_svg_has_the_text_as_text() -> None:
+    found = texts(svg(lay_out(shipped("resnet", "ResNet50", depth=2))))
+    for text in (
+        "conv1  Conv 64, 7",
+        "stride=2, padding=3, bias=false",
+        "25,557,032 params · 4.089 GMACs",
+        "[N, 64, 112, 112]",
+    ):
+        assert text in found
+    assert f"Bottleneck  {TIMES}5" in found
+    assert "with downsample: Shortcut" in found
+
+
+@pytest.mark.parametrize("ending", FORMATS)
+def test_the_same_picture_has_the_same_bytes(ending: str) -> None:
+    one, other = (Picture(shipped("squeezenet", "SqueezeNet1_0", depth=2)).content(ending) for _ in range(2))
+    assert one == other
+    assert len(one) > 1000
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_themes_have_enough_contrast(theme: Any) -> None:
+    colours = THEMES[theme]
+
+    def luminance(colour: str) -> float:
+        parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+        linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    def contrast(one: str, other: str) -> float:
+        high, low = sorted((luminance(one), luminance(other)), reverse=True)
+        return (high + 0.05) / (low + 0.05)
+
+    for ground in (*map(colours.fill, HUES), colours.ground(0), colours.ground(1), colours.background):
+        assert contrast(colours.text, ground) >= 4.5, ground
+        assert contrast(colours.muted, ground) >= 3.0, ground
+    assert f'fill="{colours.background}"' in svg(lay_out(shipped("lenet", "LeNet5")), theme)
+
+
+def hostile_scene(name: str) -> Scene:
+    """A scene whose every text is the name; the language itself allows it in strings only."""
+    scene = scene_of(
+        "block B(width) { Conv(width, 1) -> ReLU }\n"
+        "network A(image: float[N, 3, 8, 8]) -> out { image -> b: B(4) -> repeat 3 { B(4) } -> MaxPool(2) }"
+    )
+    for box in scene.boxes():
+        box.title = box.name = name
+        box.arguments = (name, f"mode={name}")
+        box.differs = (name,)
+        box.message = name
+    scene.graph.name = name
+    return scene
+
+
+@pytest.mark.parametrize("name", HOSTILE, ids=lambda name: repr(name[:14]))
+def test_hostile_names_are_text_in_svg(name: str) -> None:
+    drawing = lay_out(hostile_scene(name))
+    assert not faults(drawing)
+    document = svg(drawing)
+    root = ET.fromstring(document)
+    assert {element.tag.removeprefix(SVG) for element in root.iter()} <= ELEMENTS
+    geometry = r"x|y|width|height|rx|d|points|viewBox|text\w+|length\w+|\{.*\}space"
+    allowed = rf"{geometry}|fill|stroke(-\w+)?|id|role|font-\w+|aria-\w+"
+    for element in root.iter():
+        for key in element.attrib:
+            assert re.fullmatch(allowed, key), key
+    assert "http" not in document.replace("http://www.w3.org/2000/svg", "", 1)
+    assert len(document) < 60_000
+
+
+@pytest.mark.parametrize("name", HOSTILE, ids=lambda name: repr(name[:14]))
+def test_hostile_names_are_text_in_dot(name: str) -> None:
+    agraph = pytest.importorskip("pygraphviz").AGraph
+    read = agraph(string=dot(hostile_scene(name)))
+    assert set(read.nodes()) == {"n_input_image", "n_b_0", "n_b_1", "n_1_0", "n_1_1", "n_4", "n_output_out"}
+    assert [sub.name for sub in read.subgraphs()] == ["cluster_n_b", "cluster_n_1"]
+    assert set(read.get_node("n_4").attr) == {"label", "fillcolor"} | set(read.get_node("n_b_0").attr)
+
+
+@pytest.mark.parametrize("name", HOSTILE, ids=lambda name: repr(name[:14]))
+def test_hostile_names_are_text_in_mermaid(name: str) -> None:
+    lines = mermaid(hostile_scene(name)).splitlines()
+    text = r'"[^"<>`&\\%{}|]*(<br>[^"<>`&\\%{}|]*)*"'
+    forms = (
+        r"flowchart TB", rf" *n_\w+(\[{text}\]|\(\[{text}\]\))", rf" *subgraph n_\w+\[{text}\]", r" *end",
+        rf" *n_\w+ -->(\|{text}\|)? n_\w+", r" *classDef \w+ [\w:#,]+", r" *class [\w,]+ \w+",
+    )  # fmt: skip
+    for line in lines:
+        assert any(re.fullmatch(form, line) for form in forms), line
+
+
+def test_dot_and_mermaid_show_what_is_drawn() -> None:
+    scene = shipped("resnet", "ResNet50", depth=2)
+    text = dot(scene)
+    assert "subgraph cluster_n_layer1 {" in text
+    assert 'n_layer1_0 -> n_layer1_1 [taillabel=" [N, 256, 56, 56]", weight=10];' in text
+    flow = mermaid(scene, "LR")
+    assert flow.startswith("flowchart LR\n")
+    assert 'n_layer1_0 -->|"[N, 256, 56, 56]"| n_layer1_1' in flow
+    assert "n_2 --> n_3" in flow
+
+
+def test_mermaid_marks_training() -> None:
+    flow = mermaid(shipped("googlenet", "GoogLeNet", depth=1))
+    assert 'n_inception4a -.->|"[N, 512, 14, 14]"| n_aux1' in flow
+    assert 'n_inception4a -->|"[N, 512, 14, 14]"| n_inception4b' in flow
+
+
+def test_png_and_pdf() -> None:
+    pytest.importorskip("resvg_py")
+    image = pytest.importorskip("PIL.Image")
+    picture = Picture(shipped("lenet", "LeNet5"))
+    made = image.open(io.BytesIO(picture.content(".png")))
+    assert made.size == (round(2 * picture.drawing.width), round(2 * picture.drawing.height))
+    assert len(made.convert("RGB").getcolors(1 << 20)) > 20
+    pdf = picture.content(".pdf")
+    assert pdf.startswith(b"%PDF-")
+    assert pdf.count(b"/FontFile2") == pdf.count(b"/BaseFont") == 2  # all are embedded
+
+
+def test_widths_are_those_of_the_font() -> None:
+    fonts = pytest.importorskip("reportlab.pdfbase.ttfonts")
+    for style in SIZES:
+        bold = style in BOLD
+        font = fonts.TTFontFile(font_files()[bold])
+        for character in "abcXYZ019[],=._-()\N{MULTIPLICATION SIGN}… ":
+            assert text_width(character, 1000, bold) == pytest.approx(font.charWidths[ord(character)], abs=1)
+        for character in "·äßø":
+            assert text_width(character, 1000, bold) >= 0.75 * font.charWidths[ord(character)]

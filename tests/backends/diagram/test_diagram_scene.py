@@ -1,0 +1,161 @@
+"""What pictures show: boxes with their costs, repeats, what differs, what is shared, which way is straight."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from pathlib import Path
+
+import pytest
+from drawn import SPECS, scene_of, shipped
+
+from dlspec.analyses.cost import Cost, sum_of
+from dlspec.analyses.report import summarise
+from dlspec.backends.diagram.scene import Box, Edge, UnknownPath, build_scene, fold
+from dlspec.pipeline import elaborate, open_program
+
+LOOP = """
+network A(image: float[N, 3, H = 32, W = 32]) -> out {
+    image -> stem: Conv(16, 3, padding=1) -> body: { repeat 6 { Conv(16, 3, padding=1) -> ReLU } } -> MaxPool(2)
+}
+"""
+
+
+@pytest.mark.parametrize("path", sorted(SPECS.glob("*.dlspec")), ids=lambda path: path.stem)
+def test_costs_are_those_of_the_summary_at_every_depth(path: Path) -> None:
+    program = open_program(path)
+    for name in program.networks:
+        graph = elaborate(program, name)
+        summary = summarise(graph)
+        scene = build_scene(graph, summary)
+        for depth in (1, 2, 3, 4, None):
+            fold(scene, depth)
+            rows: dict[str, list[Cost]] = defaultdict(list)
+            for row in summary.rows(depth):
+                rows[row.path].append(row.cost)
+            boxes: dict[tuple[str, ...], list[Cost]] = defaultdict(list)
+            for box in scene.root.drawn():
+                if not box.open and box.kind in ("op", "block"):
+                    boxes[box.turns or (box.path,)].append(box.cost)
+            assert {path for turns in boxes for path in turns} == set(rows), (name, depth)
+            for turns, costs in boxes.items():
+                assert sum_of(costs) == sum_of([cost for path in turns for cost in rows[path]]), (name, depth, turns)
+        assert scene.root.cost == summary.costs.total
+        for box in scene.boxes():
+            if box.children:
+                assert box.cost == sum_of([child.cost for child in box.children])
+
+
+def test_a_repeat_is_one_box_with_its_count() -> None:
+    scene = scene_of(LOOP)
+    loop = scene.find("body").children[0]
+    assert (loop.kind, loop.count, [child.name for child in loop.children]) == ("repeat", 6, ["Conv", "ReLU"])
+    assert loop.children[0].turns == ("body.0", "body.2", "body.4", "body.6", "body.8", "body.10")
+    assert loop.children[0].cost.params == 6 * (16 * 16 * 9 + 16)
+    assert [(e.source, e.target) for e in loop.edges] == [
+        (None, loop.children[0]), (loop.children[0], loop.children[1]), (loop.children[1], None),
+    ]  # fmt: skip
+
+
+def test_a_loop_of_one_block_is_that_block() -> None:
+    scene = shipped("resnet", "ResNet50")
+    first, others = scene.find("layer3").children
+    assert (first.name, first.count, others.name, others.count) == ("Bottleneck", 1, "Bottleneck", 5)
+    assert others.turns == tuple(f"layer3.{i}" for i in range(1, 6))
+    assert first.differs == ("stride=2", "downsample: Shortcut")
+    assert scene.find("layer3.4") is others
+    assert scene.find("layer1").children[0].differs == ("downsample: Shortcut",)
+
+
+@pytest.mark.parametrize(
+    ("body", "counts"),
+    [
+        ("repeat 3 { Conv(8, 1) -> ReLU }", [3]),  # the channels that flow in may differ
+        ("repeat 3 { MaxPool(2) }", [1, 1, 1]),  # but not what flows out
+        ("for w in [8, 8, 4] { Conv(w, 1) }", [2, 1]),
+        ("for w in [4, 8, 8] { Conv(w, 1) -> ReLU }", [1, 1, 2]),
+        (
+            "{\n ys = []\n z = x -> repeat 2 {\n y = x -> Conv(8, 1)\n ys = ys + [y]\n y\n }\n ys + [z] -> Concat\n}",
+            [1, 1, 1],
+        ),
+    ],
+)
+def test_only_equal_turns_are_one(body: str, counts: list[int]) -> None:
+    scene = scene_of(f"network A(image: float[N, 8, H = 32, W = 32]) -> out {{\n image -> {body}\n}}")
+    boxes = [box for box in scene.root.children if box.kind not in ("input", "output")]
+    assert [box.count for box in boxes] == counts
+
+
+def test_shapes_are_written_where_they_change_with_the_changed_axes_bold() -> None:
+    scene = scene_of(LOOP)
+    runs = {box.path or box.id: box.outputs[0].runs for box in scene.boxes() if box.outputs and box.kind == "op"}
+    assert "".join(run.text for run in runs["stem"]) == "[N, 16, 32, 32]"
+    assert [run.text for run in runs["stem"] if run.bold] == ["16"]
+    assert runs["body.0"] == runs["body.1"] == ()
+    assert [run.text for run in runs["2"] if run.bold] == ["16", "16"]
+
+
+def test_symbolic_shapes() -> None:
+    graph = elaborate(open_program(SPECS / "unet.dlspec"), "UNet")
+    scene = build_scene(graph, summarise(graph, symbolic=True), depth=1)
+    assert "".join(run.text for run in scene.find("down2").outputs[0].runs) == "[N, 256, H // 4, W // 4]"
+    assert scene.find("down2").share is None
+
+
+def main_path(box: Box) -> list[str]:
+    edges = {edge.source: edge for edge in box.edges if edge.main}
+    edge: Edge | None = edges.get(None) or next(edges[child] for child in box.children if child in edges)
+    names: list[str] = []
+    while edge is not None and edge.target is not None:
+        names.append(edge.target.title or edge.target.name)
+        edge = edges.get(edge.target)
+    return names
+
+
+def test_the_main_path_is_the_longest() -> None:
+    block = shipped("resnet", "ResNet50").find("layer1.1")
+    assert main_path(block) == ["conv1", "bn1", "ReLU", "conv2", "bn2", "ReLU", "conv3", "bn3", "Add", "ReLU"]
+    assert [(edge.source, edge.into) for edge in block.edges if edge.source is None and not edge.main] == [(None, 1)]
+
+
+def test_shared_layers_have_a_mark_in_common() -> None:
+    scene = scene_of(
+        "block B { Conv(3, 1) -> ReLU }\n"
+        "network A(one: float[N, 3, 8, 8], two: float[N, 3, 8, 8]) -> out {\n"
+        "    shared f = Conv(4, 3)\n    shared g = B\n"
+        "    a = one -> g -> f\n    b = two -> g -> f\n    a + b\n}"
+    )
+    marks = [(box.name, box.shared) for box in scene.root.children if box.kind in ("op", "block")]
+    assert marks == [("B", "A"), ("Conv", "B"), ("B", "A"), ("Conv", "B"), ("Add", "")]
+    assert sum(box.cost.params for box in scene.root.children) == scene.summary.totals["params"]
+
+
+def test_what_only_training_needs_is_marked() -> None:
+    scene = shipped("googlenet", "GoogLeNet", depth=1)
+    assert {box.path for box in scene.root.children if box.training} == {"aux1", "aux2"}
+    assert {edge.target.path for edge in scene.root.edges if edge.training and edge.target} == {"aux1", "aux2"}
+    assert not scene.find("inception4a").training
+
+
+def test_opening_and_folding() -> None:
+    scene = shipped("resnet", "ResNet50", depth=1)
+    assert not scene.find("layer1").open
+    fold(scene, 1, expand=["layer1.2"])
+    assert scene.find("layer1").open
+    assert scene.find("layer1.1").open
+    assert not scene.find("layer1.0").open
+    fold(scene, None, collapse=["layer2"])
+    assert not scene.find("layer2").open
+    assert scene.find("layer3.0.downsample").open
+    with pytest.raises(UnknownPath) as caught:
+        fold(scene, 1, expand=["layer9"])
+    assert "layer1" in caught.value.known
+
+
+def test_the_same_spec_gives_the_same_scene() -> None:
+    def described(box: Box) -> object:
+        ends = [(e.source and e.source.id, e.out, e.target and e.target.id, e.into, e.main) for e in box.edges]
+        return box.id, box.title, box.cost, ends, [described(child) for child in box.children]
+
+    one, other = shipped("googlenet", "GoogLeNet"), shipped("googlenet", "GoogLeNet")
+    assert described(one.root) == described(other.root)
+    assert len({box.id for box in one.boxes()}) == sum(1 for _ in one.boxes())
