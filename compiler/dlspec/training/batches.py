@@ -1,0 +1,105 @@
+"""Which examples each batch has: shuffled anew in each epoch, divided among processes, ready before they are asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from dlspec.backends.runtime import RunError
+from dlspec.backends.torch.live import require_torch
+from dlspec.training.seeds import generator_of
+from dlspec.training.table import Table
+
+if TYPE_CHECKING:
+    import numpy as np
+    from torch import Tensor
+
+    Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
+
+DEFAULT_BATCH = 64
+
+
+def split(examples: int, fraction: float, seed: int) -> tuple[Array, Array]:
+    """Which examples are trained on and which are held out, drawn by the seed. Raises `RunError`."""
+    order = require_torch().randperm(examples, generator=generator_of(seed, "split")).numpy()
+    if not 0 <= fraction < 1 or round(examples * fraction) == examples:
+        raise RunError(f"--val-fraction {fraction:g} leaves none of {examples} examples to train on")
+    held_out = round(examples * fraction)
+    return order[held_out:], order[:held_out]
+
+
+def batch_size(table: Table, asked: int | None, examples: int, processes: int) -> int:
+    """The examples of a batch, of all processes together. Raises `RunError` where it does not fit."""
+    fixed = (table.batch or 0) * processes
+    size = asked or fixed or max(min(DEFAULT_BATCH, examples) // processes, 1) * processes
+    if size > examples:
+        raise RunError(
+            f"a batch of {size} is more than the {examples} examples to train on", f"--batch-size {examples}"
+        )
+    if size % processes:
+        raise RunError(f"a batch of {size} cannot be divided among {processes} processes", "--batch-size K * processes")
+    refusal = table.refusal(size // processes)
+    if refusal:
+        raise RunError(refusal, "--batch-size gives the examples of a batch, of all processes together")
+    return size
+
+
+class Batches(Iterator[dict[str, "Tensor"]]):
+    """The batches to train on, without end; each process gets its part of every one.
+
+    ``taken`` is how many were given out, over all epochs: a run goes on from there. What is left over at the end of an
+    epoch is not trained on in it. Batch ``k`` is the same whenever it is asked for.
+    """
+
+    def __init__(
+        self, table: Table, rows: Array, size: int, seed: int, *, process: int = 0, processes: int = 1, taken: int = 0
+    ) -> None:
+        self._table = table
+        self._rows = rows
+        self._size = size
+        self._seed = seed
+        self._part = size // processes
+        self._first = process * self._part
+        self.per_epoch = len(rows) // size
+        self.taken = taken
+        self._ahead = ThreadPoolExecutor(1, "batches")
+        self._next: Future[dict[str, Tensor]] | None = None
+        self._order = lru_cache(2)(self._shuffled)
+
+    @property
+    def epochs(self) -> float:
+        """Epochs that were given out."""
+        return self.taken / self.per_epoch
+
+    def __next__(self) -> dict[str, Tensor]:
+        ready = self._next or self._ahead.submit(self.at, self.taken)
+        self.taken += 1
+        self._next = self._ahead.submit(self.at, self.taken)
+        return ready.result()
+
+    def at(self, number: int) -> dict[str, Tensor]:
+        """This process's part of batch ``number``, by the names of `data`."""
+        epoch, place = divmod(number, self.per_epoch)
+        start = place * self._size + self._first
+        indices = self._rows[self._order(epoch)[start : start + self._part]]
+        batch: dict[str, Tensor] = {}
+        for column in self._table.columns:
+            images = column.rows(indices)
+            seed = self._seed, "augment", column.name, number
+            batch[column.name] = column.pipeline.augmented(images, self._first, self._size, *seed)
+        return batch
+
+    def close(self) -> None:
+        """Ends the thread that prepares batches."""
+        self._ahead.shutdown(cancel_futures=True)
+
+    def _shuffled(self, epoch: int) -> Array:
+        generator = generator_of(self._seed, "order", epoch)
+        return require_torch().randperm(len(self._rows), generator=generator).numpy()
+
+
+def settled(table: Table, indices: Array) -> dict[str, Tensor]:
+    """Those examples as they are looked at, not trained on: nothing is changed at random."""
+    return {column.name: column.pipeline.settled(column.rows(indices)) for column in table.columns}

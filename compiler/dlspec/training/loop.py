@@ -1,0 +1,270 @@
+"""The steps of a run, and what is logged and kept of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from dlspec.backends.torch.live import require_torch, to_training
+from dlspec.ir.graph import Value
+from dlspec.ir.training import Training
+from dlspec.training import checkpoint
+from dlspec.training.batches import Batches, settled
+from dlspec.training.checkpoint import Checkpoint, form_of
+from dlspec.training.devices import Devices
+from dlspec.training.evaluate import Evaluator
+from dlspec.training.finite import NotFinite, finding
+from dlspec.training.log import Bar, Metrics, spoken
+from dlspec.training.options import DEFAULT_EPOCHS, Options, kept
+from dlspec.training.pictures import write_curves, write_samples
+from dlspec.training.seeds import seed_of
+from dlspec.training.shards import divided, shard, whole
+from dlspec.training.table import Table
+from dlspec.training.weights import write_weights
+
+if TYPE_CHECKING:
+    import numpy as np
+    from torch import Tensor, nn
+
+    Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
+
+Say: TypeAlias = Callable[[str], None]
+"""Prints a line."""
+
+
+class Run:
+    """A run in one of its processes. Only the first of them prints and writes."""
+
+    def __init__(
+        self, training: Training, options: Options, devices: Devices, table: Table, saved: Checkpoint | None, say: Say
+    ) -> None:
+        """Raises `DlspecError` where PyTorch cannot express the objectives."""
+        self._training = training
+        self._options = options
+        self._devices = devices
+        self._table = table
+        self._say = say
+        self._seed = options.seed or 0
+        self._model, self._trainer = to_training(training, seed=self._seed)
+        self._model.to(devices.device)
+        if devices.sharded:
+            shard(training, self._model, devices.processes, devices.device.type)
+            self._trainer = type(self._trainer)(self._model)
+        if saved is not None:
+            state = divided(saved.trainer, self._trainer) if devices.sharded else saved.trainer
+            self._trainer.load_state_dict(state)
+        self._trainer.backward = self._backward
+        self._evaluator = Evaluator(training, self._model, devices, self._seed)
+        self._scalars = [name for name, value in training.named.items() if _is_number(value)]
+        self._passes = [update for update in training.updates for _ in range(update.times)]
+        self._pass = 0
+        self._batch: dict[str, Tensor] = {}
+
+    # The loop
+
+    def fit(self, batches: Batches, held_out: Array) -> None:
+        """Trains to the end of the run, and writes checkpoints, metrics, curves, samples and the trained weights.
+
+        Raises `DlspecError` where an objective is not finite, and `OSError`.
+        """
+        first = not self._devices.process
+        metrics = Metrics(self._options.out, self._trainer.steps) if first else None
+        bar = Bar(self._training.name, self._last_step(batches), self._trainer.steps, first)
+        feed = self._fed(batches)
+        left = len(held_out) - sum(map(len, self._parts(held_out)))
+        if first and left:
+            self._say(
+                f"not looked at: {left} of what is held out, which are no batch that `{self._training.name}` takes"
+            )
+        last: dict[str, Any] = {}
+        try:
+            while not self._ended(batches):
+                epoch = int(batches.epochs)
+                objectives = self._step(feed)
+                bar.show(self._trainer.steps, objectives)
+                ended = self._ended(batches)
+                over = ended or int(batches.epochs) > epoch
+                if over or self._trainer.steps % self._options.log_every == 0:
+                    last = self._record(batches, objectives)
+                    if over and len(held_out):
+                        last["held_out"] = self._held_out(held_out)
+                    if metrics:
+                        metrics.write(last)
+                if over:
+                    self._look(held_out)
+                if ended or self._keeps(over):
+                    self._save(batches)
+        finally:
+            bar.close()
+            if metrics:
+                metrics.close()
+                write_curves(metrics.path, self._options.out / "curves.png")
+        weights = self._weights()
+        if first:
+            self._finish(last, weights)
+
+    def _step(self, feed: Iterator[dict[str, Tensor]]) -> dict[str, float]:
+        """One step of all updates; the objectives are means over the processes."""
+        torch = require_torch()
+        torch.manual_seed(seed_of(self._seed, "step", self._trainer.steps, self._devices.process))
+        self._pass = 0
+        try:
+            with self._devices.autocast():
+                made: dict[str, Tensor] = self._trainer.step(feed)
+        except NotFinite as error:
+            raise self._not_finite(error) from None
+        return dict(zip(made, self._devices.means(made.values()), strict=True))
+
+    def _backward(self, objective: Any, parameters: list[nn.Parameter]) -> None:
+        """The gradients of an objective, means over the processes. Raises `NotFinite` in all of them, or in none."""
+        value = float(self._devices.mean(objective.detach()))
+        if not math.isfinite(value):
+            raise NotFinite(-value if self._passes[self._pass].direction == "maximize" else value)
+        self._pass += 1
+        with require_torch().autocast(self._devices.device.type, enabled=False):
+            if self._devices.sharded:
+                objective.backward()  # what an objective depends on are the networks while they are whole
+                self._keep_gradients(parameters)
+            else:
+                objective.backward(inputs=parameters)
+        self._devices.average_gradients(parameters)
+
+    def _keep_gradients(self, parameters: list[nn.Parameter]) -> None:
+        kept = set(map(id, parameters))
+        for parameter in self._model.parameters():
+            if id(parameter) not in kept:
+                parameter.grad = None
+
+    def _fed(self, batches: Batches) -> Iterator[dict[str, Tensor]]:
+        for batch in batches:
+            self._batch = self._devices.here(batch)
+            yield self._batch
+
+    def _not_finite(self, error: NotFinite) -> Exception:
+        steps = self._trainer.steps
+        with self._evaluator.looking("not finite", steps):
+            self._model.train()
+            named = self._evaluator.named(self._batch, steps)
+        update = self._passes[self._pass]
+        return finding(self._training, update, error.objective, steps, self._weights(), self._batch, named)
+
+    # Where it ends
+
+    def _ended(self, batches: Batches) -> bool:
+        steps, epochs = self._limits()
+        return (steps is not None and self._trainer.steps >= steps) or (
+            epochs is not None and batches.taken >= epochs * batches.per_epoch
+        )
+
+    def _limits(self) -> tuple[int | None, int | None]:
+        steps, epochs = self._options.steps, self._options.epochs
+        return steps, DEFAULT_EPOCHS if steps is None and epochs is None else epochs
+
+    def _last_step(self, batches: Batches) -> int:
+        steps, epochs = self._limits()
+        a_step = 1 + len(self._passes) - len(self._training.updates)
+        ends = [] if epochs is None else [-(-epochs * batches.per_epoch // a_step)]
+        return min([*ends, *([] if steps is None else [steps])])
+
+    # What is said and kept
+
+    def _record(self, batches: Batches, objectives: Mapping[str, float]) -> dict[str, Any]:
+        rates = {name: optimizer.param_groups[0]["lr"] for name, optimizer in self._trainer.optimizers.items()}
+        record = {
+            "step": self._trainer.steps,
+            "epoch": round(batches.epochs, 4),
+            "objectives": dict(objectives),
+            "lr": {name: float(rate) for name, rate in rates.items()},
+        }
+        if self._scalars:
+            with self._evaluator.looking("record", self._trainer.steps):
+                named = self._evaluator.named(self._batch, self._trainer.steps)
+            numbers = self._devices.means(named[name] for name in self._scalars)
+            record["named"] = dict(zip(self._scalars, numbers, strict=True))
+        return record
+
+    def _held_out(self, rows: Array) -> dict[str, dict[str, float]]:
+        """The objectives and named numbers over what is held out, each process looking at some of its batches, or at all
+        where a network runs in all of them at once."""
+        torch = require_torch()
+        self._devices.share_buffers(self._model)
+        names = [update.name for update in self._training.updates]
+        sums = torch.zeros(len(names) + len(self._scalars) + 1, device=self._devices.device)
+        for number, chosen in enumerate(self._parts(rows)):
+            if self._devices.sharded or number % self._devices.processes == self._devices.process:
+                batch = self._devices.here(settled(self._table, chosen))
+                with self._evaluator.looking("held out", number):
+                    objectives = self._evaluator.objectives(batch, self._trainer.steps)
+                    named = self._evaluator.named(batch, self._trainer.steps)
+                numbers = [*(objectives[name] for name in names), *(named[name] for name in self._scalars)]
+                row = torch.stack([*(number.float() for number in numbers), sums.new_ones(())])
+                sums += len(chosen) * row
+        *means, examples = self._devices.means(sums)
+        means = [mean / examples if examples else math.nan for mean in means]
+        return {
+            "objectives": dict(zip(names, means, strict=False)),
+            "named": dict(zip(self._scalars, means[len(names) :], strict=True)),
+        }
+
+    def _parts(self, rows: Array) -> list[Array]:
+        """Batches of what is held out, those that the spec takes."""
+        assert self._options.batch is not None
+        size = self._options.batch // self._devices.processes
+        parts = [rows[start : start + size] for start in range(0, len(rows), size)]
+        return [part for part in parts if not self._table.refusal(len(part))]
+
+    def _look(self, held_out: Array) -> None:
+        """Writes the tensors of images that the body names, of a batch that is held out if there is one."""
+        if not any(_is_images(value) for value in self._training.named.values()):
+            return
+        parts = self._parts(held_out)
+        batch = self._devices.here(settled(self._table, parts[0])) if parts else self._batch
+        with self._evaluator.looking("samples"):
+            named = self._evaluator.named(batch, self._trainer.steps)
+        if not self._devices.process:
+            write_samples(named, self._options.out / "samples")
+
+    def _keeps(self, epoch_over: bool) -> bool:
+        every = self._options.every
+        return epoch_over if every is None else self._trainer.steps % every == 0
+
+    def _save(self, batches: Batches) -> None:
+        self._devices.share_buffers(self._model)
+        state = self._trainer.state_dict()
+        state = whole(state) if self._devices.sharded else state
+        if self._devices.process:
+            return
+        made = Checkpoint(
+            self._training.name,
+            form_of(self._training),
+            state,
+            batches.taken,
+            self._table.examples,
+            kept(self._options),
+        )
+        checkpoint.save(self._options.out, self._trainer.steps, made)
+
+    def _weights(self) -> dict[str, Tensor]:
+        """The weights of everything by path, whole; all processes have to ask for them."""
+        state: dict[str, Tensor] = self._model.state_dict()
+        return whole(state) if self._devices.sharded else state
+
+    def _finish(self, last: Mapping[str, Any], weights: Mapping[str, Tensor]) -> None:
+        if last:
+            numbers = {**last["objectives"], **last.get("named", {})}
+            self._say(f"step {last['step']}, epoch {last['epoch']:g}: {spoken(numbers)}")
+        else:
+            self._say(f"step {self._trainer.steps} is the end already: --epochs or --steps takes the run further")
+        if "held_out" in last:
+            self._say(f"held out: {spoken({**last['held_out']['objectives'], **last['held_out']['named']})}")
+        written = write_weights(self._training, weights, self._options.out)
+        self._say(f"wrote {', '.join(str(path) for path in written)}")
+
+
+def _is_number(value: Value) -> bool:
+    return value.type.rank == 0
+
+
+def _is_images(value: Value) -> bool:
+    return value.type.rank == 4 and value.type.shape[1] in (1, 3) and value.type.dtype.is_float

@@ -1,0 +1,78 @@
+"""From a call to a run: its data, its batches and its processes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from dlspec.backends.runtime import RunError
+from dlspec.diagnostics import DlspecError
+from dlspec.ir.training import Training
+from dlspec.training import checkpoint
+from dlspec.training.batches import Batches, batch_size, split
+from dlspec.training.checkpoint import Checkpoint
+from dlspec.training.devices import Devices, first_process
+from dlspec.training.extras import check_installed
+from dlspec.training.log import FILE
+from dlspec.training.loop import Run, Say
+from dlspec.training.options import Options, completed
+from dlspec.training.shards import check_shards
+from dlspec.training.sources import open_data
+from dlspec.training.table import match, unused
+
+
+def train(training: Training, options: Options, say: Say) -> None:
+    """Trains on the data of the call and writes what comes of it into ``options.out``.
+
+    Raises `RunError` for a call that does not fit, `DlspecError` where PyTorch cannot express an objective and where
+    one stops being finite, and `OSError`.
+    """
+    changes = any(data.augmentations for data in training.data)
+    check_installed("lightning_fabric", "matplotlib", "PIL", *(["kornia"] if changes else []))
+    saved = _saved(training, options)
+    options = completed(options, saved and saved.options)
+    seed = options.seed or 0
+    devices = Devices(options)
+    if devices.sharded:
+        check_shards(training)
+    offer = open_data(options.data, [data.value.name for data in training.data], options.resize)
+    table = match(training, offer)
+    if saved is not None and saved.examples != table.examples:
+        raise RunError(f"the run that goes on had {saved.examples} examples, and --data gives {table.examples}")
+    rows, held_out = split(table.examples, options.held_out or 0.0, seed)
+    size = batch_size(table, options.batch, len(rows), options.devices * options.nodes)
+    devices.launch()
+    run = Run(training, replace(options, batch=size), devices, table, saved, say)
+    place = {"process": devices.process, "processes": devices.processes, "taken": saved.taken if saved else 0}
+    batches = Batches(table, rows, size, seed, **place)
+    if not devices.process:
+        options.out.mkdir(parents=True, exist_ok=True)
+        more = f", going on after batch {saved.taken}" if saved else ""
+        counts = f"{len(rows):,} examples to train on, {len(held_out):,} held out"
+        say(
+            f"{training.name}: {counts}, {batches.per_epoch:,} batches of {size} an epoch, seed {seed}, {devices}{more}"
+        )
+        for column in table.columns:
+            say(f"data {column}")
+        for name in unused(training, offer):
+            say(f"not used: {name}")
+    try:
+        run.fit(batches, held_out)
+        devices.wait()
+    except DlspecError:
+        if not devices.process:  # they all found it
+            raise
+    finally:
+        batches.close()
+        devices.close()
+
+
+def _saved(training: Training, options: Options) -> Checkpoint | None:
+    """The checkpoint that a run goes on from. Raises `RunError` where there is none, or where there is a run already."""
+    if options.resume:
+        there = [options.checkpoint] if options.checkpoint else checkpoint.saved(options.out)
+        if not there:
+            raise RunError(f"there is no checkpoint in {checkpoint.folder_of(options.out)} to go on from")
+        return checkpoint.load(there[-1], training)
+    if first_process() and (options.out / FILE).exists():
+        raise RunError(f"{options.out} holds a run", "--resume goes on with it, and --out names another folder")
+    return None

@@ -1,0 +1,179 @@
+"""The data of a `train` and the sources it comes from: which is which, and whether it fits, before anything starts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from dlspec.backends.arrays import converted, converts, shown_sizes
+from dlspec.backends.runtime import RunError
+from dlspec.backends.torch.live import require_torch
+from dlspec.diagnostics import did_you_mean
+from dlspec.ir.training import Data, Training
+from dlspec.ir.types import DType
+from dlspec.training.augment import Pipeline
+from dlspec.training.sources import Offer, Source
+
+if TYPE_CHECKING:
+    import numpy as np
+    from torch import Tensor
+
+    Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
+
+
+class Column:
+    """One tensor of `data` with its source and its augmentations."""
+
+    def __init__(self, data: Data, source: Source, taker: str) -> None:
+        self.data = data
+        self.name = data.value.name
+        self.source = source
+        self.pipeline = Pipeline(data.augmentations)
+        self._taker = taker
+
+    def rows(self, indices: Array) -> Tensor:
+        """Those examples in the element type of the spec, as they are."""
+        import numpy as np
+
+        array = converted(self.source.rows(indices), self.data.value, "data", self._taker)
+        return require_torch().from_numpy(np.require(array, self.data.value.type.dtype.label, ["C", "W"]))
+
+    def __str__(self) -> str:
+        wanted = self.data.value.type.dtype.label
+        change = "" if self.source.dtype.name == wanted else f", converted from {self.source.dtype.name} as they are"
+        return f"{self.name}: {self.source.origin}, {wanted} {list(self.source.shape)}{change}"
+
+
+class Table:
+    """All examples. ``sizes`` are those of the symbols of `data` that are not the batch; ``batch`` is its size where the
+    spec fixes it, ``batch_symbol`` its name where it does not."""
+
+    def __init__(self, training: Training, columns: Sequence[Column]) -> None:
+        self.training = training
+        self.columns = columns
+        self.batch, self.batch_symbol = _batch_axis(training)
+        self.examples = _examples(columns)
+        shapes = {
+            column.name: (self.batch or self.examples, *column.pipeline.shape(column.source.shape)[1:])
+            for column in columns
+        }
+        sizes = shown_sizes(training.graph, shapes, "data", f"`{training.name}`")
+        sizes.pop(self.batch_symbol, None)
+        self.sizes = training.graph.sizes | sizes
+
+    def refusal(self, batch: int) -> str:
+        """Why a batch cannot have so many examples, or an empty text."""
+        graph = self.training.graph
+        known = graph.default_sizes() | self.sizes
+        if self.batch is not None and batch != self.batch:
+            return f"`{self.training.name}` takes batches of {self.batch}, not of {batch}"
+        if self.batch_symbol:
+            known[self.batch_symbol] = batch
+        for condition in graph.conditions:
+            if condition.symbols <= known.keys() and not condition.holds(known):
+                given = ", ".join(f"{name} = {known[name]}" for name in sorted(condition.symbols))
+                return f"`{self.training.name}` needs {condition}, and {given}"
+        return ""
+
+
+def match(training: Training, offer: Offer) -> Table:
+    """The table of a `train` from what is offered, by name, or by shape and type where the names are nobody's choice.
+
+    Raises `RunError` where a tensor is missing, does not fit, or could be several; the message has both shapes.
+    """
+    for data in training.data:
+        if data.value.type.dtype is DType.BFLOAT16:
+            raise RunError(f"the data `{data.value.name}` is bfloat16, which NumPy has not", "declare it as float")
+    find = _by_name if offer.exact else _by_form
+    columns = [Column(data, find(training, data, offer), f"`{training.name}`") for data in training.data]
+    for place, column in enumerate(columns):
+        for other in columns[:place]:
+            if column.source is other.source:
+                message = f"`{other.name}` and `{column.name}` would both be {column.source.origin}"
+                raise RunError(message, "give them in an .npz, by their names")
+    for column in columns:
+        if not converts(column.source.dtype, column.data.value):
+            converted(column.source.rows(_first()), column.data.value, "data", f"`{training.name}`")
+    return Table(training, columns)
+
+
+def _first() -> Array:
+    import numpy as np
+
+    return np.zeros(1, np.int64)
+
+
+def unused(training: Training, offer: Offer) -> list[str]:
+    """The names that are offered by the user and that no data has."""
+    names = {data.value.name for data in training.data}
+    return [name for name, _ in offer.sources if name not in names] if offer.exact else []
+
+
+def _by_name(training: Training, data: Data, offer: Offer) -> Source:
+    name, sources = data.value.name, dict(offer.sources)
+    if name not in sources:
+        hint = did_you_mean(name, sources) or f"there is {', '.join(sources) or 'nothing'}"
+        raise RunError(f"the data `{name}: {data.value.type}` of `{training.name}` is not given", hint)
+    return sources[name]
+
+
+def _by_form(training: Training, data: Data, offer: Offer) -> Source:
+    name = data.value.name
+    fitting = [(other, source) for other, source in offer.sources if _fits(data, source)]
+    chosen = [source for other, source in fitting if other == name] or [source for _, source in fitting]
+    if len(chosen) == 1:
+        return chosen[0]
+    if chosen:
+        could = " or ".join(source.origin for source in chosen)
+        raise RunError(f"the data `{name}: {data.value.type}` could be {could}", "call it `image` or `label`")
+    near = [source for other, source in offer.sources if other == name] or [source for _, source in offer.sources]
+    shapes = ", ".join(f"{source.dtype.name} {list(source.shape)} ({source.origin})" for source in near)
+    hint = "--resize HxW makes images of another size" if _only_size_differs(data, near) else ""
+    raise RunError(f"the data `{name}: {data.value.type}` of `{training.name}` is none of {shapes}", hint)
+
+
+def _fits(data: Data, source: Source) -> bool:
+    """Whether a source has the kind of elements, the rank and the fixed sizes of `data`."""
+    kind = data.value.type.dtype
+    if (source.dtype.kind == "f") != kind.is_float or not converts(source.dtype, data.value):
+        return False
+    if len(source.shape) != data.value.type.rank:
+        return False
+    try:
+        shape = Pipeline(data.augmentations).shape(source.shape)
+    except RunError:
+        return False
+    wanted = data.value.type.shape
+    return all(not isinstance(dim, int) or dim == size for dim, size in zip(wanted[1:], shape[1:], strict=True))
+
+
+def _only_size_differs(data: Data, sources: Sequence[Source]) -> bool:
+    from dlspec.training.images import ImageSource
+
+    shape = data.value.type.shape
+    return any(isinstance(source, ImageSource) and source.shape[1:2] == shape[1:2] for source in sources)
+
+
+def _batch_axis(training: Training) -> tuple[int | None, str]:
+    """The batch: its size where it is fixed, else the name of its symbol. Raises `RunError`."""
+    firsts = {data.value.name: data.value.type.shape[:1] for data in training.data}
+    if len(set(firsts.values())) != 1 or () in firsts.values():
+        shown = ", ".join(f"{data.value.name}: {data.value.type}" for data in training.data)
+        raise RunError(
+            f"`dlspec train` takes batches from data whose first axis is the batch, and here is {shown or 'no data'}",
+            "let the first axis of all data be N",
+        )
+    (batch,) = next(iter(firsts.values()))
+    if isinstance(batch, int):
+        return batch, ""
+    if str(batch) not in training.graph.symbols:
+        raise RunError(f"the batch of `{training.name}` is {batch}, which is not a symbol", "write N")
+    return None, str(batch)
+
+
+def _examples(columns: Sequence[Column]) -> int:
+    counts = {column.name: column.source.shape[:1] for column in columns}
+    if len(set(counts.values())) != 1 or () in counts.values():
+        shown = ", ".join(f"`{column.name}` has the shape {list(column.source.shape)}" for column in columns)
+        raise RunError(f"the data does not have one number of examples: {shown}")
+    return next(iter(counts.values()))[0]
