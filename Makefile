@@ -10,17 +10,20 @@ ASKS := pyproject.toml constraints.txt compiler/dlspec/__init__.py
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 WORKERS ?= 2
 
+DRAW := $(BIN)/dlspec draw -o docs/gallery
+
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format fuzz bench clean
+.PHONY: help demo test lint format fuzz bench browser gallery clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 
-demo: $(VENV)/.run-installed ## compile the shipped ResNet-50 to ONNX, show its table, and run it (without PyTorch)
+demo: $(VENV)/.run-installed ## compile the shipped ResNet-50 to ONNX, show its table, draw it, and run it (without PyTorch)
 	@mkdir -p build
 	$(BIN)/dlspec check specs/resnet.dlspec
 	$(BIN)/dlspec summary specs/resnet.dlspec:ResNet50
 	$(BIN)/dlspec compile specs/resnet.dlspec:ResNet50 -o build/resnet50.onnx
+	$(BIN)/dlspec draw specs/resnet.dlspec:ResNet50 --depth 2 -o build/resnet50.svg
 	$(BIN)/dlspec run specs/resnet.dlspec:ResNet50
 
 test: $(VENV)/.dev-installed ## run the tests
@@ -41,8 +44,25 @@ format: $(VENV)/.dev-installed ## put code and specs into their canonical form
 fuzz: $(VENV)/.dev-installed ## mutate specs for a while: the compiler must answer each
 	FUZZ_RUNS=20000 FUZZ_SEED=$$(date +%s) $(BIN)/python -m pytest tests/fuzz
 
+gallery: $(VENV)/.run-installed ## draw the pictures of docs/gallery again
+	$(DRAW)/resnet50-depth1.svg specs/resnet.dlspec:ResNet50 --depth 1 --wrap 900
+	$(DRAW)/resnet50-depth2.svg specs/resnet.dlspec:ResNet50 --depth 2 --wrap 900
+	$(DRAW)/resnet50.svg specs/resnet.dlspec:ResNet50
+	$(DRAW)/resnet50-poster.svg specs/resnet.dlspec:ResNet50 --poster
+	$(DRAW)/googlenet.svg specs/googlenet.dlspec:GoogLeNet --depth 1 --wrap 1000
+	$(DRAW)/googlenet-inception.svg specs/inception_module.dlspec:InceptionModule
+	$(DRAW)/densenet121.svg specs/densenet.dlspec:DenseNet121 --depth 2 --wrap 1000
+	$(DRAW)/densenet121-poster.svg specs/densenet.dlspec:DenseNet121 --poster
+	$(DRAW)/unet.svg specs/unet.dlspec:UNet --depth 1
+	$(DRAW)/unet-recursive.svg specs/unet.dlspec:UNetRecursive --depth 2
+	$(DRAW)/se_resnet50.svg specs/se_resnet.dlspec:SEResNet50 --depth 1 --expand layer1.0.se
+
 bench: $(VENV)/.dev-installed ## measure compiling and counting beside their floors and peers
 	$(BIN)/python -m bench
+
+browser: ## install the Chromium that drives the tests of the HTML page (Debian, as root)
+	apt-get update -q
+	DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends chromium chromium-driver
 
 clean: ## remove what was built, the environment included
 	rm -rf build dist $(VENV) .hypothesis .import_linter_cache .pytest_cache .ruff_cache
@@ -52,7 +72,7 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.run-installed: $(ASKS) | $(BIN)/python
-	$(PIP) install -c constraints.txt -e '.[run]'
+	$(PIP) install -c constraints.txt -e '.[run,draw]'
 	@$(BIN)/python -m compileall -q compiler
 	@touch $@
 

@@ -75,18 +75,31 @@ def parser() -> argparse.ArgumentParser:
     check.add_argument("files", nargs="+", metavar="FILE")
     check.add_argument("--format", choices=("text", "json"), default="text")
 
-    summary = command("summary", "show the layers of a network and what they cost")
-    _takes_network(summary)
+    summary = command("summary", "show the layers of a network and what they cost, or the updates of a train")
+    _takes_network(summary, trains=True)
     summary.add_argument("--format", choices=("table", "json", "markdown", "csv"), default="table")
     summary.add_argument("--depth", type=_positive, metavar="K", help="fold what is nested deeper than K levels")
     summary.add_argument("--tree", action="store_true", help="show blocks above their layers")
     summary.add_argument("--symbolic", action="store_true", help="count with open sizes instead of their defaults")
 
-    compile_ = command("compile", "write a network as .onnx, .py (PyTorch) or .json")
-    _takes_network(compile_)
+    compile_ = command("compile", "write a network or a train as .onnx, .py (PyTorch) or .json")
+    _takes_network(compile_, trains=True)
     compile_.add_argument("-o", "--output", required=True, metavar="OUT", help="the file; its ending is the format")
     _takes_weights(compile_)
     _takes_form(compile_)
+
+    draw = command("draw", "draw a network as .svg, .png, .pdf, .html, .dot or .mmd (Mermaid)")
+    _takes_network(draw)
+    draw.add_argument("-o", "--output", metavar="OUT", help="the file; its ending is the format")
+    draw.add_argument("--watch", action="store_true", help="serve it as a page that is drawn again on every save")
+    draw.add_argument("--depth", type=_positive, metavar="K", help="fold what is nested deeper than K levels")
+    draw.add_argument("--expand", action="append", default=[], metavar="PATH", help="open a block, as in layer1.0")
+    draw.add_argument("--collapse", action="append", default=[], metavar="PATH", help="fold a block")
+    draw.add_argument("--symbolic", action="store_true", help="shapes and costs with open sizes")
+    draw.add_argument("--theme", choices=("light", "dark", "print"), help="colours (default light)")
+    draw.add_argument("--rankdir", choices=("TB", "LR"), help="draw down (default) or to the right")
+    draw.add_argument("--wrap", type=_positive, metavar="WIDTH", help="draw in rows of WIDTH pixels, as a snake")
+    draw.add_argument("--poster", action="store_true", help="draw it folded, and each distinct block once below")
 
     run = command("run", "run a network in ONNX Runtime or PyTorch")
     _takes_network(run)
@@ -107,11 +120,43 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("--labels", metavar="FILE", help="names of the classes, one in a line")
 
     verify = command("verify", "compare a network in ONNX Runtime with itself in PyTorch, with the same weights")
-    _takes_network(verify)
+    _takes_network(verify, trains=True)
     verify.add_argument("--seed", type=int, metavar="N", help="draw the weights as the other commands do")
     verify.add_argument("--weights", metavar="FILE.safetensors", help="take the weights from a file")
     verify.add_argument("--optimize", action="store_true", help="compare the form with BatchNorm folded")
     verify.add_argument("--macs", type=_positive, metavar="N", help="leave out sizes that cost more (default 20e9)")
+
+    train = command("train", "train the networks of a spec on data")
+    train.add_argument("target", metavar="FILE[:TRAIN]", help="a spec, and which of its trains")
+    _takes_settings(train)
+    train.add_argument(
+        "--data",
+        action="append",
+        required=True,
+        metavar="D",
+        help="a folder of images by class, an .npz, NAME=x.npy, or `digits`",
+    )
+    train.add_argument("--resize", metavar="HxW", help="the size that images get")
+    train.add_argument("--epochs", type=_positive, metavar="N", help="passes over the data (default 10)")
+    train.add_argument("--steps", type=_positive, metavar="N", help="steps after which it ends")
+    train.add_argument("--batch-size", type=_positive, metavar="N", help="examples of all processes (default 64)")
+    train.add_argument("--seed", type=int, metavar="N", help="what everything is drawn with (default 0)")
+    train.add_argument("--val-fraction", type=float, metavar="F", help="the part that is held out (default 0.1)")
+    train.add_argument("--out", metavar="DIR", help="where everything is written (default runs/TRAIN)")
+    train.add_argument("--resume", nargs="?", const="", metavar="CKPT", help="go on from a checkpoint, or the last one")
+    train.add_argument("--every", type=_positive, metavar="N", help="steps between checkpoints (default an epoch)")
+    train.add_argument(
+        "--log-every", type=_positive, default=10, metavar="N", help="steps between metrics (default 10)"
+    )
+    train.add_argument("--accelerator", choices=("auto", "cpu", "cuda", "mps"), default="auto")
+    train.add_argument(
+        "--devices", type=_positive, default=1, metavar="N", help="processes on this machine (default 1)"
+    )
+    train.add_argument("--num-nodes", type=_positive, default=1, metavar="N", help="machines (default 1)")
+    train.add_argument(
+        "--strategy", choices=("auto", "ddp", "fsdp"), default="auto", help="how processes work together"
+    )
+    train.add_argument("--precision", choices=("32-true", "bf16-mixed"), help="what is computed in (default 32-true)")
 
     weights = command("weights", "make, convert, list and compare files of weights")
     actions = weights.add_subparsers(dest="action", metavar="ACTION", required=True, parser_class=_Parser)
@@ -143,8 +188,13 @@ def parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _takes_network(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("target", metavar="FILE[:NETWORK]", help="a spec, or std.resnet for a shipped one")
+def _takes_network(parser: argparse.ArgumentParser, trains: bool = False) -> None:
+    named = "a spec, or std.resnet for a shipped one" + ("; a train can be named too" if trains else "")
+    parser.add_argument("target", metavar="FILE[:NETWORK]", help=named)
+    _takes_settings(parser)
+
+
+def _takes_settings(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of the network")
     parser.add_argument("--size", action="append", default=[], metavar="NAME=SIZE", help="a size, as in --size H=256")
 

@@ -14,6 +14,8 @@ from calls import RESNET, ROOT, TINY, Call
 
 from dlspec import __version__
 from dlspec.codes import CODES
+from dlspec.elaborate.stochastic import DISTRIBUTIONS
+from dlspec.elaborate.stochastic import FUNCTIONS as ASKED
 from dlspec.ops import FUNCTIONS, LAYERS
 
 
@@ -265,7 +267,17 @@ def test_ops_lists_everything(call: Call) -> None:
         for name in re.split(r"  +", line.strip())[0].split(", ")
     }
     pinned = {name for operator, _ in LAYERS.values() for name, _ in operator.pinned}
-    assert listed == (LAYERS.keys() - pinned) | FUNCTIONS.keys()
+    aliases = {alias for operator in FUNCTIONS.values() for alias in operator.aliases}
+    assert listed == (LAYERS.keys() - pinned) | (FUNCTIONS.keys() - aliases) | DISTRIBUTIONS.keys() | ASKED.keys()
+
+
+@pytest.mark.parametrize("name", sorted(DISTRIBUTIONS.keys() | (ASKED.keys() - FUNCTIONS.keys())))
+def test_ops_shows_distributions(name: str, call: Call) -> None:
+    status, out, _ = call("ops", name)
+    assert (status, out.partition("(")[0]) == (0, name)
+    described = json.loads(call("ops", name, "--format", "json")[1])
+    assert described["signature"] in out
+    assert described["summary"] in out
 
 
 @pytest.mark.parametrize("name", sorted({*LAYERS, *FUNCTIONS}))

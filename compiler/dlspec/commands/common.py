@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import sys
 from argparse import Namespace
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from dlspec.diagnostics import Diagnostic, DlspecError, did_you_mean
 from dlspec.render import render, wants_colour
+from dlspec.resources import spec_file
 from dlspec.source import Source, Span
 
 if TYPE_CHECKING:
     from dlspec.ir.graph import Graph
+    from dlspec.ir.training import Training
     from dlspec.pipeline import Program
     from dlspec.syntax import ast
+
+_Made = TypeVar("_Made")
 
 OK, WRONG_SPEC, WRONG_CALL = 0, 1, 2
 """Exit statuses."""
@@ -38,34 +42,27 @@ class CallFindings(DlspecError):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """``FILE[:NETWORK]``, as the user wrote it."""
+    """``FILE[:NETWORK]``, as the user wrote it; ``network`` may be the name of a train, with one of its updates."""
 
     file: str
     network: str | None
+    update: str | None = None
 
 
 def target(text: str) -> Target:
-    """Takes ``FILE:NETWORK`` apart. A colon that belongs to the name of a file that exists is left in it."""
-    file, colon, network = text.rpartition(":")
-    if not colon or not network.isidentifier() or Path(text).exists():
+    """Takes ``FILE:NETWORK`` or ``FILE:TRAIN.UPDATE`` apart. A colon that belongs to the name of a file that exists is
+    left in it."""
+    file, colon, name = text.rpartition(":")
+    network, dot, update = name.partition(".")
+    named = network.isidentifier() and (update.isidentifier() and update != "dlspec" if dot else True)
+    if not colon or not named or Path(text).exists():
         return Target(text, None)
-    return Target(file, network)
-
-
-def find_file(name: str) -> Path:
-    """The file of a name: itself, or for ``std.resnet`` the shipped spec."""
-    from dlspec.resources import resource
-
-    path = Path(name)
-    library, *parts = name.split(".")
-    if path.exists() or library != "std" or not parts:
-        return path
-    return resource("specs").joinpath(*parts).with_suffix(".dlspec")
+    return Target(file, network, update if dot else None)
 
 
 def read(name: str) -> Source:
     """The text of a spec. Raises `DlspecError` where it is not UTF-8, `OSError` where it cannot be read."""
-    path = find_file(name)
+    path = spec_file(name)
     content = path.read_bytes()
     try:
         return Source(name, content.decode("utf-8"), path)
@@ -86,20 +83,53 @@ def open_named(name: str) -> Program:
 
 def choose(program: Program, wanted: Target) -> str:
     """The network that is meant: the one that is named, or the only one. Raises `CallError`."""
-    names = list(program.networks)
+    if wanted.network in program.trains:
+        hint = f"{wanted.file} has {', '.join(program.networks) or 'none'}"
+        raise CallError(f"`{wanted.network}` is a train, and this is for networks", hint)
+    if wanted.update is not None:
+        raise CallError(f"`{wanted.network}.{wanted.update}`: only a train has updates")
+    return _chosen(wanted, "network", list(program.networks))
+
+
+def choose_train(program: Program, wanted: Target) -> str:
+    """The train that is meant: the one that is named, or the only one. Raises `CallError`."""
+    hint = "`train NAME { ... }` says what is optimised, on which data"
+    return _chosen(wanted, "train", list(program.trains), hint)
+
+
+def _chosen(wanted: Target, kind: str, names: list[str], none: str = "") -> str:
+    if wanted.network in names:
+        return wanted.network
+    if wanted.network is not None:
+        hint = did_you_mean(wanted.network, names) or f"it has {', '.join(names) or 'none'}"
+        raise CallError(f"{wanted.file} declares no {kind} `{wanted.network}`", hint)
+    if not names:
+        raise CallError(f"{wanted.file} declares no {kind}", none)
+    if len(names) > 1:
+        hint = f"{wanted.file}:{names[0]}, of {', '.join(names)}"
+        raise CallError(f"{wanted.file} declares {len(names)} {kind}s: say which", hint)
+    return names[0]
+
+
+def is_train(program: Program, wanted: Target) -> bool:
+    """Whether a train is meant, where a network can be as well. Raises `CallError` for a name that is neither."""
     if wanted.network is None:
-        if len(names) == 1:
-            return names[0]
-        if not names:
-            raise CallError(f"{wanted.file} declares no network")
-        raise CallError(
-            f"{wanted.file} declares {len(names)} networks: say which",
-            f"{wanted.file}:{names[0]}, of {', '.join(names)}",
-        )
+        return not program.networks and bool(program.trains)
+    names = [*program.networks, *program.trains]
     if wanted.network not in names:
         hint = did_you_mean(wanted.network, names) or f"it has {', '.join(names) or 'none'}"
-        raise CallError(f"{wanted.file} declares no network `{wanted.network}`", hint)
-    return wanted.network
+        kinds = "network or train" if program.trains else "network"
+        raise CallError(f"{wanted.file} declares no {kinds} `{wanted.network}`", hint)
+    return wanted.network in program.trains
+
+
+def update_of(training: Training, wanted: Target) -> str | None:
+    """The update that is meant, if one is. Raises `CallError`."""
+    names = [update.name for update in training.updates]
+    if wanted.update is not None and wanted.update not in names:
+        hint = did_you_mean(wanted.update, names) or f"it has {', '.join(names)}"
+        raise CallError(f"`{training.name}` has no update `{wanted.update}`", hint)
+    return wanted.update
 
 
 def graph_of(arguments: Namespace) -> Graph:
@@ -119,17 +149,34 @@ def elaborated(program: Program, network: str, arguments: Namespace) -> Graph:
 
     Raises `CallError` and `DlspecError`; `CallFindings` where the network is fine without those settings and sizes.
     """
-    from dlspec.commands.settings import parse_settings, parse_sizes
     from dlspec.pipeline import elaborate
 
-    declaration = program.networks[network]
+    return _elaborated(elaborate, program, program.networks[network], arguments)
+
+
+def elaborated_train(program: Program, train: str, arguments: Namespace) -> Training:
+    """A train of a file, with the settings and sizes of the call. Raises as `elaborated`."""
+    from dlspec.pipeline import elaborate_training
+
+    return _elaborated(elaborate_training, program, program.trains[train], arguments)
+
+
+def _elaborated(
+    make: Callable[[Program, str, Mapping[str, Any] | None, Mapping[str, int] | None], _Made],
+    program: Program,
+    declaration: ast.Network | ast.Train,
+    arguments: Namespace,
+) -> _Made:
+    from dlspec.commands.settings import parse_settings, parse_sizes
+
+    name = declaration.name.name
     settings = parse_settings(arguments.set, declaration, program)
     sizes = parse_sizes(arguments.size, declaration)
     try:
-        return elaborate(program, network, settings, sizes)
+        return make(program, name, settings, sizes)
     except DlspecError as error:
         if settings or sizes:
-            elaborate(program, network)
+            make(program, name, None, None)
             raise CallFindings(error.diagnostics) from None
         raise
 
@@ -141,7 +188,7 @@ def show(diagnostics: Iterable[Diagnostic]) -> None:
         print(render(found, wants_colour(sys.stderr)) + "\n", file=sys.stderr)
 
 
-def check_known(kind: str, names: Iterable[str], known: Iterable[str], declaration: ast.Network) -> None:
+def check_known(kind: str, names: Iterable[str], known: Iterable[str], declaration: ast.Network | ast.Train) -> None:
     """Raises `CallError` for a name that is not among those known."""
     known = list(known)
     for name in names:

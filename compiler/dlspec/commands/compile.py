@@ -4,17 +4,29 @@ from __future__ import annotations
 
 import sys
 from argparse import Namespace
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from dlspec.commands.common import OK, CallError, choose, elaborated, graph_of, open_named, show, target
+from dlspec.commands.common import (
+    OK,
+    CallError,
+    Target,
+    choose,
+    elaborated,
+    elaborated_train,
+    is_train,
+    open_named,
+    show,
+    target,
+)
 from dlspec.commands.lowering import dtype_of, prepared
 
 if TYPE_CHECKING:
     from dlspec.backends.onnx.model import OnnxModel
     from dlspec.ir.graph import Graph
+    from dlspec.pipeline import Program
 
 _PROGRESS_FROM = 1 << 28
 """Bytes of weights from which writing is long enough to be shown."""
@@ -29,8 +41,14 @@ def run(arguments: Namespace) -> int:
     for flag, endings in _FLAGS.items():
         if ending not in endings and getattr(arguments, flag):
             raise CallError(f"--{flag} is for {' and '.join(endings)} files")
+    wanted = target(arguments.target)
+    program = open_named(wanted.file)
+    if is_train(program, wanted):
+        from dlspec.commands.compile_train import WRITERS
+
+        writer = WRITERS[ending]
     try:
-        writer(arguments)
+        writer(program, wanted, arguments)
     except OSError as error:
         raise CallError(f"cannot write {arguments.output}: {error.strerror or error}") from None
     return OK
@@ -69,33 +87,63 @@ def _progress(name: str) -> Generator[Callable[[int, int], None]]:
         yield lambda done, total: progress.update(task, completed=done, total=total)
 
 
-def _write_onnx(arguments: Namespace) -> None:
-    for path in write_onnx(onnx_model(graph_of(arguments), arguments), Path(arguments.output)):
-        print(f"wrote {path}, {path.stat().st_size / 10**6:,.1f} MB" if path.is_file() else f"wrote {path}")
+def show_written(path: Path) -> None:
+    """Says what was written."""
+    print(f"wrote {path}, {path.stat().st_size / 10**6:,.1f} MB" if path.is_file() else f"wrote {path}")
 
 
-def _write_json(arguments: Namespace) -> None:
+def _graph(program: Program, wanted: Target, arguments: Namespace) -> Graph:
+    graph = elaborated(program, choose(program, wanted), arguments)
+    show(program.diagnostics)
+    return graph
+
+
+def _write_onnx(program: Program, wanted: Target, arguments: Namespace) -> None:
+    for path in write_onnx(onnx_model(_graph(program, wanted, arguments), arguments), Path(arguments.output)):
+        show_written(path)
+
+
+def _write_json(program: Program, wanted: Target, arguments: Namespace) -> None:
+    from dlspec.backends.graph_json import graph_json
+
+    write_json(graph_json(_graph(program, wanted, arguments)), arguments.output)
+
+
+def write_json(made: Mapping[str, Any], path: str) -> None:
+    """Writes JSON and says so. Raises `OSError`."""
     import json
 
     from dlspec.backends.files import write_bytes
-    from dlspec.backends.graph_json import graph_json
 
-    write_bytes(arguments.output, (json.dumps(graph_json(graph_of(arguments)), indent=1) + "\n").encode())
-    print(f"wrote {arguments.output}")
+    write_bytes(path, (json.dumps(made, indent=1) + "\n").encode())
+    print(f"wrote {path}")
 
 
-def _write_python(arguments: Namespace) -> None:
-    """The network as PyTorch source, or all of a file where none is named. Weights that are given go beside it."""
+def write_source(text: str, path: Path) -> None:
+    """Writes source and says so. Raises `OSError`."""
+    from dlspec.backends.files import write_bytes
+
+    write_bytes(path, text.encode())
+    print(f"wrote {path}, {text.count(chr(10)):,} lines")
+
+
+def _write_python(program: Program, wanted: Target, arguments: Namespace) -> None:
+    """The network as PyTorch source, or all of a file where none is named, trains included unless the options are for
+    networks alone. Weights that are given go beside it."""
     from dlspec.backends.files import write_bytes
     from dlspec.backends.rewrite import fold_batch_norm
     from dlspec.backends.torch import source
 
-    wanted = target(arguments.target)
-    program = open_named(wanted.file)
     names = list(program.networks)
-    if wanted.network is not None or len(names) < 2 or arguments.set or arguments.size or arguments.weights:
-        names = [choose(program, wanted)]
+    trains = list(program.trains)
+    if wanted.network is not None or arguments.set or arguments.size or arguments.weights:
+        names, trains = [choose(program, wanted)], []
+    elif not names:
+        choose(program, wanted)
     graphs = [elaborated(program, name, arguments) for name in names]
+    if arguments.optimize or arguments.dtype:
+        trains = []
+    trainings = [elaborated_train(program, name, arguments) for name in trains]
     show(program.diagnostics)
     path = Path(arguments.output)
     if arguments.weights is not None:
@@ -105,15 +153,16 @@ def _write_python(arguments: Namespace) -> None:
         assert weights is not None
         beside = path.with_suffix(".safetensors")
         write_bytes(beside, save({name: weights[name] for name in graph.parameters}))
-        print(f"wrote {beside}, {beside.stat().st_size / 10**6:,.1f} MB")
+        show_written(beside)
     if arguments.optimize:
         graphs = [fold_batch_norm(graph) for graph in graphs]
-    text = source(graphs, dtype=dtype_of(arguments), channels_last=arguments.optimize)
-    write_bytes(path, text.encode())
-    print(f"wrote {path}, {text.count(chr(10)):,} lines")
+    text = source([*graphs, *trainings], dtype=dtype_of(arguments), channels_last=arguments.optimize)
+    write_source(text, path)
 
 
-_WRITERS: dict[str, Callable[[Namespace], None]] = {
+Writer: TypeAlias = "Callable[[Program, Target, Namespace], None]"
+
+_WRITERS: dict[str, Writer] = {
     ".onnx": _write_onnx,
     ".py": _write_python,
     ".json": _write_json,

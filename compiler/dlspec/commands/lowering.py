@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from dlspec.ir.graph import Graph
+    from dlspec.ir.training import Training
     from dlspec.ir.types import DType
 
     Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
@@ -40,6 +41,23 @@ def drawn(graph: Graph, seed: int) -> dict[str, Array]:
     from dlspec.backends.weights import draw
 
     return {path: draw(parameter, seed) for path, parameter in graph.parameters.items()}
+
+
+def train_weights(training: Training, arguments: Namespace) -> dict[str, Array]:
+    """The weights of a train that the call names, or drawn from its seed. Those of moving averages that nothing uses
+    are left out. Raises `CallError` and `DlspecError`."""
+    from dlspec.backends.weights import check_weights, initial_weights
+    from dlspec.diagnostics import DlspecError, Severity
+
+    given = given_weights(arguments)
+    if given is None:
+        return initial_weights(training, arguments.seed or 0)
+    parameters = training.graph.parameters
+    known = {path: array for path, array in given.items() if path in parameters or training.origin(path) == path}
+    wrong = [found for found in check_weights(training.graph, known) if found.severity is Severity.ERROR]
+    if wrong:
+        raise DlspecError(wrong)
+    return known
 
 
 def prepared(graph: Graph, arguments: Namespace, retype: bool) -> tuple[Graph, dict[str, Array] | None]:

@@ -1,21 +1,27 @@
-"""`dlspec ops`: the built-in layers and functions."""
+"""`dlspec ops`: the built-in layers, functions and distributions."""
 
 from __future__ import annotations
 
 import inspect
 import json
 from argparse import Namespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dlspec.commands.common import OK, CallError
 from dlspec.diagnostics import did_you_mean
 from dlspec.ir.fields import describe
 from dlspec.ir.op import Op
 
+if TYPE_CHECKING:
+    from dlspec.elaborate.stochastic import Entry
+
 
 def run(arguments: Namespace) -> int:
     from dlspec.ops import OPERATORS
 
+    if arguments.name in _stochastic():
+        print(_stochastic_page(arguments.name, arguments.format))
+        return OK
     chosen = OPERATORS if arguments.name is None else _named(arguments.name)
     if arguments.format == "json":
         described = [described_operator(operator) for operator in chosen]
@@ -34,6 +40,7 @@ def described_operator(operator: type[Op]) -> dict[str, Any]:
         "family": _family(operator),
         "layers": _layers(operator),
         "function": operator.function,
+        "aliases": list(operator.aliases),
         "tensors": list(operator.tensors),
         "arguments": [
             {
@@ -58,8 +65,27 @@ def _named(name: str) -> tuple[type[Op], ...]:
         return (LAYERS[name][0],)
     if name in FUNCTIONS:
         return (FUNCTIONS[name],)
-    hint = did_you_mean(name, [*LAYERS, *FUNCTIONS]) or "`dlspec ops` lists them"
+    hint = did_you_mean(name, [*LAYERS, *FUNCTIONS, *_stochastic()]) or "`dlspec ops` lists them"
     raise CallError(f"there is no layer or function `{name}`", hint)
+
+
+def _stochastic() -> dict[str, Entry]:
+    """Distributions and what they are asked, but for what is a function of tensors too."""
+    from dlspec.elaborate import stochastic
+    from dlspec.ops import FUNCTIONS
+
+    entries = stochastic.DISTRIBUTIONS | stochastic.FUNCTIONS
+    return {name: entry for name, entry in entries.items() if name not in FUNCTIONS}
+
+
+def _stochastic_page(name: str, format: str) -> str:
+    entry = _stochastic()[name]
+    signature, doc = entry.signature(name), inspect.getdoc(entry.documented) or ""
+    if format == "json":
+        summary = _summary(entry.documented)
+        page = {"name": name, "family": "distributions", "signature": signature, "summary": summary, "doc": doc}
+        return json.dumps(page, indent=2)
+    return f"{signature}\n\n{doc}"
 
 
 def _overview(operators: tuple[type[Op], ...]) -> str:
@@ -68,6 +94,7 @@ def _overview(operators: tuple[type[Op], ...]) -> str:
         names = [*_layers(operator)[:1], *filter(None, [operator.function])]
         if names:  # what a declaration makes has no name to be called by
             families.setdefault(_family(operator), []).append((", ".join(names), _summary(operator)))
+    families["distributions"] = [(name, _summary(entry.documented)) for name, entry in _stochastic().items()]
     width = max(len(names) for entries in families.values() for names, _ in entries)
     lines: list[str] = []
     for family, entries in families.items():
@@ -79,6 +106,8 @@ def _page(operator: type[Op]) -> str:
     lines = [_signature(operator, name) for name in (*_layers(operator)[:1], *filter(None, [operator.function]))]
     if len(_layers(operator)) > 1:
         lines.append(f"Also {', '.join(_layers(operator)[1:])}, which pin the number of spatial axes.")
+    if operator.aliases:
+        lines.append(f"Also {', '.join(operator.aliases)}.")
     if operator.torch:
         lines.append(f"In PyTorch: {_torch_names(operator.torch)}")
     lines += ["", inspect.getdoc(operator) or ""]
@@ -118,5 +147,5 @@ def _family(operator: type[Op]) -> str:
     return operator.__module__.rpartition(".")[2]
 
 
-def _summary(operator: type[Op]) -> str:
-    return (inspect.getdoc(operator) or "").partition("\n")[0]
+def _summary(documented: object) -> str:
+    return (inspect.getdoc(documented) or "").partition("\n")[0]

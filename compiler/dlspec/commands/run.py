@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Generator, Mapping
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
@@ -14,7 +14,6 @@ from dlspec.commands.common import OK, CallError, graph_of
 from dlspec.commands.compile import onnx_model, write_onnx
 from dlspec.commands.lowering import dtype_of, prepared
 from dlspec.diagnostics import did_you_mean
-from dlspec.ir.dims import DimError, evaluate, symbols
 from dlspec.ir.graph import Graph, Value
 
 if TYPE_CHECKING:
@@ -33,17 +32,19 @@ _ROWS = 8
 
 
 def run(arguments: Namespace) -> int:
+    from dlspec.backends.arrays import converted, shown_sizes
     from dlspec.backends.runtime import RunError, make_inputs
 
     labels = _labels(arguments.labels) if arguments.labels else None
-    files = _given(arguments.input)
-    graph = graph_of(arguments)
-    place = _place(arguments)
-    seed = arguments.seed or 0
-    taken = _as_taken(graph, arguments)
-    given = {name: _converted(array, _input(taken, name)) for name, array in files.items()}
     try:
-        inputs = make_inputs(taken, taken.sizes | _sizes(taken, given), seed) | given
+        files = _given(arguments.input)
+        graph = graph_of(arguments)
+        place = _place(arguments)
+        seed = arguments.seed or 0
+        taken = _as_taken(graph, arguments)
+        given = {name: converted(array, _input(taken, name)) for name, array in files.items()}
+        sizes = shown_sizes(taken, {name: array.shape for name, array in given.items()})
+        inputs = make_inputs(taken, taken.sizes | sizes, seed) | given
         with _session(graph, arguments, place) as session:
             outputs = session.run(inputs)
             seconds = session.time(inputs, arguments.repeat)
@@ -106,36 +107,22 @@ def _session(graph: Graph, arguments: Namespace, place: str) -> Generator[Sessio
 
 
 def _given(texts: list[str]) -> dict[str, Array]:
-    """The arrays of ``name=file.npy`` and of every ``file.npz`` by its names. Raises `CallError`."""
+    """The arrays of ``name=file.npy`` and of every ``file.npz`` by its names. Raises `CallError` and `RunError`."""
+    from dlspec.backends.arrays import load_numpy
+
     given: dict[str, Array] = {}
     for text in texts:
         name, equals, file = text.partition("=")
-        if equals and Path(file).suffix != ".npz":
-            arrays = {name: _load(file)}
-        elif equals:
+        if equals and Path(file).suffix == ".npz":
             raise CallError(f"--input {text}: an .npz names its arrays itself", f"--input {file}")
-        elif Path(text).suffix == ".npz":
-            arrays = _load(text)
-        else:
+        if not equals and Path(text).suffix != ".npz":
             raise CallError(f"--input {text}: write --input name=file.npy, or --input file.npz")
-        for key, array in arrays.items():
+        loaded = load_numpy(file if equals else text)
+        for key, array in (loaded if isinstance(loaded, dict) else {name: loaded}).items():
             if key in given:
                 raise CallError(f"the input `{key}` is given twice")
             given[key] = array
     return given
-
-
-def _load(file: str) -> Any:
-    import numpy as np
-
-    try:
-        loaded = np.load(file, allow_pickle=False)
-        if Path(file).suffix != ".npz":
-            return np.asarray(loaded)
-        with loaded:
-            return {name: loaded[name] for name in loaded.files}
-    except (ValueError, EOFError, AttributeError) as error:
-        raise CallError(f"{file} is not a NumPy file that can be read: {error}") from None
 
 
 def _input(graph: Graph, name: str) -> Value:
@@ -145,43 +132,6 @@ def _input(graph: Graph, name: str) -> Value:
             f"`{graph.name}` has no input `{name}`", did_you_mean(name, inputs) or f"it has {', '.join(inputs)}"
         )
     return inputs[name]
-
-
-def _converted(array: Array, value: Value) -> Array:
-    """The array in the input's element type, if that is of the same kind (float64, float32). Raises `CallError`."""
-    import numpy as np
-
-    wanted = value.type.dtype.label
-    if array.dtype.name == wanted:
-        return array
-    if not np.can_cast(array.dtype, wanted, "same_kind"):
-        raise CallError(f"the input `{value.name}` is {array.dtype.name}, and the network takes {wanted}")
-    return array.astype(wanted)
-
-
-def _sizes(graph: Graph, given: Mapping[str, Array]) -> dict[str, int]:
-    """The sizes of symbols that given inputs show. Raises `CallError` where one does not have the network's shape."""
-    sizes: dict[str, int] = {}
-    for value in graph.inputs:
-        array = given.get(value.name)
-        if array is None:
-            continue
-        misfit = CallError(
-            f"the input `{value.name}` has the shape {list(array.shape)}, and the network takes {value.type}"
-        )
-        if array.ndim != value.type.rank:
-            raise misfit
-        for dim, size in zip(value.type.shape, array.shape, strict=True):
-            if str(dim) in graph.symbols:
-                sizes.setdefault(str(dim), size)
-        for dim, size in zip(value.type.shape, array.shape, strict=True):
-            try:
-                fits = evaluate(dim, sizes) == size
-            except DimError:
-                fits = bool(symbols(dim) - sizes.keys())  # another input may show it
-            if not fits:
-                raise misfit
-    return sizes
 
 
 def _labels(file: str) -> list[str]:

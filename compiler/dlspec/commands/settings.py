@@ -14,7 +14,7 @@ from dlspec.syntax import ast
 from dlspec.syntax.parser import parse
 
 
-def parse_settings(given: Iterable[str], declaration: ast.Network, program: Program) -> dict[str, Any]:
+def parse_settings(given: Iterable[str], declaration: ast.Network | ast.Train, program: Program) -> dict[str, Any]:
     """Settings by name, their values evaluated as in the spec. A word in lower case that is no name there is a string.
 
     Raises `CallError` for what is no assignment or names no setting, `CallFindings` for a value that does not read.
@@ -24,7 +24,7 @@ def parse_settings(given: Iterable[str], declaration: ast.Network, program: Prog
     return {name: _value(name, text, program) for name, text in texts.items()}
 
 
-def parse_sizes(given: Iterable[str], declaration: ast.Network) -> dict[str, int]:
+def parse_sizes(given: Iterable[str], declaration: ast.Network | ast.Train) -> dict[str, int]:
     """Sizes by symbol. Raises `CallError`."""
     texts = dict(_assignments("--size", given))
     check_known("size", texts, dict.fromkeys(_symbols(declaration)), declaration)
@@ -68,8 +68,11 @@ def _is_input(parameter: ast.Parameter) -> bool:
     return parameter.type is not None and parameter.type.axes is not None
 
 
-def _symbols(declaration: ast.Network) -> Iterator[str]:
-    for parameter in declaration.parameters:
-        for axis in (parameter.type and parameter.type.axes) or ():
+def _symbols(declaration: ast.Network | ast.Train) -> Iterator[str]:
+    types = [parameter.type for parameter in declaration.parameters]
+    if isinstance(declaration, ast.Train):
+        types += [statement.type for statement in declaration.statements if isinstance(statement, ast.Data)]
+    for type in types:
+        for axis in (type and type.axes) or ():
             if isinstance(axis.size, ast.Name) and axis.size.name[:1].isupper():
                 yield axis.size.name

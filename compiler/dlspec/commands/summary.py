@@ -1,4 +1,4 @@
-"""`dlspec summary`: the layers of a network with what they cost, or a line for each network of a file."""
+"""`dlspec summary`: the layers of a network with what they cost, a line for each network of a file, or a train."""
 
 from __future__ import annotations
 
@@ -7,11 +7,24 @@ from argparse import Namespace
 from shutil import get_terminal_size
 from typing import TYPE_CHECKING
 
-from dlspec.commands.common import OK, CallError, choose, elaborated, open_named, show, target
+from dlspec.commands.common import (
+    OK,
+    CallError,
+    Target,
+    choose,
+    choose_train,
+    elaborated,
+    elaborated_train,
+    is_train,
+    open_named,
+    show,
+    target,
+)
 from dlspec.render import wants_colour
 
 if TYPE_CHECKING:
     from dlspec.analyses.report import Summary
+    from dlspec.pipeline import Program
 
 
 def run(arguments: Namespace) -> int:
@@ -21,6 +34,9 @@ def run(arguments: Namespace) -> int:
         raise CallError("--tree goes with --format table only")
     wanted = target(arguments.target)
     program = open_named(wanted.file)
+    if is_train(program, wanted):
+        print(_of_train(program, wanted, arguments))
+        return OK
     names = list(program.networks)
     if wanted.network is not None or len(names) < 2:
         names = [choose(program, wanted)]
@@ -33,6 +49,25 @@ def run(arguments: Namespace) -> int:
     show(program.diagnostics)
     print(_text([summarise(graph, arguments.symbolic) for graph in graphs], arguments))
     return OK
+
+
+def _of_train(program: Program, wanted: Target, arguments: Namespace) -> str:
+    """Raises `CallError` for options that are for networks alone."""
+    import json
+
+    from dlspec.analyses.training_report import TrainingSummary
+    from dlspec.commands.summary_train import as_table
+
+    for flag in ("depth", "tree", "symbolic"):
+        if getattr(arguments, flag):
+            raise CallError(f"--{flag} is for networks, and `{wanted.network}` is a train")
+    if wanted.update is not None or arguments.format not in ("table", "json"):
+        raise CallError("the summary of a train is one table, or --format json")
+    summary = TrainingSummary(elaborated_train(program, choose_train(program, wanted), arguments))
+    show(program.diagnostics)
+    if arguments.format == "json":
+        return json.dumps(summary.to_json(), indent=2)
+    return as_table(summary, wants_colour(sys.stdout))
 
 
 def _text(summaries: list[Summary], arguments: Namespace) -> str:

@@ -1,4 +1,4 @@
-"""`dlspec verify`: both lowerings of a network with the same weights, compared."""
+"""`dlspec verify`: both lowerings of a network, or of a train's objectives, with the same weights, compared."""
 
 from __future__ import annotations
 
@@ -6,41 +6,87 @@ import sys
 from argparse import Namespace
 from typing import TYPE_CHECKING
 
-from dlspec.commands.common import OK, WRONG_SPEC, CallError, elaborated, open_named, show, target
-from dlspec.commands.lowering import drawn, given_weights
+from dlspec.analyses.training_report import TrainingSummary
+from dlspec.backends.verify import MOST_MACS
+from dlspec.commands.common import (
+    OK,
+    WRONG_SPEC,
+    CallError,
+    Target,
+    choose,
+    choose_train,
+    elaborated,
+    elaborated_train,
+    is_train,
+    open_named,
+    show,
+    target,
+    update_of,
+)
+from dlspec.commands.lowering import drawn, given_weights, train_weights
 
 if TYPE_CHECKING:
     from dlspec.backends.verify import Report
     from dlspec.ir.graph import Graph
+    from dlspec.ir.training import Training
 
 
 def run(arguments: Namespace) -> int:
-    from dlspec.commands.common import choose
-
     wanted = target(arguments.target)
     program = open_named(wanted.file)
     one = wanted.network is not None or arguments.set or arguments.size or arguments.weights
-    names = [choose(program, wanted)] if one else list(program.networks)
-    if not names:
-        raise CallError(f"{wanted.file} declares no network")
+    networks, trains = list(program.networks), list(program.trains)
+    if is_train(program, wanted):
+        networks, trains = [], [choose_train(program, wanted)] if one else trains
+    elif one or not networks:
+        networks, trains = [choose(program, wanted)], []
     status = OK
-    for name in names:
-        graph = elaborated(program, name, arguments)
-        report = _verified(graph, arguments)
-        print("\n".join(_table(report)))
-        for fault in report.faults:
-            print(f"error: {report.network}: {fault}", file=sys.stderr)
-            status = WRONG_SPEC
+    for name in networks:
+        status = max(status, _shown(_verified(elaborated(program, name, arguments), arguments)))
+    for name in trains:
+        training = elaborated_train(program, name, arguments)
+        if TrainingSummary(training).differentiates and not one:
+            print(f"{name}\nnot compared: it differentiates, and ONNX has no gradients")
+        else:
+            status = max(status, _shown(_verified_train(training, wanted, arguments)))
     show(program.diagnostics)
     return status
+
+
+def _shown(report: Report) -> int:
+    """Prints a report, and gives the exit status that it asks for."""
+    print("\n".join(_table(report)))
+    for fault in report.faults:
+        print(f"error: {report.network}: {fault}", file=sys.stderr)
+    return WRONG_SPEC if report.faults else OK
+
+
+def _verified_train(training: Training, wanted: Target, arguments: Namespace) -> Report:
+    """Compares objectives, with the same noise."""
+    from dlspec.backends.rewrite import noise_ranges, objectives
+    from dlspec.backends.runtime import RunError
+    from dlspec.backends.verify import verify
+
+    if arguments.optimize:
+        raise CallError(f"--optimize is for networks, and `{training.name}` is a train")
+    graph = objectives(training, update_of(training, wanted))
+    weights = None
+    if arguments.weights is not None or arguments.seed is not None:
+        given = train_weights(training, arguments)
+        weights = {path: given[path] for path in graph.parameters}
+    try:
+        # Losses of probabilities take numbers between 0 and 1 alone.
+        ranges = dict.fromkeys((data.value.name for data in training.data), (0.0, 1.0)) | noise_ranges(training.graph)
+        return verify(graph, arguments.seed or 0, weights, arguments.macs or MOST_MACS, ranges)
+    except RunError as error:
+        raise CallError(error.message, error.hint) from None
 
 
 def _verified(graph: Graph, arguments: Namespace) -> Report:
     from dlspec.backends import rewrite
     from dlspec.backends.runtime import RunError
-    from dlspec.backends.verify import MOST_MACS, telling, verify
+    from dlspec.backends.verify import telling, verify
 
-    macs = MOST_MACS if arguments.macs is None else arguments.macs
     weights = given_weights(arguments)
     if weights is None and arguments.seed is not None:
         weights = drawn(graph, arguments.seed)
@@ -48,7 +94,7 @@ def _verified(graph: Graph, arguments: Namespace) -> Report:
         weights = weights or {path: telling(parameter, 0) for path, parameter in graph.parameters.items()}
         graph, weights = rewrite.fold_batch_norm(graph), rewrite.folded_weights(graph, weights)
     try:
-        return verify(graph, arguments.seed or 0, weights, macs)
+        return verify(graph, arguments.seed or 0, weights, arguments.macs or MOST_MACS)
     except RunError as error:
         raise CallError(error.message, error.hint) from None
 
