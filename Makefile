@@ -55,6 +55,7 @@ gallery: $(VENV)/.run-installed ## draw the pictures of docs/gallery again
 	$(DRAW)/densenet121-poster.svg specs/densenet.dlspec:DenseNet121 --poster
 	$(DRAW)/unet.svg specs/unet.dlspec:UNet --depth 1
 	$(DRAW)/unet-recursive.svg specs/unet.dlspec:UNetRecursive --depth 2
+	$(DRAW)/gan_train.svg specs/gan.dlspec:TrainGAN --depth 1
 	$(DRAW)/se_resnet50.svg specs/se_resnet.dlspec:SEResNet50 --depth 1 --expand layer1.0.se
 
 bench: $(VENV)/.dev-installed ## measure compiling and counting beside their floors and peers

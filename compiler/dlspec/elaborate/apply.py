@@ -174,6 +174,7 @@ class Application(Expressions):
             arguments=arguments,
         ) as scope:
             scope.given = tuple(layer.arguments)
+            scope.flow = flow if isinstance(flow, Value) else None
             env = Env(layer.module.env, {} if network else {"x": flow})
             self.bind_parameters(layer, env, span)
             if has_poison(list(env.names.values())):

@@ -31,11 +31,11 @@ class Scope:
     * ``children``: the nodes and scopes directly inside, in the order in which they run.
     * ``shared``: a use of a layer declared by `shared`; several such scopes have one path, that of the declaration.
     * ``inputs`` and ``outputs``: of a network inside another, the tensors that flow in by its names for them, and all
-      that it gives.
+      that it gives. ``flow``: the tensor that flows into a block.
     """
 
     __slots__ = (
-        "arguments", "children", "declaration", "definition", "given", "inputs", "kind", "label", "opens", "outputs",
+        "arguments", "children", "declaration", "definition", "flow", "given", "inputs", "kind", "label", "opens", "outputs",
         "parent", "path", "shared", "span",
     )  # fmt: skip
 
@@ -61,6 +61,7 @@ class Scope:
         self.given: tuple[str, ...] = ()
         self.shared = shared
         self.inputs: dict[str, Value] = {}
+        self.flow: Value | None = None
         self.outputs: tuple[Value, ...] = ()
         self.children: list[Node | Scope] = []
         self.opens = kind in ("network", "block", "level")

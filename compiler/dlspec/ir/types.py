@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from dlspec.ir.dims import Dim, product
+from dlspec.ir.dims import Dim, product, symbols
 
 
 class DType(Enum):
@@ -68,6 +68,10 @@ class TensorType:
     @property
     def bytes(self) -> Dim:
         return self.elements * self.dtype.size
+
+    @property
+    def symbols(self) -> frozenset[str]:
+        return frozenset[str]().union(*map(symbols, self.shape))
 
     def with_shape(self, *shape: Dim) -> TensorType:
         return TensorType(self.dtype, shape)

@@ -4,6 +4,16 @@ SNIPPETS: dict[str, str] = {
     "chain": """
 network Net(x: float[N, 3, H = 8, W = 8]) -> y { x -> Conv(4, 3) -> ReLU -> Flatten(2) }
 """,
+    "only_the_size_of_what_flows_in": """
+block Start(width) {
+    param w: float[1, width] = normal(0, 1)
+    expand(w, [x.batch, width]) / x.batch
+}
+network Net(x: float[N, 3], y: float[N, 2]) -> out {
+    y -> { x + 1 } -> Linear(4) as h
+    (x -> start: Start(4) -> fc: Linear(2)) + (h -> again: Start(2))
+}
+""",
     "shared_layer": """
 network Net(x: float[N, 8]) -> y {
     shared f = Linear(8)

@@ -9,6 +9,7 @@ from typing import Literal, TypeAlias
 from dlspec.backends.torch.lower_modules import INPLACE, module_of
 from dlspec.backends.torch.names import hidden
 from dlspec.backends.torch.registry import FUNCTIONS
+from dlspec.ir.dims import symbols
 from dlspec.ir.graph import Graph, Node, Scope, Value
 from dlspec.ir.op import Op
 from dlspec.ops import FUNCTIONS as NAMED_FUNCTIONS
@@ -170,9 +171,15 @@ class Tree:
         return made
 
     def inputs(self, scope: Scope) -> list[Value]:
-        """Tensors that flow into a scope from outside, in the order in which they are used."""
+        """Tensors that flow into a scope from outside, in the order in which they are used. What flows into a block is
+        the last where only a size of it is used."""
         inside = set(nodes_in(scope))
-        values = (value for node in nodes_in(scope) for value in node.inputs if value.producer not in inside)
+        values = [value for node in nodes_in(scope) for value in node.inputs if value.producer not in inside]
+        if scope.flow is not None and scope.flow not in values:
+            missing = {s for node in inside for value in node.outputs for s in value.type.symbols}
+            missing |= {s for node in inside if isinstance(node.op, constant.Size) for s in symbols(node.op.value)}
+            missing -= {s for value in values for s in value.type.symbols}
+            values += [] if missing.isdisjoint(scope.flow.type.symbols) else [scope.flow]
         return list(dict.fromkeys(values))
 
     def outputs(self, scope: Scope) -> list[Value]:
@@ -268,7 +275,7 @@ def chain_kind(tree: Tree, module: Module) -> Literal["", "numbered", "named"]:
     labels: list[str] = []
     flow = inputs[0]
     nodes = set(nodes_in(scope))
-    users = [user for user in tree.consumers[flow] if user in nodes]
+    users = [user for user in tree.consumers.get(flow, ()) if user in nodes]
     for element in flat(elements):
         if isinstance(element, Step):
             node = element.node
