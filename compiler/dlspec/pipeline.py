@@ -5,19 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from dlspec.analyses.objectives import objective_findings
 from dlspec.diagnostics import Diagnostics, DlspecError, did_you_mean
 from dlspec.elaborate import network as elaboration
 from dlspec.elaborate.modules import Loader, Module, constant_elaborator, read_source
-from dlspec.elaborate.training import elaborate_train
 from dlspec.elaborate.values import BlockLayer, Failure, Fault
 from dlspec.ir.graph import Graph
-from dlspec.ir.training import Training
 from dlspec.resources import spec_file
 from dlspec.source import Source, Span
 from dlspec.syntax import ast
+
+if TYPE_CHECKING:
+    from dlspec.elaborate.expressions import Measure
+    from dlspec.ir.training import Training
 
 
 class Program:
@@ -76,10 +77,7 @@ def elaborate_training(
     """The objectives of a `train`. Raises as `elaborate`."""
     diagnostics = Diagnostics()
     measure = _Measures(diagnostics).measure
-    declaration = program.trains[train]
-    made = elaborate_train(program.module, declaration, settings or {}, sizes or {}, diagnostics, measure)
-    if made is not None:
-        diagnostics.extend(objective_findings(made))
+    made = _train(program.module, program.trains[train], settings or {}, sizes or {}, diagnostics, measure)
     diagnostics.check()
     assert made is not None
     program.diagnostics.extend(diagnostics)
@@ -99,6 +97,24 @@ def elaborate_partial(
         program.module, program.networks[network], settings or {}, sizes or {}, diagnostics, measures.measure
     )
     return graph, faults, diagnostics
+
+
+def _train(
+    module: Module,
+    declaration: ast.Train,
+    settings: Mapping[str, Any],
+    sizes: Mapping[str, int],
+    diagnostics: Diagnostics,
+    measure: Measure,
+) -> Training | None:
+    # Most files have no train, and are checked more quickly without what trains need.
+    from dlspec.analyses.objectives import objective_findings
+    from dlspec.elaborate.training import elaborate_train
+
+    made = elaborate_train(module, declaration, settings, sizes, diagnostics, measure)
+    if made is not None:
+        diagnostics.extend(objective_findings(made))
+    return made
 
 
 def check(path: str | Path) -> Diagnostics:
@@ -123,9 +139,7 @@ def check_source(source: Source) -> Diagnostics:
         if isinstance(declaration, ast.Expect):
             elaborator.statement(declaration, module.env)
     for declaration in module.trains.values():
-        made = elaborate_train(module, declaration, {}, {}, diagnostics, measures.measure)
-        if made is not None:
-            diagnostics.extend(objective_findings(made))
+        _train(module, declaration, {}, {}, diagnostics, measures.measure)
     return diagnostics
 
 
