@@ -255,7 +255,12 @@ class TrainElaborator(Elaborator):
         for key in _LIMITS:
             if getattr(limits, key) is not None and getattr(limits, key) <= 0:
                 raise Failure("DL0208", f"`{key}` is positive, not {getattr(limits, key):g}", span)
-        return Using(_fielded(optimizer, name, bound, given, span), bound["schedule"], limits)
+        schedule = bound["schedule"]
+        momentum = {"momentum", "betas"} & {field.name for field in optimizer.fields}
+        if getattr(schedule, "cycle_momentum", False) and not momentum:
+            message = f"`{type(schedule).__name__}` changes the momentum too, and `{name.name}` has none"
+            raise Failure("DL0208", message, span, hint="set cycle_momentum=false")
+        return Using(_fielded(optimizer, name, bound, given, span), schedule, limits)
 
     # Functions
 

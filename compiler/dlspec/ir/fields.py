@@ -23,6 +23,7 @@ Shape: TypeAlias = tuple[Dim, ...]
 Padding: TypeAlias = "int | str | tuple[int | tuple[int, int], ...]"
 """An int, one per axis, a `[before, after]` pair per axis, or `"same"` / `"valid"`."""
 Floats: TypeAlias = float | tuple[float, ...]
+Pair: TypeAlias = tuple[float, float]
 Axes: TypeAlias = int | tuple[int, ...]
 Items: TypeAlias = "tuple[Item, ...]"
 """What stands between the brackets of `x[:, 0]`: ``("at", i)``, ``("slice", start, stop, step)`` or ``("new",)``."""
@@ -145,6 +146,13 @@ def _item(value: Any) -> Any:
             raise Reject
 
 
+def _pair(value: Any) -> tuple[float, ...]:
+    numbers = _sequence(_float, or_single=False)(value)
+    if len(numbers) != 2:
+        raise Reject
+    return numbers
+
+
 def _dtype(value: Any) -> DType:
     if isinstance(value, DType):
         return value
@@ -165,6 +173,7 @@ KINDS: dict[str, tuple[Converter, str]] = {
     "Sizes": (_sizes, "a size, a list of sizes, or a tensor to take them from"),
     "Shape": (_shape, "a list of sizes, or a tensor to take them from"),
     "Floats": (_sequence(_float, or_single=True), "a number or a list of numbers"),
+    "Pair": (_pair, "two numbers"),
     "Padding": (_padding, 'an int, one for each axis, a [before, after] pair for each axis, "same" or "valid"'),
     "Items": (_sequence(_item, or_single=False), "positions and ranges such as those of `x[:, 0]`"),
     "Init": (_instance(Init), "an initialiser such as normal(0, 0.02)"),
@@ -296,5 +305,5 @@ def describe(value: object) -> str:
 
 __all__ = [
     "KINDS", "MISSING", "Axes", "Data", "Field", "FieldError", "Fielded", "Floats", "Ints", "Item", "Items", "Padding",
-    "Shape", "Sizes", "describe", "read_fields",
+    "Pair", "Shape", "Sizes", "describe", "read_fields",
 ]  # fmt: skip

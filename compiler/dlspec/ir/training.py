@@ -6,10 +6,11 @@ Optimizers, their schedules and augmentations are described here by the signatur
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
-from dlspec.ir.fields import Fielded, Floats, Ints
+from dlspec.ir.fields import Fielded, Ints, Pair
 from dlspec.ir.graph import Graph, Value
+from dlspec.ir.op import OpError
 from dlspec.source import Span
 
 # Optimizers ----------------------------------------------------------------------------------------------------------
@@ -17,6 +18,15 @@ from dlspec.source import Span
 
 class Optimizer(Fielded):
     """Base of the optimizers: classes of ``torch.optim`` with the same name, arguments and defaults."""
+
+    def check(self) -> None:
+        for field in self.fields:
+            value: Any = getattr(self, field.name)
+            if type(value) is float and value < 0:
+                raise OpError(f"`{field.name}` is not negative, and {value:g} is", code="DL0208")
+        for beta in getattr(self, "betas", ()):
+            if not 0 <= beta < 1:
+                raise OpError(f"`betas` are at least 0 and less than 1, and {beta:g} is not", code="DL0208")
 
 
 class SGD(Optimizer):
@@ -28,12 +38,17 @@ class SGD(Optimizer):
     weight_decay: float = 0.0
     nesterov: bool = False
 
+    def check(self) -> None:
+        super().check()
+        if self.nesterov and (self.momentum == 0 or self.dampening != 0):
+            raise OpError("`nesterov` needs a momentum, and no dampening", code="DL0208")
+
 
 class Adam(Optimizer):
     """Adaptive moments (Kingma and Ba 2014, https://arxiv.org/abs/1412.6980)."""
 
     lr: float = 1e-3
-    betas: Floats = (0.9, 0.999)
+    betas: Pair = (0.9, 0.999)
     eps: float = 1e-8
     weight_decay: float = 0.0
     amsgrad: bool = False
@@ -43,7 +58,7 @@ class AdamW(Optimizer):
     """Adam with decoupled weight decay (Loshchilov and Hutter 2017, https://arxiv.org/abs/1711.05101)."""
 
     lr: float = 1e-3
-    betas: Floats = (0.9, 0.999)
+    betas: Pair = (0.9, 0.999)
     eps: float = 1e-8
     weight_decay: float = 1e-2
     amsgrad: bool = False
@@ -53,7 +68,7 @@ class Adamax(Optimizer):
     """Adam by the infinity norm (Kingma and Ba 2014)."""
 
     lr: float = 2e-3
-    betas: Floats = (0.9, 0.999)
+    betas: Pair = (0.9, 0.999)
     eps: float = 1e-8
     weight_decay: float = 0.0
 
@@ -62,7 +77,7 @@ class NAdam(Optimizer):
     """Adam with Nesterov momentum (Dozat 2016)."""
 
     lr: float = 2e-3
-    betas: Floats = (0.9, 0.999)
+    betas: Pair = (0.9, 0.999)
     eps: float = 1e-8
     weight_decay: float = 0.0
     momentum_decay: float = 4e-3
@@ -72,7 +87,7 @@ class RAdam(Optimizer):
     """Rectified Adam (Liu et al. 2019, https://arxiv.org/abs/1908.03265)."""
 
     lr: float = 1e-3
-    betas: Floats = (0.9, 0.999)
+    betas: Pair = (0.9, 0.999)
     eps: float = 1e-8
     weight_decay: float = 0.0
 
@@ -105,6 +120,30 @@ class Adadelta(Optimizer):
     rho: float = 0.9
     eps: float = 1e-6
     weight_decay: float = 0.0
+
+
+class ASGD(Optimizer):
+    """Averaged stochastic gradient descent (Polyak and Juditsky 1992)."""
+
+    lr: float = 1e-2
+    lambd: float = 1e-4
+    alpha: float = 0.75
+    t0: float = 1e6
+    weight_decay: float = 0.0
+
+
+class Rprop(Optimizer):
+    """Steps by the signs of gradients (Riedmiller and Braun 1993). For whole batches: small ones change signs by chance."""
+
+    lr: float = 1e-2
+    etas: Pair = (0.5, 1.2)
+    step_sizes: Pair = (1e-6, 50)
+
+    def check(self) -> None:
+        super().check()
+        smaller, larger = self.etas
+        if not 0 < smaller < 1 < larger:
+            raise OpError(f"`etas` shrink and grow a step, and {smaller:g} and {larger:g} do not", code="DL0208")
 
 
 # Schedules of learning rates -----------------------------------------------------------------------------------------
@@ -177,8 +216,22 @@ class OneCycleLR(Schedule):
     max_lr: float
     total_steps: int
     pct_start: float = 0.3
+    anneal_strategy: Literal["cos", "linear"] = "cos"
+    cycle_momentum: bool = True
     div_factor: float = 25.0
     final_div_factor: float = 1e4
+
+
+class CyclicLR(Schedule):
+    """Rises from `base_lr` to `max_lr` within `step_size_up` updates and falls again, over and over (Smith 2015)."""
+
+    base_lr: float
+    max_lr: float
+    step_size_up: int = 2000
+    step_size_down: int | None = None
+    mode: Literal["triangular", "triangular2", "exp_range"] = "triangular"
+    gamma: float = 1.0
+    cycle_momentum: bool = True
 
 
 class Limits(Fielded):
@@ -237,8 +290,8 @@ class RandomAffine(Augmentation):
     `shear` degrees."""
 
     degrees: float = 0.0
-    translate: Floats | None = None
-    scale: Floats | None = None
+    translate: Pair | None = None
+    scale: Pair | None = None
     shear: float | None = None
 
 
@@ -252,7 +305,7 @@ class RandomPerspective(Augmentation):
 class RandomScale(Augmentation):
     """Zooms by a factor between the two of `scale`; the size stays."""
 
-    scale: Floats
+    scale: Pair
 
 
 class RandomIntensity(Augmentation):

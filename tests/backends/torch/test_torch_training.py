@@ -170,6 +170,7 @@ SCHEDULED = {
     "CosineAnnealingLR": "4, eta_min=1e-4",
     "CosineAnnealingWarmRestarts": "2, T_mult=2",
     "OneCycleLR": "max_lr=0.1, total_steps=6",
+    "CyclicLR": "0.1, 0.5, step_size_up=3",
 }
 """The arguments of a schedule: those of torch in its order."""
 
@@ -194,12 +195,22 @@ def test_optimizers_have_the_defaults_of_torch(name: str) -> None:
     assert found.defaults == expected.defaults
 
 
+def test_all_optimizers_of_torch_are_here_but_those_that_need_more_than_a_gradient() -> None:
+    theirs = {
+        name
+        for name, value in vars(torch.optim).items()
+        if isinstance(value, type) and issubclass(value, torch.optim.Optimizer) and value is not torch.optim.Optimizer
+    }
+    # LBFGS evaluates its objective several times a step, SparseAdam takes sparse gradients, Muon matrices only.
+    assert theirs - set(OPTIMIZERS) <= {"LBFGS", "SparseAdam", "Muon", "Adafactor"}
+
+
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_optimizers_take_every_argument(name: str) -> None:
     fields = OPTIMIZERS[name].fields
     changed = {
         field.name: not value if isinstance(value := field.converted_default, bool) else
-        tuple(one * 0.5 for one in value) if isinstance(value, tuple) else
+        (0.25, 2.0) if field.name == "etas" else tuple(one * 0.5 for one in value) if isinstance(value, tuple) else
         1e-9 if field.name == "eps" else 0.25
         for field in fields
         if field.name not in ("nesterov", "dampening")
