@@ -84,6 +84,13 @@ def test_named_tensors_are_kept() -> None:
     assert {name: value.type.rank for name, value in made.named.items()} == {"y": 2, "loss": 0}
 
 
+def test_a_train_is_not_imported() -> None:
+    text = "from std.vae import TrainVAE\nnetwork Net(x: float[N, 3]) -> y { x -> Linear(1) }"
+    (found,) = check_source(Source("train.dlspec", text))
+    assert (found.code, found.message) == ("DL0405", "`TrainVAE` is a train, and trains are not imported")
+    assert "`std.vae:TrainVAE`" in found.hint
+
+
 def test_settings() -> None:
     body = BODY.replace("Net\n", "Net(width)\n") + "minimize loss + mean(image -> judge) over net, judge using SGD"
     assert training(body, "(width = 4)", width=6).graph.parameters["net.0.weight"].shape == (6, 1, 3, 3)
@@ -104,6 +111,7 @@ def test_augmentations_and_frozen_and_average_networks() -> None:
     assert (slow.frozen, slow.source, slow.decay) == (True, "net", 0.9)
     assert made.weights("slow") == made.weights("net")
     assert made.updates[0].over == ("net", "scale")
+    assert made.named == {}
 
 
 @pytest.mark.parametrize(

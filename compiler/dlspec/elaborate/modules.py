@@ -94,6 +94,11 @@ class Loader:
             name = imported.name.name
             module.env.names[local.name] = other.env.names.get(name, POISON)
             if name not in other.env.names:
+                if name in other.trains:
+                    hint = f"it is run where it stands: `{'.'.join(node.path)}:{name}`"
+                    message = f"`{name}` is a train, and trains are not imported"
+                    self.diagnostics.add(Failure("DL0405", message, imported.name.span, hint=hint).diagnostic)
+                    continue
                 known = [*other.env.names]
                 self.diagnostics.add(
                     Failure(

@@ -120,9 +120,8 @@ class TrainElaborator(Elaborator):
         if not self.training.updates and len(self.diagnostics.errors) == before:
             hint = "write `minimize loss over net using Adam(lr=1e-3)`"
             raise Failure("DL0703", f"`{graph.name}` updates nothing", span, hint=hint)
-        self.training.named = {name: value for name, value in env.names.items() if isinstance(value, Value)}
-        for data in self.training.data:
-            self.training.named.pop(data.value.name, None)
+        given = {*(data.value.name for data in self.training.data), *self.training.networks}
+        self.training.named = {n: v for n, v in env.names.items() if isinstance(v, Value) and n not in given}
 
     # Statements
 
