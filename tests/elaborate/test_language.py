@@ -165,6 +165,7 @@ def test_independent_mistakes_are_all_reported() -> None:
         ("image -> Conv2d(8, 3) -> Conv1d(8, 3)", "DL0202"),
         ("image -> \"a b\": ReLU", "DL0305"),
         ("image + \"a\"", "DL0305"),
+        ("image + true", "DL0207"),
         ("shared f = 3\nimage", "DL0308"),
         ("param g: float = 3\nimage * g", "DL0305"),
         ("param g: float[H] = 3\nimage * g", "DL0205"),

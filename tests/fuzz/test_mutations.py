@@ -11,7 +11,13 @@ import re
 import time
 from pathlib import Path
 
-from dlspec.pipeline import check_source
+from dlspec.analyses.report import summarise
+from dlspec.backends.diagram.scene import build_scene
+from dlspec.backends.diagram.text import mermaid
+from dlspec.backends.onnx.model import build
+from dlspec.backends.torch import source
+from dlspec.diagnostics import DlspecError
+from dlspec.pipeline import check_source, elaborate_partial, elaborate_training, open_source
 from dlspec.render import render
 from dlspec.resources import resource
 from dlspec.source import Source
@@ -73,3 +79,35 @@ def test_mutated_specs_are_answered() -> None:
         assert time.perf_counter() - start < SECONDS, f"run {run} of {name} takes too long\n{mutant}"
         refused += bool(found.errors)
     assert refused > RUNS / 3
+
+
+def test_what_is_left_of_mutated_specs_is_drawn_and_lowered() -> None:
+    draw = random.Random(int(os.environ.get("FUZZ_SEED", "1")) + 1)
+    texts = specs()
+    drawn = lowered = 0
+    for run in range(RUNS):
+        name, text, path = draw.choice(texts)
+        mutant = mutated(text, draw)
+        try:
+            program = open_source(Source(name, mutant, path))
+        except DlspecError:
+            continue
+        for subject in (*program.networks, *program.trains):
+            try:
+                if subject in program.trains:
+                    compile(source(elaborate_training(program, subject)), name, "exec")
+                else:
+                    graph, faults, diagnostics = elaborate_partial(program, subject)
+                    mermaid(build_scene(graph, summarise(graph), faults=faults))
+                    drawn += 1
+                    if diagnostics.errors:
+                        continue
+                    compile(source(graph), name, "exec")
+                    build(graph)
+                lowered += 1
+            except DlspecError:
+                continue  # it is wrong, or a backend lacks something and says so
+            except Exception as error:
+                raise AssertionError(f"run {run}, {subject} of {name}: {error!r}\n{mutant}") from error
+    assert drawn > RUNS / 5
+    assert lowered > RUNS / 10

@@ -29,9 +29,10 @@ from dlspec.elaborate.values import (
     show,
 )
 from dlspec.ir.dims import Expr
+from dlspec.ir.fields import describe
 from dlspec.ir.graph import Value
 from dlspec.ir.init import Init
-from dlspec.ir.op import Op
+from dlspec.ir.op import Op, OpError
 from dlspec.ops import FUNCTIONS, LAYERS, by_name
 from dlspec.ops.gradient import Grad
 from dlspec.source import Span
@@ -251,11 +252,12 @@ class Expressions:
         if isinstance(value, Expr):
             return self.function(by_name("Size")(value, dtype), (), node.span)
         if type(value) in (int, float, bool):
-            if type(value) is float and not like.type.dtype.is_float and not value.is_integer():
-                raise Failure(
-                    "DL0207", f"{value} beside a tensor of {dtype}", node.span, hint='write `cast(x, "float")` first'
-                )
-            return self.function(by_name("Const")(value, dtype), (), node.span)
+            try:
+                op = by_name("Const")(value, dtype)
+            except OpError:
+                message, hint = f"{describe(value)} beside a tensor of {dtype}", 'write `cast(x, "float")` first'
+                raise Failure("DL0207", message, node.span, hint="" if type(value) is bool else hint) from None
+            return self.function(op, (), node.span)
         raise Failure("DL0305", f"a tensor does not go with {kind_of(value)}", node.span)
 
     def truth(self, value: Any, span: Span) -> bool:
