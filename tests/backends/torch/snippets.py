@@ -4,6 +4,15 @@ SNIPPETS: dict[str, str] = {
     "chain": """
 network Net(x: float[N, 3, H = 8, W = 8]) -> y { x -> Conv(4, 3) -> ReLU -> Flatten(2) }
 """,
+    "a_block_that_nothing_uses": """
+block Half(width) { fc: Linear(width) -> Tanh }
+block Twice(width) { first: Half(width) -> second: Half(width) }
+network Net(x: float[N, 8]) -> y {
+    unused = x -> dead: Twice(4)
+    also = unused -> Half(3)
+    x -> Half(5)
+}
+""",
     "only_the_size_of_what_flows_in": """
 block Start(width) {
     param w: float[1, width] = normal(0, 1)

@@ -183,21 +183,22 @@ class Tree:
         return list(dict.fromkeys(values))
 
     def outputs(self, scope: Scope) -> list[Value]:
-        """Tensors made in a scope that are used outside. A network gives all its outputs, a shared module what any of
-        its uses is asked for."""
+        """Tensors made in a scope that are used outside, the last where none is. A network gives all its outputs, a
+        shared module what any of its uses is asked for."""
         inside = set(nodes_in(scope))
         if scope.outputs and {value.producer for value in scope.outputs} <= inside:
             return list(dict.fromkeys(scope.outputs))
         module = self.of_scope.get(scope)
+        nodes = list(nodes_in(scope))
         if module is None or module.inline or len(module.uses) == 1:
-            return [value for _, value in self._used_outside(scope)]
+            return [value for _, value in self._used_outside(scope)] or [nodes[-1].outputs[0]]
         asked = {place for use in module.uses for place, _ in self._used_outside(use)}
         return [
             value
-            for position, node in enumerate(nodes_in(scope))
+            for position, node in enumerate(nodes)
             for index, value in enumerate(node.outputs)
             if (position, index) in asked
-        ]
+        ] or [nodes[-1].outputs[0]]
 
     def _used_outside(self, scope: Scope) -> Iterator[tuple[tuple[int, int], Value]]:
         inside = set(nodes_in(scope))
