@@ -166,6 +166,7 @@ def test_independent_mistakes_are_all_reported() -> None:
         ("image -> \"a b\": ReLU", "DL0305"),
         ("image + \"a\"", "DL0305"),
         ("image + true", "DL0207"),
+        ("default Conv(padding=Conv)\nimage -> Conv(8, 3)", "DL0305"),
         ("shared f = 3\nimage", "DL0308"),
         ("param g: float = 3\nimage * g", "DL0305"),
         ("param g: float[H] = 3\nimage * g", "DL0205"),

@@ -11,7 +11,7 @@ import pytest
 from dlspec.analyses.objectives import reached
 from dlspec.diagnostics import DlspecError
 from dlspec.ir.training import STEP, Adam, Limits, RandomCrop, StepLR, Training
-from dlspec.pipeline import check_source, elaborate_training, open_source
+from dlspec.pipeline import check_source, elaborate, elaborate_training, open_source
 from dlspec.source import Source
 
 NETWORKS = """
@@ -82,6 +82,11 @@ def test_weights_are_those_of_the_shared_networks() -> None:
 def test_named_tensors_are_kept() -> None:
     made = training(BODY + "minimize loss + mean(image -> judge) over net, judge using SGD")
     assert {name: value.type.rank for name, value in made.named.items()} == {"y": 2, "loss": 0}
+
+
+def test_counts_with_the_least_batch_that_fits() -> None:
+    text = "network Net(x: float[N, 10], t: float[8, 10]) -> loss { cross_entropy(x, t) }"
+    assert elaborate(open_source(Source("n.dlspec", text)), "Net").default_sizes() == {"N": 8}
 
 
 def test_a_train_is_not_imported() -> None:

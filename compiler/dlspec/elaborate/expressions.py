@@ -137,7 +137,7 @@ class Expressions:
         scope: Env | None = env
         while scope is not None:
             for default_name, arguments, at in reversed(scope.defaults):
-                before = at.source is not span.source or at.start < span.start
+                before = at.source is not span.source or at.end <= span.start
                 if default_name == name and before:
                     given = [(a, self.evaluate(a.value, scope)) for a in arguments]
                     if isinstance(layer, OpLayer):

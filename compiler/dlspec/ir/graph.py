@@ -198,12 +198,19 @@ class Graph:
         self.conditions: tuple[Condition, ...] = ()
 
     def default_sizes(self) -> dict[str, int]:
-        """Sizes to count with: the signature's defaults; the batch, the first axis of the first input, counts as 1."""
+        """Sizes to count with: the signature's defaults; the batch, the first axis of the first input, counts as 1, or
+        as the least that the conditions allow."""
         sizes = {name: default for name, default in self.symbols.items() if default is not None}
         batch: Dim | None = self.inputs[0].type.shape[0] if self.inputs and self.inputs[0].type.rank else None
-        if str(batch) in self.symbols:
-            sizes.setdefault(str(batch), 1)
+        if str(batch) in self.symbols and str(batch) not in sizes:
+            sizes[str(batch)] = self._least(str(batch), sizes)
         return sizes
+
+    def _least(self, symbol: str, sizes: dict[str, int]) -> int:
+        known = {symbol, *sizes}
+        asked = [each for each in self.conditions if symbol in each.symbols and each.symbols <= known]
+        fits = (n for n in range(1, 1025) if all(each.holds({**sizes, symbol: n}) for each in asked))
+        return next(fits, 1)
 
     def needed(self, values: Iterable[Value]) -> list[Node]:
         """The nodes that some tensors depend on, in order."""

@@ -4,6 +4,9 @@ SNIPPETS: dict[str, str] = {
     "chain": """
 network Net(x: float[N, 3, H = 8, W = 8]) -> y { x -> Conv(4, 3) -> ReLU -> Flatten(2) }
 """,
+    "nothing_is_computed": """
+network Net(x: float[N, 3]) -> y { x }
+""",
     "a_block_that_nothing_uses": """
 block Half(width) { fc: Linear(width) -> Tanh }
 block Twice(width) { first: Half(width) -> second: Half(width) }

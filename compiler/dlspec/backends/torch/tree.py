@@ -191,14 +191,14 @@ class Tree:
         module = self.of_scope.get(scope)
         nodes = list(nodes_in(scope))
         if module is None or module.inline or len(module.uses) == 1:
-            return [value for _, value in self._used_outside(scope)] or [nodes[-1].outputs[0]]
+            return [value for _, value in self._used_outside(scope)] or [node.outputs[0] for node in nodes[-1:]]
         asked = {place for use in module.uses for place, _ in self._used_outside(use)}
         return [
             value
             for position, node in enumerate(nodes)
             for index, value in enumerate(node.outputs)
             if (position, index) in asked
-        ] or [nodes[-1].outputs[0]]
+        ] or [node.outputs[0] for node in nodes[-1:]]
 
     def _used_outside(self, scope: Scope) -> Iterator[tuple[tuple[int, int], Value]]:
         inside = set(nodes_in(scope))
