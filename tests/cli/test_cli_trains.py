@@ -176,11 +176,24 @@ def test_verify_of_trains(call: Call, folder: Path) -> None:
     assert [line for line in out.splitlines() if line in ("Generator", "Critic", "WGAN", "Penalised")] == [
         "Generator", "Critic", "WGAN", "Penalised",
     ]  # fmt: skip
-    assert out.endswith("Penalised\nnot compared: it differentiates, and ONNX has no gradients\n")
+
+
+def test_gradients_are_lowered_or_refused_where_they_stand(call: Call, folder: Path) -> None:
     status, out, err = call("verify", "gan.dlspec:Penalised")
+    assert (status, err) == (0, "")
+    assert "judge   N=2" in out
+    assert call("compile", "gan.dlspec:Penalised", "-o", "gan.onnx")[0] == 0
+    onnx.checker.check_model(onnx.load("gan.onnx"), full_check=True)
+    Path("root.dlspec").write_text(
+        "network Root(x: float[N, 2, 2]) -> y { cholesky(x) -> Flatten -> Linear(1) }\n"
+        "train Steep { data x: float[N, 2, 2]\n shared net = Root\n slope = grad(x -> net, x)\n"
+        "minimize mean(slope ** 2) over net using SGD }\n"
+    )
+    status, out, err = call("verify", "root.dlspec:Steep")
     assert (status, out) == (1, "")
     assert "DL0501" in err
-    assert "slope = grad(real -> judge, real)" in err
+    assert "slope = grad(x -> net, x)" in err
+    assert "no derivative of Cholesky" in err
 
 
 @pytest.mark.parametrize(

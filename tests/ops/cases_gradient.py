@@ -1,4 +1,5 @@
-"""What is said of gradients, forward. Gradients themselves are in tests/backends/torch/test_torch_gradients.py."""
+"""What is said of gradients, forward. Gradients themselves are in tests/backends/test_derivatives.py and
+tests/backends/torch/test_torch_gradients.py."""
 
 from __future__ import annotations
 
@@ -12,5 +13,3 @@ REFUSED: list[Refusal] = [
     (ops.Grad, ((2, 3), Input((2, 3), "int64")), "not float[2, 3] by int[2, 3]"),
     (ops.Grad, (Input((2, 3), "bool"), (2, 3)), "not bool[2, 3] by float[2, 3]"),
 ]
-
-UNSUPPORTED: list[Refusal] = [(ops.Grad, ((2, 3), (2, 3)), "ONNX has no gradients")]

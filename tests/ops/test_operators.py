@@ -39,7 +39,7 @@ from dlspec.ops import OPERATORS
 from dlspec.ops.constant import Param, Size
 from dlspec.ops.gradient import Grad
 
-# Without inputs, or without ONNX: tests/backends.
+# Without inputs, or with what was computed from them: tests/backends.
 ELSEWHERE: tuple[type[Op], ...] = (Param, Size, Grad)
 
 CASES: list[tuple[str, Case]] = tables("CASES")

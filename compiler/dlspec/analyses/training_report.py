@@ -8,8 +8,8 @@ from typing import Any, TypeAlias
 from dlspec.analyses.objectives import reached
 from dlspec.analyses.report import shape_json
 from dlspec.analyses.written import written_arguments, written_call
+from dlspec.elaborate.gradients import differentiates
 from dlspec.ir.training import Data, Network, Training, Update
-from dlspec.ops.gradient import Grad
 
 Json: TypeAlias = dict[str, Any]
 
@@ -44,7 +44,7 @@ class TrainingSummary:
     @property
     def differentiates(self) -> bool:
         """Whether something is computed from a gradient."""
-        return any(isinstance(node.op, Grad) for node in self.training.graph.nodes)
+        return differentiates(self.training.graph)
 
     def using(self, update: Update) -> str:
         """``Adam(lr=0.001), StepLR(100), clip_grad_norm=1.0``: how an update is made, as the spec would write it."""

@@ -17,6 +17,7 @@ from dlspec.analyses.cost import cost
 from dlspec.backends.rewrite import as_inference, with_fixed_draws
 from dlspec.backends.torch.live import require_torch, to_module
 from dlspec.backends.weights import draw
+from dlspec.elaborate.gradients import differentiates
 from dlspec.ir.dims import evaluate
 from dlspec.ir.graph import Graph, Output, Parameter
 from dlspec.ir.init import fan_in_uniform, normal
@@ -168,7 +169,7 @@ def _compare(
             continue
         inputs = make_inputs(graph, sizes, seed, ranges)
         ours = session.run(inputs)
-        with torch.no_grad():
+        with torch.set_grad_enabled(differentiates(graph)):
             single = _results(module(*_tensors(inputs, False)))
             exact = _results(double(*_tensors(inputs, True)))
         for output, theirs, truth in zip([o for o in graph.outputs if not o.training], single, exact, strict=True):
@@ -222,7 +223,7 @@ def _tensors(inputs: Mapping[str, Array], double: bool) -> list[Any]:
 
 def _results(result: Any) -> list[Array]:
     many = cast("tuple[Any, ...]", result if isinstance(result, tuple) else (result,))
-    return [tensor.numpy() for tensor in many]
+    return [tensor.detach().numpy() for tensor in many]
 
 
 def telling(parameter: Parameter, seed: int) -> Array:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from dlspec.ir.dims import Expr
 from dlspec.ir.graph import Value
+from dlspec.ir.op import Op, Types
+from dlspec.ir.types import TensorType
 from dlspec.ops import FUNCTIONS, by_name
 from dlspec.source import Span
-
-if TYPE_CHECKING:
-    from dlspec.elaborate.builder import Builder
 
 Number = int | float
 
@@ -18,10 +17,22 @@ _NEUTRAL = {"Add": 0, "Sub": 0, "Mul": 1, "Div": 1}
 """The number on the right that changes nothing."""
 
 
+class NodeBuilder(Protocol):
+    """What terms make nodes with."""
+
+    def function(self, op: Op, inputs: tuple[Value, ...], span: Span) -> tuple[Value, ...]:
+        """The outputs of a new node."""
+        ...
+
+    def types(self, op: Op, inputs: tuple[Value, ...], span: Span) -> Types:
+        """What the operator would give, without a node."""
+        ...
+
+
 class Algebra:
     """Makes terms whose nodes stand at one place of the text."""
 
-    def __init__(self, builder: Builder, span: Span) -> None:
+    def __init__(self, builder: NodeBuilder, span: Span) -> None:
         self.builder = builder
         self.span = span
 
@@ -43,6 +54,10 @@ class Term:
     def __init__(self, value: Value, algebra: Algebra) -> None:
         self.value = value
         self.algebra = algebra
+
+    @property
+    def type(self) -> TensorType:
+        return self.value.type
 
     def lifted(self, other: Term | Number | Expr) -> Term:
         """A number or size as a 0-d tensor of this one's element type."""

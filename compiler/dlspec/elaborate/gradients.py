@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from dlspec.diagnostics import Note
 from dlspec.elaborate.values import Failure
-from dlspec.ir.graph import Node, Value
+from dlspec.ir.graph import Graph, Node, Value
+from dlspec.ops.gradient import Grad
 from dlspec.source import Span
+
+
+def differentiates(graph: Graph) -> bool:
+    """Whether something is computed from a gradient."""
+    return any(isinstance(node.op, Grad) for node in graph.nodes)
 
 
 def cuts(node: Node) -> bool:

@@ -25,8 +25,8 @@ class Detach(DataMovement):
 class Grad(Op):
     """The gradient of the sum of `y` with respect to `x`: a tensor of the shape of `x`, to be differentiated again.
 
-    Where the first axis of both is the batch and samples do not mix, it holds the gradient of each sample. Only what
-    can be trained has it: PyTorch, not ONNX. The work of going back through the graph is not counted in FLOPs.
+    Where the first axis of both is the batch and samples do not mix, it holds the gradient of each sample. In ONNX it is
+    the nodes that compute it. The work of going back through the graph is not counted in FLOPs.
     """
 
     tensors: ClassVar[tuple[str, ...]] = ("y", "x")

@@ -10,13 +10,12 @@ import pytest
 import torch
 import torch.nn.functional as F
 from harness import Array, Case, single_node_graph, tables, torch_module
+from tests.backends.penalties import PENALTIES
 from tests.elaborate.specs import codes_in, found_in, graph_of
 from torch import Tensor, nn
 
-from dlspec.backends.onnx.model import build
 from dlspec.backends.torch.live import to_module
 from dlspec.backends.weights import draw
-from dlspec.diagnostics import DlspecError
 
 LOSSES: list[tuple[str, Case]] = [(name, row) for name, row in tables("CASES") if name.startswith("loss-")]
 
@@ -36,32 +35,6 @@ def test_gradients_of_losses_are_torchs(row: Case) -> None:
     count = sum(not name.endswith("?") for name in row.op.tensors)  # torch has no gradients by weights of classes
     ours, theirs = gradients(module, arrays, count), gradients(torch_module(row, {}), arrays, count)
     torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-6, equal_nan=True)  # at 0, that of t * log(t)
-
-
-CRITIC = """
-network Critic(image: float[N, 3, 8, 8]) -> score {
-    image -> Conv(4, 3, bias=false) -> LeakyReLU(0.2) -> Conv(1, 3) -> Tanh -> Flatten
-}
-"""
-PENALTIES = (
-    CRITIC
-    + """
-block Squared(f) {
-    score = x -> f
-    mean(square(grad(score, x)))
-}
-network Net(real: float[N, 3, 8, 8], fake: float[N, 3, 8, 8]) -> penalty, r1, in_block, of_hidden, cut {
-    shared judge = Critic
-    mixed = 0.25 * real + 0.75 * detach(fake)
-    penalty = mean((norm(flatten(grad(mixed -> judge, mixed)), dim=1) - 1) ** 2)
-    r1 = sum(square(grad(real -> judge, real)))
-    in_block = fake -> Squared(judge)
-    hidden = real -> stem: Conv(3, 1)
-    of_hidden = sum(grad(sum(grad(sum(tanh(hidden) ** 2), hidden) ** 2), hidden) ** 2)
-    cut = mean(detach(real -> judge) * (fake -> judge))
-}
-"""
-)
 
 
 def by_hand(w: dict[str, Tensor], real: Tensor, fake: Tensor) -> list[Tensor]:
@@ -121,16 +94,6 @@ def test_detach_is_the_identity_of_onnx_and_stops_gradients() -> None:
     x = torch.tensor([[1.0, 2.0, 3.0]], requires_grad=True)
     module(x).sum().backward()
     torch.testing.assert_close(x.grad, x.detach())
-
-
-def test_onnx_refuses_gradients_but_not_in_training_outputs() -> None:
-    text = "network Net(x: float[N, 3]) -> y, slope{} {{ y = tanh(x)\n slope = grad(y, x) }}"
-    with pytest.raises(DlspecError) as caught:
-        build(graph_of(text.format("")))
-    (found,) = caught.value.diagnostics
-    assert (found.code, found.span.text) == ("DL0501", "grad(y, x)")
-    assert "ONNX has no gradients" in found.message
-    build(graph_of(text.format(": training")))
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,4 @@
-"""What needs no node of its own, or none that works on tensors: declared weights, sizes used as numbers, Identity; and
-what ONNX has not: gradients."""
+"""What needs no node of its own, or none that works on tensors: declared weights, sizes used as numbers, Identity."""
 
 from __future__ import annotations
 
@@ -9,7 +8,7 @@ from dlspec.ir.graph import Node
 from dlspec.ir.types import DType
 from dlspec.ops.constant import Param, Size
 from dlspec.ops.dropout import Identity
-from dlspec.ops.gradient import Detach, Grad
+from dlspec.ops.gradient import Detach
 
 
 @lowers(Param)
@@ -21,11 +20,6 @@ def param(e: Emitter, op: Param, node: Node, xs: list[str], ws: list[str]) -> st
 def size(e: Emitter, op: Size, node: Node, xs: list[str], ws: list[str]) -> str:
     number = e.dim(op.value)
     return number if op.dtype is DType.INT64 else e.cast(number, op.dtype)
-
-
-@lowers(Grad)
-def grad(e: Emitter, op: Grad, node: Node, xs: list[str], ws: list[str]) -> str:
-    raise e.unsupported("ONNX has no gradients", "compile to PyTorch, or mark the outputs that need it `: training`")
 
 
 @lowers(Identity, Detach)

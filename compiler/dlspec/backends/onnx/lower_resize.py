@@ -24,8 +24,8 @@ def resize(e: Emitter, op: Upsample | Resize, node: Node, xs: list[str], ws: lis
     if type_.shape == shape and (not nearest or not scales or set(scales) == {1}):
         return xs[0]
     if nearest:
-        factors = scales or [_factor(have, want) for have, want in zip(type_.spatial, shape[2:], strict=True)]
-        if not all(_is_exact(factor) for factor in factors):
+        factors = scales or [growth(have, want) for have, want in zip(type_.spatial, shape[2:], strict=True)]
+        if not all(repeats(factor) for factor in factors):
             return _gathered(e, op.mode, xs[0], type_.spatial, shape[2:], scales)
         exact = op.mode == "nearest-exact"
         modes = {
@@ -53,7 +53,7 @@ def _not_below(scale: Fraction) -> float:
     return float(nearest if Fraction(float(nearest)) >= scale else np.nextafter(nearest, np.float32(np.inf)))
 
 
-def _factor(have: Dim, want: Dim) -> Fraction | None:
+def growth(have: Dim, want: Dim) -> Fraction | None:
     """How many times larger it becomes, where that is the same for all sizes."""
     if isinstance(have, int) and isinstance(want, int):
         return Fraction(want, have)
@@ -61,8 +61,9 @@ def _factor(have: Dim, want: Dim) -> Fraction | None:
     return Fraction(quotient) if isinstance(quotient, int) and quotient * have == want else None
 
 
-def _is_exact(factor: Fraction | None) -> bool:
-    """Whether it is a whole number, and its inverse in float32, which torch multiplies with, is not too small."""
+def repeats(factor: Fraction | None) -> bool:
+    """Whether "nearest" takes each element so many times: it is a whole number, and its inverse in float32, which torch
+    multiplies with, is not too small."""
     import numpy as np
 
     return factor is not None and factor.denominator == 1 and Fraction(float(np.float32(1 / factor))) * factor >= 1

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from dlspec import __version__
+from dlspec.backends.derivatives.reverse import differentiated
 from dlspec.backends.onnx import wire
 from dlspec.backends.onnx.emitter import Emitter
 from dlspec.backends.weights import check_weights
@@ -52,7 +53,7 @@ class OnnxModel:
 def build(
     graph: Graph, *, opset: int | None = None, seed: int = 0, weights: Mapping[str, Array] | None = None
 ) -> OnnxModel:
-    """Lowers what a graph computes at inference.
+    """Lowers what a graph computes at inference; gradients by the nodes that compute them.
 
     Inputs, outputs and symbolic sizes have the names of the spec, initializers the paths of the weights. The
     preconditions on sizes are in the model's ``metadata_props`` under ``dlspec.preconditions``: ONNX has no way to
@@ -61,7 +62,9 @@ def build(
     """
     outputs = [output for output in graph.outputs if not output.training]
     inputs = graph.inference_inputs()
-    nodes = graph.needed(output.value for output in outputs)
+    values = [output.value for output in outputs]
+    graph = differentiated(graph, values)
+    nodes = graph.needed(values)
     if opset is None:
         opset = _RANDOM_OPSET if any(node.op.random for node in nodes) else DEFAULT_OPSET
     if opset not in IR_VERSIONS:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from dlspec.backends.runtime import RunError
 from dlspec.backends.torch.live import require_torch, to_module
+from dlspec.elaborate.gradients import differentiates
 from dlspec.ir.graph import Graph
 from dlspec.ir.types import DType
 
@@ -37,6 +38,7 @@ class TorchSession:
         self._device = device
         self._dtype = None if dtype is None else getattr(self._torch, dtype.label)
         self._graph = graph
+        self._differentiates = differentiates(graph)
         module = to_module(graph, weights, seed, dtype=dtype, channels_last=channels_last)
         self._module = module.eval().to(device)
 
@@ -46,7 +48,7 @@ class TorchSession:
         many = cast("tuple[Any, ...]", results if isinstance(results, tuple) else (results,))
         names = [output.name for output in self._graph.outputs if not output.training]
         bfloat16 = self._torch.bfloat16
-        arrays = [(t.float() if t.dtype == bfloat16 else t).cpu().numpy() for t in many]
+        arrays = [(t.float() if t.dtype == bfloat16 else t).detach().cpu().numpy() for t in many]
         return dict(zip(names, arrays, strict=True))
 
     def time(self, inputs: Mapping[str, Array], runs: int = 10) -> list[float]:
@@ -71,7 +73,7 @@ class TorchSession:
     def _call(self, tensors: Mapping[str, Any]) -> Any:
         ordered = [tensors.get(value.name) for value in self._graph.inputs]
         try:
-            with self._torch.inference_mode():
+            with self._torch.enable_grad() if self._differentiates else self._torch.inference_mode():
                 return self._module(*ordered)
         except (RuntimeError, ValueError) as error:
             raise RunError(f"PyTorch failed: {error}") from error

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-TESTS = Path(__file__).parents[2]
+TESTS = Path(__file__).parents[1]
 for folder in ("ops", "specs"):
     if str(TESTS / folder) not in sys.path:
         sys.path.append(str(TESTS / folder))

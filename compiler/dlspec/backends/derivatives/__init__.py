@@ -1,0 +1,1 @@
+"""Reverse-mode differentiation of graphs, for formats without gradients: each `Grad` becomes what computes it."""

@@ -1,0 +1,108 @@
+"""Convolutions: each is the transpose of the other kind.
+
+Dumoulin and Visin, 2016, "A guide to convolution arithmetic for deep learning", chapter 4.
+"""
+
+from __future__ import annotations
+
+from itertools import product
+
+from dlspec.backends.derivatives.registry import Cotangents, derives
+from dlspec.backends.derivatives.step import Step, reshaped
+from dlspec.elaborate.algebra import Term
+from dlspec.ir.types import TensorType
+from dlspec.ops.conv import Conv, ConvFunction, ConvTranspose, ConvTransposeFunction
+from dlspec.ops.window import Window
+
+
+@derives(Conv)
+def conv(s: Step, op: Conv) -> Cotangents:
+    window = op.window(s.x.type.rank - 2)
+    return (spread(s.g, s.weight(0), window, op.groups, s.x.type),)
+
+
+@derives(ConvFunction)
+def conv_function(s: Step, op: ConvFunction) -> Cotangents:
+    x, weight, *bias = s.xs
+    window = op.window(_kernel(weight))
+    of_x = spread(s.g, weight, window, op.groups, x.type) if s.wanted[0] else None
+    of_weight = _of_weight(x, s.g, weight, window, op.groups) if s.wanted[1] else None
+    return of_x, of_weight, *(_of_bias(s.g) for _ in bias)
+
+
+@derives(ConvTranspose)
+def conv_transpose(s: Step, op: ConvTranspose) -> Cotangents:
+    return (_gathered(s.g, s.weight(0), op.window(s.x.type.rank - 2), op.groups, s.x.type),)
+
+
+@derives(ConvTransposeFunction)
+def conv_transpose_function(s: Step, op: ConvTransposeFunction) -> Cotangents:
+    x, weight, *bias = s.xs
+    window = op.window(_kernel(weight))
+    of_x = _gathered(s.g, weight, window, op.groups, x.type) if s.wanted[0] else None
+    of_weight = _of_weight(s.g, x, weight, window, op.groups) if s.wanted[1] else None
+    return of_x, of_weight, *(_of_bias(s.g) for _ in bias)
+
+
+def _kernel(weight: Term) -> tuple[int, ...]:
+    return tuple(size for size in weight.type.spatial if isinstance(size, int))
+
+
+def spread(g: Term, weight: Term, window: Window, groups: int, to: TensorType) -> Term:
+    """The transpose of a convolution, of the type that flowed into that.
+
+    A stride may have left elements at the end without a window, how many depends on the size. ``output_padding`` makes
+    room for as many as there can be, and what is too much, with the padding of the convolution, is cut off.
+    """
+    even = all(before == after for before, after in window.pads)
+    padding = tuple(before if even else 0 for before, _ in window.pads)
+    pads = [2 * side for side in padding]
+    least = [
+        (size - 1) * step + span - sides
+        for size, step, span, sides in zip(g.type.spatial, window.stride, window.spans, pads, strict=True)
+    ]
+    rest = [size - known if even else None for size, known in zip(to.spatial, least, strict=True)]
+    room = tuple(
+        left if isinstance(left, int) and left < step else step - 1
+        for left, step in zip(rest, window.stride, strict=True)
+    )
+    made = g.call(
+        "conv_transpose", weight, stride=window.stride, padding=padding, output_padding=room,
+        dilation=window.dilation, groups=groups,
+    )  # fmt: skip
+    return _cut(made, tuple(0 if even else before for before, _ in window.pads), to)
+
+
+def _gathered(g: Term, weight: Term, window: Window, groups: int, to: TensorType) -> Term:
+    """The transpose of a transposed convolution. An output padding that is not below the stride has room for further
+    windows, which are cut off."""
+    padding = window.pads
+    made = g.call("conv", weight, stride=window.stride, padding=padding, dilation=window.dilation, groups=groups)
+    return _cut(made, (0,) * len(padding), to)
+
+
+def _cut(x: Term, offset: tuple[int, ...], to: TensorType) -> Term:
+    return x if x.type.spatial == to.spatial else x.call("crop", size=to.spatial, offset=offset)
+
+
+def _of_bias(g: Term) -> Term:
+    return g.call("sum", dim=(0, *range(2, g.type.rank)))
+
+
+def _of_weight(x: Term, g: Term, weight: Term, window: Window, groups: int) -> Term:
+    """That of a convolution's weight: for each of its elements the products of what it met with what came of it."""
+    rows = tuple(zip(g.type.spatial, window.stride, window.dilation, strict=True))
+    padded = x.call("pad", padding=window.pads) if any(window.flat_pads) else x
+    came = _grouped(g, groups)
+    parts: list[Term] = []
+    for position in product(*map(range, window.kernel)):
+        met = padded
+        for axis, (at, (size, step, gap)) in enumerate(zip(position, rows, strict=True), 2):
+            met = met.call("slice", dim=axis, start=at * gap, end=at * gap + (size - 1) * step + 1, step=step)
+        parts.append(came.call("einsum", _grouped(met, groups), equation="ngop,ngip->goi"))
+    return reshaped(parts[0].call("stack", *parts[1:], dim=3), weight.type.shape)
+
+
+def _grouped(x: Term, groups: int) -> Term:
+    """[N, groups, channels of a group, all of space]."""
+    return x.call("flatten", start_dim=2).call("unflatten", dim=1, unflattened_size=(groups, -1))
