@@ -15,6 +15,7 @@ from dlspec.analyses.report import summarise
 from dlspec.backends.diagram.scene import build_scene
 from dlspec.backends.diagram.text import mermaid
 from dlspec.backends.onnx.model import build
+from dlspec.backends.rewrite import objectives
 from dlspec.backends.torch import source
 from dlspec.diagnostics import DlspecError
 from dlspec.pipeline import check_source, elaborate_partial, elaborate_training, open_source
@@ -95,7 +96,9 @@ def test_what_is_left_of_mutated_specs_is_drawn_and_lowered() -> None:
         for subject in (*program.networks, *program.trains):
             try:
                 if subject in program.trains:
-                    compile(source(elaborate_training(program, subject)), name, "exec")
+                    training = elaborate_training(program, subject)
+                    compile(source(training), name, "exec")
+                    build(objectives(training))
                 else:
                     graph, faults, diagnostics = elaborate_partial(program, subject)
                     mermaid(build_scene(graph, summarise(graph), faults=faults))
