@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from dlspec.backends.runtime import RunError
-from dlspec.ir import training
+from dlspec.ir import augmentations
 from dlspec.training.augment import CHANGES, Pipeline
 from dlspec.training.seeds import generator_of
 
@@ -17,34 +17,34 @@ IMAGES = torch.rand(6, 3, 12, 10, generator=generator_of("images"))
 SAME = IMAGES[:1].expand(64, -1, -1, -1)
 """One image many times: what differs is what is drawn."""
 
-CASES: list[tuple[training.Augmentation, training.Augmentation | None]] = [
-    (training.RandomHorizontalFlip(), training.RandomHorizontalFlip(p=0)),
-    (training.RandomVerticalFlip(), training.RandomVerticalFlip(p=0)),
-    (training.RandomCrop((12, 10), padding=2), training.RandomCrop((12, 10))),
-    (training.RandomCrop((12, 10), padding=2, padding_mode="reflect"), None),
-    (training.RandomCrop(8), None),
-    (training.RandomPad(3), training.RandomPad(0)),
-    (training.RandomRotation(30), training.RandomRotation(0)),
-    (training.RandomAffine(10, (0.1, 0.2), (0.8, 1.2), 5), training.RandomAffine()),
-    (training.RandomPerspective(p=1), training.RandomPerspective(distortion_scale=0, p=1)),
-    (training.RandomScale((0.5, 1.5)), training.RandomScale((1, 1))),
-    (training.RandomIntensity(0.2), training.RandomIntensity(0)),
-    (training.RandomContrast(0.5), training.RandomContrast(0)),
-    (training.GaussianNoise(0.1), training.GaussianNoise(0)),
+CASES: list[tuple[augmentations.Augmentation, augmentations.Augmentation | None]] = [
+    (augmentations.RandomHorizontalFlip(), augmentations.RandomHorizontalFlip(p=0)),
+    (augmentations.RandomVerticalFlip(), augmentations.RandomVerticalFlip(p=0)),
+    (augmentations.RandomCrop((12, 10), padding=2), augmentations.RandomCrop((12, 10))),
+    (augmentations.RandomCrop((12, 10), padding=2, padding_mode="reflect"), None),
+    (augmentations.RandomCrop(8), None),
+    (augmentations.RandomPad(3), augmentations.RandomPad(0)),
+    (augmentations.RandomRotation(30), augmentations.RandomRotation(0)),
+    (augmentations.RandomAffine(10, (0.1, 0.2), (0.8, 1.2), 5), augmentations.RandomAffine()),
+    (augmentations.RandomPerspective(p=1), augmentations.RandomPerspective(distortion_scale=0, p=1)),
+    (augmentations.RandomScale((0.5, 1.5)), augmentations.RandomScale((1, 1))),
+    (augmentations.RandomIntensity(0.2), augmentations.RandomIntensity(0)),
+    (augmentations.RandomContrast(0.5), augmentations.RandomContrast(0)),
+    (augmentations.GaussianNoise(0.1), augmentations.GaussianNoise(0)),
 ]
 IDS = [repr(case) for case, _ in CASES]
 
 
-def changed(recipe: training.Augmentation, images: Tensor = IMAGES, *seed: Any) -> Tensor:
+def changed(recipe: augmentations.Augmentation, images: Tensor = IMAGES, *seed: Any) -> Tensor:
     return Pipeline([recipe]).augmented(images, 0, len(images), *(seed or (0,)))
 
 
 def test_every_augmentation_has_a_case() -> None:
-    assert {type(case) for case, _ in CASES} == set(CHANGES) == set(training.AUGMENTATIONS.values())
+    assert {type(case) for case, _ in CASES} == set(CHANGES) == set(augmentations.AUGMENTATIONS.values())
 
 
 @pytest.mark.parametrize(("recipe", "identity"), CASES, ids=IDS)
-def test_shape_seed_and_draws(recipe: training.Augmentation, identity: training.Augmentation | None) -> None:
+def test_shape_seed_and_draws(recipe: augmentations.Augmentation, identity: augmentations.Augmentation | None) -> None:
     first = changed(recipe)
     assert first.shape == Pipeline([recipe]).shape(tuple(IMAGES.shape))
     assert first.dtype == IMAGES.dtype
@@ -58,15 +58,15 @@ def test_shape_seed_and_draws(recipe: training.Augmentation, identity: training.
 
 
 @pytest.mark.parametrize(("recipe", "identity"), CASES, ids=IDS)
-def test_a_part_of_a_batch_is_changed_as_in_the_whole(recipe: training.Augmentation, identity: object) -> None:
-    pipeline = Pipeline([recipe, training.RandomIntensity(0.1)])
+def test_a_part_of_a_batch_is_changed_as_in_the_whole(recipe: augmentations.Augmentation, identity: object) -> None:
+    pipeline = Pipeline([recipe, augmentations.RandomIntensity(0.1)])
     whole = pipeline.augmented(IMAGES, 0, 6, 5)
     part = pipeline.augmented(IMAGES[2:5], 2, 6, 5)
     assert torch.allclose(part, whole[2:5], atol=1e-6)
 
 
 @pytest.mark.parametrize(("recipe", "identity"), CASES, ids=IDS)
-def test_the_generator_of_training_is_left_alone(recipe: training.Augmentation, identity: object) -> None:
+def test_the_generator_of_training_is_left_alone(recipe: augmentations.Augmentation, identity: object) -> None:
     torch.manual_seed(0)
     before = torch.get_rng_state()
     changed(recipe)
@@ -74,16 +74,16 @@ def test_the_generator_of_training_is_left_alone(recipe: training.Augmentation, 
 
 
 def test_flips_mirror_about_half_of_the_images() -> None:
-    for recipe, axis in ((training.RandomHorizontalFlip(), 3), (training.RandomVerticalFlip(), 2)):
+    for recipe, axis in ((augmentations.RandomHorizontalFlip(), 3), (augmentations.RandomVerticalFlip(), 2)):
         flipped = [torch.equal(image, SAME.flip(axis)[0]) for image in changed(recipe, SAME)]
         kept = [torch.equal(image, SAME[0]) for image in changed(recipe, SAME)]
         assert 16 < sum(flipped) < 48
         assert sum(flipped) + sum(kept) == 64
-    assert torch.equal(changed(training.RandomHorizontalFlip(p=1)), IMAGES.flip(3))
+    assert torch.equal(changed(augmentations.RandomHorizontalFlip(p=1)), IMAGES.flip(3))
 
 
 def test_a_crop_is_a_part_and_takes_the_middle_at_evaluation() -> None:
-    pipeline = Pipeline([training.RandomCrop((8, 6))])
+    pipeline = Pipeline([augmentations.RandomCrop((8, 6))])
     places = {
         (row, column): IMAGES[0, :, row : row + 8, column : column + 6] for row in range(5) for column in range(5)
     }
@@ -94,45 +94,45 @@ def test_a_crop_is_a_part_and_takes_the_middle_at_evaluation() -> None:
     assert len(seen) > 15
     assert torch.equal(pipeline.settled(IMAGES), IMAGES[:, :, 2:10, 2:8])
     with pytest.raises(RunError, match="RandomCrop takes a part that is larger than the image: 14x14 of 12x10"):
-        Pipeline([training.RandomCrop(14)]).shape((6, 3, 12, 10))
+        Pipeline([augmentations.RandomCrop(14)]).shape((6, 3, 12, 10))
 
 
 def test_nothing_else_changes_images_at_evaluation() -> None:
-    pipeline = Pipeline([case for case, _ in CASES if not isinstance(case, training.RandomCrop)])
+    pipeline = Pipeline([case for case, _ in CASES if not isinstance(case, augmentations.RandomCrop)])
     assert torch.equal(pipeline.settled(IMAGES), IMAGES)
 
 
 def test_turning_by_a_right_angle() -> None:
     """What is drawn for an image is an angle: at the end of its range it is the angle itself."""
     square = IMAGES[:, :, :9, :9]
-    change = CHANGES[training.RandomRotation](training.RandomRotation(90))
+    change = CHANGES[augmentations.RandomRotation](augmentations.RandomRotation(90))
     turned = change.apply(square, torch.ones(6, 1, dtype=torch.float64))
     assert torch.allclose(turned, square.rot90(-1, (2, 3)), atol=1e-4)
 
 
 def test_shifts_zooms_and_corners() -> None:
-    affine = CHANGES[training.RandomAffine](training.RandomAffine(translate=(0.2, 0.0)))
+    affine = CHANGES[augmentations.RandomAffine](augmentations.RandomAffine(translate=(0.2, 0.0)))
     drawn = torch.full((6, 5), 0.5, dtype=torch.float64)
     drawn[:, 1] = 1.0
     assert torch.allclose(affine.apply(IMAGES, drawn)[..., 2:], IMAGES[..., :-2], atol=1e-5)
-    scale = CHANGES[training.RandomScale](training.RandomScale((1, 2)))
+    scale = CHANGES[augmentations.RandomScale](augmentations.RandomScale((1, 2)))
     zoomed = scale.apply(IMAGES[:, :, :11, :9], torch.ones(6, 1, dtype=torch.float64))
     assert torch.allclose(zoomed[:, :, 1:10:2, 0:9:2], IMAGES[:, :, 3:8, 2:7], atol=1e-5)
-    corners = CHANGES[training.RandomPerspective](training.RandomPerspective(1.0, 1.0))
+    corners = CHANGES[augmentations.RandomPerspective](augmentations.RandomPerspective(1.0, 1.0))
     inward = corners.apply(torch.ones_like(IMAGES), torch.full((6, 9), 0.5, dtype=torch.float64))
     assert (inward[:, :, 0, 0] == 0).all()
     assert torch.allclose(inward[:, :, 6, 5], torch.ones(6, 3), atol=1e-4)
 
 
 def test_intensity_contrast_and_noise() -> None:
-    shift = changed(training.RandomIntensity(0.2), SAME) - SAME
+    shift = changed(augmentations.RandomIntensity(0.2), SAME) - SAME
     assert float((shift - shift.mean((1, 2, 3), keepdim=True)).abs().max()) < 1e-6
     assert 0.1 < float(shift.max()) <= 0.2
     assert -0.2 <= float(shift.min()) < -0.1
-    contrast = changed(training.RandomContrast(0.5), SAME)
+    contrast = changed(augmentations.RandomContrast(0.5), SAME)
     assert torch.allclose(contrast.mean((1, 2, 3)), SAME.mean((1, 2, 3)), atol=1e-5)
     ratio = contrast.std((1, 2, 3)) / SAME.std((1, 2, 3))
     assert 0.5 <= float(ratio.min()) < 0.7 < 1.3 < float(ratio.max()) <= 1.5
-    noise = changed(training.GaussianNoise(0.1), SAME) - SAME
+    noise = changed(augmentations.GaussianNoise(0.1), SAME) - SAME
     assert abs(float(noise.std()) - 0.1) < 0.005
     assert len({float(image.sum()) for image in noise}) == 64

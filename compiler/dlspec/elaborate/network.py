@@ -96,17 +96,9 @@ def _elaborate(
     settings: Mapping[str, Any],
     sizes: Mapping[str, int],
 ) -> None:
-    env = Env(module.env, {})
-    span = declaration.name.span
-    given = [
-        (ast.Argument(span, ast.Name(span, name), ast.Constant(span, None)), value) for name, value in settings.items()
-    ]
-    layer = bind_block(BlockLayer(declaration, module), given, None, span)
-    elaborator.bind_parameters(layer, env, span)
-    if has_poison(list(env.names.values())):
+    env = bind_settings(elaborator, graph, BlockLayer(declaration, module), settings)
+    if env is None:
         return
-    graph.settings = dict(env.names)
-    graph.root.arguments = dict(env.names)
     for parameter in declaration.parameters:
         if parameter.type is not None and is_input(declaration, parameter):
             if parameter.default is not None:
@@ -127,6 +119,22 @@ def _elaborate(
     if not elaborator.diagnostics.errors:
         for node in unused:
             elaborator.warn("DL0702", "no output needs what this computes", node.span, "use it, or take it out")
+
+
+def bind_settings(elaborator: Elaborator, graph: Graph, layer: BlockLayer, settings: Mapping[str, Any]) -> Env | None:
+    """The environment of a body with the settings in it, given ones and defaults; None after an error in one.
+
+    Raises `Failure`.
+    """
+    span = layer.declaration.name.span
+    given = [(ast.Argument(span, ast.Name(span, n), ast.Constant(span, None)), value) for n, value in settings.items()]
+    env = Env(layer.module.env, {})
+    elaborator.bind_parameters(bind_block(layer, given, None, span), env, span)
+    if has_poison(list(env.names.values())):
+        return None
+    graph.settings = dict(env.names)
+    graph.root.arguments = dict(env.names)
+    return env
 
 
 def graph_input(

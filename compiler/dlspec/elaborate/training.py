@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import Any, NamedTuple, cast
 
 from dlspec.collector import paused_collector
 from dlspec.diagnostics import Diagnostics, Note, did_you_mean
 from dlspec.elaborate.algebra import Algebra
 from dlspec.elaborate.builder import Builder
-from dlspec.elaborate.calls import Given, bind_block, bind_named, field_value
+from dlspec.elaborate.calls import Given, bind_named, field_value
 from dlspec.elaborate.expressions import Measure
 from dlspec.elaborate.flow import Elaborator
 from dlspec.elaborate.modules import Module
-from dlspec.elaborate.network import check_defaults, deep_recursion, graph_input, refuse_unknown_sizes
+from dlspec.elaborate.network import bind_settings, check_defaults, deep_recursion, graph_input, refuse_unknown_sizes
 from dlspec.elaborate.schedules import SCHEDULES
 from dlspec.elaborate.values import (
     POISON,
@@ -29,12 +30,14 @@ from dlspec.elaborate.values import (
     has_poison,
     kind_of,
 )
-from dlspec.ir import training
+from dlspec.ir import augmentations, optimizers
+from dlspec.ir.augmentations import Augmentation
 from dlspec.ir.conditions import Conditions
 from dlspec.ir.fields import MISSING, Field, Fielded
 from dlspec.ir.graph import Graph, Output, Scope, Value
 from dlspec.ir.op import OpError
-from dlspec.ir.training import STEP, Augmentation, Data, Limits, Network, Optimizer, Schedule, Training, Update
+from dlspec.ir.optimizers import Limits, Optimizer, Schedule
+from dlspec.ir.training import STEP, Data, Direction, Network, Training, Update
 from dlspec.ir.types import DType, TensorType
 from dlspec.ops.constant import Param
 from dlspec.source import Span
@@ -65,16 +68,11 @@ def elaborate_train(
     conditions = Conditions()
     elaborator = TrainElaborator(Training(graph), Builder(graph, conditions), diagnostics, measure)
     before = len(diagnostics.errors)
-    with deep_recursion(), paused_collector():
+    with deep_recursion(), paused_collector(), suppress(Abandon):
         try:
             elaborator.run(module, declaration, settings, sizes)
         except Failure as failure:
-            try:
-                elaborator.report(failure)
-            except Abandon:
-                return None
-        except Abandon:
-            return None
+            elaborator.report(failure)
     if len(diagnostics.errors) > before:
         return None
     graph.conditions = conditions.simplified()
@@ -100,14 +98,9 @@ class TrainElaborator(Elaborator):
         graph, span = self.training.graph, declaration.name.span
         self.training.doc = declaration.doc
         before = len(self.diagnostics.errors)
-        env = Env(module.env, {})
-        given = [(ast.Argument(span, ast.Name(span, n), ast.Constant(span, None)), v) for n, v in settings.items()]
-        layer = bind_block(BlockLayer(cast("ast.Block", declaration), module), given, None, span)
-        self.bind_parameters(layer, env, span)
-        if has_poison(list(env.names.values())):
+        env = bind_settings(self, graph, BlockLayer(cast("ast.Block", declaration), module), settings)
+        if env is None:
             return
-        graph.settings = dict(env.names)
-        graph.root.arguments = dict(env.names)
         for statement in declaration.statements:
             match statement:
                 case ast.Data():
@@ -143,7 +136,7 @@ class TrainElaborator(Elaborator):
     def _augmentations(self, node: ast.Data, value: Value, env: Env) -> tuple[Augmentation, ...]:
         made: list[Augmentation] = []
         for step in node.augmentations:
-            recipe = self._recipe(step, env, Augmentation, training.AUGMENTATIONS, "an augmentation")
+            recipe = self._recipe(step, env, Augmentation, augmentations.AUGMENTATIONS, "an augmentation")
             if recipe is not POISON:
                 made.append(recipe)
         if made and not (value.type.rank == 4 and value.type.dtype.is_float):
@@ -156,7 +149,7 @@ class TrainElaborator(Elaborator):
             objective = self.evaluate(node.objective, env)
             over = [self._target(name, env) for name in node.over]
             times = 1 if node.times is None else self.evaluate(node.times, env)
-            using = self._recipe(node.optimizer, env, Using, training.OPTIMIZERS, "an optimizer")
+            using = self._recipe(node.optimizer, env, Using, optimizers.OPTIMIZERS, "an optimizer")
             if has_poison([objective, times, using, *over]):
                 return
             if not isinstance(objective, Value) or objective.type.rank or not objective.type.dtype.is_float:
@@ -172,7 +165,7 @@ class TrainElaborator(Elaborator):
         known = [update.name for update in self.training.updates]
         base = "_".join(over)
         name = next(n for n in (base, *(f"{base}_{i}" for i in range(2, len(known) + 3))) if n not in known)
-        direction: training.Direction = "minimize" if node.direction == "minimize" else "maximize"
+        direction: Direction = "minimize" if node.direction == "minimize" else "maximize"
         at = node.objective.span
         update = Update(
             name, direction, objective, tuple(over), using.optimizer, using.schedule, using.limits, times, node.span, at
@@ -242,12 +235,12 @@ class TrainElaborator(Elaborator):
 
     def argument(self, argument: ast.Argument, env: Env) -> Any:
         if argument.name is not None and argument.name.name == "schedule":
-            return self._recipe(argument.value, env, Schedule, training.SCHEDULES, "a schedule")
+            return self._recipe(argument.value, env, Schedule, optimizers.SCHEDULES, "a schedule")
         return super().argument(argument, env)
 
     def _using(self, name: ast.Name, given: list[Given], span: Span) -> Using:
         """The optimizer of a call, with its schedule and limits."""
-        optimizer = training.OPTIMIZERS[name.name]
+        optimizer = optimizers.OPTIMIZERS[name.name]
         more = {"schedule": None, **{field.name: None for field in Limits.fields}}
         bound = bind_named(f"`{name.name}`", given, _defaults(optimizer) | more, span)
         limits: Limits = _fielded(Limits, name, {key: bound[key] for key in bound if key in _LIMITS}, given, span)
@@ -279,9 +272,9 @@ class TrainElaborator(Elaborator):
             if type(decay) not in (int, float) or not 0 <= decay < 1:
                 raise Failure("DL0208", f"`decay` is between 0 and 1, not {kind_of(decay)}", node.span)
             return AverageLayer(source, float(decay))
-        if name in training.OPTIMIZERS:
+        if name in optimizers.OPTIMIZERS:
             return self._using(function, given, node.span)
-        recipe = training.SCHEDULES.get(name) or training.AUGMENTATIONS.get(name)
+        recipe = optimizers.SCHEDULES.get(name) or augmentations.AUGMENTATIONS.get(name)
         if recipe is not None:
             bound = bind_named(f"`{name}`", given, _defaults(recipe), node.span)
             return _fielded(recipe, function, bound, given, node.span)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from dlspec.backends.runtime import RunError
 from dlspec.backends.torch.live import require_torch
-from dlspec.ir import training
+from dlspec.ir import augmentations
 from dlspec.training.extras import need
 from dlspec.training.seeds import generator_of
 
@@ -155,18 +155,18 @@ class Noise(Change):
         return _where(u[:, 0] < self.recipe.p, images + self.recipe.std * noise.to(images.dtype), images)
 
 
-CHANGES: dict[type[training.Augmentation], type[Change]] = {
-    training.RandomHorizontalFlip: HorizontalFlip,
-    training.RandomVerticalFlip: VerticalFlip,
-    training.RandomCrop: Crop,
-    training.RandomPad: Pad,
-    training.RandomRotation: Rotation,
-    training.RandomAffine: Affine,
-    training.RandomPerspective: Perspective,
-    training.RandomScale: Scale,
-    training.RandomIntensity: Intensity,
-    training.RandomContrast: Contrast,
-    training.GaussianNoise: Noise,
+CHANGES: dict[type[augmentations.Augmentation], type[Change]] = {
+    augmentations.RandomHorizontalFlip: HorizontalFlip,
+    augmentations.RandomVerticalFlip: VerticalFlip,
+    augmentations.RandomCrop: Crop,
+    augmentations.RandomPad: Pad,
+    augmentations.RandomRotation: Rotation,
+    augmentations.RandomAffine: Affine,
+    augmentations.RandomPerspective: Perspective,
+    augmentations.RandomScale: Scale,
+    augmentations.RandomIntensity: Intensity,
+    augmentations.RandomContrast: Contrast,
+    augmentations.GaussianNoise: Noise,
 }
 """What does each augmentation of the language."""
 
@@ -174,7 +174,7 @@ CHANGES: dict[type[training.Augmentation], type[Change]] = {
 class Pipeline:
     """The augmentations of one `data`, in order."""
 
-    def __init__(self, recipes: Sequence[training.Augmentation]) -> None:
+    def __init__(self, recipes: Sequence[augmentations.Augmentation]) -> None:
         self.changes = [CHANGES[type(recipe)](recipe) for recipe in recipes]
 
     def __bool__(self) -> bool:
