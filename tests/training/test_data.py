@@ -230,3 +230,35 @@ def test_held_out_examples_that_are_no_batch_are_told(call: Call) -> None:
     status, out, _ = call("train", "even.dlspec", "--data", "x.npy", "--batch-size", "8", "--val-fraction", "0.2")
     assert status == 0
     assert "not looked at: 2 of what is held out" in out
+
+
+@pytest.mark.parametrize(
+    ("use", "labels", "message"),
+    [
+        ("cross_entropy(x -> f, label)", [0, 1, 2], ""),
+        ("cross_entropy(x -> f, label)", [0, -100, 2], ""),
+        ("cross_entropy(x -> f, label)", [0, 3, 2], "the number 3, and `cross_entropy` at t.dlspec:6 knows 0 to 2"),
+        ("nll(x -> f -> LogSoftmax(1), label, ignore_index=7)", [0, 7, 2], ""),
+        ("nll(x -> f -> LogSoftmax(1), label)", [0, -1, 2], "the number -1, and `nll` at t.dlspec:6 knows 0 to 2"),
+        ("mean(x -> f) + mean(label -> Embedding(4, 2))", [0, 4, 2], "the number 4, and `Embedding` at"),
+        (
+            'mean((x -> f) * cast(one_hot(unsqueeze(label, 1)[:, 0], 3), "float"))',
+            [5, 1, 2],
+            "the number 5, and `one_hot` at",
+        ),
+    ],
+)
+def test_numbers_that_are_no_class(use: str, labels: list[int], message: str, call: Call) -> None:
+    Path("t.dlspec").write_text(f"""network Net(x: float[N, 2]) -> y {{ x -> Linear(3) }}
+train Fit {{
+    data x: float[N, 2]
+    data label: int[N]
+    shared f = Net
+    minimize {use} over f using SGD(lr=1e-2)
+}}
+""")
+    np.savez("d.npz", x=np.zeros((3, 2), np.float32), label=np.array(labels))
+    arguments = "train", "t.dlspec", "--data", "d.npz", "--val-fraction", "0", "--steps", "1", "--batch-size", "3"
+    status, _, err = call(*arguments)
+    assert (status, message in err) == (2 if message else 0, True)
+    assert Path("runs").exists() is not bool(message)

@@ -10,6 +10,7 @@ from dlspec.ir.training import Training
 from dlspec.training import checkpoint
 from dlspec.training.batches import Batches, batch_size, split
 from dlspec.training.checkpoint import Checkpoint
+from dlspec.training.classes import check_classes
 from dlspec.training.devices import Devices, first_process
 from dlspec.training.extras import check_installed
 from dlspec.training.log import FILE
@@ -36,6 +37,7 @@ def train(training: Training, options: Options, say: Say) -> None:
         check_shards(training)
     offer = open_data(options.data, [data.value.name for data in training.data], options.resize)
     table = match(training, offer)
+    check_classes(table)
     if saved is not None and saved.examples != table.examples:
         raise RunError(f"the run that goes on had {saved.examples} examples, and --data gives {table.examples}")
     rows, held_out = split(table.examples, options.held_out or 0.0, seed)
