@@ -29,6 +29,7 @@ from dlspec.elaborate.values import (
     kind_of,
 )
 from dlspec.ir.graph import Scope, Value
+from dlspec.ir.program import Origin, Turn, Written
 from dlspec.source import Span
 from dlspec.syntax import ast
 
@@ -42,7 +43,14 @@ class Application(Expressions):
         raise NotImplementedError
 
     def body(
-        self, body: ast.Body, flow: Any, env: Env, *, transparent: bool, names: dict[str, Any] | None = None
+        self,
+        body: ast.Body,
+        flow: Any,
+        env: Env,
+        *,
+        transparent: bool,
+        names: dict[str, Any] | None = None,
+        turn: Turn | None = None,
     ) -> Any:
         raise NotImplementedError
 
@@ -51,66 +59,82 @@ class Application(Expressions):
 
     # Levels
 
-    def level(self, label: str, span: Span) -> AbstractContextManager[Scope]:
-        return self.builder.region("level", span, label=self.builder.label(label, span))
+    def level(self, label: str, step: ast.Expression, env: Env) -> AbstractContextManager[Scope]:
+        """The region of a step with a label."""
+        return self._level(label, None, step, step, env)
 
     # Layers
 
-    def apply(self, layer: Layer, flow: Any, span: Span, label: str | None = None, path: str | None = None) -> Any:
+    def apply(
+        self, layer: Layer, flow: Any, step: ast.Expression, label: str | None = None, path: str | None = None
+    ) -> Any:
         """What a layer makes of what flows in. ``path`` is where its weights are when it is shared."""
         if has_poison(flow):
             return POISON
         if not has_tensor(flow):
             hint = "begin the chain with a tensor, as in `image -> Conv(64, 3)`"
             what = "nothing" if not isinstance(flow, Layer | list | int | float | str) else kind_of(flow)
-            raise Failure("DL0308", f"{what} flows into {layer.title}", span, hint=hint)
+            raise Failure("DL0308", f"{what} flows into {layer.title}", step.span, hint=hint)
         match layer:
             case OpLayer():
-                return self._apply_op(layer, flow, span, label, path)
+                return self._apply_op(layer, flow, step, label, path)
             case BlockLayer():
-                return self._apply_block(layer, flow, span, label, path)
+                return self._apply_block(layer, flow, step, label, path)
             case SharedLayer():
                 if label is not None:
-                    raise Failure("DL0307", f"{layer.title} has its name from `shared`", span, hint="drop the label")
-                return self.apply(layer.layer, flow, span, layer.label, join(layer.home, layer.label))
+                    hint = "drop the label"
+                    raise Failure("DL0307", f"{layer.title} has its name from `shared`", step.span, hint=hint)
+                return self.apply(layer.layer, flow, step, layer.label, join(layer.home, layer.label))
             case FrozenLayer():
-                return self.apply(layer.layer, flow, span, label, path)
+                return self.apply(layer.layer, flow, step, label, path)
             case AverageLayer():
-                return self.apply(layer.source.layer, flow, span, label, path)
+                return self.apply(layer.source.layer, flow, step, label, path)
             case Deferred() | BranchLayer():
-                if path is not None:
-                    with self.builder.region("level", span, label=label or "", path=path, sharing=True):
-                        return self._deferred(layer, flow)
-                if label is not None:
-                    with self.level(label, span):
-                        return self._deferred(layer, flow)
-                return self._deferred(layer, flow)
+                if label is None and path is None:
+                    return self._deferred(layer, flow)
+                body = layer.body if isinstance(layer, BranchLayer) else layer.expression
+                with self._level(label, path, step, body, layer.env):
+                    return self._deferred(layer, flow)
             case _:
                 raise AssertionError(layer)
+
+    def _level(
+        self, label: str | None, path: str | None, step: ast.Expression, body: ast.Node, env: Env
+    ) -> AbstractContextManager[Scope]:
+        """The level that a label opens around a ``body``, or a shared layer at its ``path``."""
+        label = label or "" if path is not None else self.builder.label(label, step.span)
+        template = self.builder.graph.template("", body)
+        return self.builder.region(
+            "level", step.span, label=label, path=path, sharing=path is not None, origin=_origin(step, label),
+            template=template, names=env,
+        )  # fmt: skip
 
     def _deferred(self, layer: Deferred | BranchLayer, flow: Any) -> Any:
         if isinstance(layer, BranchLayer):
             return self.body(layer.body, flow, layer.env, transparent=False)
         return self.step(layer.expression, flow, layer.env)
 
-    def _apply_op(self, layer: OpLayer, flow: Any, span: Span, label: str | None, path: str | None) -> Any:
+    def _apply_op(self, layer: OpLayer, flow: Any, step: ast.Expression, label: str | None, path: str | None) -> Any:
         if layer.branches is not None:
             assert layer.env is not None
-            with self._around(label, path, span) as scope:
+            with self._around(label, path, step, layer.env) as scope:
                 flow = self._branches_of(layer, flow)
                 if has_poison(flow):
                     return POISON
-                name = scope.path if scope.opens else join(self.builder.level.path, self.builder.label(None, span))
-                return self._add_op(layer, flow, span, name, path is not None)
+                name = scope.path if scope.opens else join(self.builder.level.path, self.builder.label(None, step.span))
+                return self._add_op(layer, flow, step, name, path is not None, label is not None)
         if path is not None:
-            return self._add_op(layer, flow, span, path, sharing=True)
-        return self._add_op(layer, flow, span, join(self.builder.level.path, self.builder.label(label, span)), False)
+            return self._add_op(layer, flow, step, path, True, True)
+        name = join(self.builder.level.path, self.builder.label(label, step.span))
+        return self._add_op(layer, flow, step, name, False, label is not None)
 
-    def _around(self, label: str | None, path: str | None, span: Span) -> AbstractContextManager[Scope]:
+    def _around(
+        self, label: str | None, path: str | None, step: ast.Expression, env: Env
+    ) -> AbstractContextManager[Scope]:
         """The region of a layer with branches: a level where it has a name."""
-        if path is not None:
-            return self.builder.region("level", span, label=label or "", path=path, sharing=True)
-        return self.level(label, span) if label is not None else self.builder.region("branches", span)
+        if path is None and label is None:
+            return self.builder.region("branches", step.span)
+        return self._level(label, path, step, step, env)
 
     def _branches_of(self, layer: OpLayer, flow: Any) -> list[Any]:
         results: list[Any] = []
@@ -119,21 +143,23 @@ class Application(Expressions):
                 results.append(self.body(body, flow, layer.env, transparent=False))  # type: ignore[reportArgumentType]
         return results
 
-    def _add_op(self, layer: OpLayer, flow: Any, span: Span, name: str, sharing: bool) -> Any:
+    def _add_op(self, layer: OpLayer, flow: Any, step: ast.Expression, name: str, sharing: bool, labelled: bool) -> Any:
         op = make_op(layer, self.made)
-        inputs = self._inputs(layer, flow, span)
+        inputs = self._inputs(layer, flow, step.span)
         rank = inputs[0].type.rank
         if layer.pinned is not None and rank != layer.pinned + 2 and not (op.flat and layer.pinned == 1 and rank == 2):
             raise Failure(
                 "DL0202",
                 f"{layer.title} takes an input of rank {layer.pinned + 2}, not {inputs[0].type}",
-                span,
+                step.span,
                 hint=f"`{layer.op.__name__}` takes any number of axes",
             )
+        written = {key: expression for key, (_, expression) in layer.arguments.items()}
+        origin = Origin(step, "layer", written, labelled)
         shared = self.builder.sharing
         self.builder.sharing = shared or sharing
         try:
-            outputs = self.builder.add(op, inputs, span, name)
+            outputs = self.builder.add(op, inputs, step.span, name, origin)
         finally:
             self.builder.sharing = shared
         return outputs[0] if len(outputs) == 1 else list(outputs)
@@ -158,34 +184,41 @@ class Application(Expressions):
             hint="join them first, with `Concat` or `Add`",
         )
 
-    def _apply_block(self, layer: BlockLayer, flow: Any, span: Span, label: str | None, path: str | None) -> Any:
+    def _apply_block(
+        self, layer: BlockLayer, flow: Any, step: ast.Expression, label: str | None, path: str | None
+    ) -> Any:
         declaration = layer.declaration
         network = isinstance(declaration, ast.Network)
-        part = label or "" if path is not None else self.builder.label(label, span)
+        name = declaration.name.name
+        part = label or "" if path is not None else self.builder.label(label, step.span)
         arguments: dict[str, Any] = {}
         with self.builder.region(
             "network" if network else "block",
-            span,
+            step.span,
             label=part,
             path=path,
             sharing=path is not None,
-            declaration=declaration.name.name,
+            declaration=name,
             definition=declaration.span,
             arguments=arguments,
+            origin=_origin(step, label),
+            template=self.builder.graph.template(name, declaration),
         ) as scope:
             scope.given = tuple(layer.arguments)
             scope.flow = flow if isinstance(flow, Value) else None
             env = Env(layer.module.env, {} if network else {"x": flow})
-            self.bind_parameters(layer, env, span)
+            env.scope = scope
+            scope.names = env
+            self.bind_parameters(layer, env, step.span)
             if has_poison(list(env.names.values())):
                 return POISON
             arguments.update((n, v) for n, v in env.names.items() if n != "x")
             if isinstance(declaration, ast.Network):
-                return self._network_result(declaration, flow, env, span)
+                return self._network_result(declaration, flow, env, step.span)
             result = self.run_body(declaration.body, env, apply=True)
             if result is None:
                 raise Failure(
-                    "DL0409", f"`{declaration.name.name}` has no result", declaration.span,
+                    "DL0409", f"`{name}` has no result", declaration.span,
                     hint="the last line of a block must be an expression",
                 )  # fmt: skip
             return result
@@ -197,9 +230,9 @@ class Application(Expressions):
             if is_input(layer.declaration, parameter):
                 continue
             if name in layer.arguments:
-                value, at = layer.arguments[name]
+                value, written = layer.arguments[name]
             elif parameter.default is not None:
-                value, at = self.evaluate(parameter.default, env), parameter.default.span
+                value, written = self.evaluate(parameter.default, env), Written(parameter.default, env)
             else:
                 raise Failure(
                     "DL0304",
@@ -208,8 +241,10 @@ class Application(Expressions):
                     notes=(Note(parameter.span, "declared here"),),
                 )
             if parameter.type is not None and not has_poison(value):
-                self._check_type(parameter, parameter.type, value, env, at)
+                self._check_type(parameter, parameter.type, value, env, written.span)
             env.names[name] = value
+            if env.scope is not None:
+                env.scope.origin.written[name] = written
 
     def _check_type(self, parameter: ast.Parameter, type_: ast.Type, value: Any, env: Env, span: Span) -> None:
         name = parameter.name.name
@@ -252,6 +287,10 @@ class Application(Expressions):
         outputs = self.outputs(declaration, env)
         self.builder.scope.outputs = tuple(value for value in outputs if isinstance(value, Value))
         return outputs[0] if len(declaration.outputs) == 1 else outputs
+
+
+def _origin(step: ast.Expression, label: str | None) -> Origin:
+    return Origin(step, "scope", {}, label is not None)
 
 
 def _names(slots: tuple[str, ...]) -> list[str]:

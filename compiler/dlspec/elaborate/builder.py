@@ -12,8 +12,10 @@ from dlspec.ir.conditions import Condition, Conditions
 from dlspec.ir.dims import Dim
 from dlspec.ir.graph import Graph, Node, Parameter, Scope, ScopeKind, Value
 from dlspec.ir.op import Needs, Op, OpError, Requirement, Types, Weight
+from dlspec.ir.program import COMPILER, Names, Origin, Template
 from dlspec.ir.types import TensorType
 from dlspec.source import Span
+from dlspec.syntax import ast
 
 MAX_NODES = 400_000
 MAX_DEPTH = 200
@@ -72,14 +74,15 @@ class Builder:
             )
 
     @contextmanager
-    def entered(self, labels: list[str], span: Span) -> Generator[None]:
+    def entered(self, labels: list[str], step: ast.Labelled) -> Generator[None]:
         """The levels of a label with dots, but for its last part. Raises `Failure` where another step has such a name."""
         with ExitStack() as stack:
             for label in labels:
                 around = self.level
                 if label not in around.inner:
-                    self.label(label, span)
-                stack.enter_context(self.region("level", span, label=label))
+                    self.label(label, step.span)
+                origin = Origin(step, "scope", labelled=True)
+                stack.enter_context(self.region("level", step.span, label=label, origin=origin))
                 self.level = around.inner.setdefault(label, self.level)
             yield
 
@@ -102,6 +105,9 @@ class Builder:
         declaration: str = "",
         definition: Span | None = None,
         arguments: dict[str, Any] | None = None,
+        origin: Origin = COMPILER,
+        template: Template | None = None,
+        names: Names | None = None,
     ) -> Generator[Scope]:
         """A scope around what is built inside. With ``path``, the weights are those of another place (`shared`)."""
         scope, level, shared = self.scope, self.level, self.sharing
@@ -118,7 +124,8 @@ class Builder:
                 hint="a block that uses itself needs an `if` that stops it",
                 fatal=True,
             )
-        inner = Scope(kind, scope, span, label, declaration, definition, arguments, sharing, path)
+        inner = Scope(kind, scope, span, label, declaration, definition, arguments, sharing, path, origin, template)
+        inner.names = names
         self.scope = inner
         self.sharing = shared or sharing
         if inner.opens:
@@ -130,7 +137,9 @@ class Builder:
 
     # Nodes
 
-    def add(self, op: Op, inputs: tuple[Value, ...], span: Span, name: str) -> tuple[Value, ...]:
+    def add(
+        self, op: Op, inputs: tuple[Value, ...], span: Span, name: str, origin: Origin = COMPILER
+    ) -> tuple[Value, ...]:
         """A node for the operator. ``name`` is its full path; the paths of its weights begin with it.
 
         Raises `Failure` where the operator does not accept the inputs.
@@ -143,21 +152,21 @@ class Builder:
         if len(self.graph.nodes) >= MAX_NODES:
             raise Failure("DL0407", f"the network has more than {MAX_NODES:,} nodes", span, fatal=True)
         parameters = tuple([self._parameter(join(name, weight.name), weight, span) for weight in weights])
-        node = Node(op, inputs, parameters, self.scope, self._unique(name), span, types)
+        node = Node(op, inputs, parameters, self.scope, self._unique(name), span, types, origin)
         self.graph.nodes.append(node)
         return node.outputs
 
-    def function(self, op: Op, inputs: tuple[Value, ...], span: Span) -> tuple[Value, ...]:
+    def function(self, op: Op, inputs: tuple[Value, ...], span: Span, origin: Origin = COMPILER) -> tuple[Value, ...]:
         """A node for a function of tensors: it takes no position and is named after the function."""
         name = type(op).function or type(op).__name__.lower()
-        return self.add(op, inputs, span, join(self.level.path, name))
+        return self.add(op, inputs, span, join(self.level.path, name), origin)
 
-    def declare(self, op: Op, name: str, span: Span) -> Value:
+    def declare(self, op: Op, name: str, span: Span, origin: Origin) -> Value:
         """A node for a weight declared by `param` or `buffer`: its path is the level's with its own name."""
         path = join(self.level.path, name)
         self.reserve(name, span)
         types, (weight,) = self._infer(op, (), span)
-        node = Node(op, (), (self._parameter(path, weight, span),), self.scope, self._unique(path), span, types)
+        node = Node(op, (), (self._parameter(path, weight, span),), self.scope, self._unique(path), span, types, origin)
         self.graph.nodes.append(node)
         return node.outputs[0]
 

@@ -8,9 +8,11 @@ from typing import Any
 from dlspec.diagnostics import Note, did_you_mean
 from dlspec.elaborate.constants import as_init
 from dlspec.elaborate.values import (
+    Arguments,
     BlockLayer,
+    BranchLayer,
+    Env,
     Failure,
-    Layer,
     OpLayer,
     as_list,
     freeze,
@@ -22,6 +24,7 @@ from dlspec.ir.dims import Expr
 from dlspec.ir.fields import MISSING, Field, FieldError, describe
 from dlspec.ir.graph import Value
 from dlspec.ir.op import Op, OpError
+from dlspec.ir.program import Written
 from dlspec.source import Span
 from dlspec.syntax import ast
 
@@ -33,11 +36,11 @@ def extra_tensors(op: type[Op]) -> list[str]:
     return [name.rstrip("?") for name in op.tensors[1:]]
 
 
-def bind_op(layer: OpLayer, given: list[Given], span: Span) -> OpLayer:
+def bind_op(layer: OpLayer, given: list[Given], span: Span, env: Env) -> OpLayer:
     """The layer with more arguments. Positional ones fill the fields that have none yet, in order."""
     names = [field.name for field in layer.op.fields] + extra_tensors(layer.op)
     free = iter(names)
-    explicit: dict[str, tuple[Any, Span]] = {}
+    explicit: Arguments = {}
     for argument, value in given:
         if argument.name is None:
             name = None if layer.called else next(free, None)
@@ -55,7 +58,7 @@ def bind_op(layer: OpLayer, given: list[Given], span: Span) -> OpLayer:
             if name not in names:
                 raise unknown_argument(argument.name, layer.title, names, signature_hint(layer.op, layer.name))
         _refuse_twice(name, explicit, argument.span)
-        explicit[name] = (value, argument.span)
+        explicit[name] = (value, Written(argument.value, env, argument.span))
     return OpLayer(
         layer.op, layer.pinned, layer.name, layer.arguments | explicit, span, layer.branches, layer.env, called=True
     )
@@ -79,12 +82,12 @@ def make_op(layer: OpLayer, made: dict[Any, Op]) -> Op:
     return op
 
 
-def _make(op: type[Op], title: str, arguments: dict[str, tuple[Any, Span]], span: Span, name: str) -> Op:
+def _make(op: type[Op], title: str, arguments: Arguments, span: Span, name: str) -> Op:
     values: dict[str, Any] = {}
     for field in op.fields:
         if field.name in arguments:
             value, at = arguments[field.name]
-            values[field.name] = field_value(field, value, at, title)
+            values[field.name] = field_value(field, value, at.span, title)
         elif field.required:
             raise Failure(
                 "DL0304", f"{title} needs `{field.name}`, {field.expected}", span, hint=signature_hint(op, name)
@@ -107,14 +110,18 @@ def field_value(field: Field, value: Any, span: Span, title: str) -> Any:
         raise Failure("DL0305", f"{error} in {title}", span, hint=hint) from None
 
 
-def function_op(op: type[Op], name: str, given: list[Given], span: Span) -> tuple[Op, tuple[Any, ...]]:
-    """The operator and tensors of a function call: positional arguments are tensors first, then fields.
+def function_op(
+    op: type[Op], name: str, given: list[Given], span: Span, env: Env
+) -> tuple[Op, tuple[Any, ...], dict[str, Written]]:
+    """The operator and tensors of a function call, and what was written for each: positional arguments are tensors first,
+    then fields.
 
     Numbers and sizes may stand among the tensors.
     """
     variadic = op.tensors[:1] and op.tensors[0].startswith("*")
     tensors: dict[str, Any] = {}
-    fields: dict[str, tuple[Any, Span]] = {}
+    fields: Arguments = {}
+    written: dict[str, Written] = {}
     many: list[Any] = []
     slots = [] if variadic else [slot.rstrip("?") for slot in op.tensors]
     free_tensors, free_fields = iter(slots), iter([field.name for field in op.fields])
@@ -135,17 +142,18 @@ def function_op(op: type[Op], name: str, given: list[Given], span: Span) -> tupl
                     "DL0306", f"`{name}` takes {_count(len(names), 'argument')}", argument.span,
                     hint=signature_hint(op, name),
                 )  # fmt: skip
-        _refuse_twice(key, tensors | fields, argument.span)
+        _refuse_twice(key, written, argument.span)
+        written[key] = Written(argument.value, env, argument.span)
         if key in slots:
             if not isinstance(value, Value | int | float | Expr | None):
                 raise Failure("DL0305", f"`{key}` of `{name}` takes a tensor, not {kind_of(value)}", argument.span)
             tensors[key] = value
         else:
-            fields[key] = (value, argument.span)
+            fields[key] = (value, written[key])
     made = _make(op, f"`{name}`", fields, span, name)
     if variadic:
-        return made, tuple(many)
-    return made, gather_tensors(op, name, tensors, span)
+        return made, tuple(many), written
+    return made, gather_tensors(op, name, tensors, span), written
 
 
 def bind_named(title: str, given: list[Given], parameters: Mapping[str, Any], span: Span) -> dict[str, Any]:
@@ -203,14 +211,16 @@ def _flat(value: Any, span: Span) -> list[Any]:
     return items
 
 
-def bind_block(layer: BlockLayer, given: list[Given], branches: list[Layer] | None, span: Span) -> BlockLayer:
+def bind_block(
+    layer: BlockLayer, given: list[Given], branches: list[BranchLayer] | None, span: Span, env: Env
+) -> BlockLayer:
     """The block with more arguments; branches fill its open layer parameters in order."""
     name = layer.declaration.name.name
     parameters = [p for p in layer.declaration.parameters if not is_input(layer.declaration, p)]
     names = [parameter.name.name for parameter in parameters]
     bound = dict(layer.arguments)
     free = iter([name for name in names if name not in bound])
-    explicit: dict[str, tuple[Any, Span]] = {}
+    explicit: Arguments = {}
     for argument, value in given:
         if argument.name is None:
             key = next(free, None)
@@ -227,7 +237,7 @@ def bind_block(layer: BlockLayer, given: list[Given], branches: list[Layer] | No
             if key not in names:
                 raise unknown_argument(argument.name, f"`{name}`", names, f"it takes {', '.join(names) or 'none'}")
         _refuse_twice(key, explicit, argument.span)
-        explicit[key] = (value, argument.span)
+        explicit[key] = (value, Written(argument.value, env, argument.span))
     bound |= explicit
     if branches is not None:
         open_slots = [p.name.name for p in parameters if p.name.name not in bound and _takes_layer(p)]
@@ -239,7 +249,8 @@ def bind_block(layer: BlockLayer, given: list[Given], branches: list[Layer] | No
                 span,
                 notes=(Note(layer.declaration.name.span, "declared here"),),
             )
-        bound |= {slot: (branch, span) for slot, branch in zip(open_slots, branches, strict=False)}
+        for slot, branch in zip(open_slots, branches, strict=False):
+            bound[slot] = (branch, Written(ast.Braces(branch.body.span, (branch.body,)), env, span))
     return BlockLayer(layer.declaration, layer.module, bound, span, called=True)
 
 

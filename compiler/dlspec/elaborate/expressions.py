@@ -33,6 +33,7 @@ from dlspec.ir.fields import describe
 from dlspec.ir.graph import Value
 from dlspec.ir.init import Init
 from dlspec.ir.op import Op, OpError
+from dlspec.ir.program import Origin, Turn, Written
 from dlspec.ops import FUNCTIONS, LAYERS, by_name
 from dlspec.ops.gradient import Grad
 from dlspec.source import Span
@@ -141,13 +142,13 @@ class Expressions:
                 if default_name == name and before:
                     given = [(a, self.evaluate(a.value, scope)) for a in arguments]
                     if isinstance(layer, OpLayer):
-                        bound = bind_op(OpLayer(layer.op, layer.pinned, name, {}, span), given, span)
+                        bound = bind_op(OpLayer(layer.op, layer.pinned, name, {}, span), given, span, scope)
                         layer = OpLayer(layer.op, layer.pinned, name, bound.arguments | layer.arguments, span)
                     else:
-                        bound = bind_block(BlockLayer(layer.declaration, layer.module), given, None, span)
+                        bound = bind_block(BlockLayer(layer.declaration, layer.module), given, None, span, scope)
                         merged = bound.arguments | layer.arguments
                         layer = BlockLayer(layer.declaration, layer.module, merged, span)
-            scope = scope.parent
+            scope = cast("Env | None", scope.parent)
         return layer
 
     # Lists
@@ -160,8 +161,10 @@ class Expressions:
         if values is POISON:
             return POISON
         items: list[Any] = []
-        for value in self.iterate(values, node.iterable.span):
+        written = Written(node.iterable, env)
+        for index, value in enumerate(self.iterate(values, node.iterable.span)):
             inner = Env(env, dict(self.unpack(node.targets, value, node.span)))
+            inner.turn = Turn(node, written, values, index)
             if node.condition is not None:
                 keep = self.condition(node.condition, inner)
                 if keep is POISON:
@@ -196,13 +199,13 @@ class Expressions:
         if node.operator == "not":
             value = self.evaluate(node.operand, env)
             if isinstance(value, Value):
-                return self.function(by_name("Not")(), (value,), node.span)
+                return self.function(by_name("Not")(), (value,), node)
             return POISON if value is POISON else not self.truth(value, node.operand.span)
         value = self.evaluate(node.operand, env)
         if value is POISON:
             return POISON
         if isinstance(value, Value):
-            return self.function(FUNCTIONS["neg"](), (value,), node.span)
+            return self.function(FUNCTIONS["neg"](), (value,), node)
         if type(value) in (int, float) or isinstance(value, Expr):
             return -value
         if isinstance(value, Ratio):
@@ -229,7 +232,7 @@ class Expressions:
             # A tensor is never none, which an argument that may be left out is asked for.
             return (left is right) == (operator == "==")
         if isinstance(left, Value) or isinstance(right, Value):
-            return self._tensors(node, left, right)
+            return self._tensors(node, left, right, env)
         if operator in _COMPARISONS:
             return compare(operator, left, right, self.builder.conditions, node.span)
         try:
@@ -238,26 +241,29 @@ class Expressions:
             message = error.message or f"`{operator}` does not go with {kind_of(left)} and {kind_of(right)}"
             raise Failure("DL0305", message, node.span, hint=error.hint) from None
 
-    def _tensors(self, node: ast.Binary, left: Any, right: Any) -> Any:
+    def _tensors(self, node: ast.Binary, left: Any, right: Any, env: Env) -> Any:
         op = by_name(_TENSOR_BINARY[node.operator])()
         like = left if isinstance(left, Value) else right
-        values = tuple(self.as_tensor(value, like, node) for value in (left, right))
-        return self.function(op, values, node.span)
+        sides = ((left, node.left), (right, node.right))
+        values = tuple([self.as_tensor(value, like, node, Written(side, env)) for value, side in sides])
+        return self.function(op, values, node)
 
-    def as_tensor(self, value: Any, like: Value, node: ast.Expression) -> Value:
-        """A number or size beside a tensor, as a 0-d tensor of the tensor's element type."""
+    def as_tensor(self, value: Any, like: Value, node: ast.Expression, written: Written | None) -> Value:
+        """A number or size beside a tensor, as a 0-d tensor of the tensor's element type. ``node`` is the step with both,
+        and the number is what is ``written``."""
         if isinstance(value, Value):
             return value
         dtype = like.type.dtype.label
+        origin = Origin(node, "constant", {} if written is None else {"value": written})
         if isinstance(value, Expr):
-            return self.function(by_name("Size")(value, dtype), (), node.span)
+            return self.builder.function(by_name("Size")(value, dtype), (), node.span, origin)[0]
         if type(value) in (int, float, bool):
             try:
                 op = by_name("Const")(value, dtype)
             except OpError:
                 message, hint = f"{describe(value)} beside a tensor of {dtype}", 'write `cast(x, "float")` first'
                 raise Failure("DL0207", message, node.span, hint="" if type(value) is bool else hint) from None
-            return self.function(op, (), node.span)
+            return self.builder.function(op, (), node.span, origin)[0]
         raise Failure("DL0305", f"a tensor does not go with {kind_of(value)}", node.span)
 
     def truth(self, value: Any, span: Span) -> bool:
@@ -287,14 +293,14 @@ class Expressions:
         if target is POISON or any(has_poison(value) for _, value in given):
             return POISON
         if isinstance(target, OpLayer):
-            layer = bind_op(target, given, node.span)
+            layer = bind_op(target, given, node.span, env)
             if node.branches is not None:
                 self._check_branches(layer, node)
                 layer.branches, layer.env = node.branches, env
             return layer
         if isinstance(target, BlockLayer):
             branches = None if node.branches is None else [BranchLayer(body, env) for body in node.branches]
-            return bind_block(target, given, branches, node.span)  # type: ignore[reportArgumentType]
+            return bind_block(target, given, branches, node.span, env)
         if isinstance(target, Layer):
             raise Failure("DL0306", "this layer takes no arguments", node.span, hint="it is complete already")
         raise Failure("DL0308", f"this cannot be called: it is {kind_of(target)}", node.span)
@@ -334,25 +340,36 @@ class Expressions:
                 raise Failure("DL0305", error.message, node.span, hint=error.hint) from None
         if name not in FUNCTIONS:
             return self.special(node, function, given, env)
-        op, inputs = function_op(FUNCTIONS[name], name, given, node.span)
-        return self.function(op, self._lifted(inputs, node), node.span)
+        op, inputs, written = function_op(FUNCTIONS[name], name, given, node.span, env)
+        return self.function(op, self._lifted(op, inputs, node, written), node, written)
 
     def special(self, node: ast.Call, function: ast.Name, given: list[Given], env: Env) -> Any:
         """A call of what is neither layer nor function of tensors or constants."""
         raise self._unknown(function, env)
 
-    def _lifted(self, inputs: tuple[Any, ...], node: ast.Call) -> tuple[Value, ...]:
+    def _lifted(
+        self, op: Op, inputs: tuple[Any, ...], node: ast.Call, written: dict[str, Written]
+    ) -> tuple[Value, ...]:
         """The tensor arguments of a function; a number among them has the element type of the last tensor."""
         tensors = [value for value in inputs if isinstance(value, Value)]
         if not tensors and inputs:
             raise Failure("DL0305", f"`{node.span.text}` has no tensor in it", node.span)
-        return tuple([self.as_tensor(value, tensors[-1], node) for value in inputs])
+        slots = [slot.rstrip("?") for slot in op.tensors] if len(op.tensors) >= len(inputs) else [""] * len(inputs)
+        return tuple(
+            [
+                self.as_tensor(value, tensors[-1], node, written.get(slot))
+                for value, slot in zip(inputs, slots, strict=False)
+            ]
+        )
 
-    def function(self, op: Op, inputs: tuple[Value, ...], span: Span) -> Any:
+    def function(
+        self, op: Op, inputs: tuple[Value, ...], step: ast.Expression, written: dict[str, Written] | None = None
+    ) -> Any:
         """The tensor a function gives, or a list of them where it has several results."""
         if isinstance(op, Grad):
-            check_dependence(inputs[0], inputs[1], span)
-        outputs = self.builder.function(op, inputs, span)
+            check_dependence(inputs[0], inputs[1], step.span)
+        origin = Origin(step, "function" if isinstance(step, ast.Call) else "operator", written)
+        outputs = self.builder.function(op, inputs, step.span, origin)
         return outputs[0] if len(outputs) == 1 else list(outputs)
 
     # Parts of values
@@ -373,7 +390,8 @@ class Expressions:
         if any(item is POISON for item in items):
             return POISON
         if isinstance(base, Value):
-            return self.function(index_tensor(base, items, node.span), (base,), node.span)
+            written = {"items": Written(node, env)}
+            return self.function(index_tensor(base, items, node.span), (base,), node, written)
         return index_list(base, items, node.span)
 
     def _attribute(self, node: ast.Attribute, env: Env) -> Any:
@@ -401,8 +419,14 @@ class Expressions:
         value = self.evaluate(node.step, env)
         if isinstance(value, Layer):
             return Deferred(node, env)
-        env.bind(node.name.name, value)
+        self.bound(node.name.name, value, env, Written(node.step, env))
         return value
+
+    def bound(self, name: str, value: Any, env: Env, written: Written, part: int | None = None) -> None:
+        """Gives a value a name."""
+        env.bind(name, value, written, part)
+        if isinstance(value, Value):
+            self.builder.scope.bound.setdefault(value, name)
 
     def _chain(self, node: ast.Chain, env: Env) -> Any:
         head = node.steps[0]

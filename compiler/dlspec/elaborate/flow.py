@@ -30,6 +30,7 @@ from dlspec.elaborate.values import (
 )
 from dlspec.ir.graph import Scope, Value
 from dlspec.ir.init import ZEROS
+from dlspec.ir.program import Origin, Turn, Written
 from dlspec.ir.types import DTYPES
 from dlspec.ops import LAYERS
 from dlspec.ops.constant import Param
@@ -95,8 +96,10 @@ class Elaborator(Application):
         try:
             match node:
                 case ast.Bind():
-                    for name, value in self.unpack(node.targets, self.evaluate(node.value, env), node.span):
-                        env.bind(name, value)
+                    named = self.unpack(node.targets, self.evaluate(node.value, env), node.span)
+                    written = Written(node.value, env)
+                    for part, (name, value) in enumerate(named):
+                        self.bound(name, value, env, written, part if len(named) > 1 else None)
                 case ast.Shared():
                     env.bind(node.name.name, self.shared(node, env))
                 case ast.Param():
@@ -162,7 +165,9 @@ class Elaborator(Application):
         if has_poison(shape):
             return POISON
         op = Param(node.name.name, tuple(shape), initial, node.kind, DTYPES[node.type.name])
-        return self.builder.declare(op, node.name.name, node.span)
+        sizes = ast.List(node.type.span, tuple(axis.size for axis in node.type.axes))
+        written = {"shape": Written(sizes, env)} | ({"init": Written(node.initial, env)} if node.initial else {})
+        return self.builder.declare(op, node.name.name, node.span, Origin(node, "weight", written, labelled=True))
 
     def _default(self, node: ast.Default, env: Env) -> None:
         target = env.find(node.layer.name)
@@ -173,10 +178,10 @@ class Elaborator(Application):
             if argument.name is None:
                 raise Failure("DL0306", "`default` takes arguments by name", argument.span)
         if isinstance(target, BlockLayer):
-            bind_block(BlockLayer(target.declaration, target.module), given, None, node.span)
+            bind_block(BlockLayer(target.declaration, target.module), given, None, node.span, env)
         else:
             op, pinned = LAYERS[node.layer.name]
-            bind_op(OpLayer(op, pinned, node.layer.name, {}, node.span), given, node.span)
+            bind_op(OpLayer(op, pinned, node.layer.name, {}, node.span), given, node.span, env)
         env.defaults.append((node.layer.name, node.arguments, node.span))
 
     def expect(self, node: ast.Expect, env: Env) -> None:
@@ -222,13 +227,13 @@ class Elaborator(Application):
             return self.steps(expression.steps[1:], self.head(expression.steps[0], flow, env), env)
         if isinstance(expression, ast.Tap):
             value = self.head(expression.step, flow, env)
-            env.bind(expression.name.name, value)
+            self.bound(expression.name.name, value, env, Written(expression.step, env))
             return value
         if isinstance(expression, _FLOWING):
             return self.step(expression, flow, env)
         value = self.evaluate(expression, env)
         if isinstance(value, Layer):
-            return self.apply(value, flow, expression.span)
+            return self.apply(value, flow, expression)
         return value
 
     def steps(self, steps: tuple[ast.Expression, ...], flow: Any, env: Env) -> Any:
@@ -271,14 +276,14 @@ class Elaborator(Application):
                 return self.steps(node.steps, flow, env)
             case ast.Tap():
                 value = self.step(node.step, flow, env)
-                env.bind(node.name.name, value)
+                self.bound(node.name.name, value, env, Written(node.step, env))
                 return value
             case ast.Labelled():
                 name = self._label(node, env)
                 if name is POISON:
                     return POISON
                 *around, name = name.split(".")
-                with self.builder.entered(around, node.span):
+                with self.builder.entered(around, node):
                     return self.step(node.layer, flow, env, name)
             case ast.Braces():
                 return self._braces(node, flow, env, label)
@@ -298,7 +303,7 @@ class Elaborator(Application):
                     what = "a label names a layer" if label else "a step of a chain is a layer"
                     hint = _suggest_layer(node)
                     raise Failure("DL0308", f"{what}, and this is {kind_of(value)}", node.span, hint=hint)
-                return self.apply(value, flow, node.span, label)
+                return self.apply(value, flow, node, label)
 
     def _label(self, node: ast.Labelled, env: Env) -> Any:
         label = node.label.name if isinstance(node.label, ast.Name) else self.text(node.label, env)
@@ -310,17 +315,17 @@ class Elaborator(Application):
     def _braces(self, node: ast.Braces, flow: Any, env: Env, label: str | None) -> Any:
         body, *more = node.branches
         if more:
-            return self.branches(node.branches, flow, env, node.span, label)
+            return self.branches(node.branches, flow, env, node, label)
         if label is None:
             return self.body(body, flow, env, transparent=False)
-        with self.level(label, node.span):
+        with self.level(label, node, env):
             return self.body(body, flow, env, transparent=False)
 
     def branches(
-        self, bodies: tuple[ast.Body, ...], flow: Any, env: Env, span: Span, label: str | None = None
+        self, bodies: tuple[ast.Body, ...], flow: Any, env: Env, node: ast.Braces, label: str | None = None
     ) -> list[Any]:
         """What comes out of each branch."""
-        with self.level(label, span) if label is not None else self.builder.region("branches", span):
+        with self.level(label, node, env) if label is not None else self.builder.region("branches", node.span):
             results: list[Any] = []
             for body in bodies:
                 with self.builder.region("branch", body.span):
@@ -328,10 +333,21 @@ class Elaborator(Application):
             return results
 
     def body(
-        self, body: ast.Body, flow: Any, env: Env, *, transparent: bool, names: dict[str, Any] | None = None
+        self,
+        body: ast.Body,
+        flow: Any,
+        env: Env,
+        *,
+        transparent: bool,
+        names: dict[str, Any] | None = None,
+        turn: Turn | None = None,
     ) -> Any:
-        """What a body makes of what flows into it, as its `x`."""
-        result = self.run_body(body, Env(env, {"x": flow, **(names or {})}, transparent=transparent), apply=True)
+        """What a body makes of what flows into it, as its `x`; ``names`` are those of a loop's ``turn``."""
+        inner = Env(env, {"x": flow, **(names or {})}, transparent=transparent)
+        if turn is not None:
+            inner.turn = turn
+            self.builder.scope.names = inner
+        result = self.run_body(body, inner, apply=True)
         if result is None and not transparent:
             raise Failure("DL0409", "this has no result", body.span, hint="its last line must be an expression")
         return result
@@ -351,14 +367,17 @@ class Elaborator(Application):
         if type(count) is not int or count < 0:
             raise Failure("DL0305", f"`repeat` takes how often, not {kind_of(count)}", node.count.span)
         if label is not None:
-            with self.level(label, node.span):
+            with self.level(label, node, env):
                 return self._repeat(node, flow, env, None)
-        with self.builder.region("repeat", node.span, arguments={"count": count}):
-            for _ in range(count):
+        written = Written(node.count, env)
+        origin = Origin(node, "scope", {"count": written})
+        with self.builder.region("repeat", node.span, arguments={"count": count}, origin=origin):
+            for index in range(count):
                 if has_poison(flow):
                     return POISON
+                turn = Turn(node, written, count, index)
                 with self.builder.region("iteration", node.body.span):
-                    flow = self._loop(flow, self.body(node.body, flow, env, transparent=True))
+                    flow = self._loop(flow, self.body(node.body, flow, env, transparent=True, turn=turn))
         return flow
 
     def _for(self, node: ast.For, flow: Any, env: Env, label: str | None) -> Any:
@@ -366,15 +385,18 @@ class Elaborator(Application):
         if values is POISON:
             return POISON
         if label is not None:
-            with self.level(label, node.span):
+            with self.level(label, node, env):
                 return self._for(node, flow, env, None)
-        with self.builder.region("for", node.span):
-            for value in self.iterate(values, node.iterable.span):
+        written = Written(node.iterable, env)
+        with self.builder.region("for", node.span, origin=Origin(node, "scope", {"iterable": written})):
+            for index, value in enumerate(self.iterate(values, node.iterable.span)):
                 if has_poison(flow):
                     return POISON
                 names = dict(self.unpack(node.targets, value, node.span))
+                turn = Turn(node, written, values, index)
                 with self.builder.region("iteration", node.body.span, arguments=names):
-                    flow = self._loop(flow, self.body(node.body, flow, env, transparent=True, names=names))
+                    result = self.body(node.body, flow, env, transparent=True, names=names, turn=turn)
+                    flow = self._loop(flow, result)
         return flow
 
     def _flow_if(self, node: ast.If, flow: Any, env: Env, label: str | None) -> Any:
@@ -385,9 +407,10 @@ class Elaborator(Application):
         if body is None:
             return flow
         if label is not None:
-            with self.level(label, node.span):
+            with self.level(label, node, env):
                 return self._loop(flow, self.body(body, flow, env, transparent=True))
-        with self.builder.region("if", node.span):
+        origin = Origin(node, "scope", {"condition": Written(node.condition, env)}, chosen=chosen)
+        with self.builder.region("if", node.span, origin=origin):
             return self._loop(flow, self.body(body, flow, env, transparent=True))
 
 

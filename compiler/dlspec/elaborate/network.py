@@ -28,6 +28,7 @@ from dlspec.elaborate.values import (
 from dlspec.ir.conditions import Conditions
 from dlspec.ir.dims import symbol
 from dlspec.ir.graph import Graph, Node, Output, Scope, Value
+from dlspec.ir.program import Origin, Template
 from dlspec.ir.types import DTYPES, TensorType
 from dlspec.source import Span
 from dlspec.syntax import ast
@@ -72,8 +73,7 @@ def elaborate_partial(
     measure: Measure | None = None,
 ) -> tuple[Graph, list[Fault]]:
     """What could be built of a network, and the steps that could not: none where ``diagnostics`` has no new errors."""
-    root = Scope("network", None, declaration.name.span, "", declaration.name.name, declaration.span)
-    graph = Graph(declaration.name.name, root)
+    graph = new_graph(declaration)
     conditions = Conditions()
     elaborator = Elaborator(Builder(graph, conditions), diagnostics, measure)
     before = len(diagnostics.errors)
@@ -86,6 +86,15 @@ def elaborate_partial(
         graph.conditions = conditions.simplified()
         check_defaults(graph, declaration.name, diagnostics)
     return graph, elaborator.faults
+
+
+def new_graph(declaration: ast.Network | ast.Train) -> Graph:
+    """An empty graph for what a declaration will be."""
+    name = declaration.name
+    template = Template(name.name, declaration)
+    origin = Origin(declaration, "scope", labelled=True)
+    root = Scope("network", None, name.span, "", name.name, declaration.span, origin=origin, template=template)
+    return Graph(name.name, root)
 
 
 def _elaborate(
@@ -129,7 +138,9 @@ def bind_settings(elaborator: Elaborator, graph: Graph, layer: BlockLayer, setti
     span = layer.declaration.name.span
     given = [(ast.Argument(span, ast.Name(span, n), ast.Constant(span, None)), value) for n, value in settings.items()]
     env = Env(layer.module.env, {})
-    elaborator.bind_parameters(bind_block(layer, given, None, span), env, span)
+    env.scope = graph.root
+    graph.root.names = env
+    elaborator.bind_parameters(bind_block(layer, given, None, span, env), env, span)
     if has_poison(list(env.names.values())):
         return None
     graph.settings = dict(env.names)

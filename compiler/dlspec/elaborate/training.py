@@ -14,7 +14,14 @@ from dlspec.elaborate.calls import Given, bind_named, field_value
 from dlspec.elaborate.expressions import Measure
 from dlspec.elaborate.flow import Elaborator
 from dlspec.elaborate.modules import Module
-from dlspec.elaborate.network import bind_settings, check_defaults, deep_recursion, graph_input, refuse_unknown_sizes
+from dlspec.elaborate.network import (
+    bind_settings,
+    check_defaults,
+    deep_recursion,
+    graph_input,
+    new_graph,
+    refuse_unknown_sizes,
+)
 from dlspec.elaborate.schedules import SCHEDULES
 from dlspec.elaborate.values import (
     POISON,
@@ -34,7 +41,7 @@ from dlspec.ir import augmentations, optimizers
 from dlspec.ir.augmentations import Augmentation
 from dlspec.ir.conditions import Conditions
 from dlspec.ir.fields import MISSING, Field, Fielded
-from dlspec.ir.graph import Graph, Output, Scope, Value
+from dlspec.ir.graph import Output, Value
 from dlspec.ir.op import OpError
 from dlspec.ir.optimizers import Limits, Optimizer, Schedule
 from dlspec.ir.training import STEP, Data, Direction, Network, Training, Update
@@ -64,7 +71,7 @@ def elaborate_train(
 ) -> Training | None:
     """The objectives of a `train`, or None where ``diagnostics`` has new errors. Arguments as `elaborate_network`."""
     name = declaration.name
-    graph = Graph(name.name, Scope("network", None, name.span, "", name.name, declaration.span))
+    graph = new_graph(declaration)
     conditions = Conditions()
     elaborator = TrainElaborator(Training(graph), Builder(graph, conditions), diagnostics, measure)
     before = len(diagnostics.errors)

@@ -8,7 +8,7 @@ becomes POISON too, so that one mistake is reported once.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
 from dlspec.diagnostics import Diagnostic, Note
 from dlspec.ir.dims import Dim, Expr
@@ -16,6 +16,7 @@ from dlspec.ir.fields import describe
 from dlspec.ir.graph import Scope, Value
 from dlspec.ir.init import Init
 from dlspec.ir.op import Op
+from dlspec.ir.program import Names, Written
 from dlspec.source import Span
 from dlspec.syntax import ast
 
@@ -85,45 +86,37 @@ class Ratio:
         return f"{self.numerator} / {self.denominator}"
 
 
-class Env:
-    """Names and what they stand for.
+class Env(Names):
+    """The names of a body, with the ``module`` it stands in and the ``defaults`` that it sets."""
 
-    A ``transparent`` one (the body of an `if`, a `for` or a `repeat`) holds only `x` and the loop's own names: other
-    names bound in it belong to the environment around it.
-    """
-
-    __slots__ = ("defaults", "module", "names", "parent", "transparent")
+    __slots__ = ("defaults", "module")
 
     def __init__(
         self, parent: Env | None, names: dict[str, Any], module: Module | None = None, transparent: bool = False
     ) -> None:
-        self.parent = parent
-        self.names = names
+        super().__init__(parent, names, transparent)
         self.module: Module | None = module or (parent.module if parent else None)
-        self.transparent = transparent
         self.defaults: list[tuple[str, tuple[ast.Argument, ...], Span]] = []
 
     def find(self, name: str) -> Any:
-        env: Env | None = self
+        env: Names | None = self
         while env is not None:
             if name in env.names:
                 return env.names[name]
             env = env.parent
         return UNBOUND
 
-    def bind(self, name: str, value: Any) -> None:
-        env = self
-        while env.transparent and name not in env.names and env.parent is not None:
-            env = env.parent
-        env.names[name] = value
-
     def visible(self) -> list[str]:
         names: list[str] = []
-        env: Env | None = self
+        env: Names | None = self
         while env is not None:
             names.extend(env.names)
             env = env.parent
         return names
+
+
+Arguments: TypeAlias = "dict[str, tuple[Any, Written]]"
+"""What a layer is given, by the names of its parameters."""
 
 
 class Layer:
@@ -140,7 +133,7 @@ class OpLayer(Layer):
     op: type[Op]
     pinned: int | None
     name: str
-    arguments: dict[str, tuple[Any, Span]]
+    arguments: Arguments
     span: Span
     branches: tuple[ast.Body, ...] | None = None
     env: Env | None = None
@@ -157,7 +150,7 @@ class BlockLayer(Layer):
 
     declaration: ast.Block | ast.Network
     module: Module
-    arguments: dict[str, tuple[Any, Span]] = field(default_factory=dict[str, tuple[Any, Span]])
+    arguments: Arguments = field(default_factory=dict[str, "tuple[Any, Written]"])
     span: Span | None = None
     called: bool = False
 

@@ -9,8 +9,10 @@ from dlspec.ir.conditions import Condition
 from dlspec.ir.dims import Dim
 from dlspec.ir.init import Init
 from dlspec.ir.op import Op
+from dlspec.ir.program import COMPILER, Names, Origin, Template
 from dlspec.ir.types import DType, TensorType
 from dlspec.source import Span
+from dlspec.syntax import ast
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -24,9 +26,11 @@ class Scope:
     ``network``, ``block`` and ``level`` (a label on braces or on a repeat) open a level: they are part of paths, by
     ``label``. The other kinds are transparent: they only remember the structure for pictures and generated source.
 
-    * ``declaration``: the name of the block or network, else an empty string. ``where`` is the file it is declared in.
-    * ``arguments``: the constants it was called with, defaults filled in; layers and tensors by a description. ``given``
-      names those that are not defaults.
+    * ``template``: the block, network or labelled step that it is an instance of; None for the other kinds.
+    * ``declaration``: the name of the block or network, else an empty string. ``definition`` is where it stands.
+    * ``arguments``: the values it was called with, defaults filled in. ``given`` names those that are not defaults.
+    * ``origin``: the step that it is, with the author's expressions of its arguments; ``names``: those of its body.
+    * ``bound``: the tensors that its body gives names to, each with the first.
     * ``span``: where it was called.
     * ``children``: the nodes and scopes directly inside, in the order in which they run.
     * ``shared``: a use of a layer declared by `shared`; several such scopes have one path, that of the declaration.
@@ -35,8 +39,8 @@ class Scope:
     """
 
     __slots__ = (
-        "arguments", "children", "declaration", "definition", "flow", "given", "inputs", "kind", "label", "opens", "outputs",
-        "parent", "path", "shared", "span",
+        "arguments", "bound", "children", "declaration", "definition", "flow", "given", "inputs", "kind", "label", "names",
+        "opens", "origin", "outputs", "parent", "path", "shared", "span", "template",
     )  # fmt: skip
 
     def __init__(
@@ -50,6 +54,8 @@ class Scope:
         arguments: dict[str, Any] | None = None,
         shared: bool = False,
         path: str | None = None,
+        origin: Origin = COMPILER,
+        template: Template | None = None,
     ) -> None:
         self.kind: ScopeKind = kind
         self.parent = parent
@@ -59,6 +65,10 @@ class Scope:
         self.definition = definition
         self.arguments = {} if arguments is None else arguments
         self.given: tuple[str, ...] = ()
+        self.origin = origin
+        self.template = template
+        self.names: Names | None = None
+        self.bound: dict[Value, str] = {}
         self.shared = shared
         self.inputs: dict[str, Value] = {}
         self.flow: Value | None = None
@@ -67,6 +77,8 @@ class Scope:
         self.opens = kind in ("network", "block", "level")
         above = parent.path if parent else ""
         self.path: str = path if path is not None else f"{above}.{label}" if above and label else above or label
+        if template is not None:
+            template.instances.append(self)
         if parent:
             parent.children.append(self)
 
@@ -133,10 +145,10 @@ class Node:
 
     ``name`` is unique in the graph and comes from the source: the path of the layer, with ``:2`` and so on for further
     uses of a shared one. ``weights`` are those of the operator, in its order. ``training`` marks what only training
-    outputs need. ``span`` is the step in the text.
+    outputs need. ``span`` is the step in the text, ``origin`` what the author wrote there.
     """
 
-    __slots__ = ("inputs", "name", "op", "outputs", "scope", "span", "training", "weights")
+    __slots__ = ("inputs", "name", "op", "origin", "outputs", "scope", "span", "training", "weights")
 
     def __init__(
         self,
@@ -147,8 +159,10 @@ class Node:
         name: str,
         span: Span,
         types: tuple[TensorType, ...],
+        origin: Origin = COMPILER,
     ) -> None:
         self.op = op
+        self.origin = origin
         self.inputs = inputs
         self.weights = weights
         self.scope = scope
@@ -183,6 +197,7 @@ class Graph:
     * ``sizes``: those pinned by the caller (``--size``): they are numbers in every shape.
     * ``conditions``: what its sizes must satisfy, declared and derived, simplified.
     * ``parameters``: by path, in the order of declaration, which is the state dict's.
+    * ``templates``: the declarations that it is made of, each with its instances, in the order in which they first appear.
     """
 
     def __init__(self, name: str, root: Scope) -> None:
@@ -196,6 +211,20 @@ class Graph:
         self.sizes: dict[str, int] = {}
         self.settings: dict[str, Any] = {}
         self.conditions: tuple[Condition, ...] = ()
+        self._templates: dict[int, Template] = {}
+        if root.template is not None:
+            self._templates[id(root.template.declaration)] = root.template
+
+    @property
+    def templates(self) -> tuple[Template, ...]:
+        return tuple(self._templates.values())
+
+    def template(self, name: str, declaration: ast.Node) -> Template:
+        """The template of a declaration, made where it is new."""
+        known = self._templates.get(id(declaration))
+        if known is None:
+            known = self._templates[id(declaration)] = Template(name, declaration)
+        return known
 
     def default_sizes(self) -> dict[str, int]:
         """Sizes to count with: the signature's defaults; the batch, the first axis of the first input, counts as 1, or

@@ -1,0 +1,181 @@
+"""What the author wrote, kept with what it became: expressions with the names in sight, and declarations with their
+instances."""
+
+from __future__ import annotations
+
+from itertools import count
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from dlspec.source import Span
+from dlspec.syntax import ast
+
+if TYPE_CHECKING:
+    from dlspec.ir.graph import Scope
+
+Form: TypeAlias = Literal["layer", "function", "operator", "constant", "weight", "scope", "compiler"]
+
+_clock = count(1)
+
+
+class Written:
+    """An expression of the text with the names that it saw. ``span`` is where to point at it: with the name it is given
+    by, where it is an argument."""
+
+    __slots__ = ("expression", "names", "span", "time")
+
+    def __init__(self, expression: ast.Expression, names: Names, span: Span | None = None) -> None:
+        self.expression = expression
+        self.names = names
+        self.span = expression.span if span is None else span
+        self.time = next(_clock)
+
+    def __repr__(self) -> str:
+        return f"Written({self.span.text!r})"
+
+
+class Binding:
+    """What a name stands for from a ``time`` on: the value of what is ``written``, or its ``part`` with that number
+    where several names take a list apart."""
+
+    __slots__ = ("part", "time", "value", "written")
+
+    def __init__(self, time: int, value: Any, written: Written | None, part: int | None) -> None:
+        self.time = time
+        self.value = value
+        self.written = written
+        self.part = part
+
+
+class Turn:
+    """One turn of a loop or comprehension: the ``step``, what it loops over as ``written`` and as ``values``, and how many
+    turns came before."""
+
+    __slots__ = ("index", "step", "values", "written")
+
+    def __init__(
+        self, step: ast.Repeat | ast.For | ast.Comprehension, written: Written, values: Any, index: int
+    ) -> None:
+        self.step = step
+        self.written = written
+        self.values = values
+        self.index = index
+
+
+class Names:
+    """Names and what they stand for, around it those of ``parent``.
+
+    ``scope`` is the instance of a block or network whose parameters are here, ``turn`` the turn of a loop whose variables
+    are. A ``transparent`` one (the body of an `if`, a `for` or a `repeat`) holds only `x` and the loop's own names: other
+    names bound in it belong to the names around it.
+    """
+
+    __slots__ = ("history", "names", "parent", "scope", "transparent", "turn")
+
+    def __init__(self, parent: Names | None, names: dict[str, Any], transparent: bool = False) -> None:
+        self.parent = parent
+        self.names = names
+        self.transparent = transparent
+        self.history: dict[str, list[Binding]] = {}
+        self.scope: Scope | None = None
+        self.turn: Turn | None = None
+
+    def bind(self, name: str, value: Any, written: Written | None = None, part: int | None = None) -> None:
+        around = self
+        while around.transparent and name not in around.names and around.parent is not None:
+            around = around.parent
+        bindings = around.history.get(name)
+        if bindings is None:
+            before = [Binding(0, around.names[name], None, None)] if name in around.names else []
+            bindings = around.history[name] = before
+        bindings.append(Binding(next(_clock), value, written, part))
+        around.names[name] = value
+
+    def seen(self, name: str, time: int) -> tuple[Names, Binding] | None:
+        """Where a name was found at a time, and what it stood for then. A parameter or a loop's variable has the time 0."""
+        around: Names | None = self
+        while around is not None:
+            bindings = around.history.get(name)
+            if bindings is not None:
+                found = next((binding for binding in reversed(bindings) if binding.time <= time), None)
+                if found is not None:
+                    return around, found
+            elif name in around.names:
+                return around, Binding(0, around.names[name], None, None)
+            around = around.parent
+        return None
+
+    @property
+    def home(self) -> Scope | None:
+        """The instance of a block or network in whose body this is; None for the names of a file."""
+        around: Names | None = self
+        while around is not None:
+            if around.scope is not None:
+                return around.scope
+            around = around.parent
+        return None
+
+
+class Origin:
+    """How a node or scope came to be.
+
+    * ``step``: the expression that it stands for; None for what the compiler makes by itself.
+    * ``form``: whether a layer, a function or an operator of the language was written, a number beside a tensor, or a
+      weight that is declared; ``scope`` for a region.
+    * ``written``: the author's expression of each argument by its name, given or the default of a block; of a `repeat`
+      its ``count``, of a `for` its ``iterable``, of an `if` its ``condition``.
+    * ``labelled``: the last part of its path is a label, not its position.
+    * ``chosen``: of an `if`, whether the condition held.
+    """
+
+    __slots__ = ("chosen", "form", "labelled", "step", "written")
+
+    def __init__(
+        self,
+        step: ast.Node | None,
+        form: Form,
+        written: dict[str, Written] | None = None,
+        labelled: bool = False,
+        chosen: bool = True,
+    ) -> None:
+        self.step = step
+        self.form: Form = form
+        self.written = {} if written is None else written
+        self.labelled = labelled
+        self.chosen = chosen
+
+
+COMPILER = Origin(None, "compiler")
+"""Of what no expression of the text stands for by itself."""
+
+
+class Template:
+    """A declaration with its instances in a graph: a block, a network or a train, or what a label names (braces, a
+    loop)."""
+
+    __slots__ = ("declaration", "instances", "name")
+
+    def __init__(self, name: str, declaration: ast.Node) -> None:
+        self.name = name
+        self.declaration = declaration
+        self.instances: list[Scope] = []
+
+    @property
+    def parameters(self) -> tuple[ast.Parameter, ...]:
+        declared = self.declaration
+        return declared.parameters if isinstance(declared, ast.Block | ast.Network | ast.Train) else ()
+
+    @property
+    def body(self) -> ast.Body | None:
+        """What a block or network does, as the author wrote it."""
+        return self.declaration.body if isinstance(self.declaration, ast.Block | ast.Network) else None
+
+    @property
+    def doc(self) -> str:
+        declared = self.declaration
+        return declared.doc if isinstance(declared, ast.Block | ast.Network | ast.Train) else ""
+
+    @property
+    def given(self) -> tuple[str, ...]:
+        """The parameters that some instance is given, in their order; the others stand at their defaults everywhere."""
+        given = {name for instance in self.instances for name in instance.given}
+        return tuple(p.name.name for p in self.parameters if p.name.name in given)
