@@ -18,7 +18,7 @@ from dlspec.syntax import ast
 
 if TYPE_CHECKING:
     from dlspec.elaborate.expressions import Measure
-    from dlspec.ir.training import Training
+    from dlspec.objectives.training import Training
 
 
 class Program:

@@ -16,7 +16,7 @@ from dlspec.source import Source, Span
 
 if TYPE_CHECKING:
     from dlspec.ir.graph import Graph
-    from dlspec.ir.training import Training
+    from dlspec.objectives.training import Training
     from dlspec.pipeline import Program
     from dlspec.syntax import ast
 

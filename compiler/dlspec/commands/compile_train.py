@@ -11,7 +11,7 @@ from dlspec.commands.compile import Writer, show_written, write_json, write_onnx
 from dlspec.commands.lowering import train_weights
 
 if TYPE_CHECKING:
-    from dlspec.ir.training import Training
+    from dlspec.objectives.training import Training
     from dlspec.pipeline import Program
 
 

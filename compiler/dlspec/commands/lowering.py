@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     import numpy as np
 
     from dlspec.ir.graph import Graph
-    from dlspec.ir.training import Training
     from dlspec.ir.types import DType
+    from dlspec.objectives.training import Training
 
     Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 

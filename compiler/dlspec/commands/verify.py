@@ -27,7 +27,7 @@ from dlspec.commands.lowering import drawn, given_weights, train_weights
 if TYPE_CHECKING:
     from dlspec.backends.verify import Report
     from dlspec.ir.graph import Graph
-    from dlspec.ir.training import Training
+    from dlspec.objectives.training import Training
 
 
 def run(arguments: Namespace) -> int:

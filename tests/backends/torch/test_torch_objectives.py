@@ -19,7 +19,7 @@ from dlspec.backends.torch.grouping import objective_names
 from dlspec.backends.torch.live import to_training
 from dlspec.backends.torch.names import variable
 from dlspec.backends.verify import telling, verify
-from dlspec.ir.training import STEP, Training
+from dlspec.objectives.training import STEP, Training
 
 NOISE = """
 train Noisy {

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from dlspec.analyses.report import Summary
 from dlspec.analyses.training_report import TrainingSummary
 from dlspec.backends.diagram.scene import Box, Scene, build_scene
-from dlspec.ir.training import Network, Training, Update
+from dlspec.objectives.training import Network, Training, Update
 
 
 def build_training_scene(
