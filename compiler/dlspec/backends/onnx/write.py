@@ -61,13 +61,13 @@ def write(
                     progress(done, _length(model))
         return [path]
     data = path.with_name(f"{path.name}.data")
-    layout = _Layout(model, data.name)
+    parts = _InTwo(model, data.name)
     with replacing(data, path) as (data_file, file):
-        for done, buffer in _written(layout.segments, threads):
+        for done, buffer in _written(parts.segments, threads):
             write_all(data_file, buffer)
             if progress:
-                progress(done, layout.length)
-        write_all(file, layout.model)
+                progress(done, parts.length)
+        write_all(file, parts.model)
     return [path, data]
 
 
@@ -118,7 +118,7 @@ def _pieces(model: OnnxModel, weight: Parameter) -> Iterator[_Segment]:
             yield piece, min(PIECE, weight.elements - index * PIECE)
 
 
-class _Layout:
+class _InTwo:
     """A model in two files: ``model`` is the content of the first, ``segments`` that of the second."""
 
     def __init__(self, model: OnnxModel, location: str) -> None:
