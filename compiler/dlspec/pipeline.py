@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from dlspec.diagnostics import Diagnostics, DlspecError, did_you_mean
 from dlspec.elaborate import network as elaboration
-from dlspec.elaborate.modules import Loader, Module, constant_elaborator, read_source
-from dlspec.elaborate.values import BlockLayer, Failure, Fault
+from dlspec.elaborate.modules import Loader, constant_elaborator, read_source
+from dlspec.elaborate.values import BlockLayer, Failure, Fault, Module
 from dlspec.ir.graph import Graph
 from dlspec.resources import spec_file
 from dlspec.source import Source, Span

@@ -18,8 +18,8 @@ from torch import Tensor
 
 from dlspec.backends.derivatives.registry import formula_of, rule_of
 from dlspec.backends.derivatives.reverse import differentiated
-from dlspec.backends.onnx.model import build, to_model_proto
-from dlspec.backends.onnx.write import to_bytes
+from dlspec.backends.onnx.model import build
+from dlspec.backends.onnx.write import to_bytes, to_model_proto
 from dlspec.backends.rewrite import converted_weights, noise_ranges, objectives, with_dtype
 from dlspec.backends.runtime import Session, make_inputs
 from dlspec.backends.torch.session import TorchSession

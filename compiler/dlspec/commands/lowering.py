@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from dlspec.commands.common import CallError
+from dlspec.commands.errors import CallError
 
 if TYPE_CHECKING:
     import numpy as np

@@ -7,7 +7,8 @@ import json
 from argparse import Namespace
 from typing import TYPE_CHECKING, Any
 
-from dlspec.commands.common import OK, CallError
+from dlspec.commands.common import OK
+from dlspec.commands.errors import CallError
 from dlspec.diagnostics import did_you_mean
 from dlspec.ir.fields import describe
 from dlspec.ir.op import Op

@@ -10,7 +10,6 @@ from dlspec.backends.verify import MOST_MACS
 from dlspec.commands.common import (
     OK,
     WRONG_SPEC,
-    CallError,
     Target,
     choose,
     choose_train,
@@ -22,6 +21,7 @@ from dlspec.commands.common import (
     target,
     update_of,
 )
+from dlspec.commands.errors import CallError
 from dlspec.commands.lowering import drawn, given_weights, train_weights
 
 if TYPE_CHECKING:

@@ -12,7 +12,6 @@ from dlspec.elaborate.builder import Builder
 from dlspec.elaborate.calls import Given, bind_named, field_value
 from dlspec.elaborate.expressions import Measure
 from dlspec.elaborate.flow import Elaborator
-from dlspec.elaborate.modules import Module
 from dlspec.elaborate.network import bind_settings, check_defaults, deep_recursion, graph_input, refuse_unknown_sizes
 from dlspec.elaborate.values import (
     POISON,
@@ -24,6 +23,7 @@ from dlspec.elaborate.values import (
     Failure,
     FrozenLayer,
     Layer,
+    Module,
     SharedLayer,
     has_poison,
     kind_of,

@@ -11,7 +11,7 @@ from dlspec.backends.derivatives.derive_conv import spread
 from dlspec.backends.derivatives.derive_shape import placed
 from dlspec.backends.derivatives.registry import Cotangents, derives
 from dlspec.backends.derivatives.step import NoDerivative, Step, compared, count, divided, filled, reshaped, where
-from dlspec.backends.onnx.lower_resize import growth, repeats
+from dlspec.backends.resampling import growth, repeats
 from dlspec.ir.types import TensorType
 from dlspec.ops.algebra import Term
 from dlspec.ops.pooling import AdaptiveAvgPool, AvgPool, GlobalAvgPool, MaxPool

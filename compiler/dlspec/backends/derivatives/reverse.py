@@ -9,7 +9,7 @@ from itertools import count
 
 from dlspec.backends.derivatives.registry import Cotangents, formula_of, rule_of
 from dlspec.backends.derivatives.step import NoDerivative, Step, filled, fitted, zeros
-from dlspec.backends.onnx.emitter import backend_error
+from dlspec.backends.findings import backend_error
 from dlspec.diagnostics import Diagnostic, Diagnostics, Note
 from dlspec.elaborate.builder import as_types, join
 from dlspec.ir.graph import Graph, Node, Scope, Value

@@ -6,7 +6,8 @@ from collections.abc import Collection
 
 from dlspec.analyses.report import Summary
 from dlspec.analyses.training_report import TrainingSummary
-from dlspec.backends.diagram.scene import Box, Scene, build_scene
+from dlspec.backends.diagram.building import build_scene
+from dlspec.backends.diagram.scene import Box, Scene
 from dlspec.objectives.training import Network, Training, Update
 
 
