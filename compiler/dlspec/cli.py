@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import NoReturn
 
-from dlspec.commands.common import WRONG_CALL, WRONG_SPEC, CallError, CallFindings, show
+from dlspec.commands.common import WRONG_CALL, WRONG_SPEC, show
+from dlspec.commands.errors import CallError, CallFindings
 from dlspec.diagnostics import DlspecError
 from dlspec.render import Paint, printable, wants_colour
 

@@ -42,7 +42,7 @@ class Model:
 
         Raises `DlspecError` for what ONNX cannot express and for weights that do not fit.
         """
-        from dlspec.backends.onnx.model import to_model_proto
+        from dlspec.backends.onnx.write import to_model_proto
 
         return to_model_proto(self.graph, opset=opset, seed=seed, weights=weights)
 
@@ -109,8 +109,8 @@ class Model:
 
         Raises `UnknownPath`, a ValueError, for a path that names nothing. ``wrap`` goes with ``direction`` "LR" and sets it.
         """
+        from dlspec.backends.diagram.building import build_scene
         from dlspec.backends.diagram.picture import Picture
-        from dlspec.backends.diagram.scene import build_scene
 
         scene = build_scene(self.graph, self.summary(), depth=depth, expand=expand, collapse=collapse)
         return Picture(scene, "LR" if wrap is not None else direction, theme, wrap, poster)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from dlspec.diagnostics import Diagnostics, DlspecError, did_you_mean
 from dlspec.elaborate import network as elaboration
-from dlspec.elaborate.modules import Loader, Module, constant_elaborator, read_source
-from dlspec.elaborate.values import BlockLayer, Failure, Fault
+from dlspec.elaborate.modules import Loader, constant_elaborator, read_source
+from dlspec.elaborate.values import BlockLayer, Failure, Fault, Module
 from dlspec.ir.graph import Graph
 from dlspec.resources import spec_file
 from dlspec.source import Source, Span
@@ -18,7 +18,7 @@ from dlspec.syntax import ast
 
 if TYPE_CHECKING:
     from dlspec.elaborate.expressions import Measure
-    from dlspec.ir.training import Training
+    from dlspec.objectives.training import Training
 
 
 class Program:

@@ -165,7 +165,8 @@ def _layer_cells(row: Row) -> Sequence[str]:
 
 def _tree_cells(summary: Summary, depth: int | None) -> Iterator[Sequence[str]]:
     """The boxes of a picture, folded as `dlspec draw` folds: what is repeated stands once, with its count."""
-    from dlspec.backends.diagram.scene import Box, build_scene
+    from dlspec.backends.diagram.building import build_scene
+    from dlspec.backends.diagram.scene import Box
 
     stack: list[tuple[Box, int]] = [(build_scene(summary.graph, summary, depth=depth).root, -1)]
     while stack:

@@ -18,20 +18,19 @@ from torch import Tensor
 
 from dlspec.backends.derivatives.registry import formula_of, rule_of
 from dlspec.backends.derivatives.reverse import differentiated
-from dlspec.backends.onnx.model import build, to_model_proto
-from dlspec.backends.onnx.write import to_bytes
+from dlspec.backends.onnx.model import build
+from dlspec.backends.onnx.write import to_bytes, to_model_proto
 from dlspec.backends.rewrite import converted_weights, noise_ranges, objectives, with_dtype
 from dlspec.backends.runtime import Session, make_inputs
 from dlspec.backends.torch.session import TorchSession
 from dlspec.backends.verify import verify
 from dlspec.diagnostics import DlspecError
-from dlspec.elaborate.gradients import cuts
 from dlspec.ir.dims import substitute
 from dlspec.ir.graph import Graph, Node, Output, Value
 from dlspec.ir.op import Op, Types
 from dlspec.ir.types import DType, TensorType
 from dlspec.ops.combine import Add, Mul
-from dlspec.ops.gradient import Grad
+from dlspec.ops.gradient import Grad, cuts
 from dlspec.ops.loss import Loss
 from dlspec.ops.reduce import Sum
 from dlspec.pipeline import elaborate_training, open_program

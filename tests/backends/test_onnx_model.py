@@ -12,9 +12,9 @@ from onnx_shapes import check_observed, check_shapes
 
 from dlspec import __version__
 from dlspec.backends.onnx.emitter import Emitter
-from dlspec.backends.onnx.model import IR_VERSIONS, build, to_model_proto
+from dlspec.backends.onnx.model import IR_VERSIONS, build
 from dlspec.backends.onnx.registry import lowers
-from dlspec.backends.onnx.write import to_bytes
+from dlspec.backends.onnx.write import to_bytes, to_model_proto
 from dlspec.backends.runtime import run
 from dlspec.backends.weights import draw
 from dlspec.diagnostics import DlspecError

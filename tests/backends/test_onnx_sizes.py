@@ -12,9 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dlspec.backends.onnx.emitter import Emitter
-from dlspec.backends.onnx.model import build, to_model_proto
+from dlspec.backends.onnx.model import build
 from dlspec.backends.onnx.registry import lowers
-from dlspec.backends.onnx.write import to_bytes
+from dlspec.backends.onnx.write import to_bytes, to_model_proto
 from dlspec.backends.runtime import Session
 from dlspec.diagnostics import DlspecError
 from dlspec.ir.dims import Dim, DimError, Expr, FloorDiv, evaluate, lower_bound, smax, smin, symbol, terms

@@ -14,8 +14,8 @@ from calls import RESNET, ROOT, TINY, Call
 
 from dlspec import __version__
 from dlspec.codes import CODES
-from dlspec.elaborate.stochastic import DISTRIBUTIONS
-from dlspec.elaborate.stochastic import FUNCTIONS as ASKED
+from dlspec.elaborate.distributions import DISTRIBUTIONS
+from dlspec.elaborate.distributions import FUNCTIONS as ASKED
 from dlspec.ops import FUNCTIONS, LAYERS
 
 

@@ -10,9 +10,9 @@ import pytest
 
 from dlspec.analyses.objectives import reached
 from dlspec.diagnostics import DlspecError
-from dlspec.ir.augmentations import RandomCrop
-from dlspec.ir.optimizers import Adam, Limits, StepLR
-from dlspec.ir.training import STEP, Training
+from dlspec.objectives.augmentations import RandomCrop
+from dlspec.objectives.optimizers import Adam, Limits, StepLR
+from dlspec.objectives.training import STEP, Training
 from dlspec.pipeline import check_source, elaborate, elaborate_training, open_source
 from dlspec.source import Source
 

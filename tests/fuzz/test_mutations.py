@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 from dlspec.analyses.report import summarise
-from dlspec.backends.diagram.scene import build_scene
+from dlspec.backends.diagram.building import build_scene
 from dlspec.backends.diagram.text import mermaid
 from dlspec.backends.onnx.model import build
 from dlspec.backends.rewrite import objectives

@@ -21,7 +21,7 @@ from dlspec.backends.onnx.write import to_bytes
 from dlspec.backends.rewrite import with_fixed_draws
 from dlspec.backends.runtime import make_inputs, run
 from dlspec.backends.weights import draw
-from dlspec.ir.training import Training
+from dlspec.objectives.training import Training
 from dlspec.pipeline import elaborate_training
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]

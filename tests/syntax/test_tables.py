@@ -10,7 +10,7 @@ from lark import Lark, logger
 
 from dlspec.resources import resource
 from dlspec.syntax import tables as module
-from dlspec.syntax.build import Builder
+from dlspec.syntax.build import AstBuilder
 from dlspec.syntax.layout import RESERVED
 from dlspec.syntax.lexer import words
 from dlspec.syntax.tables import OPTIONS, STARTS, Tables, tables
@@ -45,7 +45,9 @@ def test_the_grammar_names_the_reserved_words() -> None:
 
 def test_every_rule_has_its_action() -> None:
     actions = {rule.action for rule in tables().rules if rule.action and not rule.helper}
-    assert [action for action in actions if not hasattr(Builder, action) and not hasattr(Builder, f"{action}_")] == []
+    assert [
+        action for action in actions if not hasattr(AstBuilder, action) and not hasattr(AstBuilder, f"{action}_")
+    ] == []
 
 
 def test_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

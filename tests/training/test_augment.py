@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from dlspec.backends.runtime import RunError
-from dlspec.ir import augmentations
+from dlspec.objectives import augmentations
 from dlspec.training.augment import CHANGES, Pipeline
 from dlspec.training.seeds import generator_of
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from dlspec.ir.training import Training
+from dlspec.objectives.training import Training
 from dlspec.pipeline import elaborate_training, open_source
 from dlspec.source import Source
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from dlspec.analyses.objectives_lint import loss_findings
 from dlspec.diagnostics import Diagnostic, Note, Severity
-from dlspec.elaborate.gradients import cuts
 from dlspec.ir.graph import Node, Value
-from dlspec.ir.training import Training, Update
+from dlspec.objectives.training import Training, Update
+from dlspec.ops.gradient import cuts
 
 _SHOWN = 6
 """Steps of a path that a message shows."""

@@ -8,8 +8,8 @@ from typing import Any, TypeAlias
 from dlspec.analyses.objectives import reached
 from dlspec.analyses.report import shape_json
 from dlspec.analyses.written import written_arguments, written_call
-from dlspec.elaborate.gradients import differentiates
-from dlspec.ir.training import Data, Network, Training, Update
+from dlspec.objectives.training import Data, Network, Training, Update
+from dlspec.ops.gradient import differentiates
 
 Json: TypeAlias = dict[str, Any]
 

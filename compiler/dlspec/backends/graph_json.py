@@ -8,8 +8,8 @@ from typing import Any, TypeAlias, cast
 from dlspec.ir.fields import Fielded
 from dlspec.ir.graph import Graph, Node, Parameter, Scope, Value
 from dlspec.ir.init import Init
-from dlspec.ir.training import Training, Update
 from dlspec.ir.types import DType
+from dlspec.objectives.training import Training, Update
 from dlspec.source import Span
 
 Json: TypeAlias = dict[str, Any]

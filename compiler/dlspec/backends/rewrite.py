@@ -12,8 +12,8 @@ from dlspec.ir.dims import symbols
 from dlspec.ir.graph import Graph, Node, Output, Parameter, Scope, Value
 from dlspec.ir.init import ZEROS
 from dlspec.ir.op import Op
-from dlspec.ir.training import Training
 from dlspec.ir.types import DType, TensorType
+from dlspec.objectives.training import Training
 from dlspec.ops.combine import Less
 from dlspec.ops.conv import Conv, ConvTranspose
 from dlspec.ops.dropout import Identity

@@ -17,10 +17,10 @@ from dlspec.analyses.cost import cost
 from dlspec.backends.rewrite import as_inference, with_fixed_draws
 from dlspec.backends.torch.live import require_torch, to_module
 from dlspec.backends.weights import draw
-from dlspec.elaborate.gradients import differentiates
 from dlspec.ir.dims import evaluate
 from dlspec.ir.graph import Graph, Output, Parameter
 from dlspec.ir.init import fan_in_uniform, normal
+from dlspec.ops.gradient import differentiates
 
 if TYPE_CHECKING:
     import numpy as np

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from dlspec.diagnostics import Diagnostic, DlspecError, Severity, did_you_mean
 from dlspec.ir.graph import Graph, Parameter
 from dlspec.ir.init import Init
-from dlspec.ir.training import Training
 from dlspec.ir.types import DType
+from dlspec.objectives.training import Training
 from dlspec.source import Source, Span
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""What the commands share: naming a network, its settings and sizes, and what is wrong with a call."""
+"""What the commands share: naming a network, with its settings and sizes, and elaborating it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from dlspec.commands.errors import CallError, CallFindings
 from dlspec.diagnostics import Diagnostic, DlspecError, did_you_mean
 from dlspec.render import render, wants_colour
 from dlspec.resources import spec_file
@@ -16,7 +17,7 @@ from dlspec.source import Source, Span
 
 if TYPE_CHECKING:
     from dlspec.ir.graph import Graph
-    from dlspec.ir.training import Training
+    from dlspec.objectives.training import Training
     from dlspec.pipeline import Program
     from dlspec.syntax import ast
 
@@ -24,20 +25,6 @@ _Made = TypeVar("_Made")
 
 OK, WRONG_SPEC, WRONG_CALL = 0, 1, 2
 """Exit statuses."""
-
-
-class CallError(Exception):
-    """A call that cannot be carried out, whatever the spec says: exit status 2."""
-
-    def __init__(self, message: str, hint: str = "", code: str = "") -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
-        self.code = code
-
-
-class CallFindings(DlspecError):
-    """Findings that come of what the call gave, not of the spec: exit status 2."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,12 +173,3 @@ def show(diagnostics: Iterable[Diagnostic]) -> None:
     found = list(diagnostics)
     if found:
         print(render(found, wants_colour(sys.stderr)) + "\n", file=sys.stderr)
-
-
-def check_known(kind: str, names: Iterable[str], known: Iterable[str], declaration: ast.Network | ast.Train) -> None:
-    """Raises `CallError` for a name that is not among those known."""
-    known = list(known)
-    for name in names:
-        if name not in known:
-            hint = did_you_mean(name, known) or (f"it has {', '.join(known)}" if known else "it has none")
-            raise CallError(f"`{declaration.name.name}` has no {kind} `{name}`", hint)

@@ -2,34 +2,18 @@
 
 from __future__ import annotations
 
-import sys
 from argparse import Namespace
-from collections.abc import Callable, Generator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING
 
-from dlspec.commands.common import (
-    OK,
-    CallError,
-    Target,
-    choose,
-    elaborated,
-    elaborated_train,
-    is_train,
-    open_named,
-    show,
-    target,
-)
+from dlspec.commands.common import OK, Target, choose, elaborated, elaborated_train, is_train, open_named, show, target
+from dlspec.commands.errors import CallError
 from dlspec.commands.lowering import dtype_of, prepared
+from dlspec.commands.writing import Writer, onnx_model, show_written, write_json, write_onnx, write_source
 
 if TYPE_CHECKING:
-    from dlspec.backends.onnx.model import OnnxModel
     from dlspec.ir.graph import Graph
     from dlspec.pipeline import Program
-
-_PROGRESS_FROM = 1 << 28
-"""Bytes of weights from which writing is long enough to be shown."""
 
 
 def run(arguments: Namespace) -> int:
@@ -54,44 +38,6 @@ def run(arguments: Namespace) -> int:
     return OK
 
 
-def onnx_model(graph: Graph, arguments: Namespace) -> OnnxModel:
-    """The ONNX model of a graph with the opset, seed and weights of the call. Raises `CallError` and `DlspecError`."""
-    from dlspec.backends.onnx.model import build
-
-    graph, weights = prepared(graph, arguments, retype=True)
-    try:
-        return build(graph, opset=arguments.opset, seed=arguments.seed or 0, weights=weights)
-    except ValueError as error:
-        raise CallError(str(error)) from None
-
-
-def write_onnx(model: OnnxModel, path: Path) -> list[Path]:
-    """Writes a model and shows how far it is, where that takes long and stderr is a terminal. Raises `OSError`."""
-    from dlspec.backends.onnx.write import write
-
-    size = sum(weight.elements * weight.dtype.size for weight in model.weights)
-    if size < _PROGRESS_FROM or not sys.stderr.isatty():
-        return write(model, path)
-    with _progress(path.name) as update:
-        return write(model, path, progress=update)
-
-
-@contextmanager
-def _progress(name: str) -> Generator[Callable[[int, int], None]]:
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = TextColumn(f"writing {name}", markup=False), BarColumn(), DownloadColumn(), TimeRemainingColumn()
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("")
-        yield lambda done, total: progress.update(task, completed=done, total=total)
-
-
-def show_written(path: Path) -> None:
-    """Says what was written."""
-    print(f"wrote {path}, {path.stat().st_size / 10**6:,.1f} MB" if path.is_file() else f"wrote {path}")
-
-
 def _graph(program: Program, wanted: Target, arguments: Namespace) -> Graph:
     graph = elaborated(program, choose(program, wanted), arguments)
     show(program.diagnostics)
@@ -107,24 +53,6 @@ def _write_json(program: Program, wanted: Target, arguments: Namespace) -> None:
     from dlspec.backends.graph_json import graph_json
 
     write_json(graph_json(_graph(program, wanted, arguments)), arguments.output)
-
-
-def write_json(made: Mapping[str, Any], path: str) -> None:
-    """Writes JSON and says so. Raises `OSError`."""
-    import json
-
-    from dlspec.backends.files import write_bytes
-
-    write_bytes(path, (json.dumps(made, indent=1) + "\n").encode())
-    print(f"wrote {path}")
-
-
-def write_source(text: str, path: Path) -> None:
-    """Writes source and says so. Raises `OSError`."""
-    from dlspec.backends.files import write_bytes
-
-    write_bytes(path, text.encode())
-    print(f"wrote {path}, {text.count(chr(10)):,} lines")
 
 
 def _write_python(program: Program, wanted: Target, arguments: Namespace) -> None:
@@ -159,8 +87,6 @@ def _write_python(program: Program, wanted: Target, arguments: Namespace) -> Non
     text = source([*graphs, *trainings], dtype=dtype_of(arguments), channels_last=arguments.optimize)
     write_source(text, path)
 
-
-Writer: TypeAlias = "Callable[[Program, Target, Namespace], None]"
 
 _WRITERS: dict[str, Writer] = {
     ".onnx": _write_onnx,

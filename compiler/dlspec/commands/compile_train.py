@@ -6,12 +6,13 @@ from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dlspec.commands.common import CallError, Target, choose_train, elaborated_train, show, update_of
-from dlspec.commands.compile import Writer, show_written, write_json, write_onnx, write_source
+from dlspec.commands.common import Target, choose_train, elaborated_train, show, update_of
+from dlspec.commands.errors import CallError
 from dlspec.commands.lowering import train_weights
+from dlspec.commands.writing import Writer, show_written, write_json, write_onnx, write_source
 
 if TYPE_CHECKING:
-    from dlspec.ir.training import Training
+    from dlspec.objectives.training import Training
     from dlspec.pipeline import Program
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from argparse import Namespace
 
 from dlspec.codes import CODES
-from dlspec.commands.common import OK, CallError
+from dlspec.commands.common import OK
+from dlspec.commands.errors import CallError
 from dlspec.diagnostics import did_you_mean
 
 

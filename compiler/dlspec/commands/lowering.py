@@ -5,14 +5,14 @@ from __future__ import annotations
 from argparse import Namespace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from dlspec.commands.common import CallError
+from dlspec.commands.errors import CallError
 
 if TYPE_CHECKING:
     import numpy as np
 
     from dlspec.ir.graph import Graph
-    from dlspec.ir.training import Training
     from dlspec.ir.types import DType
+    from dlspec.objectives.training import Training
 
     Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 

@@ -7,13 +7,14 @@ import json
 from argparse import Namespace
 from typing import TYPE_CHECKING, Any
 
-from dlspec.commands.common import OK, CallError
+from dlspec.commands.common import OK
+from dlspec.commands.errors import CallError
 from dlspec.diagnostics import did_you_mean
 from dlspec.ir.fields import describe
 from dlspec.ir.op import Op
 
 if TYPE_CHECKING:
-    from dlspec.elaborate.stochastic import Entry
+    from dlspec.elaborate.distributions import Entry
 
 
 def run(arguments: Namespace) -> int:
@@ -71,10 +72,10 @@ def _named(name: str) -> tuple[type[Op], ...]:
 
 def _stochastic() -> dict[str, Entry]:
     """Distributions and what they are asked, but for what is a function of tensors too."""
-    from dlspec.elaborate import stochastic
+    from dlspec.elaborate import distributions
     from dlspec.ops import FUNCTIONS
 
-    entries = stochastic.DISTRIBUTIONS | stochastic.FUNCTIONS
+    entries = distributions.DISTRIBUTIONS | distributions.FUNCTIONS
     return {name: entry for name, entry in entries.items() if name not in FUNCTIONS}
 
 

@@ -10,9 +10,10 @@ from statistics import median
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from dlspec.commands.common import OK, CallError, graph_of
-from dlspec.commands.compile import onnx_model, write_onnx
+from dlspec.commands.common import OK, graph_of
+from dlspec.commands.errors import CallError
 from dlspec.commands.lowering import dtype_of, prepared
+from dlspec.commands.writing import onnx_model, write_onnx
 from dlspec.diagnostics import did_you_mean
 from dlspec.ir.graph import Graph, Value
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from dlspec.commands.common import CallError, CallFindings, check_known
-from dlspec.diagnostics import Diagnostics, DlspecError
+from dlspec.commands.errors import CallError, CallFindings
+from dlspec.diagnostics import Diagnostics, DlspecError, did_you_mean
 from dlspec.elaborate.modules import constant_elaborator
 from dlspec.pipeline import Program
 from dlspec.source import Source
@@ -20,14 +20,14 @@ def parse_settings(given: Iterable[str], declaration: ast.Network | ast.Train, p
     Raises `CallError` for what is no assignment or names no setting, `CallFindings` for a value that does not read.
     """
     texts = dict(_assignments("--set", given))
-    check_known("setting", texts, [p.name.name for p in declaration.parameters if not _is_input(p)], declaration)
+    _check_known("setting", texts, [p.name.name for p in declaration.parameters if not _is_input(p)], declaration)
     return {name: _value(name, text, program) for name, text in texts.items()}
 
 
 def parse_sizes(given: Iterable[str], declaration: ast.Network | ast.Train) -> dict[str, int]:
     """Sizes by symbol. Raises `CallError`."""
     texts = dict(_assignments("--size", given))
-    check_known("size", texts, dict.fromkeys(_symbols(declaration)), declaration)
+    _check_known("size", texts, dict.fromkeys(_symbols(declaration)), declaration)
     for name, text in texts.items():
         if not (text.isascii() and text.isdigit() and int(text) > 0):
             raise CallError(f"--size {name}={text}: a size is a positive int")
@@ -76,3 +76,12 @@ def _symbols(declaration: ast.Network | ast.Train) -> Iterator[str]:
         for axis in (type and type.axes) or ():
             if isinstance(axis.size, ast.Name) and axis.size.name[:1].isupper():
                 yield axis.size.name
+
+
+def _check_known(kind: str, names: Iterable[str], known: Iterable[str], declaration: ast.Network | ast.Train) -> None:
+    """Raises `CallError` for a name that is not among those known."""
+    known = list(known)
+    for name in names:
+        if name not in known:
+            hint = did_you_mean(name, known) or (f"it has {', '.join(known)}" if known else "it has none")
+            raise CallError(f"`{declaration.name.name}` has no {kind} `{name}`", hint)

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from dlspec.commands.common import (
     OK,
-    CallError,
     Target,
     choose,
     choose_train,
@@ -20,6 +19,7 @@ from dlspec.commands.common import (
     show,
     target,
 )
+from dlspec.commands.errors import CallError
 from dlspec.render import wants_colour
 
 if TYPE_CHECKING:

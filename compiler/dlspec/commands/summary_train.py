@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from dlspec.analyses.training_report import TrainingSummary
 from dlspec.analyses.written import number, written_call
-from dlspec.ir.training import Update
+from dlspec.objectives.training import Update
 from dlspec.render import Paint
 
 

@@ -6,7 +6,8 @@ import re
 from argparse import Namespace
 from pathlib import Path
 
-from dlspec.commands.common import OK, CallError, choose_train, elaborated_train, open_named, show, target
+from dlspec.commands.common import OK, choose_train, elaborated_train, open_named, show, target
+from dlspec.commands.errors import CallError
 
 
 def run(arguments: Namespace) -> int:

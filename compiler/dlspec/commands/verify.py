@@ -10,7 +10,6 @@ from dlspec.backends.verify import MOST_MACS
 from dlspec.commands.common import (
     OK,
     WRONG_SPEC,
-    CallError,
     Target,
     choose,
     choose_train,
@@ -22,12 +21,13 @@ from dlspec.commands.common import (
     target,
     update_of,
 )
+from dlspec.commands.errors import CallError
 from dlspec.commands.lowering import drawn, given_weights, train_weights
 
 if TYPE_CHECKING:
     from dlspec.backends.verify import Report
     from dlspec.ir.graph import Graph
-    from dlspec.ir.training import Training
+    from dlspec.objectives.training import Training
 
 
 def run(arguments: Namespace) -> int:

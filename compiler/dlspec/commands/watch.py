@@ -8,8 +8,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dlspec.commands.common import OK, CallError, read, target
-from dlspec.commands.draw import scene_of
+from dlspec.commands.common import OK, read, target
+from dlspec.commands.errors import CallError
+from dlspec.commands.scenes import scene_of
 from dlspec.diagnostics import DlspecError
 from dlspec.render import render
 from dlspec.resources import spec_file

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from dlspec.commands.common import OK, WRONG_CALL, CallError, graph_of, show
+from dlspec.commands.common import OK, WRONG_CALL, graph_of, show
+from dlspec.commands.errors import CallError
 from dlspec.commands.lowering import drawn
 
 if TYPE_CHECKING:

@@ -1,27 +1,19 @@
-"""Comparisons of constants, sizes among them: decided where they can be, assumed where a spec demands them."""
+"""Comparisons of constants, sizes among them: decided where they can be."""
 
 from __future__ import annotations
 
 import operator as operators
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dlspec.elaborate.values import (
-    POISON,
-    Env,
     Failure,
-    Ratio,
-    has_poison,
     is_dim,
     kind_of,
 )
 from dlspec.ir.conditions import Condition, Conditions
 from dlspec.ir.dims import Dim, Expr, lower_bound, symbols, upper_bound
 from dlspec.source import Span
-from dlspec.syntax import ast
-
-if TYPE_CHECKING:
-    from dlspec.elaborate.expressions import Expressions
 
 _PYTHON: dict[str, Callable[[Any, Any], bool]] = {
     "==": operators.eq,
@@ -82,31 +74,3 @@ def _decide(operator: str, a: Dim, b: Dim, conditions: Conditions) -> bool | Non
             if high is not None and high <= 0:
                 return operator == "<="
             return None
-
-
-def expect_condition(node: ast.Expression, env: Env, elaborator: Expressions) -> Any:
-    """Like evaluating a condition, but what it says of open sizes becomes a precondition of the network."""
-    if isinstance(node, ast.Binary) and node.operator == "and":
-        left = expect_condition(node.left, env, elaborator)
-        right = expect_condition(node.right, env, elaborator)
-        return POISON if left is POISON or right is POISON else left and right
-    if isinstance(node, ast.Binary) and node.operator in ("==", "<", "<=", ">", ">="):
-        a, b = elaborator.evaluate(node.left, env), elaborator.evaluate(node.right, env)
-        if has_poison(a) or has_poison(b):
-            return POISON
-        if is_dim(a) and is_dim(b) and (isinstance(a, Expr) or isinstance(b, Expr)):
-            return _assume(node.operator, a, b, elaborator.builder.conditions)
-        if isinstance(a, Ratio) or isinstance(b, Ratio):
-            raise Failure("DL0305", "sizes are whole: compare with `//`, `ceil` or `floor`", node.span)
-        return compare(node.operator, a, b, elaborator.builder.conditions, node.span)
-    return elaborator.condition(node, env)
-
-
-def _assume(operator: str, a: Dim, b: Dim, conditions: Conditions) -> bool:
-    match operator:
-        case "==":
-            return not conditions.require_equal(a, b).impossible
-        case ">=" | ">":
-            return not conditions.require_at_least(a - b, int(operator == ">")).impossible
-        case _:
-            return not conditions.require_at_least(b - a, int(operator == "<")).impossible

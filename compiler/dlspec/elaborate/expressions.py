@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from dlspec.diagnostics import Diagnostics, did_you_mean
-from dlspec.elaborate import constants, stochastic
+from dlspec.elaborate import constants, distributions
 from dlspec.elaborate.builder import Builder
 from dlspec.elaborate.calls import Given, bind_block, bind_op, function_op
 from dlspec.elaborate.compare import compare
@@ -122,12 +122,12 @@ class Expressions:
 
     def _unknown(self, node: ast.Name, env: Env) -> Failure:
         name = node.name
-        if name in {*FUNCTIONS, *constants.FUNCTIONS, *constants.INITIALISERS, *stochastic.FUNCTIONS}:
+        if name in {*FUNCTIONS, *constants.FUNCTIONS, *constants.INITIALISERS, *distributions.FUNCTIONS}:
             return Failure("DL0308", f"`{name}` is a function", node.span, hint=f"call it: `{name}(...)`")
-        if name in stochastic.DISTRIBUTIONS:
+        if name in distributions.DISTRIBUTIONS:
             return Failure("DL0308", f"`{name}` is a distribution", node.span, hint=f"call it: `{name}(...)`")
-        functions = [*FUNCTIONS, *constants.FUNCTIONS, *constants.INITIALISERS, *stochastic.FUNCTIONS]
-        functions += stochastic.DISTRIBUTIONS
+        functions = [*FUNCTIONS, *constants.FUNCTIONS, *constants.INITIALISERS, *distributions.FUNCTIONS]
+        functions += distributions.DISTRIBUTIONS
         near = did_you_mean(name, [*env.visible(), *LAYERS, *functions])
         if name[:1].isupper():
             return Failure("DL0301", f"there is no layer `{name}`", node.span, hint=near or "`dlspec ops` lists them")
@@ -324,8 +324,8 @@ class Expressions:
         values = [value for _, value in given]
         if any(has_poison(value) for value in values):
             return POISON
-        if name in stochastic.DISTRIBUTIONS or stochastic.asks(name, values):
-            return stochastic.call(self.builder, name, given, node.span)
+        if name in distributions.DISTRIBUTIONS or distributions.asks(name, values):
+            return distributions.call(self.builder, name, given, node.span)
         with_tensors = any(has_tensor(value) for value in values)
         draws = name in FUNCTIONS and bool(values) and isinstance(values[0], list)
         initial = name in constants.INITIALISERS and not draws

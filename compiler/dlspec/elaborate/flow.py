@@ -9,8 +9,8 @@ from dlspec.diagnostics import Diagnostic, Diagnostics, Note, Severity, did_you_
 from dlspec.elaborate.apply import Application
 from dlspec.elaborate.builder import MAX_NODES, Builder
 from dlspec.elaborate.calls import bind_block, bind_op, make_op
-from dlspec.elaborate.compare import expect_condition
 from dlspec.elaborate.constants import as_init
+from dlspec.elaborate.expect import expect_condition
 from dlspec.elaborate.expressions import Measure
 from dlspec.elaborate.shapes import axes_of, check_shape_step
 from dlspec.elaborate.values import (

@@ -4,19 +4,9 @@ from __future__ import annotations
 
 from dlspec.diagnostics import Note
 from dlspec.elaborate.values import Failure
-from dlspec.ir.graph import Graph, Node, Value
-from dlspec.ops.gradient import Grad
+from dlspec.ir.graph import Node, Value
+from dlspec.ops.gradient import cuts
 from dlspec.source import Span
-
-
-def differentiates(graph: Graph) -> bool:
-    """Whether something is computed from a gradient."""
-    return any(isinstance(node.op, Grad) for node in graph.nodes)
-
-
-def cuts(node: Node) -> bool:
-    """Whether no gradient passes a node: it is asked not to, or what it computes has none."""
-    return node.op.cuts_gradient or not any(value.type.dtype.is_float for value in node.outputs)
 
 
 def check_dependence(y: Value, x: Value, span: Span) -> None:

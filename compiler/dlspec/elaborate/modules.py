@@ -7,7 +7,7 @@ from pathlib import Path
 from dlspec.diagnostics import Diagnostics, DlspecError, Note, did_you_mean
 from dlspec.elaborate.builder import Builder
 from dlspec.elaborate.flow import Elaborator
-from dlspec.elaborate.values import POISON, BlockLayer, Env, Failure
+from dlspec.elaborate.values import POISON, BlockLayer, Failure, Module
 from dlspec.ir.conditions import Conditions
 from dlspec.ir.graph import Graph, Scope
 from dlspec.resources import resource
@@ -16,26 +16,6 @@ from dlspec.syntax import ast
 from dlspec.syntax.parser import parse
 
 SUFFIX = ".dlspec"
-
-
-class Module:
-    """A file: its declarations by name in ``env``, imports included."""
-
-    def __init__(self, file: ast.File) -> None:
-        self.file = file
-        self.env = Env(None, {}, self)
-
-    @property
-    def networks(self) -> dict[str, ast.Network]:
-        return {d.name.name: d for d in self.file.declarations if isinstance(d, ast.Network)}
-
-    @property
-    def trains(self) -> dict[str, ast.Train]:
-        return {d.name.name: d for d in self.file.declarations if isinstance(d, ast.Train)}
-
-    @property
-    def blocks(self) -> dict[str, ast.Block]:
-        return {d.name.name: d for d in self.file.declarations if isinstance(d, ast.Block)}
 
 
 class Loader:

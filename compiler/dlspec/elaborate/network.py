@@ -13,7 +13,6 @@ from dlspec.elaborate.builder import Builder, broken_default
 from dlspec.elaborate.calls import bind_block, is_input
 from dlspec.elaborate.expressions import Measure
 from dlspec.elaborate.flow import Elaborator
-from dlspec.elaborate.modules import Module
 from dlspec.elaborate.values import (
     UNBOUND,
     Abandon,
@@ -21,6 +20,7 @@ from dlspec.elaborate.values import (
     Env,
     Failure,
     Fault,
+    Module,
     has_poison,
     is_dim,
     kind_of,

@@ -8,12 +8,10 @@ from typing import Any, NamedTuple, cast
 
 from dlspec.collector import paused_collector
 from dlspec.diagnostics import Diagnostics, Note, did_you_mean
-from dlspec.elaborate.algebra import Algebra
 from dlspec.elaborate.builder import Builder
 from dlspec.elaborate.calls import Given, bind_named, field_value
 from dlspec.elaborate.expressions import Measure
 from dlspec.elaborate.flow import Elaborator
-from dlspec.elaborate.modules import Module
 from dlspec.elaborate.network import (
     bind_settings,
     check_defaults,
@@ -22,7 +20,6 @@ from dlspec.elaborate.network import (
     new_graph,
     refuse_unknown_sizes,
 )
-from dlspec.elaborate.schedules import SCHEDULES
 from dlspec.elaborate.values import (
     POISON,
     UNBOUND,
@@ -33,19 +30,22 @@ from dlspec.elaborate.values import (
     Failure,
     FrozenLayer,
     Layer,
+    Module,
     SharedLayer,
     has_poison,
     kind_of,
 )
-from dlspec.ir import augmentations, optimizers
-from dlspec.ir.augmentations import Augmentation
 from dlspec.ir.conditions import Conditions
 from dlspec.ir.fields import MISSING, Field, Fielded
 from dlspec.ir.graph import Output, Value
 from dlspec.ir.op import OpError
-from dlspec.ir.optimizers import Limits, Optimizer, Schedule
-from dlspec.ir.training import STEP, Data, Direction, Network, Training, Update
 from dlspec.ir.types import DType, TensorType
+from dlspec.objectives import augmentations, optimizers
+from dlspec.objectives.augmentations import Augmentation
+from dlspec.objectives.optimizers import Limits, Optimizer, Schedule
+from dlspec.objectives.schedules import SCHEDULES
+from dlspec.objectives.training import STEP, Data, Direction, Network, Training, Update
+from dlspec.ops.algebra import Algebra
 from dlspec.ops.constant import Param
 from dlspec.source import Span
 from dlspec.syntax import ast

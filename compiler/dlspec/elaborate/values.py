@@ -8,7 +8,7 @@ becomes POISON too, so that one mistake is reported once.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
+from typing import Any, Final, TypeAlias, cast
 
 from dlspec.diagnostics import Diagnostic, Note
 from dlspec.ir.dims import Dim, Expr
@@ -19,9 +19,6 @@ from dlspec.ir.op import Op
 from dlspec.ir.program import Names, Written
 from dlspec.source import Span
 from dlspec.syntax import ast
-
-if TYPE_CHECKING:
-    from dlspec.elaborate.modules import Module
 
 
 class Failure(Exception):
@@ -117,6 +114,26 @@ class Env(Names):
 
 Arguments: TypeAlias = "dict[str, tuple[Any, Written]]"
 """What a layer is given, by the names of its parameters."""
+
+
+class Module:
+    """A file: its declarations by name in ``env``, imports included."""
+
+    def __init__(self, file: ast.File) -> None:
+        self.file = file
+        self.env = Env(None, {}, self)
+
+    @property
+    def networks(self) -> dict[str, ast.Network]:
+        return {d.name.name: d for d in self.file.declarations if isinstance(d, ast.Network)}
+
+    @property
+    def trains(self) -> dict[str, ast.Train]:
+        return {d.name.name: d for d in self.file.declarations if isinstance(d, ast.Train)}
+
+    @property
+    def blocks(self) -> dict[str, ast.Block]:
+        return {d.name.name: d for d in self.file.declarations if isinstance(d, ast.Block)}
 
 
 class Layer:

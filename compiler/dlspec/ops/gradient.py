@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from dlspec.ir.dims import Dim
+from dlspec.ir.graph import Graph, Node
 from dlspec.ir.op import Needs, Op, OpError, Types
 from dlspec.ir.types import TensorType
 from dlspec.ops.rules import DataMovement
@@ -47,3 +48,13 @@ class Grad(Op):
 
 
 OPERATORS: tuple[type[Op], ...] = (Detach, Grad)
+
+
+def differentiates(graph: Graph) -> bool:
+    """Whether something is computed from a gradient."""
+    return any(isinstance(node.op, Grad) for node in graph.nodes)
+
+
+def cuts(node: Node) -> bool:
+    """Whether no gradient passes a node: it is asked not to, or what it computes has none."""
+    return node.op.cuts_gradient or not any(value.type.dtype.is_float for value in node.outputs)

@@ -15,7 +15,7 @@ from dlspec.diagnostics import Diagnostic
 from dlspec.source import Source, Span
 from dlspec.syntax import ast
 from dlspec.syntax.comments import doc_above, leading_comment
-from dlspec.syntax.layout import Fault
+from dlspec.syntax.layout import SyntaxFault
 from dlspec.syntax.lexer import Token
 from dlspec.syntax.strings import string_parts
 
@@ -41,7 +41,7 @@ def after(text: str, children: Children) -> Any:
     return None
 
 
-class Builder:
+class AstBuilder:
     def __init__(self, source: Source, parse_interpolation: Callable[[int, int], ast.Expression]) -> None:
         self.source = source
         self.parse_interpolation = parse_interpolation
@@ -107,7 +107,7 @@ class Builder:
         if len(children) == 3 and children[2].text != "training":
             hint = "a type stands with the inputs; only the mark `training` may follow an output"
             message = f"`{children[2].text}` is no mark of an output"
-            raise Fault(Diagnostic("DL0103", message, self.span(children[2:]), hint=hint))
+            raise SyntaxFault(Diagnostic("DL0103", message, self.span(children[2:]), hint=hint))
         return ast.Output(self.span(children), self.token_name(children[0]), len(children) == 3)
 
     def where(self, children: Children) -> tuple[ast.Expression, ...]:
@@ -230,14 +230,16 @@ class Builder:
     def integer(self, children: Children) -> ast.Constant:
         span, text = self.span(children), children[0].text
         if len(text) > 1000:
-            raise Fault(Diagnostic("DL0106", f"a number of {len(text)} digits is too large", span))
+            raise SyntaxFault(Diagnostic("DL0106", f"a number of {len(text)} digits is too large", span))
         return ast.Constant(span, int(text))
 
     def float(self, children: Children) -> ast.Constant:
         span = self.span(children)
         value = float(children[0].text)
         if math.isinf(value):
-            raise Fault(Diagnostic("DL0106", "this number is too large", span, hint="the largest is about 1.8e308"))
+            raise SyntaxFault(
+                Diagnostic("DL0106", "this number is too large", span, hint="the largest is about 1.8e308")
+            )
         return ast.Constant(span, value)
 
     def constant(self, children: Children) -> ast.Constant:
@@ -266,7 +268,7 @@ class Builder:
             empty = children.index(())
             bar = children[empty - 1] if empty else children[1]
             hint = "a branch that passes its input on is written `Identity`"
-            raise Fault(Diagnostic("DL0103", "a branch beside this `|` is empty", self.span([bar]), hint=hint))
+            raise SyntaxFault(Diagnostic("DL0103", "a branch beside this `|` is empty", self.span([bar]), hint=hint))
         return tuple(ast.Body(self.span(child), child) for child in nodes(children) if child)
 
     def _filled(self, braces: Children) -> tuple[ast.Body, ...]:

@@ -36,7 +36,7 @@ def _is_name(token: Token) -> bool:
     return token.kind == "NAME" and token.text not in RESERVED
 
 
-class Fault(Exception):
+class SyntaxFault(Exception):
     """A syntax error, on its way to the place where parsing can go on."""
 
     def __init__(self, diagnostic: Diagnostic) -> None:
@@ -89,7 +89,7 @@ class Layout:
                 newline = token
                 continue
             if kind in UNREADABLE:
-                raise Fault(unreadable(self.source, token))
+                raise SyntaxFault(unreadable(self.source, token))
 
             if newline is not None:
                 if previous is not None and self._separates(level, previous, newline, token):
@@ -103,7 +103,7 @@ class Layout:
             if kind == "NAME":
                 if token.text in all_words:
                     if level.opener is not None and self._declares(index - 1):
-                        raise Fault(self._unclosed(token))
+                        raise SyntaxFault(self._unclosed(token))
                     kind = self._word(level, previous, token, raw[index])
                     if kind != "NAME":
                         token = Token(kind, token.start, token.end, token.text)
@@ -112,7 +112,7 @@ class Layout:
                     token = Token("BODY", token.start, token.end, "{")
                     level.header = False
                 if len(levels) > NESTING:
-                    raise Fault(too_deep(Span(self.source, token.start, token.end)))
+                    raise SyntaxFault(too_deep(Span(self.source, token.start, token.end)))
                 level = Level(Token(kind, token.start, token.end, kind))
                 levels.append(level)
                 self.opened = token
@@ -120,7 +120,7 @@ class Layout:
                 level = self._close(token)
             elif kind == "END":
                 if level.opener is not None:
-                    raise Fault(self._unclosed(token))
+                    raise SyntaxFault(self._unclosed(token))
                 self.previous = previous
                 yield token
                 return
@@ -204,9 +204,9 @@ class Layout:
         opener = self.levels[-1].opener
         if opener is None or (opener.kind == "{" and token.kind != "}"):
             span = Span(self.source, token.start, token.end)
-            raise Fault(Diagnostic("DL0104", f"this `{token.kind}` closes nothing", span))
+            raise SyntaxFault(Diagnostic("DL0104", f"this `{token.kind}` closes nothing", span))
         if CLOSERS[opener.kind] != token.kind:
-            raise Fault(self._unclosed(token))
+            raise SyntaxFault(self._unclosed(token))
         self.levels.pop()
         return self.levels[-1]
 

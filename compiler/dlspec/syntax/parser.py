@@ -12,10 +12,10 @@ from dlspec.collector import paused_collector
 from dlspec.diagnostics import DlspecError
 from dlspec.source import Source
 from dlspec.syntax import ast
-from dlspec.syntax.build import Builder
+from dlspec.syntax.build import AstBuilder
 from dlspec.syntax.expected import unexpected
 from dlspec.syntax.hints import misspelt
-from dlspec.syntax.layout import Fault, Layout
+from dlspec.syntax.layout import Layout, SyntaxFault
 from dlspec.syntax.lexer import INVISIBLE, scan
 from dlspec.syntax.limits import first_too_deep, too_deep
 from dlspec.syntax.tables import END, tables
@@ -43,11 +43,11 @@ def parse(source: Source) -> ast.File:
                 file: ast.File = _run(source, layout, "file")
                 deep = first_too_deep(file)
                 if deep is not None:
-                    raise Fault(too_deep(deep))
+                    raise SyntaxFault(too_deep(deep))
                 if not found:
                     return file
                 break
-            except Fault as fault:
+            except SyntaxFault as fault:
                 found.append(fault.diagnostic)
                 start = layout.resynchronise()
         raise DlspecError(sorted(found, key=lambda diagnostic: diagnostic.span.start))
@@ -61,7 +61,7 @@ def _run(source: Source, layout: Layout, start: str) -> Any:
 
     table = tables()
     states, rules = table.states, table.rules
-    builder = Builder(source, parse_interpolation)
+    builder = AstBuilder(source, parse_interpolation)
     reductions = [
         (rule.origin, rule.length, rule.inlines, _helper if rule.helper else _action(builder, rule.action))
         for rule in rules
@@ -74,7 +74,7 @@ def _run(source: Source, layout: Layout, start: str) -> Any:
         while True:
             to = states[stack[-1]].get(kind)
             if to is None:
-                raise Fault(unexpected(source, layout, token, stack, start))
+                raise SyntaxFault(unexpected(source, layout, token, stack, start))
             if to >= 0:
                 stack.append(to)
                 values.append(token)
@@ -97,7 +97,7 @@ def _run(source: Source, layout: Layout, start: str) -> Any:
     raise AssertionError("the layout ends with END")
 
 
-def _action(builder: Builder, name: str | None) -> Any:
+def _action(builder: AstBuilder, name: str | None) -> Any:
     if name is None:
         return None
     return getattr(builder, name, None) or getattr(builder, f"{name}_")

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dlspec.diagnostics import Diagnostic
 from dlspec.source import Source, Span
 from dlspec.syntax import ast
-from dlspec.syntax.layout import Fault
+from dlspec.syntax.layout import SyntaxFault
 from dlspec.syntax.lexer import Token
 
 ESCAPES = {'\\"': '"', "\\\\": "\\", "\\n": "\n", "\\t": "\t", "{{": "{", "}}": "}"}
@@ -51,8 +51,8 @@ def string_parts(
     return tuple(parts)
 
 
-def _fault(message: str, span: Span, hint: str) -> Fault:
-    return Fault(Diagnostic("DL0102", message, span, hint=hint))
+def _fault(message: str, span: Span, hint: str) -> SyntaxFault:
+    return SyntaxFault(Diagnostic("DL0102", message, span, hint=hint))
 
 
 def _closing_brace(text: str, start: int, end: int) -> int:

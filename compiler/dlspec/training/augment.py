@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from dlspec.backends.runtime import RunError
 from dlspec.backends.torch.live import require_torch
-from dlspec.ir import augmentations
+from dlspec.objectives import augmentations
 from dlspec.training.extras import need
 from dlspec.training.seeds import generator_of
 

@@ -14,7 +14,7 @@ from dlspec.backends.files import write_bytes
 from dlspec.backends.runtime import RunError
 from dlspec.backends.torch import source
 from dlspec.backends.torch.live import require_torch
-from dlspec.ir.training import Training
+from dlspec.objectives.training import Training
 
 _FORMAT = 1
 _KEPT = 2

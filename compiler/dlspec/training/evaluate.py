@@ -11,7 +11,7 @@ from dlspec.analyses.training_report import TrainingSummary
 from dlspec.backends.torch.grouping import objective_names
 from dlspec.backends.torch.live import require_torch
 from dlspec.backends.torch.names import variable
-from dlspec.ir.training import STEP, Training
+from dlspec.objectives.training import STEP, Training
 from dlspec.training.devices import Devices
 from dlspec.training.seeds import seed_of
 

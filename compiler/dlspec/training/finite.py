@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from dlspec.backends.torch.live import require_torch
 from dlspec.diagnostics import Diagnostic, DlspecError, Note
-from dlspec.ir.training import Training, Update
+from dlspec.objectives.training import Training, Update
 
 if TYPE_CHECKING:
     from torch import Tensor

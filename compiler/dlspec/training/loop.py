@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from dlspec.backends.torch.live import require_torch, to_training
 from dlspec.ir.graph import Value
-from dlspec.ir.training import Training
+from dlspec.objectives.training import Training
 from dlspec.training import checkpoint
 from dlspec.training.batches import Batches, settled
 from dlspec.training.checkpoint import Checkpoint, form_of

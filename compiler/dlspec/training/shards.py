@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 from dlspec.analyses.training_report import TrainingSummary
 from dlspec.backends.runtime import RunError
 from dlspec.backends.torch.live import require_torch
-from dlspec.ir.training import Training
+from dlspec.objectives.training import Training
 from dlspec.training.extras import need
 
 if TYPE_CHECKING:

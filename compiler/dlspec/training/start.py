@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from dlspec.backends.runtime import RunError
 from dlspec.diagnostics import DlspecError
-from dlspec.ir.training import Training
+from dlspec.objectives.training import Training
 from dlspec.training import checkpoint
 from dlspec.training.batches import Batches, batch_size, split
 from dlspec.training.checkpoint import Checkpoint

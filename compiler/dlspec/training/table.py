@@ -9,8 +9,8 @@ from dlspec.backends.arrays import converted, converts, shown_sizes
 from dlspec.backends.runtime import RunError
 from dlspec.backends.torch.live import require_torch
 from dlspec.diagnostics import did_you_mean
-from dlspec.ir.training import Data, Training
 from dlspec.ir.types import DType
+from dlspec.objectives.training import Data, Training
 from dlspec.training.augment import Pipeline
 from dlspec.training.sources import Offer, Source
 

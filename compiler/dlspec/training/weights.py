@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dlspec.backends.files import write_bytes
-from dlspec.ir.training import Training
+from dlspec.objectives.training import Training
 
 if TYPE_CHECKING:
     from torch import Tensor

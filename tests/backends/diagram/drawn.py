@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from dlspec.analyses.report import summarise
-from dlspec.backends.diagram.scene import Box, Scene, build_scene
+from dlspec.backends.diagram.building import build_scene
+from dlspec.backends.diagram.scene import Box, Scene
 from dlspec.pipeline import elaborate, elaborate_partial, open_program, open_source
 from dlspec.source import Source
 

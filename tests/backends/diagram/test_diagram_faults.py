@@ -56,7 +56,7 @@ def test_a_step_with_a_wrong_name_is_where_the_network_ends() -> None:
 @pytest.mark.parametrize("path", sorted(UI.glob("*.dlspec")), ids=lambda path: path.stem)
 def test_every_wrong_spec_that_has_a_graph_draws(path: Path) -> None:
     from dlspec.analyses.report import summarise
-    from dlspec.backends.diagram.scene import build_scene
+    from dlspec.backends.diagram.building import build_scene
     from dlspec.diagnostics import DlspecError
     from dlspec.pipeline import elaborate_partial, open_program
 

@@ -9,9 +9,10 @@ import pytest
 from geometry import faults
 
 from dlspec.analyses.report import summarise
+from dlspec.backends.diagram.building import build_scene
 from dlspec.backends.diagram.layout import Direction, lay_out
 from dlspec.backends.diagram.poster import lay_out_poster
-from dlspec.backends.diagram.scene import Scene, build_scene, fold
+from dlspec.backends.diagram.scene import Scene, fold
 from dlspec.pipeline import elaborate, open_program
 
 SPECS = sorted((Path(__file__).parents[3] / "specs").glob("*.dlspec"))

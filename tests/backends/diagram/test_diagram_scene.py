@@ -10,7 +10,8 @@ from drawn import SPECS, scene_of, shipped
 
 from dlspec.analyses.cost import Cost, sum_of
 from dlspec.analyses.report import summarise
-from dlspec.backends.diagram.scene import Box, Edge, UnknownPath, build_scene, fold
+from dlspec.backends.diagram.building import build_scene
+from dlspec.backends.diagram.scene import Box, Edge, UnknownPath, fold
 from dlspec.pipeline import elaborate, open_program
 
 LOOP = """

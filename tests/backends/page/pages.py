@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from dlspec.analyses.report import summarise
+from dlspec.backends.diagram.building import build_scene
 from dlspec.backends.diagram.page import page
-from dlspec.backends.diagram.scene import Scene, build_scene
+from dlspec.backends.diagram.scene import Scene
 from dlspec.pipeline import elaborate, open_program, open_source
 from dlspec.source import Source
 

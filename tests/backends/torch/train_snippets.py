@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from dlspec.ir.dims import evaluate
-from dlspec.ir.training import Training
+from dlspec.objectives.training import Training
 from dlspec.pipeline import elaborate_training, open_source
 from dlspec.source import Source
 

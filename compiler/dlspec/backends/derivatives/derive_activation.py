@@ -6,8 +6,8 @@ from math import pi, sqrt
 
 from dlspec.backends.derivatives.registry import Cotangents, derives
 from dlspec.backends.derivatives.step import Step, along, compared, where
-from dlspec.elaborate.algebra import Term
 from dlspec.ops import activation as ops
+from dlspec.ops.algebra import Term
 from dlspec.ops.rules import one_axis
 from dlspec.ops.softmax import GLU, LogSoftmax, Softmax
 

@@ -7,9 +7,9 @@ from operator import add, mul
 
 from dlspec.backends.derivatives.registry import Cotangents, derives
 from dlspec.backends.derivatives.step import Step, compared, where
-from dlspec.elaborate.algebra import Term
 from dlspec.ir.dims import Dim
 from dlspec.ops import combine as ops
+from dlspec.ops.algebra import Term
 from dlspec.ops.rules import one_axis
 
 

@@ -9,8 +9,8 @@ from itertools import product
 
 from dlspec.backends.derivatives.registry import Cotangents, derives
 from dlspec.backends.derivatives.step import Step, reshaped
-from dlspec.elaborate.algebra import Term
 from dlspec.ir.types import TensorType
+from dlspec.ops.algebra import Term
 from dlspec.ops.conv import Conv, ConvFunction, ConvTranspose, ConvTransposeFunction
 from dlspec.ops.window import Window
 

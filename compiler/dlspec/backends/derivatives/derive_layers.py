@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dlspec.backends.derivatives.registry import expands
 from dlspec.backends.derivatives.step import NoDerivative, Step, reshaped
-from dlspec.elaborate.algebra import Term
 from dlspec.ir.dims import Dim
+from dlspec.ops.algebra import Term
 from dlspec.ops.conv import Conv
 from dlspec.ops.linear import Bilinear
 from dlspec.ops.norm import LocalResponseNorm

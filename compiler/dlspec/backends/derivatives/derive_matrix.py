@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dlspec.backends.derivatives.registry import Cotangents, derives
 from dlspec.backends.derivatives.step import NoDerivative, Step, fitted, reshaped
-from dlspec.elaborate.algebra import Term
+from dlspec.ops.algebra import Term
 from dlspec.ops.linear import Linear, LinearFunction
 from dlspec.ops.matrix import Einsum, MatMul
 

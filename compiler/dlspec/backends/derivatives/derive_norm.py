@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dlspec.backends.derivatives.registry import Cotangents, derives
 from dlspec.backends.derivatives.step import Step, along, reshaped
-from dlspec.elaborate.algebra import Term
 from dlspec.ops import norm as ops
+from dlspec.ops.algebra import Term
 
 
 def _by_statistics(x: Term, g: Term, axes: tuple[int, ...], eps: float) -> Term:

@@ -11,9 +11,9 @@ from dlspec.backends.derivatives.derive_conv import spread
 from dlspec.backends.derivatives.derive_shape import placed
 from dlspec.backends.derivatives.registry import Cotangents, derives
 from dlspec.backends.derivatives.step import NoDerivative, Step, compared, count, divided, filled, reshaped, where
-from dlspec.backends.onnx.lower_resize import growth, repeats
-from dlspec.elaborate.algebra import Term
+from dlspec.backends.resampling import growth, repeats
 from dlspec.ir.types import TensorType
+from dlspec.ops.algebra import Term
 from dlspec.ops.pooling import AdaptiveAvgPool, AvgPool, GlobalAvgPool, MaxPool
 from dlspec.ops.resize import Resize, Upsample
 from dlspec.ops.window import Window

@@ -6,8 +6,8 @@ from math import inf
 
 from dlspec.backends.derivatives.registry import Cotangents, derives
 from dlspec.backends.derivatives.step import Step, compared, count, divided, where
-from dlspec.elaborate.algebra import Term
 from dlspec.ops import reduce as ops
+from dlspec.ops.algebra import Term
 
 
 def restored(x: Term, axes: tuple[int, ...], keepdim: bool) -> Term:

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from dlspec.backends.derivatives.registry import Cotangents, derives
 from dlspec.backends.derivatives.step import Step, reshaped, zeros
-from dlspec.elaborate.algebra import Term
 from dlspec.ir.dims import Dim, Expr
 from dlspec.ops import pad, shape, slicing
+from dlspec.ops.algebra import Term
 from dlspec.ops.rules import one_axis
 
 

@@ -8,8 +8,8 @@ from importlib import import_module
 from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
-from dlspec.elaborate.algebra import Term
 from dlspec.ir.op import Op
+from dlspec.ops.algebra import Term
 
 if TYPE_CHECKING:
     from dlspec.backends.derivatives.step import Step

@@ -9,15 +9,14 @@ from itertools import count
 
 from dlspec.backends.derivatives.registry import Cotangents, formula_of, rule_of
 from dlspec.backends.derivatives.step import NoDerivative, Step, filled, fitted, zeros
-from dlspec.backends.onnx.emitter import backend_error
+from dlspec.backends.findings import backend_error
 from dlspec.diagnostics import Diagnostic, Diagnostics, Note
-from dlspec.elaborate.algebra import Algebra, Term
 from dlspec.elaborate.builder import as_types, join
-from dlspec.elaborate.gradients import cuts
 from dlspec.ir.graph import Graph, Node, Scope, Value
 from dlspec.ir.op import Needs, Op, Types
+from dlspec.ops.algebra import Algebra, Term
 from dlspec.ops.dropout import Identity
-from dlspec.ops.gradient import Grad
+from dlspec.ops.gradient import Grad, cuts
 from dlspec.source import Span
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dlspec.elaborate.algebra import Algebra, Number, Term
 from dlspec.ir.dims import Dim, Expr, product
 from dlspec.ir.graph import Node
 from dlspec.ir.types import TensorType
+from dlspec.ops.algebra import Algebra, Number, Term
 from dlspec.ops.constant import Param
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from dlspec.analyses.cost import sum_of
 from dlspec.analyses.report import Summary
@@ -11,7 +11,7 @@ from dlspec.analyses.written import operator_name, written_arguments, written_va
 from dlspec.backends.diagram.marks import mark_differences, mark_main_paths, mark_shared
 from dlspec.backends.diagram.repeats import Repeats, counterparts
 from dlspec.backends.diagram.routing import Router
-from dlspec.backends.diagram.scene import Box, Port, Run
+from dlspec.backends.diagram.scene import Box, Port, Run, Scene, fold
 from dlspec.elaborate.network import deep_recursion
 from dlspec.elaborate.values import Fault, has_tensor
 from dlspec.ir.dims import Dim, total
@@ -19,7 +19,27 @@ from dlspec.ir.graph import Graph, Node, Output, Scope, Value
 from dlspec.ir.types import TensorType
 
 
-class SceneBuilder:
+def build_scene(
+    graph: Graph,
+    summary: Summary,
+    *,
+    depth: int | None = None,
+    expand: Collection[str] = (),
+    collapse: Collection[str] = (),
+    faults: Sequence[Fault] = (),
+) -> Scene:
+    """The scene of a counted graph.
+
+    ``depth`` opens blocks down to that level, as `Summary.rows` counts it: at 1 the blocks of the network are folded,
+    None opens all. ``expand`` opens blocks by path, with those around them, ``collapse`` folds them. ``faults`` are drawn
+    where they happened. Takes time in proportion to the graph. Raises `UnknownPath`.
+    """
+    scene = Scene(graph, summary, _SceneBuilder(graph, summary, faults).build())
+    fold(scene, depth, expand, collapse)
+    return scene
+
+
+class _SceneBuilder:
     """Builds the tree of boxes of one graph."""
 
     def __init__(self, graph: Graph, summary: Summary, faults: Sequence[Fault]) -> None:

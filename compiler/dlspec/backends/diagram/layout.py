@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Literal, TypeAlias
 
+from dlspec.backends.diagram.block_layout import Blocked, BlockLayout
 from dlspec.backends.diagram.engine import Engine
 from dlspec.backends.diagram.looks import SIZES, Line, Look, head, line_height, line_width, look, shape_line
 from dlspec.backends.diagram.pieces import LABEL_GAP, PADDING, PORT_GAP, Laid, Shape
-from dlspec.backends.diagram.plan import Blocked, Plan
 from dlspec.backends.diagram.scene import Box, Edge, Scene
 from dlspec.backends.diagram.snake import BEND, in_rows
 
@@ -142,12 +142,13 @@ def _solve(
     boxes: Sequence[Box], shapes: dict[Box, Shape], sideways: bool, engine: Engine, beside: bool = True
 ) -> dict[Box, Laid]:
     """The layouts of blocks whose children have known shapes."""
-    plans = {box: Plan(box, shapes, sideways=sideways, beside=beside) for box in boxes}
+    layouts = {box: BlockLayout(box, shapes, sideways=sideways, beside=beside) for box in boxes}
     laid: dict[Box, Laid] = {}
     blocked: list[Box] = []
-    for (box, plan), points in zip(plans.items(), engine.solve([plan.graph() for plan in plans.values()]), strict=True):
+    solved = engine.solve([layout.graph() for layout in layouts.values()])
+    for (box, layout), points in zip(layouts.items(), solved, strict=True):
         try:
-            laid[box] = plan.lay_out(points, head_size(box))
+            laid[box] = layout.lay_out(points, head_size(box))
         except Blocked:
             blocked.append(box)
     return laid | _solve(blocked, shapes, sideways, engine, beside=False) if blocked else laid

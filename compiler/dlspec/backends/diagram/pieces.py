@@ -1,4 +1,4 @@
-"""What a block that is laid out consists of, in the two directions of `plan`: across the flow and along it."""
+"""What a block that is laid out consists of, in the two directions of `block_layout`: across the flow and along it."""
 
 from __future__ import annotations
 

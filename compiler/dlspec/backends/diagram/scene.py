@@ -18,7 +18,6 @@ from typing import Literal, NamedTuple, TypeAlias
 
 from dlspec.analyses.cost import Cost
 from dlspec.analyses.report import Summary
-from dlspec.elaborate.values import Fault
 from dlspec.ir.dims import Dim
 from dlspec.ir.graph import Graph, Node
 from dlspec.ir.types import TensorType
@@ -177,30 +176,8 @@ class UnknownPath(ValueError):
         self.known = known
 
 
-def build_scene(
-    graph: Graph,
-    summary: Summary,
-    *,
-    depth: int | None = None,
-    expand: Collection[str] = (),
-    collapse: Collection[str] = (),
-    faults: Sequence[Fault] = (),
-) -> Scene:
-    """The scene of a counted graph.
-
-    ``depth`` opens blocks down to that level, as `Summary.rows` counts it: at 1 the blocks of the network are folded,
-    None opens all. ``expand`` opens blocks by path, with those around them, ``collapse`` folds them. ``faults`` are drawn
-    where they happened. Takes time in proportion to the graph. Raises `UnknownPath`.
-    """
-    from dlspec.backends.diagram.building import SceneBuilder
-
-    scene = Scene(graph, summary, SceneBuilder(graph, summary, faults).build())
-    fold(scene, depth, expand, collapse)
-    return scene
-
-
 def fold(scene: Scene, depth: int | None, expand: Collection[str] = (), collapse: Collection[str] = ()) -> None:
-    """Opens and folds the boxes of a scene, as `build_scene` does. Raises `UnknownPath`."""
+    """Opens and folds the boxes of a scene, as `building.build_scene` does. Raises `UnknownPath`."""
     parents: dict[Box, Box] = {}
     stack: list[tuple[Box, int]] = [(scene.root, 0)]
     while stack:

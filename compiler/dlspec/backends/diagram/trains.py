@@ -6,8 +6,9 @@ from collections.abc import Collection
 
 from dlspec.analyses.report import Summary
 from dlspec.analyses.training_report import TrainingSummary
-from dlspec.backends.diagram.scene import Box, Scene, build_scene
-from dlspec.ir.training import Network, Training, Update
+from dlspec.backends.diagram.building import build_scene
+from dlspec.backends.diagram.scene import Box, Scene
+from dlspec.objectives.training import Network, Training, Update
 
 
 def build_training_scene(

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, overload
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, overload
 
-from dlspec.backends.onnx.registry import lowering_of
+from dlspec.backends.findings import backend_error
 from dlspec.backends.onnx.sizes import Sizes
 from dlspec.backends.onnx.wire import ELEMENT, Attribute, OnnxNode
-from dlspec.diagnostics import Diagnostic, Diagnostics, DlspecError, Note
+from dlspec.diagnostics import Diagnostics, DlspecError
 from dlspec.ir.dims import Dim
 from dlspec.ir.graph import Graph, Node, Output, Value
+from dlspec.ir.op import Op
 from dlspec.ir.types import DTYPES, DType
 
 if TYPE_CHECKING:
@@ -18,6 +19,11 @@ if TYPE_CHECKING:
 
     Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
     Nested: TypeAlias = "bool | int | float | Sequence[Nested]"
+
+OpType = TypeVar("OpType", bound=Op)
+Result: TypeAlias = str | tuple[str, ...]
+Lowering: TypeAlias = "Callable[[Emitter, OpType, Node, list[str], list[str]], Result]"
+"""Writes an operator: takes its node and the names of the node's inputs and of its weights, gives those of the outputs."""
 
 
 class Emitter:
@@ -119,14 +125,14 @@ class Emitter:
 
     # For the model
 
-    def lower(self, nodes: Iterable[Node]) -> None:
+    def lower(self, nodes: Iterable[Node], lowering_of: Callable[[type[Op]], Lowering[Any] | None]) -> None:
         """Lowers nodes in their order. Raises `DlspecError` with everything that has no lowering."""
         found = Diagnostics()
         for node in nodes:
             self._node, self._count = node, 0
             start = len(self._nodes)
             try:
-                results = self._results(node)
+                results = self._results(node, lowering_of(type(node.op)))
             except DlspecError as error:
                 found.extend(error.diagnostics)
                 results = tuple(value.name for value in node.outputs)
@@ -148,11 +154,10 @@ class Emitter:
         self._taken.add(candidate)
         return candidate
 
-    def _results(self, node: Node) -> tuple[str, ...]:
+    def _results(self, node: Node, lowering: Lowering[Any] | None) -> tuple[str, ...]:
         inputs = [self.values[value] for value in node.inputs]
         if node.op.identity_in_eval:
             return (inputs[0],)
-        lowering = lowering_of(type(node.op))
         if lowering is None:
             raise self.unsupported(f"{type(node.op).__name__} cannot be written to ONNX")
         result = lowering(self, node.op, node, inputs, [weight.path for weight in node.weights])
@@ -181,12 +186,3 @@ class Emitter:
         name = self.unique(f"{self._node.name}/{self._count}")
         self._count += 1
         return name
-
-
-def backend_error(
-    message: str, node: Node, hint: str = "", code: str = "DL0501", notes: tuple[Note, ...] = ()
-) -> Diagnostic:
-    """A finding of a backend at a node, with the chain of blocks that it stands in."""
-    blocks = [scope for scope in node.scope.ancestors() if scope.kind == "block"]
-    trace = tuple(Note(scope.span, f"in {scope.declaration}") for scope in reversed(blocks))
-    return Diagnostic(code, message, node.span, notes=notes, hint=hint, trace=trace)

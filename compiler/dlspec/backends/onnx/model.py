@@ -9,13 +9,13 @@ from dlspec import __version__
 from dlspec.backends.derivatives.reverse import differentiated
 from dlspec.backends.onnx import wire
 from dlspec.backends.onnx.emitter import Emitter
+from dlspec.backends.onnx.registry import lowering_of
 from dlspec.backends.weights import check_weights
 from dlspec.diagnostics import Diagnostic, Diagnostics
 from dlspec.ir.graph import Graph, Node, Output, Parameter, Value
 
 if TYPE_CHECKING:
     import numpy as np
-    import onnx
 
     Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
@@ -73,7 +73,7 @@ def build(
         )
     _check_names(graph, inputs, outputs)
     emitter = Emitter(graph, inputs, outputs, opset)
-    emitter.lower(nodes)
+    emitter.lower(nodes, lowering_of)
     emitter.finish(outputs)
     onnx_nodes = emitter.nodes
     read = {name for node in onnx_nodes for name in node.inputs}
@@ -90,17 +90,6 @@ def build(
     body += [wire.message(12, wire.value_info(output.name, output.value.type)) for output in outputs]
     body += [wire.message(13, info) for info in _value_infos(emitter, nodes, outputs)]
     return OnnxModel(_head(graph, inputs, outputs, opset), b"".join(body), parameters, seed, weights, emitter.values)
-
-
-def to_model_proto(
-    graph: Graph, *, opset: int | None = None, seed: int = 0, weights: Mapping[str, Array] | None = None
-) -> onnx.ModelProto:
-    """The model as the onnx package holds it. Raises as `build`, and `ValueError` for one of more than 2 GiB."""
-    import onnx
-
-    from dlspec.backends.onnx.write import to_bytes
-
-    return onnx.load_model_from_string(to_bytes(build(graph, opset=opset, seed=seed, weights=weights)))
 
 
 def signature(graph: Graph, inputs: list[Value], outputs: list[Output]) -> str:

@@ -6,27 +6,16 @@ from collections.abc import Callable
 from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import Any
 
+from dlspec.backends.onnx.emitter import Lowering, OpType
 from dlspec.ir.op import Op
-
-if TYPE_CHECKING:
-    from dlspec.backends.onnx.emitter import Emitter
-    from dlspec.ir.graph import Node
-
-OpType = TypeVar("OpType", bound=Op)
-Result: TypeAlias = str | tuple[str, ...]
-Lowering: TypeAlias = "Callable[[Emitter, OpType, Node, list[str], list[str]], Result]"
 
 _LOWERINGS: dict[type[Op], Lowering[Any]] = {}
 
 
 def lowers(*operators: type[OpType]) -> Callable[[Lowering[OpType]], Lowering[OpType]]:
-    """Registers a function as the lowering of operators.
-
-    It gets the emitter, the operator, its node, the names of the node's inputs and of its weights, and returns the
-    names of the outputs. Raises `ValueError` for an operator that has a lowering already.
-    """
+    """Registers a function as the lowering of operators. Raises `ValueError` for one that has a lowering already."""
 
     def register(lowering: Lowering[OpType]) -> Lowering[OpType]:
         for operator in operators:

@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from dlspec.backends.onnx.wire import OnnxNode
+from dlspec.diagnostics import DlspecError
 from dlspec.ir.dims import Dim, Expr, Extremum, FloorDiv, Monomial, Symbol, lower_bound, symbols, terms
 from dlspec.ir.graph import Value
 
-if TYPE_CHECKING:
-    from dlspec.backends.onnx.emitter import Emitter
+
+class Writer(Protocol):
+    """What the nodes are written with: the model's names and constants, and its way to refuse."""
+
+    opset: int
+
+    def constant(self, value: int | Sequence[int], dtype: str) -> str: ...
+
+    def unique(self, name: str) -> str: ...
+
+    def unsupported(self, message: str, hint: str) -> DlspecError: ...
 
 
 class Sizes:
@@ -19,9 +29,9 @@ class Sizes:
     Inside, every size is a 1-D tensor of one element, which is what shapes are put together from.
     """
 
-    def __init__(self, emitter: Emitter, inputs: Sequence[Value]) -> None:
+    def __init__(self, writer: Writer, inputs: Sequence[Value]) -> None:
         self.nodes: list[OnnxNode] = []
-        self._emitter = emitter
+        self._writer = writer
         self._axes = [
             (value, axis, dim) for value in inputs for axis, dim in enumerate(value.type.shape) if symbols(dim)
         ]
@@ -34,7 +44,7 @@ class Sizes:
         """A 1-D tensor of these sizes."""
         key = tuple(dims)
         if all(isinstance(dim, int) for dim in key):
-            return self._emitter.constant([int(dim) for dim in key if isinstance(dim, int)], "int64")
+            return self._writer.constant([int(dim) for dim in key if isinstance(dim, int)], "int64")
         if len(key) == 1:
             return self._size(key[0])
         name = self._known.get(key)
@@ -45,20 +55,20 @@ class Sizes:
     def scalar(self, dim: Dim) -> str:
         """A 0-d tensor of a size."""
         if isinstance(dim, int):
-            return self._emitter.constant(dim, "int64")
+            return self._writer.constant(dim, "int64")
         name = self._scalars.get(dim)
         if name is None:
             name = self._scalars[dim] = self._node("Squeeze", [self._size(dim), self._constant(0)])
         return name
 
     def _part(self, part: list[int] | Expr) -> str:
-        return self._size(part) if isinstance(part, Expr) else self._emitter.constant(part, "int64")
+        return self._size(part) if isinstance(part, Expr) else self._writer.constant(part, "int64")
 
     def _constant(self, value: int) -> str:
-        return self._emitter.constant([value], "int64")
+        return self._writer.constant([value], "int64")
 
     def _node(self, op_type: str, inputs: Sequence[str], name: str = "", **attributes: int) -> str:
-        output = self._emitter.unique(f"size/{name or len(self.nodes)}")
+        output = self._writer.unique(f"size/{name or len(self.nodes)}")
         self.nodes.append(OnnxNode(op_type, output, list(inputs), [output], dict(attributes)))
         return output
 
@@ -130,7 +140,7 @@ class Sizes:
                     return total if coefficient == 1 else self._node("Div", [total, self._constant(coefficient)], name)
         finally:
             self._solving.discard(name)
-        raise self._emitter.unsupported(
+        raise self._writer.unsupported(
             f"the size {name} cannot be read from the inputs of the model",
             "give an input an axis that is this size alone" if self._axes else "give the size a number with --size",
         )
@@ -145,7 +155,7 @@ class Sizes:
         return True
 
     def _axis(self, value: Value, axis: int, name: str = "") -> str:
-        if self._emitter.opset >= 15:
+        if self._writer.opset >= 15:
             return self._node("Shape", [value.name], name, start=axis, end=axis + 1)
         shape = self._shapes.get(value)
         if shape is None:

@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from dlspec.backends.files import replacing, write_all
 from dlspec.backends.onnx import wire
-from dlspec.backends.onnx.model import OnnxModel
+from dlspec.backends.onnx.model import OnnxModel, build
 from dlspec.backends.weights import PIECE, pieces_of
-from dlspec.ir.graph import Parameter
+from dlspec.ir.graph import Graph, Parameter
 
 if TYPE_CHECKING:
     import numpy as np
+    import onnx
 
     Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
@@ -61,13 +62,13 @@ def write(
                     progress(done, _length(model))
         return [path]
     data = path.with_name(f"{path.name}.data")
-    layout = _Layout(model, data.name)
+    parts = _InTwo(model, data.name)
     with replacing(data, path) as (data_file, file):
-        for done, buffer in _written(layout.segments, threads):
+        for done, buffer in _written(parts.segments, threads):
             write_all(data_file, buffer)
             if progress:
-                progress(done, layout.length)
-        write_all(file, layout.model)
+                progress(done, parts.length)
+        write_all(file, parts.model)
     return [path, data]
 
 
@@ -78,6 +79,15 @@ def to_bytes(model: OnnxModel, *, threads: int | None = None) -> bytes:
             f"the model has {_length(model):,} bytes, more than a protobuf message can: write it to a file"
         )
     return b"".join(buffer for _, buffer in _written(_segments(model), threads))
+
+
+def to_model_proto(
+    graph: Graph, *, opset: int | None = None, seed: int = 0, weights: Mapping[str, Array] | None = None
+) -> onnx.ModelProto:
+    """The model as the onnx package holds it. Raises as `build`, and `ValueError` for one of more than 2 GiB."""
+    import onnx
+
+    return onnx.load_model_from_string(to_bytes(build(graph, opset=opset, seed=seed, weights=weights)))
 
 
 def _length(model: OnnxModel) -> int:
@@ -118,7 +128,7 @@ def _pieces(model: OnnxModel, weight: Parameter) -> Iterator[_Segment]:
             yield piece, min(PIECE, weight.elements - index * PIECE)
 
 
-class _Layout:
+class _InTwo:
     """A model in two files: ``model`` is the content of the first, ``segments`` that of the second."""
 
     def __init__(self, model: OnnxModel, location: str) -> None:

@@ -17,7 +17,7 @@ from dlspec.backends.torch.template import Makes, Mismatch, Template, Unreachabl
 from dlspec.backends.torch.tree import Module, Tree
 from dlspec.backends.torch.unify import Unifier
 from dlspec.ir.graph import Graph
-from dlspec.ir.training import Training
+from dlspec.objectives.training import Training
 
 
 class Library(Resolver):

@@ -10,7 +10,7 @@ from dlspec.backends.torch.plan import Plan
 from dlspec.backends.torch.tree import Module, Tree, chain_kind, nodes_in
 from dlspec.ir.graph import Graph, Scope
 from dlspec.ir.op import Op
-from dlspec.ir.training import Training
+from dlspec.objectives.training import Training
 
 GroupKey: TypeAlias = tuple[Any, ...]
 

@@ -15,8 +15,8 @@ from dlspec.backends.torch.text import source
 from dlspec.backends.weights import check_weights, draw, initial_weights
 from dlspec.diagnostics import DlspecError, Severity
 from dlspec.ir.graph import Graph
-from dlspec.ir.training import Training
 from dlspec.ir.types import DType
+from dlspec.objectives.training import Training
 
 if TYPE_CHECKING:
     import numpy as np

@@ -14,7 +14,7 @@ from dlspec.backends.torch.registry import Size
 from dlspec.backends.torch.tree import Element, Enter, Module, Step, Tree, flat, nodes_in, origin
 from dlspec.ir.dims import Expr, symbols
 from dlspec.ir.graph import Value
-from dlspec.ir.training import Training
+from dlspec.objectives.training import Training
 from dlspec.ops.constant import Param
 from dlspec.ops.gradient import Grad
 

@@ -10,8 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
 
+from dlspec.backends.findings import backend_error
 from dlspec.backends.torch.python import Attribute, Name, Py, call
-from dlspec.diagnostics import Diagnostic, DlspecError, Note
+from dlspec.diagnostics import DlspecError
 from dlspec.ir.dims import Dim
 from dlspec.ir.graph import Node, Value
 from dlspec.ir.op import Op
@@ -81,9 +82,7 @@ class Lower:
 
 
 def torch_error(message: str, node: Node, hint: str = "", code: str = "DL0501") -> DlspecError:
-    blocks = [scope for scope in node.scope.ancestors() if scope.kind == "block"]
-    trace = tuple(Note(scope.span, f"in {scope.declaration}") for scope in reversed(blocks))
-    return DlspecError([Diagnostic(code, message, node.span, hint=hint, trace=trace)])
+    return DlspecError([backend_error(message, node, hint, code)])
 
 
 Function: TypeAlias = Callable[[Lower, Any, list[Py]], Py]

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 from dlspec.backends.runtime import RunError
 from dlspec.backends.torch.live import require_torch, to_module
-from dlspec.elaborate.gradients import differentiates
 from dlspec.ir.graph import Graph
 from dlspec.ir.types import DType
+from dlspec.ops.gradient import differentiates
 
 if TYPE_CHECKING:
     import numpy as np

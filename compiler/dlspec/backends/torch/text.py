@@ -12,8 +12,8 @@ from dlspec.backends.torch.trained import TrainingWriter
 from dlspec.backends.torch.trainer import TrainerWriter
 from dlspec.backends.torch.write import ClassWriter, Form
 from dlspec.ir.graph import Graph
-from dlspec.ir.training import Training
 from dlspec.ir.types import DType
+from dlspec.objectives.training import Training
 
 
 def source(

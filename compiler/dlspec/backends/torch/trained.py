@@ -19,7 +19,7 @@ from dlspec.backends.torch.template import Template, TMember
 from dlspec.backends.torch.tree import Module
 from dlspec.backends.torch.write import ClassWriter, Form, signature
 from dlspec.ir.graph import Value
-from dlspec.ir.training import Training, Update
+from dlspec.objectives.training import Training, Update
 
 
 class TrainingWriter(ClassWriter):

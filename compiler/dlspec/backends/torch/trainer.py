@@ -27,7 +27,7 @@ from dlspec.backends.torch.resolve import Class
 from dlspec.backends.torch.trained import arguments, averages, member, spoken
 from dlspec.backends.torch.write import signature
 from dlspec.ir.fields import Fielded
-from dlspec.ir.training import STEP, Training, Update
+from dlspec.objectives.training import STEP, Training, Update
 
 _OPTIMIZERS = "dict[str, torch.optim.Optimizer]"
 _SCHEDULES = "dict[str, torch.optim.lr_scheduler.LRScheduler]"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from math import pi
 
-from dlspec.elaborate.algebra import Term
+from dlspec.ops.algebra import Term
 
 
 def ramp(step: Term, start: float, end: float, steps: int) -> Term:

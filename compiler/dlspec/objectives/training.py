@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Literal, TypeAlias
 
-from dlspec.ir.augmentations import Augmentation
 from dlspec.ir.graph import Graph, Value
-from dlspec.ir.optimizers import Limits, Optimizer, Schedule
+from dlspec.objectives.augmentations import Augmentation
+from dlspec.objectives.optimizers import Limits, Optimizer, Schedule
 from dlspec.source import Span
 
 Direction: TypeAlias = Literal["minimize", "maximize"]

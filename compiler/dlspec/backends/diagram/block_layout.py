@@ -44,7 +44,7 @@ class Blocked(Exception):
     """A box that stands beside several rows is in the way of an edge."""
 
 
-class Plan:
+class BlockLayout:
     """One block to be laid out: first its graph for the engine, then its geometry."""
 
     def __init__(self, box: Box, shapes: dict[Box, Shape], *, sideways: bool, beside: bool = True) -> None:

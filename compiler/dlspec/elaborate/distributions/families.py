@@ -10,12 +10,12 @@ import math
 from collections.abc import Callable
 from typing import ClassVar, TypeAlias
 
-from dlspec.elaborate.algebra import Algebra, Term
 from dlspec.elaborate.values import Distribution, Failure
 from dlspec.ir.dims import Dim
 from dlspec.ir.graph import Value
 from dlspec.ir.op import Needs, Op, Types
 from dlspec.ir.types import DType, TensorType, format_shape
+from dlspec.ops.algebra import Algebra, Term
 from dlspec.ops.rules import broadcast, require_float, same_dtype
 from dlspec.source import Span
 

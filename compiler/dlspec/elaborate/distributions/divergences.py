@@ -6,8 +6,7 @@ import math
 from collections.abc import Callable
 from typing import TypeAlias, TypeVar
 
-from dlspec.elaborate.algebra import Algebra, Term
-from dlspec.elaborate.distributions import (
+from dlspec.elaborate.distributions.families import (
     Bernoulli,
     Categorical,
     Family,
@@ -21,9 +20,10 @@ from dlspec.elaborate.distributions import (
     filled,
     joint_type,
 )
-from dlspec.elaborate.multivariate import MultivariateNormal
+from dlspec.elaborate.distributions.multivariate import MultivariateNormal
 from dlspec.elaborate.values import Failure
 from dlspec.ir.types import TensorType
+from dlspec.ops.algebra import Algebra, Term
 
 _Family = TypeVar("_Family", bound=Family)
 _Formula: TypeAlias = Callable[[Algebra, _Family, _Family], Quantity]

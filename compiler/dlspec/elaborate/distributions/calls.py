@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
-from dlspec.elaborate.algebra import Algebra, Term
 from dlspec.elaborate.calls import Given, bind_named
-from dlspec.elaborate.distributions import (
+from dlspec.elaborate.distributions.divergences import divergence, estimate
+from dlspec.elaborate.distributions.families import (
     Bernoulli,
     Categorical,
     Family,
@@ -20,17 +20,14 @@ from dlspec.elaborate.distributions import (
     Uniform,
     filled,
 )
-from dlspec.elaborate.divergences import divergence, estimate
-from dlspec.elaborate.mixtures import Mixture
-from dlspec.elaborate.multivariate import MultivariateNormal
+from dlspec.elaborate.distributions.mixtures import Mixture
+from dlspec.elaborate.distributions.multivariate import MultivariateNormal
 from dlspec.elaborate.values import Failure, freeze, is_dim, kind_of
 from dlspec.ir.fields import MISSING, describe
 from dlspec.ir.graph import Value
 from dlspec.ir.types import TensorType
+from dlspec.ops.algebra import Algebra, NodeBuilder, Term
 from dlspec.source import Span
-
-if TYPE_CHECKING:
-    from dlspec.elaborate.builder import Builder
 
 _REDUCTIONS = ("none", "mean", "sum", "batchmean")
 
@@ -250,7 +247,7 @@ def asks(name: str, values: list[Any]) -> bool:
     return name in FUNCTIONS and (name not in ("mean", "std") or bool(values and isinstance(values[0], Family)))
 
 
-def call(builder: Builder, name: str, given: list[Given], span: Span) -> Any:
+def call(builder: NodeBuilder, name: str, given: list[Given], span: Span) -> Any:
     """A distribution, or what is asked of one: a tensor, or a number where nothing in it is one. Raises `Failure`."""
     a = Algebra(builder, span)
     made = DISTRIBUTIONS.get(name)
@@ -260,6 +257,3 @@ def call(builder: Builder, name: str, given: list[Given], span: Span) -> Any:
     q, *others = bind_named(f"`{name}`", given, asked.parameters, span).values()
     result = asked.make(a, _family(q, name, span), *others)
     return result.value if isinstance(result, Term) else result
-
-
-__all__ = ["DISTRIBUTIONS", "FUNCTIONS", "asks", "call"]

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from typing import ClassVar
 
-from dlspec.elaborate.algebra import Algebra, Term
-from dlspec.elaborate.distributions import Family, Parameter, Quantity, Shape
+from dlspec.elaborate.distributions.families import Family, Parameter, Quantity, Shape
 from dlspec.elaborate.values import Failure
 from dlspec.ir.graph import Value
 from dlspec.ir.op import Needs, Op, OpError, Types
 from dlspec.ir.types import TensorType
+from dlspec.ops.algebra import Algebra, Term
 from dlspec.ops.rules import broadcast, require_float, same_dtype
 
 

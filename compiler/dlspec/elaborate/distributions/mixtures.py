@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dlspec.elaborate.algebra import Algebra, Term
-from dlspec.elaborate.distributions import Categorical, Family, Quantity, Shape, apply, filled
+from dlspec.elaborate.distributions.families import Categorical, Family, Quantity, Shape, apply, filled
 from dlspec.elaborate.values import Failure
 from dlspec.ir.graph import Value
 from dlspec.ir.types import TensorType, format_shape
+from dlspec.ops.algebra import Algebra, Term
 
 
 class Mixture(Family):

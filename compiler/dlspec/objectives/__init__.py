@@ -1,0 +1,1 @@
+"""What a `train` is made of: optimizers, augmentations, schedules, and the train itself."""
