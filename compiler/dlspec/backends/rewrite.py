@@ -12,6 +12,7 @@ from dlspec.ir.dims import symbols
 from dlspec.ir.graph import Graph, Node, Output, Parameter, Scope, Value
 from dlspec.ir.init import ZEROS
 from dlspec.ir.op import Op
+from dlspec.ir.program import Template
 from dlspec.ir.types import DType, TensorType
 from dlspec.objectives.training import Training
 from dlspec.ops.combine import Less
@@ -41,7 +42,9 @@ def rewritten(
     Shapes stay. Parameters are in the order in which the copied nodes have them.
     """
     nodes = set(graph.needed(output.value for output in outputs))
-    made = Graph(graph.name, _copied(graph.root, None))
+    templates = {template: Template(template.name, template.declaration) for template in graph.templates}
+    made = Graph(graph.name, _copied(graph.root, None, templates))
+    made.keep(templates.values())
     values: dict[Value, Value] = {}
     for value in graph.inputs:
         values[value] = Value(value.name, retype(value.type), None, value.span)
@@ -58,12 +61,12 @@ def rewritten(
         stack.append((scope, copy, position + 1))
         child = scope.children[position]
         if isinstance(child, Scope):
-            stack.append((child, _copied(child, copy), 0))
+            stack.append((child, _copied(child, copy, templates), 0))
         elif child in nodes:
             op, weights = replace(child)
             types = tuple(retype(value.type) for value in child.outputs)
             copies[child] = Node(
-                op, tuple(values[v] for v in child.inputs), weights, copy, child.name, child.span, types
+                op, tuple(values[v] for v in child.inputs), weights, copy, child.name, child.span, types, child.origin
             )
             values |= dict(zip(child.outputs, copies[child].outputs, strict=True))
             made.parameters |= {weight.path: weight for weight in weights}
@@ -73,6 +76,9 @@ def rewritten(
             for name, value in scope.arguments.items()
         }
         copy.inputs = {name: values[value] for name, value in scope.inputs.items() if value in values}
+        copy.bound = {values[value]: name for value, name in scope.bound.items() if value in values}
+        copy.flow = values.get(scope.flow) if scope.flow is not None else None
+        copy.given, copy.names = scope.given, scope.names
         if all(value in values for value in scope.outputs):
             copy.outputs = tuple(values[value] for value in scope.outputs)
     made.nodes = [copies[node] for node in graph.nodes if node in nodes]
@@ -85,13 +91,17 @@ def rewritten(
     )
     for node, copy in copies.items():
         copy.training = node.training
+    became: dict[Any, Any] = {**values, **dict(scopes)}
+    made.former = {old: became.get(new) for old, new in graph.former.items()} | became
     return made
 
 
-def _copied(scope: Scope, parent: Scope | None) -> Scope:
+def _copied(scope: Scope, parent: Scope | None, templates: dict[Template, Template]) -> Scope:
+    template = None if scope.template is None else templates[scope.template]
     return Scope(
-        scope.kind, parent, scope.span, scope.label, scope.declaration, scope.definition, {}, scope.shared, scope.path
-    )
+        scope.kind, parent, scope.span, scope.label, scope.declaration, scope.definition, {}, scope.shared, scope.path,
+        scope.origin, template,
+    )  # fmt: skip
 
 
 def as_inference(graph: Graph) -> Graph:

@@ -347,6 +347,7 @@ class Elaborator(Application):
         if turn is not None:
             inner.turn = turn
             self.builder.scope.names = inner
+            self.builder.scope.flow = flow if isinstance(flow, Value) else None
         result = self.run_body(body, inner, apply=True)
         if result is None and not transparent:
             raise Failure("DL0409", "this has no result", body.span, hint="its last line must be an expression")

@@ -35,7 +35,7 @@ class Scope:
     * ``children``: the nodes and scopes directly inside, in the order in which they run.
     * ``shared``: a use of a layer declared by `shared`; several such scopes have one path, that of the declaration.
     * ``inputs`` and ``outputs``: of a network inside another, the tensors that flow in by its names for them, and all
-      that it gives. ``flow``: the tensor that flows into a block.
+      that it gives. ``flow``: the tensor that flows into a block or a turn of a loop.
     """
 
     __slots__ = (
@@ -197,6 +197,7 @@ class Graph:
     * ``sizes``: those pinned by the caller (``--size``): they are numbers in every shape.
     * ``conditions``: what its sizes must satisfy, declared and derived, simplified.
     * ``parameters``: by path, in the order of declaration, which is the state dict's.
+    * ``former``: what scopes and tensors of the graph that this one was made of have become: names still mean those.
     * ``templates``: the declarations that it is made of, each with its instances, in the order in which they first appear.
     """
 
@@ -211,6 +212,7 @@ class Graph:
         self.sizes: dict[str, int] = {}
         self.settings: dict[str, Any] = {}
         self.conditions: tuple[Condition, ...] = ()
+        self.former: dict[Any, Any] = {}
         self._templates: dict[int, Template] = {}
         if root.template is not None:
             self._templates[id(root.template.declaration)] = root.template
@@ -218,6 +220,10 @@ class Graph:
     @property
     def templates(self) -> tuple[Template, ...]:
         return tuple(self._templates.values())
+
+    def keep(self, templates: Iterable[Template]) -> None:
+        """Takes templates that were made elsewhere for its own."""
+        self._templates |= {id(template.declaration): template for template in templates}
 
     def template(self, name: str, declaration: ast.Node) -> Template:
         """The template of a declaration, made where it is new."""

@@ -29,6 +29,12 @@ class Written:
         self.span = expression.span if span is None else span
         self.time = next(_clock)
 
+    def part(self, expression: ast.Expression) -> Written:
+        """An expression inside, which sees the same names."""
+        made = Written(expression, self.names)
+        made.time = self.time
+        return made
+
     def __repr__(self) -> str:
         return f"Written({self.span.text!r})"
 

@@ -115,9 +115,11 @@ class GoogLeNet(nn.Module):
         x = self.inception4e(middle2)  # [N, 832, (H + 1) // 16, (W + 1) // 16]
         x = F.max_pool2d(x, 2, stride=2, ceil_mode=True)  # [N, 832, (H + 17) // 32, (W + 17) // 32]
         x = self.inception5a(x)
-        x = self.inception5b(x)  # [N, 1024, (H + 17) // 32, (W + 17) // 32]
-        x = torch.flatten(F.adaptive_avg_pool2d(x, 1), 1)  # [N, 1024]
+        features = self.inception5b(x)  # [N, 1024, (H + 17) // 32, (W + 17) // 32]
+        x = torch.flatten(F.adaptive_avg_pool2d(features, 1), 1)  # [N, 1024]
         logits = self.fc(F.dropout(x, 0.2, training=self.training))  # [N, 1000]
         if self.training:
-            return logits, self.aux2(middle2), self.aux1(middle1)
+            aux1 = self.aux1(middle1)
+            aux2 = self.aux2(middle2)
+            return logits, aux2, aux1
         return logits

@@ -49,7 +49,7 @@ class Stage(nn.Sequential):
         planes = 64 * 2**index
         super().__init__(
             Bottleneck(in_channels, planes, stride=2 if index > 0 else 1),
-            *[Bottleneck(4 * planes, planes) for _ in range(depth - 1)],
+            *[Bottleneck(planes * 4, planes) for _ in range(depth - 1)],
         )
 
 

@@ -47,14 +47,14 @@ class Down(nn.Module):
 
 
 class Up(nn.Module):
-    def __init__(self, in_channels: int, width: int) -> None:
+    def __init__(self, in_channels: int, skip_channels: int, width: int) -> None:
         super().__init__()
         self.up = nn.ConvTranspose2d(in_channels, width, 2, stride=2)
-        self.conv = DoubleConv(in_channels, width)
+        self.conv = DoubleConv(skip_channels + width, width)
 
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
         x = self.up(x)
-        up = pad_to(x, (skip.shape[2], skip.shape[3]))
+        up = pad_to(x, skip.shape[2:])
         return self.conv(torch.cat([skip, up], dim=1))
 
 
@@ -77,10 +77,10 @@ class UNet(nn.Module):
         self.down2 = Down(128, 256)
         self.down3 = Down(256, 512)
         self.down4 = Down(512, 1024)
-        self.up1 = Up(1024, 512)
-        self.up2 = Up(512, 256)
-        self.up3 = Up(256, 128)
-        self.up4 = Up(128, 64)
+        self.up1 = Up(1024, 512, 512)
+        self.up2 = Up(512, 256, 256)
+        self.up3 = Up(256, 128, 128)
+        self.up4 = Up(128, 64, 64)
         self.outc = nn.Sequential(OrderedDict([("conv", nn.Conv2d(64, 2, 1))]))
 
     def forward(self, image: Tensor) -> Tensor:

@@ -1,21 +1,27 @@
-"""The classes of a module file: modules of one structure share one."""
+"""The classes of a module file: modules of one declaration share one."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Collection, Iterable
 
 from dlspec.backends.torch import names
-from dlspec.backends.torch.express import ANY, NotExpressible, Text, Texts, express
-from dlspec.backends.torch.grouping import GroupKey, class_children, consistent, group_of, opens_class, prepared_tree
+from dlspec.backends.torch.author import Author
+from dlspec.backends.torch.grouping import (
+    GroupKey,
+    class_children,
+    consistent,
+    group_of,
+    likeness,
+    opens_class,
+    prepared_tree,
+)
+from dlspec.backends.torch.merge import Merger
 from dlspec.backends.torch.objectives import TrainingPlanner
 from dlspec.backends.torch.plan import Plan
 from dlspec.backends.torch.planner import Planner
-from dlspec.backends.torch.python import Py
-from dlspec.backends.torch.resolve import Class, Resolver, add_locals
+from dlspec.backends.torch.resolve import Apart, Class, Resolver
 from dlspec.backends.torch.template import Makes, Mismatch, Template, Unreachable
 from dlspec.backends.torch.tree import Module, Tree
-from dlspec.backends.torch.unify import Unifier
 from dlspec.ir.graph import Graph
 from dlspec.objectives.training import Training
 
@@ -27,31 +33,40 @@ class Library(Resolver):
         super().__init__()
         self.trainings = {subject.graph: subject for subject in subjects if isinstance(subject, Training)}
         self.graphs = [subject.graph if isinstance(subject, Training) else subject for subject in subjects]
-        self.texts = Texts()
         self.helpers: set[str] = set()
         self.classes: list[Class] = []
         self._taken = set(taken)
         self._inline: set[tuple[int, str]] = set()
+        self._apart: set[GroupKey] = set()
+        self._fixed: dict[Graph, set[str]] = {
+            graph: set(graph.settings) if graph in self.trainings else set() for graph in self.graphs
+        }
         self.roots: list[Module] = []
         self._build()
 
     # Modules
 
     def _build(self) -> None:
+        """Makes the classes, once more whenever that shows what must be written out, apart, or as numbers."""
         while True:
             trees = [
                 prepared_tree(graph, self._written_out(position), self.trainings.get(graph))
                 for position, graph in enumerate(self.graphs)
             ]
             self.roots = [tree.root for tree in trees]
+            before = len(self._inline), len(self._apart), sum(map(len, self._fixed.values()))
             try:
                 self._make_classes(trees)
-                return
+                self._fix()
             except Unreachable as error:
-                before = len(self._inline)
                 self._inline |= {(self.graphs.index(m.graph), m.path) for m in error.modules if m.parent is not None}
-                if len(self._inline) == before:
-                    raise AssertionError("a size cannot be found") from None
+            except Apart as error:
+                self._apart |= {group_of(each.maker) for each in error.makes.made}
+            else:
+                if before[2] == sum(map(len, self._fixed.values())):
+                    return
+            if before == (len(self._inline), len(self._apart), sum(map(len, self._fixed.values()))):
+                raise AssertionError("the classes cannot be made")
 
     def _written_out(self, position: int) -> set[str]:
         return {path for index, path in self._inline if index == position}
@@ -77,18 +92,25 @@ class Library(Resolver):
             if len({module.chain for module in modules}) > 1:
                 for module in modules:
                     module.chain = ""
+        given = self._given()
+        self._twins: dict[Module, list[Module]] = {}
         for tree in trees:
+            author = Author(tree, given)
+            first: dict[object, Module] = {}
             for module in tree.modules.values():
                 if opens_class(module):
-                    self.plans[module] = self._planner(module, tree).make()
+                    twin = first.setdefault(likeness(module, tree), module)
+                    self._twins.setdefault(twin, []).append(module)
+                    if twin is module:
+                        self.plans[module] = self._planner(module, tree, author).make()
         for tree in trees:
             self._visit(group_of(tree.root))
         self._settle()
 
-    def _planner(self, module: Module, tree: Tree) -> Planner:
+    def _planner(self, module: Module, tree: Tree, author: Author) -> Planner:
         if module is tree.root and module.graph in self.trainings:
-            return TrainingPlanner(module, tree, self.texts, self.helpers, self.trainings[module.graph])
-        return Planner(module, tree, self.texts, self.helpers)
+            return TrainingPlanner(module, tree, author, self.helpers, self.trainings[module.graph])
+        return Planner(module, tree, author, self.helpers)
 
     def _visit(self, key: GroupKey) -> None:
         if key in self._done:
@@ -98,42 +120,47 @@ class Library(Resolver):
         for module in modules:
             for child in class_children(module):
                 self._visit(group_of(child))
-        for template in self._cluster(modules):
+        for template in self._templates(key, modules):
             name, trainer = self._own_names.get(key) or (self._name(template, key), "")
-            methods = {method: self._unify([plan], None) for method, plan in template.plans[0].methods.items()}
+            methods = {method: self._merged([plan]) for method, plan in template.plans[0].methods.items()}
             made = Class(name, template, methods=methods, trainer=trainer)
             self._chosen.add(made.name)
             self.classes.append(made)
             for plan in template.plans:
-                self.class_of[plan.module] = made
+                for module in self._twins[plan.module]:
+                    self.class_of[module] = made
             self.resolve(made)
 
-    def _cluster(self, modules: list[Module]) -> list[Template]:
-        """One template for all modules where that is possible, else for those of one rank, else for as many as go."""
-        plans = [self.plans[module] for module in modules]
-        text = self._text(modules[0])
+    def _templates(self, key: GroupKey, modules: list[Module]) -> list[Template]:
+        """One template for all modules where they are of one text, else for as many as are."""
+        plans = [self.plans[module] for module in modules if module in self.plans]
+        if key in self._apart:
+            return [self._merged([plan]) for plan in plans]
         by_rank: dict[tuple[int, ...], list[Plan]] = {}
         for plan in plans:
             by_rank.setdefault(plan.ranks, []).append(plan)
         for clusters in ([plans], list(by_rank.values())):
+            if len(consistent(clusters)) == len(clusters):
+                try:
+                    return [self._merged(cluster) for cluster in clusters]
+                except Mismatch:
+                    continue
+        made: list[Template] = []
+        for cluster in consistent(self._alike(plans)):
             try:
-                return [self._unify(cluster, text) for cluster in self._checked(clusters)]
-            except (Mismatch, NotExpressible):
-                continue
-        return [self._unify(cluster, text) for cluster in consistent(self._greedy(plans, text))]
+                made.append(self._merged(cluster))
+            except Mismatch:
+                made += [self._merged([plan]) for plan in cluster]
+        return made
 
-    def _checked(self, clusters: list[list[Plan]]) -> list[list[Plan]]:
-        if len(consistent(clusters)) > len(clusters):
-            raise Mismatch
-        return clusters
-
-    def _greedy(self, plans: list[Plan], text: Text | None) -> list[list[Plan]]:
+    def _alike(self, plans: list[Plan]) -> list[list[Plan]]:
+        """Plans of one text as the first of their cluster."""
         clusters: list[list[Plan]] = []
         for plan in plans:
             for cluster in clusters:
                 try:
-                    self._unify([*cluster, plan], text)
-                except (Mismatch, NotExpressible):
+                    self._merged([cluster[0], plan])
+                except Mismatch:
                     continue
                 cluster.append(plan)
                 break
@@ -141,13 +168,13 @@ class Library(Resolver):
                 clusters.append([plan])
         return clusters
 
-    def _unify(self, plans: list[Plan], text: Text | None) -> Template:
-        for plan in plans:
-            add_locals(plan, text)
-        return _Checked(plans, text, self).unify()
+    def _merged(self, plans: list[Plan]) -> Template:
+        return Merger(plans, self).merge()
 
-    def _text(self, module: Module) -> Text | None:
-        return self.texts.declaration(module.declaration.definition)
+    def mark(self, module: Module) -> object:
+        """What is equal for modules of one class, also before it is made."""
+        made = self.class_of.get(module)
+        return group_of(module) if made is None else id(made)
 
     # Names
 
@@ -176,38 +203,42 @@ class Library(Resolver):
         for _ in range(100):
             before = [list(made.parameters) for made in self.classes]
             for made in self.classes:
-                self.resolve(made)
-            if before == [made.parameters for made in self.classes]:
+                try:
+                    self.resolve(made)
+                except Mismatch:
+                    raise _apart_of(made) from None
+            if before == [list(made.parameters) for made in self.classes]:
                 return
         raise AssertionError("the parameters of the classes do not settle")
+
+    def _given(self) -> dict[int, Collection[str]]:
+        """The parameters that some call gives, by the declaration; of networks also the settings that are not fixed."""
+        given: dict[int, set[str]] = {}
+        for graph in self.graphs:
+            for template in graph.templates:
+                given.setdefault(id(template.declaration), set()).update(template.given)
+        for graph in self.graphs:
+            if graph.root.template is not None:
+                own = given.setdefault(id(graph.root.template.declaration), set())
+                own |= graph.settings.keys()
+                own -= self._fixed[graph]
+        return dict[int, Collection[str]](given)
+
+    def _fix(self) -> None:
+        """Settings on which the structure of a network hangs stay numbers."""
+        for made in self.classes:
+            for plan in made.template.plans:
+                hinges = made.template.hinges | plan.hinges
+                self._fixed[plan.module.graph] |= hinges & plan.module.graph.settings.keys()
+
+
+def _apart_of(made: Class) -> Apart:
+    from dlspec.backends.torch.template import Made
+
+    scope = made.modules[0].scope
+    return Apart(Makes(tuple(Made(module, module, scope) for module in made.modules)))
 
 
 def _axes(template: Template) -> int:
     """The number of spatial axes a class works on."""
     return max((type.rank for type in template.plans[0].types.values()), default=0) - 2
-
-
-class _Checked(Unifier):
-    """A unifier that knows the classes made so far."""
-
-    def __init__(self, plans: list[Plan], text: Text | None, library: Library) -> None:
-        super().__init__(plans, text)
-        self._library = library
-
-    def constant(self, nodes: Any, envs: Any, name: str = "") -> Py:
-        made = super().constant(nodes, envs, name)
-        if isinstance(made, Makes):
-            classes = {
-                id(self._library.class_of[m]) if m in self._library.class_of else group_of(m)
-                for m in made.modules
-                if m is not None
-            }
-            if len(classes) > 1:
-                raise Mismatch
-        return made
-
-    def check_made(self, node: Makes) -> None:
-        child = next((self._library.class_of.get(m) for m in node.modules if m is not None), None)
-        for parameter in child.parameters if child else ():
-            values = tuple(ANY if m is None else self._library.plans[m].env[parameter] for m in node.modules)
-            express(values, node.envs, self.template.text, parameter)

@@ -38,10 +38,9 @@ def docstring(paragraphs: list[list[str]], depth: int = 1) -> list[str]:
 
 def block_doc(made: Class) -> list[str]:
     """The comment that stands above the block in the spec."""
-    module = made.modules[0]
-    if module.scope.kind == "level" or made.text is None or not made.text.doc.strip():
+    if made.modules[0].scope.kind == "level" or not made.doc.strip():
         return []
-    return docstring([wrapped(made.text.doc)])
+    return docstring([wrapped(made.doc)])
 
 
 def wrapped(text: str, hanging: str = "", width: int = WIDTH - 10) -> list[str]:
@@ -53,7 +52,7 @@ def network_doc(graph: Graph, made: Class) -> list[str]:
     """What a network takes and gives, what it costs, and where it comes from."""
     sizes = graph.default_sizes() | graph.sizes
     total = totals(graph, sizes)
-    title = wrapped(made.text.doc) if made.text and made.text.doc.strip() else [f"The network {graph.name}."]
+    title = wrapped(made.doc) if made.doc.strip() else [f"The network {graph.name}."]
     entries = [entry("Input", value.name, value.type) for value in graph.inputs]
     for output in graph.outputs:
         note = ", in training only" if output.training else ""

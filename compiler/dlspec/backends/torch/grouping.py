@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 from dlspec.backends.torch import names
 from dlspec.backends.torch.plan import Plan
-from dlspec.backends.torch.tree import Module, Tree, chain_kind, nodes_in
-from dlspec.ir.graph import Graph, Scope
+from dlspec.backends.torch.tree import Module, Tree, chain_kind
+from dlspec.elaborate.values import BlockLayer, Layer, OpLayer
+from dlspec.ir.graph import Graph, Scope, Value
 from dlspec.ir.op import Op
 from dlspec.objectives.training import Training
 
@@ -31,7 +32,7 @@ def prepared_tree(graph: Graph, inline: set[str], training: Training | None = No
     _inline_shared(tree)
     for module in tree.modules.values():
         module.inline = module.inline or module.path in inline or _differs(tree, module)
-        if training is not None and module.parent is tree.root and _is_formula(module):
+        if training is not None and module.parent is tree.root and _is_formula(tree, module):
             module.inline = True
     for module in reversed(tree.modules.values()):
         if not module.inline and not (training and module is tree.root):
@@ -74,9 +75,54 @@ def group_of(module: Module) -> GroupKey:
     return (*declaration, span.source.name, span.start, span.end)
 
 
-def _is_formula(module: Module) -> bool:
+def likeness(module: Module, tree: Tree) -> object:
+    """What is equal for instances of a block that are made and run alike: with the same arguments, in the same place."""
+    scope = module.scope
+    if scope.kind != "block" or len(module.uses) > 1:
+        return module
+    arguments = [_likeness(value) for value in scope.arguments.values()]
+    if None in arguments:
+        return module
+    depth = len(scope.path)
+    own = dict[Value, int]()
+    for value in tree.inputs(scope):
+        own.setdefault(value, len(own))
+    steps: list[object] = []
+    for node in tree.nodes_in(scope):
+        for value in node.outputs:
+            own.setdefault(value, len(own))
+        taken = tuple(own.get(value, -1) for value in node.inputs)
+        free = bool(node.inputs) and tree.overwritable(node.inputs[0])
+        steps.append((node.op, taken, node.training, node.name[depth:].partition(":")[0], free))
+    types = tuple(value.type for value in tree.inputs(scope))
+    outputs = tuple(own[value] for value in tree.outputs(scope))
+    inline = tuple(m.label for m in module.members.values() if isinstance(m, Module) and m.inline)
+    return (group_of(module), scope.given, tuple(arguments), types, tuple(steps), outputs, inline, module.chain)
+
+
+def _likeness(value: object) -> object:
+    """An argument for comparison; None for a layer that sees names of its own."""
+    match value:
+        case Value():
+            return ("tensor", value.type)
+        case list():
+            parts = tuple(map(_likeness, cast("list[object]", value)))
+            return None if None in parts else parts
+        case OpLayer() if value.branches is None:
+            parts = tuple((name, _likeness(inner)) for name, (inner, _) in value.arguments.items())
+            return None if any(part is None for _, part in parts) else (value.op, value.pinned, parts)
+        case BlockLayer():
+            parts = tuple((name, _likeness(inner)) for name, (inner, _) in value.arguments.items())
+            return None if any(part is None for _, part in parts) else (id(value.declaration), parts)
+        case Layer():
+            return None
+        case _:
+            return (type(value).__name__, repr(value))
+
+
+def _is_formula(tree: Tree, module: Module) -> bool:
     """Whether a block without a name or weights is a short computation, which reads better where it is used."""
-    short = sum(bool(node.inputs) for node in nodes_in(module.scope)) <= _SHORT
+    short = sum(bool(node.inputs) for node in tree.nodes_in(module.scope)) <= _SHORT
     return short and not module.members and module.label.isdigit() and module.scope.kind == "block"
 
 
@@ -113,17 +159,21 @@ def _reach(user: Module | None, owner: Module | None) -> None:
 
 def _differs(tree: Tree, module: Module) -> bool:
     """Whether the uses of a shared module are not the same steps, or part of it runs in training only."""
-    kinds = {node.training for node in nodes_in(module.scope)}
+    kinds = {node.training for node in tree.nodes_in(module.scope)}
     if len(kinds) > 1 and module.parent is not None:
         return True
     first, *others = module.uses
-    steps = _steps(first)
-    return any(_steps(other) != steps or len(tree.inputs(other)) != len(tree.inputs(first)) for other in others)
+    steps = _steps(tree, first)
+    return any(_steps(tree, other) != steps or len(tree.inputs(other)) != len(tree.inputs(first)) for other in others)
 
 
-def _steps(scope: Scope) -> list[tuple[Op, str]]:
-    """What runs in a scope, and as which member: labels with dots enter a module for one part of it or another."""
-    return [(node.op, node.name.partition(":")[0].removeprefix(scope.path)) for node in nodes_in(scope)]
+def _steps(tree: Tree, scope: Scope) -> list[tuple[Op, str, tuple[int, ...]]]:
+    """What runs in a scope, on tensors of which ranks, and as which member: labels with dots enter a module for one part
+    of it or another."""
+    return [
+        (node.op, node.name.partition(":")[0].removeprefix(scope.path), tuple(x.type.rank for x in node.inputs))
+        for node in tree.nodes_in(scope)
+    ]
 
 
 def consistent(clusters: list[list[Plan]]) -> list[list[Plan]]:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from dlspec.backends.torch.evaluate import Unwritten
 from dlspec.backends.torch.python import Attribute, Const, Name, Py, Sequence, call, method
+from dlspec.backends.torch.symbols import Arg
 from dlspec.ir.graph import Node
 from dlspec.ir.init import Init
+from dlspec.ir.program import Written
 from dlspec.ir.types import DType
 from dlspec.ops.constant import Param
+from dlspec.syntax import ast
 
 # Initialisers of torch.nn.init by what they take, in order.
 _ARGUMENTS: dict[str, tuple[tuple[str, Any], ...]] = {
@@ -28,26 +32,26 @@ _ARGUMENTS: dict[str, tuple[tuple[str, Any], ...]] = {
 }
 
 
-def statement(init: Init, weight: Py) -> Py:
-    """The call that gives a weight its first values."""
+def statement(init: Init, weight: Py, field: str) -> Py:
+    """The call that gives a weight its first values, which the author wrote for a ``field``."""
     if init.kind == "data":
-        return method(Attribute(weight, "data"), "copy_", call("torch.tensor", Const(init.values)))
+        return method(Attribute(weight, "data"), "copy_", call("torch.tensor", Arg(init.values, field)))
     given = dict(init.arguments)
     if init.kind == "constant" and given["val"] in (0, 1):
         return call("nn.init.ones_" if given["val"] else "nn.init.zeros_", weight)
     keywords: dict[str, Any] = {
-        name: (Const(given.get(name, default)), default)
+        name: (Arg(given.get(name, default), field, name), default)
         for name, default in _ARGUMENTS[init.kind]
         if default is not ...
     }
-    positional = [Const(given[name]) for name, default in _ARGUMENTS[init.kind] if default is ...]
+    positional = [Arg(given[name], field, name) for name, default in _ARGUMENTS[init.kind] if default is ...]
     return call(f"nn.init.{init.kind}_", weight, *positional, **keywords)
 
 
 def initial(node: Node, member: Py) -> list[Py]:
     """The statements for the weights of a layer whose initialisers are given."""
     return [
-        statement(getattr(node.op, f"{weight}_init"), Attribute(member, weight))
+        statement(getattr(node.op, f"{weight}_init"), Attribute(member, weight), f"{weight}_init")
         for weight in ("weight", "bias")
         if getattr(node.op, f"{weight}_init", None) is not None
         and any(w.path.endswith(f".{weight}") for w in node.weights)
@@ -57,23 +61,45 @@ def initial(node: Node, member: Py) -> list[Py]:
 def parameter(op: Param, weight: Py) -> tuple[Py, list[Py]]:
     """The tensor of a declared weight, and the statements that give it its first values."""
     dtype = {} if op.dtype is DType.FLOAT32 else {"dtype": Name(f"torch.{op.dtype.label}")}
-    sizes = tuple(Const(size) for size in op.shape)
+    sizes = tuple(Arg(size, "shape", place) for place, size in enumerate(op.shape))
     given = dict(op.init.arguments)
     rest: list[Py] = []
     if op.init.kind == "data":
-        made = call("torch.tensor", Const(op.init.values), dtype=Name(f"torch.{op.dtype.label}"))
+        made = tensor_of(Arg(op.init.values, "init"), op.dtype)
         if not isinstance(op.init.values, tuple) and op.shape:
-            made = call("torch.full", Sequence(sizes, "("), Const(op.init.values), **dtype)
+            made = call("torch.full", Sequence(sizes, "("), Arg(op.init.values, "init"), **dtype)
     elif op.init.kind in ("zeros", "ones") or (op.init.kind == "constant" and given["val"] in (0, 1)):
         one = op.init.kind == "ones" or (op.init.kind == "constant" and given["val"] == 1)
         made = call("torch.ones" if one else "torch.zeros", *(sizes or (Const(()),)), **dtype)
     elif op.init.kind == "constant":
         value = given["val"]
-        made = call("torch.full", Sequence(sizes, "("), Const(value if op.dtype.is_float else int(value)), **dtype)
+        made = call(
+            "torch.full", Sequence(sizes, "("), Arg(value if op.dtype.is_float else int(value), "init", "val"), **dtype
+        )
     else:
         made = call("torch.empty", *(sizes or (Const(()),)), **dtype)
-        rest = [statement(op.init, weight)]
+        rest = [statement(op.init, weight, "init")]
     if op.kind == "buffer":
         return made, rest
     trained = {} if op.dtype.is_float else {"requires_grad": Const(False)}
     return call("nn.Parameter", made, **trained), rest
+
+
+def tensor_of(value: Arg, dtype: DType) -> Py:
+    """A tensor with given values."""
+    return call("torch.tensor", value, dtype=Name(f"torch.{dtype.label}"))
+
+
+def argument_of(written: Written, name: str) -> Written:
+    """What was written for an argument of an initialiser, or for the one number that a weight begins as. Raises
+    `Unwritten`."""
+    expression = written.expression
+    if isinstance(expression, ast.Call) and isinstance(expression.function, ast.Name):
+        order = [key for key, _ in _ARGUMENTS.get(expression.function.name, ())]
+        for place, argument in enumerate(expression.arguments):
+            key = argument.name.name if argument.name is not None else order[place] if place < len(order) else ""
+            if key == name:
+                return written.part(argument.value)
+    if name == "val" and not isinstance(expression, ast.Call):
+        return written
+    raise Unwritten

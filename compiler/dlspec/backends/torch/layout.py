@@ -149,7 +149,7 @@ def _flat(node: Py) -> tuple[str, int]:
 
 def _loops(node: Comprehension) -> list[str]:
     own = f"for {node.target} in {_at_least(node.iterable, 2)}"
-    return [own] if node.times is None else [f"for _ in {flat(node.times)}", own]
+    return [own] if node.times is None else [f"for {node.each} in {flat(node.times)}", own]
 
 
 def _argument(item: Py | Keyword) -> str:
@@ -214,12 +214,12 @@ def layout(node: Py, depth: int, prefix: str = "", suffix: str = "") -> list[str
             return layout(node.value, depth, f"{prefix}*", suffix)
         case Comprehension():
             inner = INDENT * (depth + 1)
-            lines = [*layout(node.item, depth + 1), *(f"{inner}{loop}" for loop in _loops(node))]
+            lines = [*layout(node.item, depth + 1), *_loop_lines(node, depth + 1)]
             whole = " ".join(line.strip() for line in lines)
             if len(inner) + len(whole) <= WIDTH:
                 lines = [inner + whole]
             return [f"{indent}{prefix}[", *lines, f"{indent}]{suffix}"]
-        case IfElse() if prefix.endswith(("= ", "return ")):
+        case IfElse() if prefix.endswith(("= ", "return ", "*")):
             body = [flat(node.then), f"if {flat(node.condition)}", f"else {flat(node.otherwise)}"]
             if len(INDENT * (depth + 1)) + len(" ".join(body)) <= WIDTH:
                 body = [" ".join(body)]
@@ -233,6 +233,12 @@ def layout(node: Py, depth: int, prefix: str = "", suffix: str = "") -> list[str
         case _:
             pass
     return [one]
+
+
+def _loop_lines(node: Comprehension, depth: int) -> list[str]:
+    """The lines of the loops of a comprehension."""
+    *around, _ = _loops(node)
+    return [*(f"{INDENT * depth}{loop}" for loop in around), *layout(node.iterable, depth, f"for {node.target} in ")]
 
 
 def _last_call(node: Binary) -> Call | None:
@@ -271,8 +277,7 @@ def _bracketed(items: Collection[Py | Keyword], depth: int, opening: str, closin
         if isinstance(item, Keyword):
             lines += layout(item.value, depth + 1, f"{item.name}=", ",")
         elif isinstance(item, Comprehension) and not item.opening:
-            inner = INDENT * (depth + 1)
-            lines += [*layout(item.item, depth + 1), *(f"{inner}{loop}" for loop in _loops(item))]
+            lines += [*layout(item.item, depth + 1), *_loop_lines(item, depth + 1)]
         else:
             lines += layout(item, depth + 1, "", ",")
     return [*lines, indent + closing]

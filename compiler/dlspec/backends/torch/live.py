@@ -5,6 +5,7 @@ from __future__ import annotations
 import linecache
 import sys
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from hashlib import blake2b
 from importlib import import_module
 from types import ModuleType
@@ -40,8 +41,9 @@ def to_module(
     installed, `DlspecError` where the network cannot be expressed in PyTorch and where weights do not fit.
     """
     torch = require_torch()
-    module = load_source(source(graph, dtype=dtype, channels_last=channels_last), graph.name)
-    with torch.device("meta"):  # the values that torch would draw are not looked at
+    text = source(graph, dtype=dtype, channels_last=channels_last)
+    module = load_source(text, graph.name)
+    with _unfilled(text):
         made: nn.Module = getattr(module, module.__all__[0])()
     kinds = {name: tensor.dtype for name, tensor in made.state_dict().items()}
     load_weights(made, graph, weights, seed)
@@ -63,9 +65,10 @@ def to_training(training: Training, weights: Mapping[str, Array] | None = None, 
     `to_module`.
     """
     torch = require_torch()
-    text = load_source(source(training), training.name)
+    written = source(training)
+    text = load_source(written, training.name)
     model_class, trainer_class = (getattr(text, name) for name in text.__all__)
-    with torch.device("meta"):
+    with _unfilled(written):
         made: nn.Module = model_class()
     weights = initial_weights(training, seed) if weights is None else weights
     unused = {path for path in made.state_dict() if path not in training.graph.parameters}  # averages to look at later
@@ -74,6 +77,12 @@ def to_training(training: Training, weights: Mapping[str, Array] | None = None, 
         state[path] = torch.tensor(weights[path]) if path in weights else state[training.origin(path)].clone()
     made.load_state_dict(state, strict=True, assign=True)
     return made, trainer_class(made)
+
+
+def _unfilled(text: str) -> AbstractContextManager[Any]:
+    """Where modules are made without the values that torch would draw, which are not looked at; constants that no state
+    dict has need theirs."""
+    return nullcontext() if "persistent=False" in text else require_torch().device("meta")
 
 
 def load_source(text: str, name: str = "network") -> ModuleType:

@@ -19,7 +19,8 @@ from dlspec.backends.torch.python import (
     call,
     method,
 )
-from dlspec.backends.torch.registry import Lower, Ref, lowers
+from dlspec.backends.torch.registry import Lower, Size, lowers
+from dlspec.backends.torch.symbols import Arg
 from dlspec.ir.op import Op
 from dlspec.ir.types import DType
 from dlspec.ops import (
@@ -65,9 +66,9 @@ _ACTIVATIONS: dict[type[Op], str] = {
 
 @lowers(*_ACTIVATIONS)
 def activate(e: Lower, op: Op, xs: list[Py]) -> Py:
-    required = tuple(Const(getattr(op, field.name)) for field in op.fields if field.required)
+    required = tuple(Arg(getattr(op, field.name), field.name) for field in op.fields if field.required)
     optional = tuple(
-        Keyword(field.name, Const(getattr(op, field.name)), field.converted_default)
+        Keyword(field.name, Arg(getattr(op, field.name), field.name), field.converted_default)
         for field in op.fields
         if not field.required
     )
@@ -90,7 +91,7 @@ def soften(e: Lower, op: softmax.Normalised, xs: list[Py]) -> Py:
 
 @lowers(softmax.GLU)
 def glu(e: Lower, op: softmax.GLU, xs: list[Py]) -> Py:
-    return call("F.glu", xs[0], dim=(Const(op.dim), -1))
+    return call("F.glu", xs[0], dim=(Arg(op.dim, "dim"), -1))
 
 
 _TRAINING = Name("self.training")
@@ -103,22 +104,24 @@ def identity(e: Lower, op: Op, xs: list[Py]) -> Py:
 
 @lowers(dropout.Dropout)
 def drop(e: Lower, op: dropout.Dropout, xs: list[Py]) -> Py:
-    return call("F.dropout", xs[0], Const(op.p), training=_TRAINING)
+    return call("F.dropout", xs[0], Arg(op.p, "p"), training=_TRAINING)
 
 
 @lowers(dropout.AlphaDropout)
 def drop_alpha(e: Lower, op: dropout.AlphaDropout, xs: list[Py]) -> Py:
-    return call("F.alpha_dropout", xs[0], Const(op.p), training=_TRAINING)
+    return call("F.alpha_dropout", xs[0], Arg(op.p, "p"), training=_TRAINING)
 
 
 @lowers(dropout.ChannelDropout)
 def drop_channels(e: Lower, op: dropout.ChannelDropout, xs: list[Py]) -> Py:
-    return call(f"F.dropout{e.axes}d", xs[0], Const(op.p), training=_TRAINING)
+    return call(f"F.dropout{e.axes}d", xs[0], Arg(op.p, "p"), training=_TRAINING)
 
 
 @lowers(dropout.StochasticDepth, dropout.DropPath)
 def drop_path(e: Lower, op: dropout.StochasticDepth, xs: list[Py]) -> Py:
-    return call(e.helper("stochastic_depth"), xs[0], Const(op.p), mode=(Const(op.mode), "row"), training=_TRAINING)
+    return call(
+        e.helper("stochastic_depth"), xs[0], Arg(op.p, "p"), mode=(Arg(op.mode, "mode"), "row"), training=_TRAINING
+    )
 
 
 # Functions of one tensor -----------------------------------------------------------------------------------------------
@@ -156,9 +159,8 @@ def clamp(e: Lower, op: elementwise.Clamp, xs: list[Py]) -> Py:
 def cast(e: Lower, op: elementwise.Cast, xs: list[Py]) -> Py:
     if op.dtype is e.node.inputs[0].type.dtype:
         return xs[0]
-    like = e.like
-    if like is not None and op.dtype is like.type.dtype and like is not e.node.inputs[0]:
-        return method(xs[0], "to", Attribute(Ref(like), "dtype"))
+    if e.like is not None and op.dtype is e.like_type:
+        return method(xs[0], "to", Attribute(e.like, "dtype"))
     return method(xs[0], "to", Name(f"torch.{op.dtype.label}"))
 
 
@@ -214,7 +216,7 @@ def extreme(e: Lower, op: Op, xs: list[Py]) -> Py:
 @lowers(combine.Where, numbers=True)
 def where(e: Lower, op: Op, xs: list[Py]) -> Py:
     condition, *sides = xs
-    if all(isinstance(side, Const) for side in sides):
+    if all(isinstance(side, Const | Size) for side in sides):
         sides[0] = call("torch.tensor", sides[0], **e.made(e.node.inputs[1].type.dtype))
     return call("torch.where", condition, *sides)
 
@@ -226,12 +228,12 @@ def lerp(e: Lower, op: Op, xs: list[Py]) -> Py:
 
 @lowers(combine.Concat)
 def concat(e: Lower, op: combine.Concat, xs: list[Py]) -> Py:
-    return call("torch.cat", Sequence(tuple(xs)), dim=(Const(op.dim), 0))
+    return call("torch.cat", Sequence(tuple(xs)), dim=(Arg(op.dim, "dim"), 0))
 
 
 @lowers(combine.Stack)
 def stack(e: Lower, op: combine.Stack, xs: list[Py]) -> Py:
-    return call("torch.stack", Sequence(tuple(xs)), dim=(Const(op.dim), 0))
+    return call("torch.stack", Sequence(tuple(xs)), dim=(Arg(op.dim, "dim"), 0))
 
 
 @lowers(matrix.MatMul)
@@ -241,7 +243,7 @@ def matmul(e: Lower, op: Op, xs: list[Py]) -> Py:
 
 @lowers(matrix.Einsum)
 def einsum(e: Lower, op: matrix.Einsum, xs: list[Py]) -> Py:
-    return call("torch.einsum", Const(op.equation), *xs)
+    return call("torch.einsum", Arg(op.equation, "equation"), *xs)
 
 
 @lowers(solve.Cholesky)
@@ -251,7 +253,7 @@ def cholesky(e: Lower, op: Op, xs: list[Py]) -> Py:
 
 @lowers(solve.SolveTriangular)
 def solve_triangular(e: Lower, op: solve.SolveTriangular, xs: list[Py]) -> Py:
-    return call("torch.linalg.solve_triangular", *xs, upper=Const(op.upper))
+    return call("torch.linalg.solve_triangular", *xs, upper=Arg(op.upper, "upper"))
 
 
 # Gradients -------------------------------------------------------------------------------------------------------------
@@ -289,7 +291,7 @@ def _over(dim: Any) -> dict[str, Any]:
 
 @lowers(*_REDUCTIONS)
 def reduction(e: Lower, op: Any, xs: list[Py]) -> Py:
-    keep = {"keepdim": (Const(op.keepdim), False)}
+    keep = {"keepdim": (Arg(op.keepdim, "keepdim"), False)}
     if op.dim is None and op.keepdim:
         rank = e.node.inputs[0].type.rank
         if isinstance(op, reduce.ArgMax | reduce.ArgMin):
@@ -301,7 +303,7 @@ def reduction(e: Lower, op: Any, xs: list[Py]) -> Py:
 @lowers(reduce.LogSumExp)
 def logsumexp(e: Lower, op: reduce.LogSumExp, xs: list[Py]) -> Py:
     axes = tuple(range(e.node.inputs[0].type.rank)) if op.dim is None else op.dim
-    return method(xs[0], "logsumexp", dim=Const(axes), keepdim=(Const(op.keepdim), False))
+    return method(xs[0], "logsumexp", dim=Const(axes), keepdim=(Arg(op.keepdim, "keepdim"), False))
 
 
 @lowers(reduce.Prod)
@@ -313,26 +315,26 @@ def prod(e: Lower, op: reduce.Prod, xs: list[Py]) -> Py:
         return method(xs[0], "prod")
     result = xs[0]
     for axis in reversed(axes):
-        result = method(result, "prod", dim=Const(axis), keepdim=(Const(op.keepdim), False))
+        result = method(result, "prod", dim=Const(axis), keepdim=(Arg(op.keepdim, "keepdim"), False))
     return result if axes or not rank else method(result, "clone")
 
 
 @lowers(reduce.Var, reduce.Std)
 def spread(e: Lower, op: reduce.Spread, xs: list[Py]) -> Py:
     name = "var" if isinstance(op, reduce.Var) else "std"
-    keywords = {"correction": (Const(op.correction), 1), "keepdim": (Const(op.keepdim), False)}
-    return method(xs[0], name, dim=(Const(op.dim), None), **keywords)
+    keywords = {"correction": (Arg(op.correction, "correction"), 1), "keepdim": (Arg(op.keepdim, "keepdim"), False)}
+    return method(xs[0], name, dim=(Arg(op.dim, "dim"), None), **keywords)
 
 
 @lowers(reduce.Norm)
 def norm(e: Lower, op: reduce.Norm, xs: list[Py]) -> Py:
-    keywords = {"dim": (Const(op.dim), None), "keepdim": (Const(op.keepdim), False)}
-    return call("torch.linalg.vector_norm", xs[0], ord=(Const(whole(op.p)), 2), **keywords)
+    keywords = {"dim": (Arg(op.dim, "dim"), None), "keepdim": (Arg(op.keepdim, "keepdim"), False)}
+    return call("torch.linalg.vector_norm", xs[0], ord=(Arg(whole(op.p), "p"), 2), **keywords)
 
 
 @lowers(reduce.CumSum)
 def cumsum(e: Lower, op: reduce.CumSum, xs: list[Py]) -> Py:
-    return method(xs[0], "cumsum", dim=Const(op.dim))
+    return method(xs[0], "cumsum", dim=Arg(op.dim, "dim"))
 
 
 # Tensors that are made -------------------------------------------------------------------------------------------------
@@ -341,7 +343,9 @@ def cumsum(e: Lower, op: reduce.CumSum, xs: list[Py]) -> Py:
 @lowers(combine.Const, constant.Size)
 def number(e: Lower, op: Any, xs: list[Py]) -> Py:
     return call(
-        "torch.tensor", Const(op.value) if isinstance(op, combine.Const) else e.size(op.value), **e.made(op.dtype)
+        "torch.tensor",
+        Arg(op.value, "value") if isinstance(op, combine.Const) else e.size(op.value, "value"),
+        **e.made(op.dtype),
     )
 
 
@@ -352,15 +356,15 @@ def weight(e: Lower, op: constant.Param, xs: list[Py]) -> Py:
 
 
 def _shape(e: Lower, shape: tuple[Any, ...]) -> Py:
-    return Sequence(e.sizes(shape), "(")
+    return Sequence(e.sizes(shape, "shape"), "(")
 
 
 @lowers(random.Normal)
 def normal(e: Lower, op: random.Normal, xs: list[Py]) -> Py:
     drawn: Py = call("torch.randn", _shape(e, op.shape), **e.made(op.dtype))
     if op.std != 1:
-        drawn = Binary("*", Const(op.std), drawn)
-    return Binary("+", Const(op.mean), drawn) if op.mean else drawn
+        drawn = Binary("*", Arg(op.std, "std"), drawn)
+    return Binary("+", Arg(op.mean, "mean"), drawn) if op.mean else drawn
 
 
 @lowers(random.Uniform)
@@ -368,7 +372,7 @@ def uniform(e: Lower, op: random.Uniform, xs: list[Py]) -> Py:
     drawn: Py = call("torch.rand", _shape(e, op.shape), **e.made(op.dtype))
     if op.high - op.low != 1:
         drawn = Binary("*", Const(op.high - op.low), drawn)
-    return Binary("+", Const(op.low), drawn) if op.low else drawn
+    return Binary("+", Arg(op.low, "low"), drawn) if op.low else drawn
 
 
 @lowers(random.Bernoulli)
@@ -389,15 +393,17 @@ def filled(e: Lower, op: random.Zeros | random.Ones, xs: list[Py]) -> Py:
 
 @lowers(random.Arange)
 def arange(e: Lower, op: random.Arange, xs: list[Py]) -> Py:
-    return call("torch.arange", e.size(op.end), **e.made(op.dtype))
+    return call("torch.arange", e.size(op.end, "end"), **e.made(op.dtype))
 
 
 @lowers(random.Linspace)
 def linspace(e: Lower, op: random.Linspace, xs: list[Py]) -> Py:
-    return call("torch.linspace", Const(op.start), Const(op.end), e.size(op.steps), **e.made(op.dtype))
+    return call(
+        "torch.linspace", Arg(op.start, "start"), Arg(op.end, "end"), e.size(op.steps, "steps"), **e.made(op.dtype)
+    )
 
 
 @lowers(random.Eye)
 def eye(e: Lower, op: random.Eye, xs: list[Py]) -> Py:
-    columns = () if op.m is None else (e.size(op.m),)
-    return call("torch.eye", e.size(op.n), *columns, **e.made(op.dtype))
+    columns = () if op.m is None else (e.size(op.m, "m"),)
+    return call("torch.eye", e.size(op.n, "n"), *columns, **e.made(op.dtype))

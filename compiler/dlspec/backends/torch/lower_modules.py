@@ -6,6 +6,7 @@ from typing import Any
 
 from dlspec.backends.torch.python import Call, Const, Keyword, Name, Py, call
 from dlspec.backends.torch.registry import MODULES, ModuleOf, makes
+from dlspec.backends.torch.symbols import Arg, Dimension
 from dlspec.ir.graph import Node
 from dlspec.ir.op import Op
 from dlspec.ir.types import DType
@@ -37,15 +38,10 @@ def class_name(op: Op, node: Node) -> str:
     return "nn." + op.torch.format(n=max(node.inputs[0].type.rank - 2, 1))
 
 
-def constant(value: Any) -> Const:
-    """A field's value; whole floats as the ints people write."""
-    return Const(value)
-
-
 def rest(op: Op, node: Node, *skip: str) -> tuple[Keyword, ...]:
     """The other fields as keywords, left out where they are at their defaults."""
     made = tuple(
-        Keyword(field.name, constant(getattr(op, field.name)), field.converted_default)
+        Keyword(field.name, Arg(getattr(op, field.name), field.name), field.converted_default)
         for field in op.fields
         if field.name not in (*skip, *_INITS)
     )
@@ -54,7 +50,7 @@ def rest(op: Op, node: Node, *skip: str) -> tuple[Keyword, ...]:
 
 def _one_to_one(op: Op, node: Node) -> Py:
     required = [field.name for field in op.fields if field.required]
-    args = tuple(constant(getattr(op, field)) for field in required)
+    args = tuple(Arg(getattr(op, field), field) for field in required)
     return Call(Name(class_name(op, node)), args, rest(op, node, *required))
 
 
@@ -62,7 +58,13 @@ def _channels(node: Node) -> Const | None:
     """The channel axis, or a vector's only one; None where it is symbolic."""
     x = node.inputs[0].type
     channels = x.shape[1] if x.rank > 1 else x.shape[0]
-    return Const(channels) if isinstance(channels, int) else None
+    return Dimension(channels, 0, min(1, x.rank - 1)) if isinstance(channels, int) else None
+
+
+def _features(node: Node, position: int) -> Dimension:
+    """The last axis of an input."""
+    x = node.inputs[position].type
+    return Dimension(x.shape[-1], position, x.rank - 1)
 
 
 def pads_of(op: Any, node: Node) -> tuple[tuple[int, int], ...] | None:
@@ -85,10 +87,16 @@ def _conv(op: conv.Conv, node: Node) -> Py | None:
     if padding == "valid":
         padding = 0
     keywords = tuple(
-        Keyword(k.name, Const(padding), 0) if k.name == "padding" else k
+        Keyword(k.name, Arg(padding, "padding") if padding == op.padding else Const(padding), 0)
+        if k.name == "padding"
+        else k
         for k in rest(op, node, "out_channels", "kernel_size")
     )
-    return Call(Name(class_name(op, node)), (channels, Const(op.out_channels), Const(op.kernel_size)), keywords)
+    return Call(
+        Name(class_name(op, node)),
+        (channels, Arg(op.out_channels, "out_channels"), Arg(op.kernel_size, "kernel_size")),
+        keywords,
+    )
 
 
 @makes(conv.ConvTranspose)
@@ -96,19 +104,19 @@ def _conv_transpose(op: conv.ConvTranspose, node: Node) -> Py | None:
     channels = _channels(node)
     if channels is None:
         return None
-    args = (channels, Const(op.out_channels), Const(op.kernel_size))
+    args = (channels, Arg(op.out_channels, "out_channels"), Arg(op.kernel_size, "kernel_size"))
     return Call(Name(class_name(op, node)), args, rest(op, node, "out_channels", "kernel_size"))
 
 
 @makes(linear.Linear)
 def _linear(op: linear.Linear, node: Node) -> Py:
-    args = (Const(node.inputs[0].type.shape[-1]), Const(op.out_features))
+    args = (_features(node, 0), Arg(op.out_features, "out_features"))
     return Call(Name("nn.Linear"), args, rest(op, node, "out_features"))
 
 
 @makes(linear.Bilinear)
 def _bilinear(op: linear.Bilinear, node: Node) -> Py:
-    args = (*(Const(x.type.shape[-1]) for x in node.inputs), Const(op.out_features))
+    args = (_features(node, 0), _features(node, 1), Arg(op.out_features, "out_features"))
     return Call(Name("nn.Bilinear"), args, rest(op, node, "out_features"))
 
 
@@ -123,15 +131,15 @@ def _group_norm(op: norm.GroupNorm, node: Node) -> Py | None:
     channels = _channels(node)
     if channels is None:
         return None
-    return Call(Name("nn.GroupNorm"), (Const(op.num_groups), channels), rest(op, node, "num_groups"))
+    return Call(Name("nn.GroupNorm"), (Arg(op.num_groups, "num_groups"), channels), rest(op, node, "num_groups"))
 
 
 @makes(norm.LayerNorm, norm.RMSNorm)
 def _trailing_norm(op: norm.LayerNorm | norm.RMSNorm, node: Node) -> Py | None:
-    shape_: Any = op.normalized_shape or node.inputs[0].type.shape[-1]
-    if not isinstance(shape_, int | tuple):
+    made = Arg(op.normalized_shape, "normalized_shape") if op.normalized_shape else _features(node, 0)
+    if not isinstance(made.value, int | tuple):
         return None
-    return Call(Name(class_name(op, node)), (Const(shape_),), rest(op, node, "normalized_shape"))
+    return Call(Name(class_name(op, node)), (made,), rest(op, node, "normalized_shape"))
 
 
 @makes(activation.PReLU)
@@ -141,7 +149,7 @@ def _prelu(op: activation.PReLU, node: Node) -> Py:
 
 @makes(embedding.Embedding)
 def _embedding(op: embedding.Embedding, node: Node) -> Py:
-    args = (Const(op.num_embeddings), Const(op.embedding_dim))
+    args = (Arg(op.num_embeddings, "num_embeddings"), Arg(op.embedding_dim, "embedding_dim"))
     return Call(Name("nn.Embedding"), args, rest(op, node, "num_embeddings", "embedding_dim"))
 
 
@@ -156,7 +164,7 @@ def _adaptive(op: pooling.AdaptiveAvgPool | pooling.AdaptiveMaxPool, node: Node)
     sizes = op.output_size if isinstance(op.output_size, tuple) else (op.output_size,)
     if not all(isinstance(size, int) for size in sizes):
         return None
-    return call(class_name(op, node), Const(op.output_size))
+    return call(class_name(op, node), Arg(op.output_size, "output_size"))
 
 
 @makes(pooling.GlobalAvgPool, pooling.GlobalMaxPool)
@@ -170,7 +178,7 @@ def _upsample(op: resize.Upsample, node: Node) -> Py | None:
     sizes = op.size if isinstance(op.size, tuple) else (op.size,)
     if not all(isinstance(size, int | None) for size in sizes):
         return None
-    return call("nn.Upsample", **resampling(op, node, Const(op.size)))
+    return call("nn.Upsample", **resampling(op, node, Arg(op.size, "size")))
 
 
 def resampling(op: resize.Upsample | resize.Resize, node: Node, size: Py) -> dict[str, Any]:
@@ -178,7 +186,7 @@ def resampling(op: resize.Upsample | resize.Resize, node: Node, size: Py) -> dic
     mode: str = op.mode
     if mode == "linear":
         mode = {3: "linear", 4: "bilinear", 5: "trilinear"}[node.inputs[0].type.rank]
-    aligned = {} if mode.startswith("nearest") else {"align_corners": (Const(op.align_corners), False)}
+    aligned = {} if mode.startswith("nearest") else {"align_corners": (Arg(op.align_corners, "align_corners"), False)}
     factor = op.scale_factor if isinstance(op, resize.Upsample) else None
     scale = tuple(map(whole, factor)) if isinstance(factor, tuple) else whole(factor)
     return {"size": (size, None), "scale_factor": (Const(scale), None), "mode": (Const(mode), "nearest"), **aligned}
@@ -198,7 +206,7 @@ def flat_pads(pairs: tuple[tuple[Any, Any], ...]) -> tuple[Any, ...]:
 def _pad(op: pad.Pad, node: Node) -> Py | None:
     n, pads = node.inputs[0].type.rank - 2, flat_pads(op.pairs(node.inputs[0].type))
     if op.mode == "constant":
-        return call(f"nn.ConstantPad{n}d", Const(pads), Const(op.value))
+        return call(f"nn.ConstantPad{n}d", Const(pads), Arg(op.value, "value"))
     kind = {"reflect": "Reflection", "replicate": "Replication", "circular": "Circular"}[op.mode]
     return call(f"nn.{kind}Pad{n}d", Const(pads))
 
@@ -212,9 +220,9 @@ def _channel_dropout(op: dropout.ChannelDropout, node: Node) -> Py:
 def _unflatten(op: shape.Unflatten, node: Node) -> Py | None:
     if not all(isinstance(size, int) for size in op.unflattened_size):
         return None
-    return call("nn.Unflatten", Const(op.dim), Const(op.unflattened_size))
+    return call("nn.Unflatten", Arg(op.dim, "dim"), Arg(op.unflattened_size, "unflattened_size"))
 
 
 @makes(shape.ChannelShuffle)
 def _channel_shuffle(op: shape.ChannelShuffle, node: Node) -> Py:
-    return call("nn.ChannelShuffle", Const(op.groups))
+    return call("nn.ChannelShuffle", Arg(op.groups, "groups"))

@@ -5,8 +5,21 @@ from __future__ import annotations
 from typing import Any
 
 from dlspec.backends.torch.lower_modules import flat_pads, pads_of, resampling, whole
-from dlspec.backends.torch.python import Call, Const, Keyword, Name, Py, Sequence, Slice, Subscript, call, method
+from dlspec.backends.torch.python import (
+    Attribute,
+    Call,
+    Const,
+    Keyword,
+    Name,
+    Py,
+    Sequence,
+    Slice,
+    Subscript,
+    call,
+    method,
+)
 from dlspec.backends.torch.registry import Lower, lowers
+from dlspec.backends.torch.symbols import Arg
 from dlspec.ir.dims import Dim
 from dlspec.ir.fields import Sizes
 from dlspec.ir.op import Op
@@ -30,9 +43,9 @@ def convolve(e: Lower, op: conv.Conv, xs: list[Py]) -> Py:
 
 def _windowed(e: Lower, op: Any, name: str, xs: list[Py], skip: tuple[str, ...] = ()) -> Py:
     fields = [field for field in op.fields if field.name not in skip]
-    required = tuple(Const(getattr(op, field.name)) for field in fields if field.required)
+    required = tuple(Arg(getattr(op, field.name), field.name) for field in fields if field.required)
     rest = tuple(
-        Keyword(field.name, Const(getattr(op, field.name)), field.converted_default)
+        Keyword(field.name, Arg(getattr(op, field.name), field.name), field.converted_default)
         for field in fields
         if not field.required
     )
@@ -50,8 +63,11 @@ def conv_function(e: Lower, op: conv.ConvFunction, xs: list[Py]) -> Py:
         uneven = any(before != after for before, after in pads)
         x = padded(e, x, pads) if uneven else x
         padding = 0 if uneven else tuple(before for before, _ in pads)
-    keywords |= {"stride": (Const(op.stride), 1), "padding": (Const(padding), 0)}
-    keywords |= {"dilation": (Const(op.dilation), 1), "groups": (Const(op.groups), 1)}
+    keywords |= {
+        "stride": (Arg(op.stride, "stride"), 1),
+        "padding": (Arg(padding, "padding") if padding == op.padding else Const(padding), 0),
+    }
+    keywords |= {"dilation": (Arg(op.dilation, "dilation"), 1), "groups": (Arg(op.groups, "groups"), 1)}
     return call(f"F.conv{axes}d", x, xs[1], **keywords)
 
 
@@ -72,14 +88,14 @@ def linear_function(e: Lower, op: Op, xs: list[Py]) -> Py:
 def normalise(e: Lower, op: norm.BatchNorm | norm.InstanceNorm | norm.GroupNorm, xs: list[Py]) -> Py:
     if e.member is not None:
         return call(e.member, xs[0])
-    eps = {"eps": (Const(op.eps), 1e-5)}
+    eps = {"eps": (Arg(op.eps, "eps"), 1e-5)}
     match op:
         case norm.BatchNorm():
             return call("F.batch_norm", xs[0], Const(None), Const(None), training=Const(True), **eps)
         case norm.InstanceNorm():
             return call("F.instance_norm", xs[0], **eps)
         case norm.GroupNorm():
-            return call("F.group_norm", xs[0], Const(op.num_groups), **eps)
+            return call("F.group_norm", xs[0], Arg(op.num_groups, "num_groups"), **eps)
 
 
 @lowers(norm.LayerNorm, norm.RMSNorm)
@@ -87,9 +103,9 @@ def normalise_trailing(e: Lower, op: norm.LayerNorm | norm.RMSNorm, xs: list[Py]
     if e.member is not None:
         return call(e.member, xs[0])
     given = 1 if not isinstance(op.normalized_shape, tuple) else len(op.normalized_shape)
-    trailing = Sequence(e.sizes(e.node.outputs[0].type.shape[-given:]), "(")
+    trailing = Subscript(Attribute(xs[0], "shape"), (Slice(Const(-given), None),))
     name = "F.layer_norm" if isinstance(op, norm.LayerNorm) else "F.rms_norm"
-    return call(name, xs[0], trailing, eps=(Const(op.eps), 1e-5 if isinstance(op, norm.LayerNorm) else None))
+    return call(name, xs[0], trailing, eps=(Arg(op.eps, "eps"), 1e-5 if isinstance(op, norm.LayerNorm) else None))
 
 
 @lowers(norm.LocalResponseNorm)
@@ -108,8 +124,17 @@ def pool(e: Lower, op: Op, xs: list[Py]) -> Py:
 
 @lowers(pooling.LPPool)
 def lp_pool(e: Lower, op: pooling.LPPool, xs: list[Py]) -> Py:
-    keywords: dict[str, Any] = {"stride": (Const(op.stride), None), "ceil_mode": (Const(op.ceil_mode), False)}
-    return call(f"F.lp_pool{e.axes}d", xs[0], Const(whole(op.norm_type)), Const(op.kernel_size), **keywords)
+    keywords: dict[str, Any] = {
+        "stride": (Arg(op.stride, "stride"), None),
+        "ceil_mode": (Arg(op.ceil_mode, "ceil_mode"), False),
+    }
+    return call(
+        f"F.lp_pool{e.axes}d",
+        xs[0],
+        Arg(whole(op.norm_type), "norm_type"),
+        Arg(op.kernel_size, "kernel_size"),
+        **keywords,
+    )
 
 
 _ADAPTIVE: dict[type[Op], str] = {
@@ -120,20 +145,20 @@ _ADAPTIVE: dict[type[Op], str] = {
 }
 
 
-def _sizes(e: Lower, sizes: Sizes) -> Py:
-    return Sequence(e.sizes(sizes), "(") if isinstance(sizes, tuple) else e.size(sizes)
+def _sizes(e: Lower, sizes: Sizes, field: str) -> Py:
+    return Sequence(e.sizes(sizes, field), "(") if isinstance(sizes, tuple) else e.size(sizes, field)
 
 
 @lowers(*_ADAPTIVE)
 def adaptive(e: Lower, op: Any, xs: list[Py]) -> Py:
     sizes: Any = getattr(op, "output_size", 1)
-    made = _sizes(e, sizes)
+    made = _sizes(e, sizes, "output_size")
     return call(f"F.{_ADAPTIVE[type(op)]}{e.axes}d", xs[0], made)
 
 
 @lowers(resize.Upsample, resize.Resize)
 def resample(e: Lower, op: resize.Upsample | resize.Resize, xs: list[Py]) -> Py:
-    made = Const(None) if op.size is None else _sizes(e, op.size)
+    made = Const(None) if op.size is None else _sizes(e, op.size, "size")
     return call("F.interpolate", xs[0], **resampling(op, e.node, made))
 
 
@@ -145,7 +170,7 @@ def pads(e: Lower, op: pad.Pad, xs: list[Py]) -> Py:
 @lowers(pad.PadTo)
 def pad_to(e: Lower, op: pad.PadTo, xs: list[Py]) -> Py:
     sizes: Any = op.size if isinstance(op.size, tuple) else (op.size,) * e.axes
-    return call(e.helper("pad_to"), xs[0], Sequence(e.sizes(sizes), "("), value=(Const(op.value), 0.0))
+    return call(e.helper("pad_to"), xs[0], Sequence(e.sizes(sizes, "size"), "("), value=(Arg(op.value, "value"), 0.0))
 
 
 # Shapes ----------------------------------------------------------------------------------------------------------------
@@ -154,35 +179,37 @@ def pad_to(e: Lower, op: pad.PadTo, xs: list[Py]) -> Py:
 @lowers(shape.Flatten)
 def flatten(e: Lower, op: shape.Flatten, xs: list[Py]) -> Py:
     if op.end_dim == -1:
-        return call("torch.flatten", xs[0], Const(op.start_dim))
-    return call("torch.flatten", xs[0], Const(op.start_dim), Const(op.end_dim))
+        return call("torch.flatten", xs[0], Arg(op.start_dim, "start_dim"))
+    return call("torch.flatten", xs[0], Arg(op.start_dim, "start_dim"), Arg(op.end_dim, "end_dim"))
 
 
 @lowers(shape.Reshape)
 def reshape(e: Lower, op: shape.Reshape, xs: list[Py]) -> Py:
     if not op.shape:
         return method(xs[0], "reshape", Const(()))
-    return method(xs[0], "reshape", *e.sizes(op.shape))
+    return method(xs[0], "reshape", *e.sizes(op.shape, "shape"))
 
 
 @lowers(shape.Unflatten)
 def unflatten(e: Lower, op: shape.Unflatten, xs: list[Py]) -> Py:
-    return method(xs[0], "unflatten", Const(op.dim), Sequence(e.sizes(op.unflattened_size), "("))
+    return method(
+        xs[0], "unflatten", Arg(op.dim, "dim"), Sequence(e.sizes(op.unflattened_size, "unflattened_size"), "(")
+    )
 
 
 @lowers(shape.Squeeze)
 def squeeze(e: Lower, op: shape.Squeeze, xs: list[Py]) -> Py:
-    return method(xs[0], "squeeze", Const(op.dim))
+    return method(xs[0], "squeeze", Arg(op.dim, "dim"))
 
 
 @lowers(shape.Unsqueeze)
 def unsqueeze(e: Lower, op: shape.Unsqueeze, xs: list[Py]) -> Py:
-    return method(xs[0], "unsqueeze", Const(op.dim))
+    return method(xs[0], "unsqueeze", Arg(op.dim, "dim"))
 
 
 @lowers(shape.Expand)
 def expand(e: Lower, op: shape.Expand, xs: list[Py]) -> Py:
-    return method(xs[0], "expand", *e.sizes(op.shape)) if op.shape else xs[0]
+    return method(xs[0], "expand", *e.sizes(op.shape, "shape")) if op.shape else xs[0]
 
 
 @lowers(shape.Permute)
@@ -192,35 +219,35 @@ def permute(e: Lower, op: shape.Permute, xs: list[Py]) -> Py:
 
 @lowers(shape.Transpose)
 def transpose(e: Lower, op: shape.Transpose, xs: list[Py]) -> Py:
-    return method(xs[0], "transpose", Const(op.dim0), Const(op.dim1))
+    return method(xs[0], "transpose", Arg(op.dim0, "dim0"), Arg(op.dim1, "dim1"))
 
 
 @lowers(shape.PixelShuffle)
 def pixel_shuffle(e: Lower, op: shape.PixelShuffle, xs: list[Py]) -> Py:
-    return call("F.pixel_shuffle", xs[0], Const(op.upscale_factor))
+    return call("F.pixel_shuffle", xs[0], Arg(op.upscale_factor, "upscale_factor"))
 
 
 @lowers(shape.PixelUnshuffle)
 def pixel_unshuffle(e: Lower, op: shape.PixelUnshuffle, xs: list[Py]) -> Py:
-    return call("F.pixel_unshuffle", xs[0], Const(op.downscale_factor))
+    return call("F.pixel_unshuffle", xs[0], Arg(op.downscale_factor, "downscale_factor"))
 
 
 @lowers(shape.ChannelShuffle)
 def channel_shuffle(e: Lower, op: shape.ChannelShuffle, xs: list[Py]) -> Py:
-    return call("F.channel_shuffle", xs[0], Const(op.groups))
+    return call("F.channel_shuffle", xs[0], Arg(op.groups, "groups"))
 
 
 @lowers(shape.OneHot)
 def one_hot(e: Lower, op: shape.OneHot, xs: list[Py]) -> Py:
     x = xs[0] if e.node.inputs[0].type.dtype.label == "int64" else method(xs[0], "long")
-    return call("F.one_hot", x, Const(op.num_classes))
+    return call("F.one_hot", x, Arg(op.num_classes, "num_classes"))
 
 
 # Pieces ----------------------------------------------------------------------------------------------------------------
 
 
-def _bound(e: Lower, bound: Dim | None, default: int | None = None) -> Py | None:
-    return None if bound is None or (isinstance(bound, int) and bound == default) else e.size(bound)
+def _bound(e: Lower, bound: Dim | None, field: str, item: Any = None, default: int | None = None) -> Py | None:
+    return None if bound is None or (isinstance(bound, int) and bound == default) else e.size(bound, field, item)
 
 
 def _step(step: int) -> Py | None:
@@ -230,19 +257,20 @@ def _step(step: int) -> Py | None:
 @lowers(slicing.Slice)
 def slice_(e: Lower, op: slicing.Slice, xs: list[Py]) -> Py:
     axis = op.dim % e.node.inputs[0].type.rank
-    cut = Slice(_bound(e, op.start, 0), _bound(e, op.end), _step(op.step))
+    cut = Slice(_bound(e, op.start, "start", default=0), _bound(e, op.end, "end"), _step(op.step))
     return Subscript(xs[0], (*(Slice(None, None) for _ in range(axis)), cut))
 
 
 @lowers(slicing.Index)
 def index(e: Lower, op: slicing.Index, xs: list[Py]) -> Py:
     items: list[Py] = []
-    for item in op.items:
+    for place, item in enumerate(op.items):
         match item:
             case ("at", position):
-                items.append(e.size(position))
+                items.append(e.size(position, "items", (place, "")))
             case ("slice", start, stop, step):
-                items.append(Slice(_bound(e, start), _bound(e, stop), _step(step)))
+                bounds = (_bound(e, start, "items", (place, "start")), _bound(e, stop, "items", (place, "stop")))
+                items.append(Slice(*bounds, _step(step)))
             case _:
                 items.append(Const(None))
     return Subscript(xs[0], tuple(items)) if items else xs[0]
@@ -252,22 +280,21 @@ def index(e: Lower, op: slicing.Index, xs: list[Py]) -> Py:
 def crop(e: Lower, op: slicing.Crop, xs: list[Py]) -> Py:
     if op.offset is None:
         sizes: Any = op.size if isinstance(op.size, tuple) else (op.size,) * e.axes
-        return call(e.helper("center_crop"), xs[0], Sequence(e.sizes(sizes), "("))
+        return call(e.helper("center_crop"), xs[0], Sequence(e.sizes(sizes, "size"), "("))
     cuts = tuple(Slice(e.size(begin), e.size(begin + size)) for begin, size in op.window(e.node.inputs[0].type))
     return Subscript(xs[0], (Slice(None, None), Slice(None, None), *cuts))
 
 
 @lowers(slicing.Split)
 def split(e: Lower, op: slicing.Split, xs: list[Py]) -> Py:
-    sizes = tuple(value.type.shape[op.dim % value.type.rank] for value in e.node.outputs)
-    if len(set(sizes)) == 1:
-        return method(xs[0], "chunk", Const(len(sizes)), dim=(Const(op.dim), 0))
-    return method(xs[0], "split", Sequence(e.sizes(sizes)), dim=(Const(op.dim), 0))
+    if isinstance(op.sections, int):
+        return method(xs[0], "chunk", Arg(op.sections, "sections"), dim=(Arg(op.dim, "dim"), 0))
+    return method(xs[0], "split", Sequence(e.sizes(op.sections, "sections")), dim=(Arg(op.dim, "dim"), 0))
 
 
 @lowers(slicing.Chunk)
 def chunk(e: Lower, op: slicing.Chunk, xs: list[Py]) -> Py:
-    return method(xs[0], "chunk", Const(op.chunks), dim=(Const(op.dim), 0))
+    return method(xs[0], "chunk", Arg(op.chunks, "chunks"), dim=(Arg(op.dim, "dim"), 0))
 
 
 @lowers(slicing.Flip)
@@ -277,19 +304,19 @@ def flip(e: Lower, op: slicing.Flip, xs: list[Py]) -> Py:
 
 @lowers(slicing.Roll)
 def roll(e: Lower, op: slicing.Roll, xs: list[Py]) -> Py:
-    return method(xs[0], "roll", Const(op.shifts), Const(op.dims))
+    return method(xs[0], "roll", Arg(op.shifts, "shifts"), Arg(op.dims, "dims"))
 
 
 @lowers(slicing.Tile)
 def tile(e: Lower, op: slicing.Tile, xs: list[Py]) -> Py:
-    return method(xs[0], "tile", *e.sizes(op.reps))
+    return method(xs[0], "tile", *e.sizes(op.reps, "reps"))
 
 
 @lowers(slicing.IndexSelect)
 def index_select(e: Lower, op: slicing.IndexSelect, xs: list[Py]) -> Py:
-    return method(xs[0], "index_select", Const(op.dim), xs[1])
+    return method(xs[0], "index_select", Arg(op.dim, "dim"), xs[1])
 
 
 @lowers(slicing.Gather)
 def gather(e: Lower, op: slicing.Gather, xs: list[Py]) -> Py:
-    return method(xs[0], "gather", Const(op.dim), xs[1])
+    return method(xs[0], "gather", Arg(op.dim, "dim"), xs[1])

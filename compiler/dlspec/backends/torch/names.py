@@ -21,7 +21,7 @@ RESERVED = frozenset({
 
 _LOCALS = frozenset({
     "F", "Iterator", "NamedTuple", "OrderedDict", "Tensor", "ValueError", "abs", "bool", "center_crop", "copy", "dict",
-    "float", "follow", "i", "int", "len", "list", "math", "max", "min", "next", "nn", "pad_to", "print", "range",
+    "float", "follow", "int", "len", "list", "math", "max", "min", "next", "nn", "pad_to", "print", "range",
     "round", "self", "stochastic_depth", "str", "sum", "super", "torch", "tracked", "tuple",
 })  # fmt: skip
 

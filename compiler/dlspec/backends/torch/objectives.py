@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from copy import copy
 
-from dlspec.backends.torch.express import Texts
+from dlspec.backends.torch.author import Author
 from dlspec.backends.torch.grouping import objective_names
 from dlspec.backends.torch.plan import Plan
 from dlspec.backends.torch.planner import Planner
 from dlspec.backends.torch.python import Dictionary, Py, walk
 from dlspec.backends.torch.registry import Size
-from dlspec.backends.torch.tree import Element, Enter, Module, Step, Tree, flat, nodes_in, origin
+from dlspec.backends.torch.tree import Element, Enter, Module, Step, Tree, flat, origin
 from dlspec.ir.dims import Expr, symbols
 from dlspec.ir.graph import Value
 from dlspec.objectives.training import Training
@@ -22,8 +22,8 @@ from dlspec.ops.gradient import Grad
 class TrainingPlanner(Planner):
     """Makes the plan of the root of a train."""
 
-    def __init__(self, module: Module, tree: Tree, texts: Texts, helpers: set[str], training: Training) -> None:
-        super().__init__(module, tree, texts, helpers)
+    def __init__(self, module: Module, tree: Tree, author: Author, helpers: set[str], training: Training) -> None:
+        super().__init__(module, tree, author, helpers)
         self.training = training
 
     def make(self) -> Plan:
@@ -51,7 +51,7 @@ class TrainingPlanner(Planner):
 
         def plan(inputs: Iterable[Value]) -> Plan:
             ordered = [value for value in graph.inputs if value in inputs]
-            planner = _MethodPlanner(self.plan.module, self.tree, self.texts, self.helpers, ordered, steps)
+            planner = _MethodPlanner(self.plan.module, self.tree, self.author, self.helpers, ordered, steps)
             return planner.method(list(results), tuple(keys))
 
         made = plan(taken)
@@ -64,19 +64,21 @@ class TrainingPlanner(Planner):
 class _MethodPlanner(Planner):
     """Makes the plan of a method of the root: some of its steps, with the inputs that they need."""
 
+    keeps_constants = False
+
     def __init__(
         self,
         module: Module,
         tree: Tree,
-        texts: Texts,
+        author: Author,
         helpers: set[str],
         inputs: list[Value],
         steps: list[Step | Enter],
     ) -> None:
         tree = copy(tree)
-        inside = [n for step in steps for n in ([step.node] if isinstance(step, Step) else nodes_in(step.scope))]
+        inside = [n for step in steps for n in ([step.node] if isinstance(step, Step) else tree.nodes_in(step.scope))]
         tree.tracked = {origin(node.inputs[1]) for node in inside if isinstance(node.op, Grad)}
-        super().__init__(module, tree, texts, helpers)
+        super().__init__(module, tree, author, helpers)
         self.inputs = inputs
         self.steps = steps
 

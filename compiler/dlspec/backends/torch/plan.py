@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from dlspec.backends.torch import names
 from dlspec.backends.torch.python import Py
+from dlspec.backends.torch.symbols import LoopId
 from dlspec.backends.torch.tree import Key, Module, Tree
-from dlspec.ir.dims import Expr
 from dlspec.ir.graph import Scope, Value
 from dlspec.ir.types import TensorType
+
+if TYPE_CHECKING:
+    from dlspec.backends.torch.author import Author
 
 Slot: TypeAlias = tuple[Key | str, int]
 """Where a tensor comes from in a forward: an argument by name, or a step and the position among its results."""
@@ -40,8 +43,15 @@ class Item:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Loop:
+    """What is made in a loop: the parts of each turn, its variables, and what it runs over (`range(depth)`), None where
+    that cannot be written; ``hinges`` are the settings that this depends on."""
+
     key: Key
+    loop: LoopId
     iterations: tuple[tuple[Part, ...], ...]
+    targets: tuple[str, ...]
+    iterable: Py | None
+    hinges: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,11 +89,16 @@ class Action:
 
 @dataclass(eq=False, slots=True)
 class Plan:
-    """A module; one that is a train has ``methods`` instead of a forward."""
+    """A module; one that is a train has ``methods`` instead of a forward.
+
+    ``conditions`` are those of the `if`s that held, None where one cannot be written in the class, with the settings that they
+    depend on. ``hinges`` are the
+    settings of the network behind what the text says only as a number.
+    """
 
     module: Module
     tree: Tree
-    env: dict[str, Any]
+    author: Author
     chain: Chain | None = None
     members: list[Member] = field(default_factory=list[Member])
     inits: list[tuple[Py, tuple[Key, ...]]] = field(default_factory=list[tuple[Py, tuple[Key, ...]]])
@@ -93,6 +108,10 @@ class Plan:
     types: dict[Slot, TensorType] = field(default_factory=dict["Slot", TensorType])
     values: dict[Slot, Value] = field(default_factory=dict["Slot", Value])
     methods: dict[str, Plan] = field(default_factory=dict[str, "Plan"])
+    conditions: dict[Key, tuple[Py | None, frozenset[str]]] = field(
+        default_factory=dict["Key", "tuple[Py | None, frozenset[str]]"]
+    )
+    hinges: set[str] = field(default_factory=set[str])
 
     @property
     def ranks(self) -> tuple[int, ...]:
@@ -103,23 +122,6 @@ class Plan:
     def structure(self) -> tuple[Any, ...]:
         """What must agree for two plans to be one class, for quick comparison."""
         return (self.chain is None, tuple(self.inputs), len(self.outputs))
-
-
-def environment(module: Module, tree: Tree) -> dict[str, Any]:
-    """The constants that are known where a module is made: the arguments of its block, and the sizes of what flows in."""
-    env: dict[str, Any] = {}
-    for value, prefix in named_inputs(module.scope, tree):
-        x = value.type
-        if x.rank == 2 and isinstance(x.shape[1], int):
-            env[f"{prefix}_features"] = x.shape[1]
-        if x.rank > 1 and isinstance(x.shape[1], int):
-            env[f"{prefix}_channels"] = x.shape[1]
-        if x.rank == 3 and isinstance(x.shape[-1], int):
-            env[f"{prefix}_features"] = x.shape[-1]
-    for name, value in module.declaration.arguments.items():
-        if is_constant(value):
-            env[names.variable(name)] = tuple[Any, ...](value) if isinstance(value, list) else value  # pyright: ignore[reportUnknownArgumentType]
-    return env
 
 
 def named_inputs(scope: Scope, tree: Tree) -> list[tuple[Value, str]]:
@@ -133,9 +135,3 @@ def named_inputs(scope: Scope, tree: Tree) -> list[tuple[Value, str]]:
         (value, names.variable(given[value]) if value in given else "in" if index == 0 else f"in{index + 1}")
         for index, value in enumerate(sorted(tree.inputs(scope), key=lambda value: places.get(value, 0)))
     ]
-
-
-def is_constant(value: Any) -> bool:
-    if isinstance(value, list | tuple):
-        return all(map(is_constant, value))  # type: ignore[reportUnknownArgumentType]
-    return isinstance(value, int | float | str) and not isinstance(value, Expr)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from dlspec.backends.torch import names
-from dlspec.backends.torch.express import Texts
-from dlspec.backends.torch.inits import initial, parameter
+from dlspec.backends.torch.author import Author, loop_id
+from dlspec.backends.torch.evaluate import Unwritten, evaluate
+from dlspec.backends.torch.fields import Fields
+from dlspec.backends.torch.inits import initial, parameter, tensor_of
 from dlspec.backends.torch.lower_modules import INPLACE, module_of
 from dlspec.backends.torch.plan import (
     Action,
@@ -17,7 +21,6 @@ from dlspec.backends.torch.plan import (
     Part,
     Plan,
     Slot,
-    environment,
     named_inputs,
 )
 from dlspec.backends.torch.python import (
@@ -30,16 +33,21 @@ from dlspec.backends.torch.python import (
     Py,
     Sequence,
     Subscript,
+    Unary,
     call,
-    rebuild,
 )
-from dlspec.backends.torch.registry import FUNCTIONS, TAKES_NUMBERS, Lower, Ref, torch_error
-from dlspec.backends.torch.tree import Element, Enter, Key, Module, Region, Step, Tree, is_function
+from dlspec.backends.torch.registry import FUNCTIONS, TAKES_NUMBERS, Lower, Ref, Size, torch_error
+from dlspec.backends.torch.sizes import from_text
+from dlspec.backends.torch.symbols import Arg
+from dlspec.backends.torch.template import Unreachable
+from dlspec.backends.torch.tree import Element, Enter, Key, Module, Region, Step, Tree, is_function, origin
 from dlspec.diagnostics import Diagnostic, DlspecError
-from dlspec.ir.graph import Node, Value
+from dlspec.ir.dims import Expr
+from dlspec.ir.graph import Node, Scope, Value
 from dlspec.ir.op import Op
+from dlspec.ir.types import DType
 from dlspec.ops import activation, combine, constant, dropout, elementwise, norm, shape, softmax
-from dlspec.source import Span
+from dlspec.syntax import ast
 
 _LIGHT: tuple[type[Op], ...] = (
     activation.Activation, activation.PReLU, softmax.Normalised, norm.BatchNorm, norm.GroupNorm, norm.LayerNorm,
@@ -59,13 +67,18 @@ def store_of(member: Module | Node | None) -> str:
 class Planner:
     """Makes the plan of one module."""
 
-    def __init__(self, module: Module, tree: Tree, texts: Texts, helpers: set[str]) -> None:
+    keeps_constants = True
+
+    def __init__(self, module: Module, tree: Tree, author: Author, helpers: set[str]) -> None:
         self.tree = tree
-        self.texts = texts
+        self.author = author
         self.helpers = helpers
-        self.plan = Plan(module, tree, environment(module, tree))
+        self.plan = Plan(module, tree, author)
         self._slots: dict[Value, Slot] = {}
         self._hidden: set[Node] = set()
+        self._constants: dict[Node, str] = {}
+        self._made = Fields(author, module, self.plan.hinges, lambda value: None)
+        self._forward = Fields(author, module, self.plan.hinges, self._at_hand, self._open_size)
 
     def make(self) -> Plan:
         module, plan = self.plan.module, self.plan
@@ -95,7 +108,8 @@ class Planner:
             for value, prefix in named_inputs(module.scope, self.tree):
                 name = "x" if prefix == "in" else prefix
                 if prefix.startswith("in") and prefix != "in":
-                    name = next(iter(self._hint(value.span)), "skip")
+                    known = (around.bound[value] for around in module.scope.ancestors() if value in around.bound)
+                    name = names.variable(next(known, "skip"))
                 named.append((value, name))
         for value, name in named:
             name = names.unique(name, taken)
@@ -114,8 +128,39 @@ class Planner:
         self.plan.types[slot] = value.type
         self.plan.values[slot] = value
 
-    def _hint(self, span: Span) -> tuple[str, ...]:
-        return tuple(map(names.variable, self.texts.bound(span)))
+    def _hints(self, values: list[Value], scope: Scope) -> tuple[str, ...]:
+        """The names that the author gave to what a step in a scope makes; none unless all have one."""
+        found = [self._bound(value, scope) for value in values]
+        return tuple(name for name in found if name) if all(found) else ()
+
+    def _bound(self, value: Value, scope: Scope) -> str:
+        """The name that a tensor is given in a scope, or one around it that is of the module too."""
+        for around in scope.ancestors():
+            if value in around.bound:
+                return names.variable(around.bound[value])
+            if around is self.plan.module.scope:
+                break
+        return ""
+
+    def _at_hand(self, value: Value) -> Py | None:
+        """The tensor itself, where the forward has it by now."""
+        known = origin(value)
+        return Ref(self._slots[known]) if known in self._slots else None
+
+    def _open_size(self, dim: Expr) -> Py:
+        """A size that is known when the forward runs: of a tensor at hand, or computed of such. Raises `Unreachable`."""
+        known: dict[str, Py] = {}
+        for value, slot in self._slots.items():
+            for axis, size in enumerate(value.type.shape):
+                if size == dim:
+                    return Subscript(Attribute(Ref(slot), "shape"), (Const(axis),))
+                if isinstance(size, Expr) and str(size) in size.symbols:
+                    known.setdefault(str(size), Subscript(Attribute(Ref(slot), "shape"), (Const(axis),)))
+        if not dim.symbols <= known.keys():
+            if self.plan.module.parent is None:
+                return Size(dim)  # an input more has it
+            raise Unreachable([self.plan.module])
+        return from_text(str(dim), known)
 
     # Members
 
@@ -145,12 +190,24 @@ class Planner:
         found: dict[Node | Module, tuple[Key, ...]] = {}
         for element in elements:
             if isinstance(element, Region):
-                deeper = (*inside, element.key) if element.kind == "if" else inside
+                deeper = inside
+                if element.kind == "if":
+                    deeper = (*inside, element.key)
+                    self._condition(element)
                 for part in element.parts:
                     found |= self._conditions(part, deeper)
             else:
                 found.setdefault(element.node if isinstance(element, Step) else element.module, inside)
         return found
+
+    def _condition(self, region: Region) -> None:
+        (scope,) = region.scopes
+        written, chosen = scope.origin.written["condition"], scope.origin.chosen
+        made = None
+        with suppress(Unwritten):
+            made = self.author.expression(written, chosen, self.plan.module, scope)
+            made = made if chosen else Unary("not", made)
+        self.plan.conditions[region.key] = made, self.author.settings(written)
 
     def _members(self, module: Module, conditions: dict[Node | Module, tuple[Key, ...]]) -> None:
         for label, member in module.members.items():
@@ -164,11 +221,14 @@ class Planner:
                 self._inner_inits(member, self.access(module, label), inside)
             elif isinstance(member.op, constant.Param):
                 value, rest = parameter(member.op, self.access(module, label))
-                self.plan.members.append(Member(label, value, member.op.kind, inside))
-                self.plan.inits += [(statement, inside) for statement in rest]
+                self.plan.members.append(Member(label, self._made(value, member), member.op.kind, inside))
+                self.plan.inits += [(self._made(statement, member), inside) for statement in rest]
             else:
                 self.plan.members.append(Member(label, self._layer(member), "module", inside))
-                self.plan.inits += [(s, inside) for s in initial(member, self.access(module, label))]
+                self.plan.inits += self._inits(member, self.access(module, label), inside)
+
+    def _inits(self, node: Node, member: Py, inside: tuple[Key, ...]) -> list[tuple[Py, tuple[Key, ...]]]:
+        return [(self._made(statement, node), inside) for statement in initial(node, member)]
 
     def _submodule(self, module: Module) -> Py:
         if module.inline:
@@ -203,7 +263,7 @@ class Planner:
             if isinstance(member, Module):
                 self._inner_inits(member, reached, inside)
             elif not isinstance(member.op, constant.Param):
-                self.plan.inits += [(statement, inside) for statement in initial(member, reached)]
+                self.plan.inits += self._inits(member, reached, inside)
 
     def _reach(self, module: Module, label: str, base: Py) -> Py:
         if not label.isdigit():
@@ -216,7 +276,7 @@ class Planner:
             if isinstance(member, Module):
                 self._inner_inits(member, reached, ())
             else:
-                self.plan.inits += [(statement, ()) for statement in initial(member, reached)]
+                self.plan.inits += self._inits(member, reached, ())
 
     def _layer(self, node: Node) -> Py:
         make = module_of(node)
@@ -226,7 +286,7 @@ class Planner:
         if isinstance(node.op, INPLACE) and isinstance(made, Call):
             in_place = Keyword("inplace", Const(self.tree.inplace(node)), False)
             made = Call(made.function, made.args, (*made.keywords, in_place))
-        return made
+        return self._made(made, node)
 
     def _parts(self, elements: list[Element]) -> tuple[Part, ...]:
         parts: list[Part] = []
@@ -237,10 +297,33 @@ class Planner:
                 case Enter():
                     parts.append(Item(element.key, element.module.label, self._submodule(element.module)))
                 case Region(kind="loop"):
-                    parts.append(Loop(element.key, tuple(self._parts(part) for part in element.parts)))
+                    parts.append(self._loop(element))
                 case Region():
+                    self._condition(element)
                     parts.append(Option(element.key, self._parts(element.parts[0])))
         return tuple(parts)
+
+    def _loop(self, region: Region) -> Loop:
+        turns = tuple(self._parts(part) for part in region.parts)
+        loop = region.scopes[0].parent if region.scopes else None
+        if loop is None:
+            return Loop(region.key, ("", 0, 0), turns, (), None, frozenset())
+        step = loop.origin.step
+        targets = tuple(target.name for target in step.targets) if isinstance(step, ast.For) else ()
+        try:
+            iterable = self.author.looped(loop, self.plan.module)
+            if len(evaluate(iterable)) != len(turns):
+                raise Unwritten
+        except Unwritten:
+            iterable = None
+        hinges = frozenset(self._loop_hinges(region))
+        return Loop(region.key, loop_id(loop), turns, tuple(map(names.variable, targets)), iterable, hinges)
+
+    def _loop_hinges(self, region: Region) -> set[str]:
+        """The settings that say how often a loop runs."""
+        loop = region.scopes[0].parent if region.scopes else None
+        written = loop.origin.written.values() if loop else ()
+        return {name for each in written for name in self.author.settings(each)}
 
     # Steps
 
@@ -250,6 +333,7 @@ class Planner:
                 case Region(kind="if"):
                     self._steps(element.parts[0], (*conditions, element.key))
                 case Region():
+                    self.plan.hinges |= self._loop_hinges(element)
                     for part in element.parts:
                         self._steps(part, conditions)
                 case Step():
@@ -264,7 +348,8 @@ class Planner:
         value = call(self.access(module.parent, module.label), *flows)
         outputs = self.tree.outputs(scope)
         training = bool(outputs) and all(v.producer is not None and v.producer.training for v in outputs)
-        self._act(element.key, value, outputs, conditions, training, False, False, self._hint(scope.span))
+        hints = self._hints(outputs, scope.parent or scope)
+        self._act(element.key, value, outputs, conditions, training, False, False, hints)
         for output in outputs if module.chain else ():
             self._track(output, conditions, training)
 
@@ -292,21 +377,35 @@ class Planner:
             self.helpers.add("tracked")
             key = (value.span.source.name, value.span.start, value.span.end, f"tracked {value.name}", 0)
             tracked = call("tracked", self.expression(value))
-            hint = self._hint(value.span) if value.producer else (names.variable(value.name),)
+            hint = self._hints([value], value.producer.scope) if value.producer else (names.variable(value.name),)
             self._act(key, tracked, [value], conditions, training, False, False, hint)
 
     def _step(self, step: Step, conditions: tuple[Key, ...]) -> None:
         node = step.node
         if isinstance(node.op, combine.Const | constant.Size | constant.Param | dropout.Identity):
             self._hidden.add(node)
+            if self.keeps_constants and isinstance(node.op, combine.Const) and isinstance(node.op.value, tuple):
+                self._keep(node, conditions)
             return
         value = self.lowered(node)
         light = isinstance(node.op, _LIGHT)
         augment = isinstance(node.op, combine.Add) and len(node.inputs) == 2 and self._augments(node)
-        hint = self._hint(node.span)
-        self._act(step.key, value, list(node.outputs), conditions, node.training, light, augment, hint)
+        hints = self._hints(list(node.outputs), node.scope)
+        self._act(step.key, value, list(node.outputs), conditions, node.training, light, augment, hints)
         for output in node.outputs:
             self._track(output, conditions, node.training)
+
+    def _keep(self, node: Node, conditions: tuple[Key, ...]) -> None:
+        """A tensor that is written in the spec is a buffer that no state dict has."""
+        taken = {
+            *self.plan.inputs,
+            *(member.label for member in self.plan.members),
+            *self.plan.module.members,
+            *names.RESERVED,
+        }
+        label = self._constants[node] = names.unique(self._bound(node.outputs[0], node.scope) or "constant", taken)
+        made = self._made(tensor_of(Arg(node.op.value, "value"), node.op.dtype), node)  # type: ignore[attr-defined]
+        self.plan.members.append(Member(label, made, "constant", conditions))
 
     def _augments(self, node: Node) -> bool:
         left = node.inputs[0]
@@ -315,18 +414,19 @@ class Planner:
 
     def lowered(self, node: Node) -> Py:
         member = self._member(node)
-        lower = Lower(node, self._like(), self.tree.inplace(node), member, self.helpers)
+        like, like_type = self._like()
+        lower = Lower(node, like, like_type, self.tree.inplace(node), member, self.helpers)
         xs = [self.expression(value) for value in node.inputs]
         if type(node.op) in TAKES_NUMBERS:
-            numbers = [self._number(value, lower) for value in node.inputs]
+            numbers = [self._number(value) for value in node.inputs]
             if any(number is None for number in numbers):
                 xs = [x if number is None else number for x, number in zip(xs, numbers, strict=True)]
         function = FUNCTIONS.get(type(node.op))
         if member is not None and (function is None or not node.weights):
-            return self._slotted(call(member, *xs))
+            return call(member, *xs)
         if function is None:
             raise torch_error(f"{type(node.op).__name__} cannot be written to PyTorch", node)
-        return self._slotted(function(lower, node.op, xs))
+        return self._forward(function(lower, node.op, xs), node)
 
     def _member(self, node: Node) -> Py | None:
         return (
@@ -335,15 +435,29 @@ class Planner:
             else None
         )
 
-    def _like(self) -> Value | None:
-        floats = [value for value in self._slots if self._slots[value][1] == 0 and value.type.dtype.is_float]
-        return next(iter(floats), next(iter(self._slots), None))
+    def _like(self) -> tuple[Py | None, DType | None]:
+        """What has the device and the element type of the network: a tensor at hand, else a weight."""
+        at_hand = [value for value, slot in self._slots.items() if slot[1] == 0]
+        floats = [value for value in at_hand if value.type.dtype.is_float]
+        if floats:
+            return Ref(self._slots[floats[0]]), floats[0].type.dtype
+        for label, member in self.plan.module.members.items():
+            if isinstance(member, Node) and isinstance(member.op, constant.Param) and member.op.dtype.is_float:
+                return self.access(self.plan.module, label), member.op.dtype
+        weight = next(
+            (w for n in self.tree.nodes_in(self.plan.module.scope) for w in n.weights if w.dtype.is_float), None
+        )
+        if weight is not None and weight.kind == "param":
+            return call("next", call("self.parameters")), weight.dtype
+        return (Ref(self._slots[at_hand[0]]), at_hand[0].type.dtype) if at_hand else (None, None)
 
-    def _number(self, value: Value, lower: Lower) -> Py | None:
-        op = value.producer.op if value.producer in self._hidden and value.producer else None
-        if isinstance(op, combine.Const) and not isinstance(op.value, tuple):
-            return Const(op.value)
-        return lower.size(op.value) if isinstance(op, constant.Size) else None
+    def _number(self, value: Value) -> Py | None:
+        node = value.producer
+        if node is None or node not in self._hidden:
+            return None
+        if isinstance(node.op, combine.Const) and not isinstance(node.op.value, tuple):
+            return Arg(node.op.value, "value", origin=node)
+        return Size(node.op.value, "value", origin=node) if isinstance(node.op, constant.Size) else None
 
     def expression(self, value: Value) -> Py:
         """A tensor as an expression: a reference, or what stands for it."""
@@ -354,9 +468,6 @@ class Planner:
             raise AssertionError(f"{value} is not known in {self.plan.module}")
         if isinstance(node.op, dropout.Identity):
             return self.expression(node.inputs[0])
+        if node in self._constants:
+            return Name(f"self.{self._constants[node]}")
         return self.lowered(node)
-
-    def _slotted(self, value: Py) -> Py:
-        if isinstance(value, Ref) and isinstance(value.value, Value):
-            return Ref(self._slots[value.value])
-        return rebuild(value, self._slotted) if not isinstance(value, Ref) else value

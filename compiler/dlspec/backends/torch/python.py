@@ -115,13 +115,15 @@ class Star(Py):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Comprehension(Py):
-    """`[item for target in iterable]`; the argument of a call where ``opening`` is empty. With ``times``, that often."""
+    """`[item for target in iterable]`; the argument of a call where ``opening`` is empty. With ``times``, once for ``each``
+    of them."""
 
     item: Py
     target: str
     iterable: Py
     opening: str = "["
     times: Py | None = None
+    each: str = "_"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

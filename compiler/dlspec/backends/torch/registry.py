@@ -14,7 +14,7 @@ from dlspec.backends.findings import backend_error
 from dlspec.backends.torch.python import Attribute, Name, Py, call
 from dlspec.diagnostics import DlspecError
 from dlspec.ir.dims import Dim
-from dlspec.ir.graph import Node, Value
+from dlspec.ir.graph import Node
 from dlspec.ir.op import Op
 from dlspec.ir.types import DType
 
@@ -28,21 +28,34 @@ class Ref(Py):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Size(Py):
-    """A size of a tensor, until it is known whether it is a number or which tensor has it."""
+    """A size of a tensor, until it is known whether it is a number or which tensor has it. ``field`` and ``item`` are
+    where the author wrote it, for the node of ``origin`` where that is another."""
 
     dim: Dim
+    field: str = ""
+    item: Any = None
+    origin: Any = None
 
 
 class Lower:
     """What a lowering needs to know of the node it lowers.
 
     ``inplace`` says that the input may be overwritten; ``like`` is a floating-point tensor that is at hand, for the
-    device and dtype of tensors that are made.
+    device and dtype of tensors that are made, and ``like_type`` its element type.
     """
 
-    def __init__(self, node: Node, like: Value | None, inplace: bool, member: Py | None, helpers: set[str]) -> None:
+    def __init__(
+        self,
+        node: Node,
+        like: Py | None,
+        like_type: DType | None,
+        inplace: bool,
+        member: Py | None,
+        helpers: set[str],
+    ) -> None:
         self.node = node
         self.like = like
+        self.like_type = like_type
         self.inplace = inplace
         self.member = member
         self._helpers = helpers
@@ -52,19 +65,20 @@ class Lower:
         """The number of spatial axes of the input."""
         return self.node.inputs[0].type.rank - 2
 
-    def size(self, dim: Dim) -> Py:
-        return Size(dim)
+    def size(self, dim: Dim, field: str = "", item: Any = None) -> Py:
+        """A size; with the ``field`` that it comes from, as the author wrote it."""
+        return Size(dim, field, item)
 
-    def sizes(self, dims: tuple[Dim, ...]) -> tuple[Py, ...]:
-        return tuple(self.size(dim) for dim in dims)
+    def sizes(self, dims: tuple[Dim, ...], field: str = "") -> tuple[Py, ...]:
+        return tuple(self.size(dim, field, item) for item, dim in enumerate(dims))
 
     def made(self, dtype: DType) -> dict[str, Any]:
         """The keywords that give a new tensor its dtype and device."""
         if self.like is None:
             return {"dtype": Name(f"torch.{dtype.label}")}
-        own = dtype.is_float and self.like.type.dtype is dtype
-        kind = Attribute(Ref(self.like), "dtype") if own else Name(f"torch.{dtype.label}")
-        return {"dtype": kind, "device": Attribute(Ref(self.like), "device")}
+        own = dtype.is_float and self.like_type is dtype
+        kind = Attribute(self.like, "dtype") if own else Name(f"torch.{dtype.label}")
+        return {"dtype": kind, "device": Attribute(self.like, "device")}
 
     def tensor(self, x: Py) -> Py:
         """A number as a tensor."""

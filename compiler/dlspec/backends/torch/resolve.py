@@ -1,4 +1,4 @@
-"""What each constant of a class is written as, and so which parameters its constructor takes."""
+"""What each class takes, and the text of what it makes: names for what is known by name."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from dlspec.backends.torch import names
-from dlspec.backends.torch.express import ANY, NotExpressible, Text, agree, evaluate, express, restated
+from dlspec.backends.torch.evaluate import Unwritten, is_constant
 from dlspec.backends.torch.layout import flat
+from dlspec.backends.torch.merge import Turns, unified
 from dlspec.backends.torch.plan import Plan
 from dlspec.backends.torch.python import (
     Call,
@@ -24,28 +25,38 @@ from dlspec.backends.torch.python import (
     rebuild,
     walk,
 )  # fmt: skip
-from dlspec.backends.torch.template import Hole, Makes, Optional, Rolled, SequentialOf, Template
+from dlspec.backends.torch.symbols import Leaf, Sum, leaves, written_out
+from dlspec.backends.torch.template import Makes, Mismatch, Optional, Rolled, SequentialOf, Template
 from dlspec.backends.torch.tree import Module
+from dlspec.ir.dims import Expr
+from dlspec.syntax import ast
 
-_SIZED: dict[str, tuple[int, ...]] = {
-    "nn.Conv": (0, 1), "nn.ConvTranspose": (0, 1), "nn.Linear": (0, 1), "nn.Bilinear": (0, 1, 2), "nn.Embedding": (1,),
-    "nn.BatchNorm": (0,), "nn.InstanceNorm": (0,), "nn.LayerNorm": (0,), "nn.RMSNorm": (0,), "nn.GroupNorm": (1,),
-}  # fmt: skip
-"""Which arguments of layers are channels."""
+ANY: Any = object()
+"""The default of a parameter that has none."""
+
+
+class Apart(Exception):
+    """What modules are given is not one text: they cannot be made in one class."""
+
+    def __init__(self, makes: Makes) -> None:
+        super().__init__()
+        self.makes = makes
 
 
 @dataclass(eq=False)
 class Class:
     """A class of the generated file.
 
-    ``parameters`` are those of its constructor, ``locals`` what its constructor computes first, ``attributes`` the
-    constants its ``forward`` needs. That of a train has ``methods`` instead of a forward, and a ``trainer``.
+    ``parameters`` are those of its constructor by the key of their leaf, ``locals`` what its constructor computes first,
+    ``attributes`` the constants its ``forward`` needs. That of a train has ``methods`` instead of a forward, and a
+    ``trainer``.
     """
 
     name: str
     template: Template
-    parameters: list[str] = field(default_factory=list[str])
-    locals: dict[str, Py] = field(default_factory=dict[str, Py])
+    parameters: dict[Any, Leaf] = field(default_factory=dict[Any, Leaf])
+    names: dict[Any, str] = field(default_factory=dict[Any, str])
+    locals: dict[Any, Leaf] = field(default_factory=dict[Any, Leaf])
     attributes: dict[str, Py] = field(default_factory=dict[str, Py])
     methods: dict[str, Template] = field(default_factory=dict[str, Template])
     trainer: str = ""
@@ -55,119 +66,133 @@ class Class:
         return [plan.module for plan in self.template.plans]
 
     @property
-    def text(self) -> Text | None:
-        return self.template.text
+    def doc(self) -> str:
+        """The comment above the declaration."""
+        template = self.modules[0].declaration.template
+        return "" if template is None else template.doc
 
-    def default(self, parameter: str) -> Any:
-        """The default of a parameter in the spec, or `ANY`."""
-        return ANY if self.text is None else self.text.defaults.get(parameter, ANY)
-
-    def local(self, name: str) -> Py | None:
-        """What the body of the block binds a name to, if it is no parameter."""
-        if self.text is None or name in self.text.parameters:
-            return None
-        return self.text.locals.get(name)
+    def default(self, leaf: Leaf) -> Any:
+        """The default of a parameter in the spec, or `ANY`. That of a network's setting is its value."""
+        module = self.modules[0]
+        if leaf.key[0] != "name" or leaf.key[1] != 0 or module.scope is not module.declaration:
+            return ANY
+        root = next((m.scope for m in self.modules if m.parent is None), None)
+        if root is not None:
+            return _tupled(root.arguments[leaf.key[2]])
+        for parameter in module.declaration.template.parameters if module.declaration.template else ():
+            if parameter.name.name == leaf.key[2] and parameter.default is not None:
+                return _plain(parameter.default)
+        return ANY
 
 
 class Resolver:
-    """Fills the holes of classes. ``plans`` and ``class_of`` are by module."""
+    """Finds the parameters of classes and fills in their names. ``plans`` and ``class_of`` are by module."""
 
     def __init__(self) -> None:
         self.plans: dict[Module, Plan] = {}
         self.class_of: dict[Module, Class] = {}
 
     def resolve(self, made: Class) -> None:
-        """Finds the parameters of the constructor, which grow until all that is inside can be written."""
-        while True:
-            before = list(made.parameters)
-            used: dict[str, None] = {}
-            made.locals.clear()
-            made.attributes.clear()
-            for value in _values(made):
-                self._collect(self.constant(value, made), made, used)
-            for action in made.template.actions:
-                for name in _attribute_values(made, action.value, self):
-                    self._collect(name, made, used)
-            for flag in self.flags(made).values():
-                self._collect(flag, made, used)
-            made.parameters = _ordered(used, made)
-            if made.parameters == before:
-                return
+        """Finds the parameters of the constructor: what is known by name in all that is inside."""
+        template = made.template
+        found: dict[Any, Leaf] = {}
+        for value in _values(template):
+            self._collect(value, found)
+        for flag in template.flags.values():
+            self._collect(flag, found)
+        for value in (*(action.value for action in template.actions), *(value for value, _ in template.outputs)):
+            for leaf in leaves(value):
+                if leaf.key[0] not in ("shape", "comprehended"):
+                    found.setdefault(leaf.key, leaf)
+        made.locals = {key: leaf for key, leaf in found.items() if leaf.definition is not None}
+        taken = {key: leaf for key, leaf in found.items() if leaf.definition is None}
+        made.parameters = {leaf.key: leaf for leaf in self._ordered(taken.values(), made)}
+        made.names = {}
+        for key, leaf in [*made.parameters.items(), *made.locals.items()]:
+            made.names[key] = names.unique(leaf.name, made.names.values())
+        made.attributes = {}
+        for action in template.actions:
+            self.forward(action.value, made)
+        for value, _ in template.outputs:
+            self.forward(value, made)
 
-    def _collect(self, value: Py, made: Class, used: dict[str, None]) -> None:
-        known = made.template.plans[0].env
-        for node in walk(value):
-            if isinstance(node, Name) and node.text in known and node.text != "i":
-                local = made.local(node.text)
-                if local is not None:
-                    self._collect(local, made, used)  # what it is made of is computed before it
-                    made.locals[node.text] = local
-                else:
-                    used[node.text] = None
+    def _collect(self, value: Py, found: dict[Any, Leaf]) -> None:
+        for inner in _parts(value):
+            if isinstance(inner, Makes):
+                for argument in self.arguments(inner):
+                    self._collect(argument, found)
+            else:
+                for leaf in leaves(inner):
+                    if leaf.key[0] != "comprehended":
+                        found.setdefault(leaf.key, leaf)
+
+    def _ordered(self, taken: Iterable[Leaf], made: Class) -> list[Leaf]:
+        """Sizes of what flows in, then the block's own parameters in their order, then what is around it; those with
+        defaults last."""
+        template = made.modules[0].declaration.template
+        declared = [p.name.name for p in template.parameters] if template else []
+
+        def place(leaf: Leaf) -> tuple[Any, ...]:
+            if leaf.key[0] == "size":
+                return (0, *leaf.key[1:])
+            known = leaf.key[0] == "name" and leaf.key[1] == 0 and leaf.key[2] in declared
+            return (1, declared.index(leaf.key[2])) if known else (2,)
+
+        return sorted(sorted(taken, key=place), key=lambda leaf: made.default(leaf) is not ANY)
+
+    # Constructors
 
     def constant(self, value: Py, made: Class) -> Py:
-        """An expression of the constructor with its holes filled."""
+        """An expression of the constructor with names filled in."""
         match value:
-            case Hole():
-                return self.hole(value, made)
+            case Leaf():
+                return Name(value.name if value.key[0] == "comprehended" else made.names[value.key])
+            case Sum():
+                return self.constant(written_out(value), made)
             case Makes():
                 return self._made(value, made)
             case SequentialOf():
                 return self.sequential(value, made)
-            case Call(function=Name(text=called), args=args) if called.rstrip("123d") in _SIZED:
-                sized = _SIZED[called.rstrip("123d")]
-                filled = tuple(
-                    self._size(arg, made, "in_channels" if index == 0 and len(sized) > 1 else "out_channels")
-                    if index in sized
-                    else self.constant(arg, made)
-                    for index, arg in enumerate(args)
-                )
-                keywords = tuple(Keyword(k.name, self.constant(k.value, made), k.default) for k in value.keywords)
-                return Call(value.function, filled, keywords)
             case _:
                 return rebuild(value, lambda inner: self.constant(inner, made))
 
-    def _size(self, value: Py, made: Class, name: str) -> Py:
-        """Channels of a layer: by the parameters that the class has anyway, where the spec says so."""
-        if isinstance(value, Hole):
-            value = Hole(value.values, value.envs, name)
-        filled = self.constant(value, made)
-        if isinstance(value, Hole) and isinstance(filled, Const) and made.text is not None:
-            declared = made.text.parameters if len(made.template.plans) > 1 else made.parameters
-            return restated(value.values, value.envs, made.text, {*declared, *made.parameters}) or filled
-        return filled
-
-    def hole(self, hole: Hole, made: Class) -> Py:
-        try:
-            return express(hole.values, hole.envs, made.text, hole.name)
-        except NotExpressible:
-            if hole.envs[0] is not made.template.plans[0].env:
-                raise
-        return self._own_parameter(hole, made)
-
-    def _own_parameter(self, hole: Hole, made: Class) -> Py:
-        known = made.template.plans[0].env
-        name = names.unique(names.variable(hole.name or "value"), known)
-        default = next(value for value in hole.values if value is not ANY)
-        for plan, value in zip(made.template.plans, hole.values, strict=True):
-            plan.env[name] = default if value is ANY else value
-        return Name(name)
+    def arguments(self, makes: Makes) -> list[Py]:
+        """What is given where modules are made, in the order of the class's parameters. Raises `Mismatch` where that is
+        not one text."""
+        child = self.class_of.get(makes.made[0].module)
+        if child is None:
+            return []
+        turns = None
+        if makes.loop is not None:
+            turns = Turns(makes.loop.loop, [each.turn for each in makes.made], makes.loop.index)
+        found: list[Py] = []
+        for leaf in child.parameters.values():
+            written: list[Py] = []
+            for each in makes.made:
+                author = self.plans[each.maker].author
+                try:
+                    written.append(author.bound(leaf, each.use, each.module, each.maker))
+                except Unwritten:
+                    self.plans[each.maker].hinges.update(author.behind(leaf, each.use))
+                    written.append(_constant(author.value(leaf, each.use)))
+            found.append(unified(written, turns))
+        return found
 
     def _made(self, makes: Makes, made: Class) -> Py:
-        child = next(self.class_of[module] for module in makes.modules if module is not None)
+        child = self.class_of[makes.made[0].module]
+        try:
+            values = self.arguments(makes)
+        except Mismatch:
+            raise Apart(makes) from None
         args: list[Py] = []
         keywords: list[Keyword] = []
-        for parameter in child.parameters:
-            values = tuple(ANY if m is None else self.plans[m].env[parameter] for m in makes.modules)
-            value = self.hole(Hole(values, makes.envs, parameter), made)
-            passed_on = made.text is not None and parameter in made.text.parameters and len(made.template.plans) > 1
-            if passed_on and isinstance(value, Const) and agree(Name(parameter), makes.envs, values):
-                value = Name(parameter)
-            default = child.default(parameter)
+        for leaf, value in zip(child.parameters.values(), values, strict=True):
+            filled = self.constant(value, made)
+            default = child.default(leaf)
             if default is ANY:
-                args.append(value)
+                args.append(filled)
             else:
-                keywords.append(Keyword(parameter, value, default))
+                keywords.append(Keyword(child.names[leaf.key], filled, default))
         return Call(Name(child.name), tuple(args), tuple(keywords))
 
     def sequential(self, value: SequentialOf, made: Class) -> Py:
@@ -184,13 +209,25 @@ class Resolver:
             if isinstance(inner, Rolled):
                 assert inner.label is not None
                 pair = Sequence((inner.label, self.constant(inner.items[0], made)), "(")
-                loop = call("range", self.constant(inner.count, made))
+                target, loop = self._loop(inner, pair, made)
                 if len(value.items) == 1:
-                    return [], Comprehension(pair, "i", loop, "")
-                items.append(Star(Comprehension(pair, "i", loop)))
+                    return [], Comprehension(pair, target, loop, "")
+                items.append(Star(Comprehension(pair, target, loop)))
             else:
                 items.append(Sequence((Const(label), self.constant(inner, made)), "("))
         return items, None
+
+    def _loop(self, rolled: Rolled, body: Py, made: Class) -> tuple[str, Py]:
+        """The variables of a loop, as far as they are used, and what it runs over."""
+        used = {node.text for node in walk(body) if isinstance(node, Name)}
+        iterable = self.constant(rolled.iterable, made)
+        targets = [target if target in used else "_" for target in rolled.targets]
+        if rolled.index in used and rolled.index not in rolled.targets:
+            if not targets:
+                return rolled.index, iterable
+            inner = targets[0] if len(targets) == 1 else f"({', '.join(targets)})"
+            return f"{rolled.index}, {inner}", call("enumerate", iterable)
+        return ", ".join(targets) or "_", iterable
 
     def items(self, items: Iterable[tuple[str, Py]], made: Class) -> list[Py]:
         """The arguments of ``nn.Sequential``; three equal ones in a row or more are made in a loop."""
@@ -201,8 +238,8 @@ class Resolver:
                 result.append(self._rolled(value, made))
                 texts.append("")
             elif isinstance(value, Optional):
-                inner = Sequence(tuple(self.items(value.items, made)))
-                result.append(Star(IfElse(self.constant(value.condition, made), inner, Sequence(()))))
+                inner, other = (Sequence(tuple(self.items(part, made))) for part in (value.items, value.otherwise))
+                result.append(Star(IfElse(self.constant(value.condition, made), inner, other)))
                 texts.append("")
             else:
                 result.append(self.constant(value, made))
@@ -211,51 +248,40 @@ class Resolver:
 
     def _rolled(self, value: Rolled, made: Class) -> Py:
         parts = [self.constant(item, made) for item in value.items]
-        indexed = any(isinstance(node, Name) and node.text == "i" for part in parts for node in walk(part))
-        loop = call("range", self.constant(value.count, made))
+        target, loop = self._loop(value, Sequence(tuple(parts), "("), made)
         if len(parts) == 1:
-            return Star(Comprehension(parts[0], "i" if indexed else "_", loop))
-        return Star(Comprehension(Name("layer"), "layer", Sequence(tuple(parts), "("), times=loop))
+            return Star(Comprehension(parts[0], target, loop))
+        return Star(Comprehension(Name("layer"), "layer", Sequence(tuple(parts), "("), times=loop, each=target))
 
-    def attribute(self, hole: Hole, made: Class) -> Py:
-        """A constant in a forward: a literal, or an attribute that the constructor sets."""
-        value = self.hole(hole, made)
-        if isinstance(value, Const):
-            return value
+    # Forwards
+
+    def forward(self, value: Py, made: Class) -> Py:
+        """An expression of the forward: what the constructor knows by name is an attribute."""
+        match value:
+            case Leaf() if value.key[0] == "shape":
+                assert value.definition is not None
+                return self.forward(value.definition, made)
+            case Leaf() if value.key[0] == "comprehended":
+                return Name(value.name)
+            case Leaf():
+                return Name(f"self.{self._attribute(value, made)}")
+            case Sum():
+                return self.forward(written_out(value), made)
+            case _:
+                return rebuild(value, lambda inner: self.forward(inner, made))
+
+    def _attribute(self, leaf: Leaf, made: Class) -> str:
+        named = made.names[leaf.key]
         for name, known in made.attributes.items():
-            if flat(known) == flat(value):
-                return Name(f"self.{name}")
-        kind = "scale" if any(isinstance(number, float) for number in hole.values) else "size"
-        wanted = value.text if isinstance(value, Name) else names.variable(hole.name or kind)
+            if isinstance(known, Name) and known.text == named:
+                return name
         members = {member.label for member in made.template.members}
-        name = names.unique(wanted, {*members, *made.attributes, *names.RESERVED})
-        made.attributes[name] = value
-        return Name(f"self.{name}")
-
-    def flags(self, made: Class) -> dict[tuple[bool, ...], Py]:
-        """The conditions of what not every module of a class has, by the modules that have it."""
-        patterns = [m.present for m in made.template.members] + [a.present for a in made.template.actions]
-        return {
-            present: self.hole(Hole(present, made.template.envs, "enabled"), made)
-            for present in dict.fromkeys(patterns)
-            if not all(present)
-        }
+        name = names.unique(named, {*members, *made.attributes, *names.RESERVED})
+        made.attributes[name] = Name(named)
+        return name
 
 
-def add_locals(plan: Plan, text: Text | None) -> None:
-    if text is None:
-        return
-    env: Any = plan.env
-    for name, value in text.locals.items():
-        if name not in env:
-            try:
-                env[name] = evaluate(value, env)
-            except NotExpressible:
-                continue
-
-
-def _values(made: Class) -> Iterator[Py]:
-    template = made.template
+def _values(template: Template) -> Iterator[Py]:
     if template.chain is not None:
         yield template.chain
     for member in template.members:
@@ -263,19 +289,28 @@ def _values(made: Class) -> Iterator[Py]:
     yield from template.inits
 
 
-def _attribute_values(made: Class, value: Py, library: Resolver) -> Iterator[Py]:
-    for node in walk(value):
-        if isinstance(node, Hole):
-            library.attribute(node, made)
-    yield from made.attributes.values()
-
-
-def _ordered(used: Iterable[str], made: Class) -> list[str]:
-    declared = made.text.parameters if made.text else []
-    sizes = [name for name in made.template.plans[0].env if name.endswith(("_channels", "_features"))]
-    order = [*dict.fromkeys([*sizes, *declared, *made.template.plans[0].env])]
-    names_ = sorted(used, key=order.index)
-    return sorted(names_, key=lambda name: made.default(name) is not ANY)
+def _parts(value: Py) -> Iterator[Py]:
+    """What stands in a value: classes that are made, and expressions that make none."""
+    match value:
+        case Makes():
+            yield value
+        case SequentialOf():
+            for _, item in value.items:
+                yield from _parts(item)
+        case Rolled():
+            yield value.iterable
+            for item in value.items:
+                yield from _parts(item)
+        case Optional():
+            yield value.condition
+            for _, item in (*value.items, *value.otherwise):
+                yield from _parts(item)
+        case _:
+            inner = [node for node in walk(value) if isinstance(node, Makes | SequentialOf)]
+            if inner and value not in inner:
+                for node in inner:
+                    yield from _parts(node)
+            yield value
 
 
 def _runs(values: list[Py], texts: list[str]) -> Iterator[Py]:
@@ -289,3 +324,29 @@ def _runs(values: list[Py], texts: list[str]) -> Iterator[Py]:
         else:
             yield from values[index:end]
         index = end
+
+
+def _constant(value: Any) -> Py:
+    if not is_constant(value) or isinstance(value, Expr):
+        raise Mismatch
+    return Const(_tupled(value))
+
+
+def _tupled(value: Any) -> Any:
+    return tuple(map(_tupled, value)) if isinstance(value, list | tuple) else value  # type: ignore[reportUnknownVariableType]
+
+
+def _plain(node: ast.Expression) -> Any:
+    """A default that is written as a constant, or `ANY`."""
+    match node:
+        case ast.Constant():
+            return node.value
+        case ast.String(parts=parts) if all(isinstance(part, str) for part in parts):
+            return "".join(map(str, parts))
+        case ast.Unary(operator="-", operand=ast.Constant(value=int() | float() as value)):
+            return -value
+        case ast.List():
+            items = tuple(map(_plain, node.items))
+            return ANY if ANY in items else items
+        case _:
+            return ANY

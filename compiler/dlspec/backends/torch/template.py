@@ -1,14 +1,13 @@
-"""A class to be: what the plans of several modules have in common, with holes where their constants differ."""
+"""A class to be: what the plans of several modules have in common."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
-from dlspec.backends.torch.express import Environment, Text
 from dlspec.backends.torch.plan import Action, Plan, Slot
 from dlspec.backends.torch.python import Py
 from dlspec.backends.torch.tree import Key, Module
+from dlspec.ir.graph import Scope
 
 
 class Mismatch(Exception):
@@ -24,38 +23,49 @@ class Unreachable(Exception):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Hole(Py):
-    """A constant that differs: its value in each environment. ``name`` is what it is called where it is used."""
+class Made:
+    """A module that is made: by the constructor of ``maker``, as turn number ``turn`` of the loop that is written there."""
 
-    values: tuple[Any, ...]
-    envs: tuple[Environment, ...]
-    name: str = ""
+    module: Module
+    maker: Module
+    use: Scope
+    turn: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Makes(Py):
-    """The constructor call of a class: the module that is made in each environment."""
+    """The constructor call of a class, in each plan. In a ``loop``, its variables are those of the turn."""
 
-    modules: tuple[Module | None, ...]
-    envs: tuple[Environment, ...]
+    made: tuple[Made, ...]
+    loop: Looped | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Looped:
+    """A loop that is written as one: where it stands in the text, and the name that numbers its turns."""
+
+    loop: tuple[str, int, int]
+    index: Py
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rolled(Py):
-    """A run of members made in a loop: ``label`` is None where they are numbered."""
+    """A run of members made in a loop over ``iterable``: ``label`` is None where they are numbered."""
 
-    count: Py
+    targets: tuple[str, ...]
+    iterable: Py
     items: tuple[Py, ...]
     label: Py | None
-    length: int = 0
+    index: str
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Optional(Py):
-    """Members that are there where the condition holds."""
+    """Members that are there where the condition holds, and those that are there where not."""
 
     condition: Py
     items: tuple[tuple[str, Py], ...]
+    otherwise: tuple[tuple[str, Py], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,17 +95,15 @@ class TAction:
 
 @dataclass(eq=False, slots=True)
 class Template:
-    """A class to be: what its plans have in common."""
+    """A class to be. ``flags`` are the conditions of what not every plan has, by the plans that have it; ``hinges``
+    the settings that the text hangs on without saying so."""
 
     plans: list[Plan]
-    text: Text | None
     chain: SequentialOf | None = None
     members: list[TMember] = field(default_factory=list[TMember])
     inits: list[Py] = field(default_factory=list[Py])
     actions: list[TAction] = field(default_factory=list[TAction])
     outputs: list[tuple[Py, bool]] = field(default_factory=list[tuple[Py, bool]])
     aliases: dict[Slot, Slot] = field(default_factory=dict["Slot", "Slot"])
-
-    @property
-    def envs(self) -> tuple[Environment, ...]:
-        return tuple(plan.env for plan in self.plans)
+    flags: dict[tuple[bool, ...], Py] = field(default_factory=dict[tuple[bool, ...], Py])
+    hinges: set[str] = field(default_factory=set[str])

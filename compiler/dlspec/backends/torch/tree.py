@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from dlspec.backends.torch.lower_modules import INPLACE, module_of
 from dlspec.backends.torch.names import hidden
 from dlspec.backends.torch.registry import FUNCTIONS
+from dlspec.backends.torch.symbols import signature
 from dlspec.ir.dims import symbols
 from dlspec.ir.graph import Graph, Node, Scope, Value
 from dlspec.ir.op import Op
-from dlspec.ops import FUNCTIONS as NAMED_FUNCTIONS
+from dlspec.ir.program import Names
 from dlspec.ops import combine, constant, conv, dropout, gradient, linear, norm
 from dlspec.source import Span
 
@@ -111,16 +112,23 @@ class Tree:
         self.root = Module("", "", graph.root, None, graph, [graph.root])
         self.modules: dict[str, Module] = {"": self.root}
         self.of_scope: dict[Scope, Module] = {graph.root: self.root}
+        self.turns: dict[Names, tuple[Scope, int]] = {}
+        self._inside: dict[Scope, tuple[Node, ...]] = {}
+        self._inputs: dict[Scope, list[Value]] = {}
+        self._outputs: dict[tuple[Scope, object], list[Value]] = {}
         self.labels: dict[Node, tuple[Module, str]] = {}
         self._visit(graph.root, self.root)
+        self._part_shared()
 
     def _visit(self, scope: Scope, module: Module) -> None:
-        for child in scope.children:
+        for place, child in enumerate(scope.children):
             if isinstance(child, Node):
                 self._own(child)
             elif not child.opens:
+                if child.kind == "iteration" and child.names is not None:
+                    self.turns.setdefault(child.names, (child, place))
                 self._visit(child, module)
-            elif any(nodes_in(child)):
+            elif self.nodes_in(child):
                 known = self.modules.get(child.path)
                 if known is None:
                     home, _, label = child.path.rpartition(".")
@@ -145,6 +153,19 @@ class Tree:
         if node.weights or (named and make is not None and make(node.op, node) is not None):
             owner.members.setdefault(label, node)
 
+    def _part_shared(self) -> None:
+        """A shared layer without weights is no member where its uses are not one module of PyTorch: on other ranks it is
+        of another class."""
+        uses: dict[tuple[int, str], list[Node]] = {}
+        for node, (owner, label) in self.labels.items():
+            if isinstance(owner.members.get(label), Node) and not node.weights:
+                uses.setdefault((id(owner), label), []).append(node)
+        for nodes in uses.values():
+            owner, label = self.labels[nodes[0]]
+            made = [make(node.op, node) if (make := module_of(node)) else None for node in nodes]
+            if len(nodes) > 1 and len({repr(None if one is None else signature(one)) for one in made}) > 1:
+                del owner.members[label]
+
     def is_member(self, node: Node) -> bool:
         """Whether the node is a call of a member (or a weight) rather than of a function."""
         owner, label = self.labels.get(node, (None, ""))
@@ -164,17 +185,45 @@ class Tree:
                 parts = [s for s in child.children if isinstance(s, Scope)]
                 made.append(Region("loop", key, [self.elements(part, counts) for part in parts], parts))
             elif child.kind == "if":
-                key = _key(child.span, "if", counts)
+                key = _key(child.span, "if" if child.origin.chosen else "else", counts)
                 made.append(Region("if", key, [self.elements(child, counts)], [child]))
             else:
                 made += self.elements(child, counts)
         return made
 
+    def now(self, thing: Any) -> Any:
+        """A scope or tensor of the graph that this one was made of, as it is here."""
+        return self.graph.former.get(thing, thing) if isinstance(thing, Scope | Value) else thing
+
+    def home(self, names: Names) -> Scope | None:
+        """The instance in whose body names are."""
+        return self.now(names.home)
+
+    def nodes_in(self, scope: Scope) -> tuple[Node, ...]:
+        """The nodes of a scope and of those inside it, in the order of running."""
+        known = self._inside.get(scope)
+        if known is None:
+            found: list[Node] = []
+            for child in scope.children:
+                if isinstance(child, Node):
+                    found.append(child)
+                else:
+                    found += self.nodes_in(child)
+            known = self._inside[scope] = tuple(found)
+        return known
+
     def inputs(self, scope: Scope) -> list[Value]:
         """Tensors that flow into a scope from outside, in the order in which they are used. What flows into a block is
         the last where only a size of it is used."""
-        inside = set(nodes_in(scope))
-        values = [value for node in nodes_in(scope) for value in node.inputs if value.producer not in inside]
+        known = self._inputs.get(scope)
+        if known is None:
+            known = self._inputs[scope] = self._flowing_in(scope)
+        return known
+
+    def _flowing_in(self, scope: Scope) -> list[Value]:
+        nodes = self.nodes_in(scope)
+        inside = set(nodes)
+        values = [value for node in nodes for value in node.inputs if value.producer not in inside]
         if scope.flow is not None and scope.flow not in values:
             missing = {s for node in inside for value in node.outputs for s in value.type.symbols}
             missing |= {s for node in inside if isinstance(node.op, constant.Size) for s in symbols(node.op.value)}
@@ -185,11 +234,18 @@ class Tree:
     def outputs(self, scope: Scope) -> list[Value]:
         """Tensors made in a scope that are used outside, the last where none is. A network gives all its outputs, a
         shared module what any of its uses is asked for."""
-        inside = set(nodes_in(scope))
-        if scope.outputs and {value.producer for value in scope.outputs} <= inside:
+        module = self.of_scope.get(scope)
+        key = (scope, module is not None and (module.inline, len(module.uses)))
+        known = self._outputs.get(key)
+        if known is None:
+            known = self._outputs[key] = self._flowing_out(scope)
+        return known
+
+    def _flowing_out(self, scope: Scope) -> list[Value]:
+        nodes = self.nodes_in(scope)
+        if scope.outputs and {value.producer for value in scope.outputs} <= set(nodes):
             return list(dict.fromkeys(scope.outputs))
         module = self.of_scope.get(scope)
-        nodes = list(nodes_in(scope))
         if module is None or module.inline or len(module.uses) == 1:
             return [value for _, value in self._used_outside(scope)] or [node.outputs[0] for node in nodes[-1:]]
         asked = {place for use in module.uses for place, _ in self._used_outside(use)}
@@ -201,8 +257,9 @@ class Tree:
         ] or [node.outputs[0] for node in nodes[-1:]]
 
     def _used_outside(self, scope: Scope) -> Iterator[tuple[tuple[int, int], Value]]:
-        inside = set(nodes_in(scope))
-        for position, node in enumerate(nodes_in(scope)):
+        nodes = self.nodes_in(scope)
+        inside = set(nodes)
+        for position, node in enumerate(nodes):
             for index, value in enumerate(node.outputs):
                 if any(user is None or user not in inside for user in self.consumers.get(value, ())):
                     yield (position, index), value
@@ -226,15 +283,6 @@ def origin(value: Value) -> Value:
     return value
 
 
-def nodes_in(scope: Scope) -> Iterator[Node]:
-    """The nodes of a scope and of those inside it, in the order of running."""
-    for child in scope.children:
-        if isinstance(child, Node):
-            yield child
-        else:
-            yield from nodes_in(child)
-
-
 def _key(span: Span, what: str, counts: dict[tuple[str, int, int, str], int]) -> Key:
     place = (span.source.name, span.start, span.end, what)
     counts[place] = counts.get(place, -1) + 1
@@ -243,12 +291,7 @@ def _key(span: Span, what: str, counts: dict[tuple[str, int, int, str], int]) ->
 
 def is_function(node: Node) -> bool:
     """Whether the node is written as a function or operator of tensors, not as a layer."""
-    if not type(node.op).layer:
-        return True
-    text = node.span.text
-    return not text[:1].isupper() and (
-        text.partition("(")[0].strip() in NAMED_FUNCTIONS or not text.replace("_", "").isalnum()
-    )
+    return node.origin.form != "layer"
 
 
 # Chains ----------------------------------------------------------------------------------------------------------------
@@ -275,7 +318,7 @@ def chain_kind(tree: Tree, module: Module) -> Literal["", "numbered", "named"]:
         return ""
     labels: list[str] = []
     flow = inputs[0]
-    nodes = set(nodes_in(scope))
+    nodes = set(tree.nodes_in(scope))
     users = [user for user in tree.consumers.get(flow, ()) if user in nodes]
     for element in flat(elements):
         if isinstance(element, Step):
@@ -312,7 +355,7 @@ def _takes(tree: Tree, element: Step | Enter, value: Value) -> bool:
 
 
 def _used_outside(tree: Tree, value: Value, element: Step | Enter) -> bool:
-    inside = {element.node} if isinstance(element, Step) else set(nodes_in(element.scope))
+    inside = {element.node} if isinstance(element, Step) else set(tree.nodes_in(element.scope))
     return any(user is None or user not in inside for user in tree.consumers.get(value, ()))
 
 

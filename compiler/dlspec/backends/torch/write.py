@@ -8,7 +8,6 @@ from typing import Any, cast
 from dlspec.backends.torch import names
 from dlspec.backends.torch.classes import Library
 from dlspec.backends.torch.docs import block_doc, checks, network_doc, shapes
-from dlspec.backends.torch.express import ANY
 from dlspec.backends.torch.forward import Forward
 from dlspec.backends.torch.layout import INDENT, WIDTH, flat, layout, literal
 from dlspec.backends.torch.plan import Plan, Slot
@@ -22,11 +21,10 @@ from dlspec.backends.torch.python import (
     Subscript,
     call,
     method,
-    rebuild,
 )
 from dlspec.backends.torch.registry import Ref
-from dlspec.backends.torch.resolve import Class
-from dlspec.backends.torch.template import Hole, TMember
+from dlspec.backends.torch.resolve import ANY, Class
+from dlspec.backends.torch.template import TMember
 from dlspec.ir.graph import Graph
 from dlspec.ir.types import DType, TensorType
 
@@ -94,15 +92,16 @@ class ClassWriter:
         return merged
 
     def _flags(self) -> dict[tuple[bool, ...], str]:
-        conditions = self.library.flags(self.made)
+        conditions = self.template.flags
         merged = {member.present for member in self.template.members if member.label in self.merged}
         flags: dict[tuple[bool, ...], str] = {}
         for present, condition in conditions.items():
             members = [m for m in self.template.members if m.present == present]
             if present in merged and all(member.label in self.merged for member in members):
                 continue
-            name = self._flag_name(present, condition)
-            self.made.attributes[name] = condition
+            filled = self.library.constant(condition, self.made)
+            name = self._flag_name(present, filled)
+            self.made.attributes[name] = filled
             flags[present] = f"self.{name}"
         return flags
 
@@ -125,8 +124,9 @@ class ClassWriter:
             return self.library.constant(value, made)
 
         body: list[str] = []
-        for name, value in made.locals.items():
-            body += layout(value, 2, f"{name} = ")
+        for key, leaf in made.locals.items():
+            assert leaf.definition is not None
+            body += layout(resolve(leaf.definition), 2, f"{made.names[key]} = ")
         if self.template.chain is not None:
             value = resolve(self.template.chain)
             assert isinstance(value, Call)
@@ -173,9 +173,10 @@ class ClassWriter:
 
     def _signature(self) -> list[str]:
         parts = ["self"]
-        for name in self.made.parameters:
-            values = [plan.env[name] for plan in self.template.plans]
-            default = self.made.default(name)
+        for key, leaf in self.made.parameters.items():
+            name = self.made.names[key]
+            values = [plan.author.value(leaf, plan.module.uses[0]) for plan in self.template.plans]
+            default = self.made.default(leaf)
             kind = annotation(values if default is ANY else [*values, default])
             parts.append(f"{name}: {kind}" if default is ANY else f"{name}: {kind} = {literal(default)}")
         return signature("__init__", parts, "None")
@@ -199,6 +200,9 @@ class ClassWriter:
     def _member(self, member: TMember, depth: int) -> list[str]:
         value = self._value(member)
         hidden = self.made.modules[0].hides(member.label)
+        if member.kind == "constant":
+            keeps = {"persistent": Const(False)}
+            return layout(call("self.register_buffer", Const(member.label), value, **keeps), depth)
         if member.kind == "buffer" and not hidden:
             return layout(call("self.register_buffer", Const(member.label), value), depth)
         return layout(value, depth, f"{flat(_place(member, hidden))} = ")
@@ -207,7 +211,7 @@ class ClassWriter:
         """What a member is made as."""
         value = self.library.constant(member.value, self.made)
         if member.label in self.merged:
-            condition = self.library.flags(self.made)[member.present]
+            condition = self.library.constant(self.template.flags[member.present], self.made)
             return IfElse(condition, value, call("nn.Identity"))
         return value
 
@@ -249,9 +253,7 @@ class ClassWriter:
         return " | ".join(dict.fromkeys(kinds))
 
     def _filled(self, value: Py) -> Py:
-        if isinstance(value, Hole):
-            return self.library.attribute(value, self.made)
-        return rebuild(value, self._filled)
+        return self.library.forward(value, self.made)
 
 
 _SUPER = Attribute(call("super"), "__init__")

@@ -1,0 +1,340 @@
+"""What a class knows only by name: its parameters, sizes of what flows in, the turn of a loop, and sums of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields
+from typing import Any, TypeAlias
+
+from dlspec.backends.torch.python import Binary, Call, Const, Keyword, Name, Py, Sequence, Subscript, rebuild, walk
+
+LoopId: TypeAlias = tuple[str, int, int]
+"""A loop of the text."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Leaf(Py):
+    """A value that has a name in the class: leaves of one ``key`` are one, whatever their ``value`` in an instance.
+
+    ``definition`` is what the constructor computes it as; None for what it is given.
+    """
+
+    key: tuple[Any, ...]
+    name: str
+    value: Any
+    definition: Py | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Turned(Py):
+    """A variable of a loop in its turn ``index``; the number of the turn itself where it has no name.
+
+    ``places`` says how it is found in what is looped over, in another turn: by a function of that turn.
+    """
+
+    loop: LoopId
+    name: str
+    index: int
+    value: Any
+    at: Callable[[Py], Py] | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sum(Py):
+    """``2 * width + i * growth + 3``: factors with what they multiply, and a number."""
+
+    terms: tuple[tuple[Py, Py], ...]
+    number: int = 0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Arg(Const):
+    """The value of a field of an operator, until it is known what the author wrote for it. ``item`` is a place in a list;
+    ``origin`` that of another node than the one that is lowered."""
+
+    field: str = ""
+    item: Any = None
+    origin: Any = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Dimension(Const):
+    """A size of an input of the node that is lowered, as a constructor has it."""
+
+    position: int = 0
+    axis: int = 0
+
+
+def signature(node: Any, loop: LoopId | None = None, turn: int = 0) -> Any:
+    """What is equal for equal expressions. In a ``turn`` of a loop its variables count from that turn."""
+    match node:
+        case Leaf():
+            return ("leaf", node.key)
+        case Turned():
+            return ("turn", node.loop, node.name, node.index - turn if node.loop == loop else node.index)
+        case Const():
+            return ("const", _typed(node.value))
+        case Sum():
+            terms = sorted(repr((signature(f, loop, turn), signature(a, loop, turn))) for f, a in node.terms)
+            return ("sum", tuple(terms), node.number)
+        case Py() | Keyword():
+            return (type(node).__name__, *(signature(getattr(node, f.name), loop, turn) for f in fields(node)))
+        case tuple():
+            return tuple(signature(item, loop, turn) for item in node)  # pyright: ignore[reportUnknownVariableType]
+        case _:
+            return node
+
+
+def _typed(value: Any) -> Any:
+    if isinstance(value, tuple | list):
+        return tuple(_typed(item) for item in value)  # pyright: ignore[reportUnknownVariableType]
+    return (type(value).__name__, repr(value))
+
+
+# Sums --------------------------------------------------------------------------------------------------------------------
+
+
+def add(*parts: Py) -> Py:
+    """The sum, with equal terms taken together."""
+    terms: dict[Any, tuple[Py, Py]] = {}
+    number = 0
+    for factor, atom in (term for part in parts for term in _terms(part)):
+        if isinstance(atom, Const):
+            number += atom.value * _number(factor)
+            continue
+        mark = repr(signature(atom))
+        known = terms.get(mark)
+        terms[mark] = (factor if known is None else _plus(known[0], factor), atom)
+    kept = tuple((factor, atom) for factor, atom in terms.values() if not _is(factor, 0))
+    if not kept:
+        return Const(number)
+    if len(kept) == 1 and _is(kept[0][0], 1) and not number:
+        return kept[0][1]
+    return Sum(kept, number)
+
+
+def _terms(node: Py) -> Iterator[tuple[Py, Py]]:
+    match node:
+        case Sum():
+            yield from node.terms
+            if node.number:
+                yield Const(1), Const(node.number)
+        case Binary(operator="+"):
+            yield from _terms(node.left)
+            yield from _terms(node.right)
+        case Binary(operator="*", left=Const(value=int(factor)), right=atom) if not isinstance(atom, Const):
+            yield from ((times(Const(factor), f), a) for f, a in _terms(atom))
+        case _:
+            yield Const(1), node
+
+
+def times(factor: Py, node: Py) -> Py:
+    """The product, where one side may be 0 or 1."""
+    if _is(factor, 0) or _is(node, 0):
+        return Const(0)
+    if _is(factor, 1):
+        return node
+    if _is(node, 1):
+        return factor
+    if isinstance(factor, Const) and isinstance(node, Const):
+        return Const(factor.value * node.value)
+    return Binary("*", factor, node)
+
+
+def scaled(factor: Py, node: Py) -> Py:
+    """``factor`` times each term of a sum of its own."""
+    return add(
+        *(Sum(((times(factor, f), a),)) if not isinstance(a, Const) else times(factor, a) for f, a in _terms(node))
+    )
+
+
+def _plus(a: Py, b: Py) -> Py:
+    if isinstance(a, Const) and isinstance(b, Const):
+        return Const(a.value + b.value)
+    return Binary("+", a, b)
+
+
+def _is(node: Py, number: int) -> bool:
+    return isinstance(node, Const) and type(node.value) is int and node.value == number
+
+
+def _number(factor: Py) -> int:
+    assert isinstance(factor, Const)
+    return factor.value
+
+
+def without(node: Py, unwanted: Callable[[Py], bool]) -> tuple[Py, bool]:
+    """A sum without a term that is there once, and whether it was."""
+    parts = list(_terms(node))
+    found = [index for index, (factor, atom) in enumerate(parts) if _is(factor, 1) and unwanted(atom)]
+    if len(found) != 1:
+        return node, False
+    rest = [times(f, a) if isinstance(a, Const) else Sum(((f, a),)) for i, (f, a) in enumerate(parts) if i != found[0]]
+    return add(*rest) if rest else Const(0), True
+
+
+def written_out(node: Sum) -> Py:
+    """A sum as operators."""
+    made: Py | None = None
+    for factor, atom in node.terms:
+        term = times(factor, atom)
+        made = term if made is None else Binary("+", made, term)
+    assert made is not None
+    if node.number:
+        made = Binary("+" if node.number > 0 else "-", made, Const(abs(node.number)))
+    return made
+
+
+# Turns -------------------------------------------------------------------------------------------------------------------
+
+
+def turned(node: Py, loop: LoopId, turn: int, index: Py) -> Py:
+    """The expression inside a loop that is written as one: variables of this ``turn`` are names, those of the turn before
+    are looked up. ``index`` is the number of the turn. Raises `LookupError` for others."""
+
+    def change(inner: Py) -> Py:
+        if not isinstance(inner, Turned) or inner.loop != loop:
+            return rebuild_all(inner, change)
+        if inner.index == turn:
+            return Name(inner.name) if inner.name else index
+        if inner.index == turn - 1 and inner.at is not None:
+            return inner.at(Binary("-", index, Const(1)))
+        raise LookupError(inner.name)
+
+    return change(node)
+
+
+def rebuild_all(node: Py, change: Callable[[Py], Py]) -> Py:
+    """`rebuild`, which also goes into sums and definitions."""
+    if isinstance(node, Leaf | Turned | Const):
+        return node
+    if isinstance(node, Sum):
+        return add(*(_product(change(factor), change(atom)) for factor, atom in node.terms), Const(node.number))
+    return rebuild(node, change)
+
+
+def _product(factor: Py, atom: Py) -> Py:
+    if isinstance(factor, Const):
+        return scaled(factor, atom)
+    return times(factor, atom) if isinstance(atom, Const) else Sum(((factor, atom),))
+
+
+def at_start(node: Py, loop: LoopId) -> Py:
+    """The expression with the turn 0."""
+
+    def change(inner: Py) -> Py:
+        if isinstance(inner, Turned) and inner.loop == loop and not inner.name:
+            return Const(0)
+        return rebuild_all(inner, change)
+
+    return change(node)
+
+
+def placed(node: Py, loop: LoopId | None = None) -> Py:
+    """The expression where loops, but for one, are not written as loops: their variables are items of what is looped
+    over, or numbers."""
+
+    def change(inner: Py) -> Py:
+        if isinstance(inner, Turned) and inner.loop != loop:
+            if inner.at is None or not inner.name:
+                return Const(_tupled(inner.value))
+            return change(inner.at(Const(inner.index)))
+        made = rebuild_all(inner, change)
+        if isinstance(made, Binary) and made.operator in _WHOLE and any(isinstance(i, Turned) for i in walk(inner)):
+            return _computed(made)
+        return made
+
+    return change(node)
+
+
+_WHOLE: dict[str, Callable[[int, int], int]] = {
+    "+": lambda a, b: a + b, "-": lambda a, b: a - b, "*": lambda a, b: a * b, "//": lambda a, b: a // b,
+    "%": lambda a, b: a % b, "**": lambda a, b: a**b,
+}  # fmt: skip
+
+
+def _computed(node: Binary) -> Py:
+    """An operation on two numbers, done."""
+    left, right = node.left, node.right
+    if not (isinstance(left, Const) and isinstance(right, Const) and {type(left.value), type(right.value)} == {int}):
+        return node
+    fits = right.value != 0 if node.operator in ("//", "%") else node.operator != "**" or 0 <= right.value < 64
+    return Const(_WHOLE[node.operator](left.value, right.value)) if fits else node
+
+
+def ended(node: Py, loop: LoopId, last: int, count: Py) -> Py:
+    """The expression behind a loop, of what its ``last`` turn gave. Raises `LookupError` where it has no name there."""
+
+    def change(inner: Py) -> Py:
+        if isinstance(inner, Turned) and inner.loop == loop:
+            if inner.at is None or inner.index != last:
+                raise LookupError(inner.name)
+            made = inner.at(Const(-1))
+            return Binary("-", count, Const(1)) if isinstance(made, Const) and made.value == -1 else made
+        return rebuild_all(inner, change)
+
+    return change(node)
+
+
+def item_of(iterable: Py, part: int | None) -> Callable[[Py], Py]:
+    """How a variable of a loop is found in what is looped over: by the number of the turn."""
+
+    def at(turn: Py) -> Py:
+        called, args = ("", ())
+        if isinstance(iterable, Call) and isinstance(iterable.function, Name):
+            called, args = iterable.function.text, iterable.args
+        if called == "range" and len(args) == 1 and part is None:
+            return turn
+        if called == "enumerate" and part is not None:
+            return turn if part == 0 else _item(args[0], turn)
+        if called == "zip" and part is not None:
+            return _item(args[part], turn)
+        found = _item(iterable, turn)
+        return found if part is None else _item(found, Const(part))
+
+    return at
+
+
+def _item(base: Py, place: Py) -> Py:
+    """An item of a list, itself where the list and the place are written out."""
+    if isinstance(place, Const) and isinstance(base, Sequence):
+        return base.items[place.value]
+    if isinstance(place, Const) and isinstance(base, Const) and isinstance(base.value, tuple):
+        return Const(base.value[place.value])
+    return Subscript(base, (place,))
+
+
+def is_counted(iterable: Py) -> bool:
+    """Whether the text itself says how often a loop runs."""
+    match iterable:
+        case Const() | Sequence():
+            return True
+        case Call(function=Name(text="range"), args=args):
+            return all(isinstance(arg, Const) for arg in args)
+        case Call(function=Name(text="enumerate" | "zip"), args=args):
+            return all(is_counted(arg) for arg in args)
+        case _:
+            return False
+
+
+def _tupled(value: Any) -> Any:
+    return tuple(map(_tupled, value)) if isinstance(value, list | tuple) else value  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+
+
+def leaves(node: Py) -> Iterator[Leaf]:
+    """The leaves of an expression, in order, those of definitions before what they define."""
+    for inner in walk(node):
+        if isinstance(inner, Leaf):
+            if inner.definition is not None:
+                yield from leaves(inner.definition)
+            yield inner
+        elif isinstance(inner, Sum):
+            for factor, atom in inner.terms:
+                yield from leaves(factor)
+                yield from leaves(atom)
+
+
+__all__ = [
+    "Arg", "Dimension", "Leaf", "LoopId", "Sum", "Turned", "add", "at_start", "ended", "is_counted", "item_of", "leaves", "placed",
+    "rebuild_all", "scaled", "signature", "times", "turned", "without", "written_out",
+]  # fmt: skip
