@@ -11,7 +11,7 @@ from typing import NoReturn
 
 from dlspec.commands.common import WRONG_CALL, WRONG_SPEC, show
 from dlspec.commands.errors import CallError, CallFindings
-from dlspec.diagnostics import DlspecError
+from dlspec.diagnostics import DlspecError, Hinted
 from dlspec.render import Paint, printable, wants_colour
 
 _INTERRUPTED, _NO_READER = 130, 141  # 128 and the number of the signal, as a shell has it
@@ -27,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except DlspecError as error:
         show(error.diagnostics)
         return _status(error)
-    except CallError as error:
+    except Hinted as error:
         return _wrong_call(error)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes it once more at its end
@@ -46,7 +46,7 @@ def _status(error: DlspecError) -> int:
     return WRONG_CALL if of_call else WRONG_SPEC
 
 
-def _wrong_call(error: CallError) -> int:
+def _wrong_call(error: Hinted) -> int:
     paint = Paint(wants_colour(sys.stderr))
     code = f"[{error.code}]" if error.code else ""
     print(paint(f"error{code}", "error") + paint(f": {printable(error.message)}", "bold"), file=sys.stderr)

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 
 def run(arguments: Namespace) -> int:
-    from dlspec.backends.diagram.engine import EngineError
     from dlspec.backends.diagram.picture import FORMATS, Picture
     from dlspec.backends.files import write_bytes
 
@@ -34,10 +33,7 @@ def run(arguments: Namespace) -> int:
     scene, diagnostics, of_call = scene_of(arguments)
     direction = arguments.rankdir or ("LR" if arguments.wrap else "TB")
     picture = Picture(scene, direction, arguments.theme, arguments.wrap, arguments.poster)
-    try:
-        content = picture.content(ending)
-    except EngineError as error:
-        raise CallError(error.message, error.hint) from None
+    content = picture.content(ending)
     try:
         write_bytes(arguments.output, content)
     except OSError as error:

@@ -34,23 +34,20 @@ _ROWS = 8
 
 def run(arguments: Namespace) -> int:
     from dlspec.backends.arrays import converted, shown_sizes
-    from dlspec.backends.runtime import RunError, make_inputs
+    from dlspec.backends.runtime import make_inputs
 
     labels = _labels(arguments.labels) if arguments.labels else None
-    try:
-        files = _given(arguments.input)
-        graph = graph_of(arguments)
-        place = _place(arguments)
-        seed = arguments.seed or 0
-        taken = _as_taken(graph, arguments)
-        given = {name: converted(array, _input(taken, name)) for name, array in files.items()}
-        sizes = shown_sizes(taken, {name: array.shape for name, array in given.items()})
-        inputs = make_inputs(taken, taken.sizes | sizes, seed) | given
-        with _session(graph, arguments, place) as session:
-            outputs = session.run(inputs)
-            seconds = session.time(inputs, arguments.repeat)
-    except RunError as error:
-        raise CallError(error.message, error.hint) from None
+    files = _given(arguments.input)
+    graph = graph_of(arguments)
+    place = _place(arguments)
+    seed = arguments.seed or 0
+    taken = _as_taken(graph, arguments)
+    given = {name: converted(array, _input(taken, name)) for name, array in files.items()}
+    sizes = shown_sizes(taken, {name: array.shape for name, array in given.items()})
+    inputs = make_inputs(taken, taken.sizes | sizes, seed) | given
+    with _session(graph, arguments, place) as session:
+        outputs = session.run(inputs)
+        seconds = session.time(inputs, arguments.repeat)
     lines = [
         f"{graph.name} in {'PyTorch' if arguments.backend == 'torch' else 'ONNX Runtime'} on {place}",
         f"weights: {arguments.weights or f'made up, drawn with seed {seed}'}",

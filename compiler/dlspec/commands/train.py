@@ -11,7 +11,6 @@ from dlspec.commands.errors import CallError
 
 
 def run(arguments: Namespace) -> int:
-    from dlspec.backends.runtime import RunError
     from dlspec.training.devices import first_process
     from dlspec.training.options import Options
     from dlspec.training.start import train
@@ -40,10 +39,7 @@ def run(arguments: Namespace) -> int:
         strategy=arguments.strategy,
         precision=arguments.precision,
     )
-    try:
-        train(training, options, lambda line: print(line, flush=True))
-    except RunError as error:
-        raise CallError(error.message, error.hint) from None
+    train(training, options, lambda line: print(line, flush=True))
     return OK
 
 

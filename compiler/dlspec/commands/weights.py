@@ -62,13 +62,9 @@ def _load(path: Path) -> dict[str, Array]:
         from dlspec.backends.weights import load_safetensors
 
         return load_safetensors(path)
-    from dlspec.backends.runtime import RunError
     from dlspec.backends.torch.live import require_torch
 
-    try:
-        torch = require_torch()
-    except RunError as error:
-        raise CallError(error.message, "pip install dlspec[torch]") from None
+    torch = require_torch(f"a {path.suffix} file")
     try:
         state: Any = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
@@ -112,13 +108,9 @@ def _encoded(tensors: Mapping[str, Array], path: Path) -> bytes:
         raise CallError(f"cannot write weights to {path}", "the formats are .safetensors and .pt")
     from io import BytesIO
 
-    from dlspec.backends.runtime import RunError
     from dlspec.backends.torch.live import require_torch
 
-    try:
-        torch = require_torch()
-    except RunError as error:
-        raise CallError(error.message, "pip install dlspec[torch]") from None
+    torch = require_torch(f"a {path.suffix} file")
     buffer = BytesIO()
     torch.save({name: torch.from_numpy(np.array(array, order="C")) for name, array in tensors.items()}, buffer)
     return buffer.getvalue()

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+from dlspec.diagnostics import Hinted
 from dlspec.elaborate.values import Ratio, as_list, is_dim
 from dlspec.ir import init
 from dlspec.ir.dims import Expr, ceildiv, floordiv, product, smax, smin, total
@@ -15,13 +16,8 @@ MAX_RANGE = 1_000_000
 MAX_BITS = 4096
 
 
-class ConstantError(Exception):
+class ConstantError(Hinted):
     """An operation that does not exist for these constants."""
-
-    def __init__(self, message: str, hint: str = "") -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
 
 
 def arithmetic(operator: str, a: Any, b: Any) -> Any:
