@@ -7,6 +7,7 @@ import json
 from argparse import Namespace
 from typing import TYPE_CHECKING, Any
 
+from dlspec.commands.arguments import Parser
 from dlspec.commands.common import OK
 from dlspec.commands.errors import CallError
 from dlspec.diagnostics import did_you_mean
@@ -15,6 +16,11 @@ from dlspec.ir.op import Op
 
 if TYPE_CHECKING:
     from dlspec.elaborate.distributions import Entry
+
+
+def declare(parser: Parser) -> None:
+    parser.add_argument("name", nargs="?", metavar="NAME")
+    parser.add_argument("--format", choices=("text", "json"), default="text")
 
 
 def run(arguments: Namespace) -> int:

@@ -10,6 +10,7 @@ from statistics import median
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from dlspec.commands.arguments import Parser, positive, takes_form, takes_network, takes_weights
 from dlspec.commands.common import OK, graph_of
 from dlspec.commands.errors import CallError
 from dlspec.commands.lowering import dtype_of, prepared
@@ -30,6 +31,29 @@ _FIRST = 6
 
 _ROWS = 8
 """Rows of an output whose top classes are printed."""
+
+
+def declare(parser: Parser) -> None:
+    takes_network(parser)
+    takes_weights(parser)
+    takes_form(parser)
+    parser.add_argument("--backend", choices=("onnx", "torch"), default="onnx")
+    parser.add_argument("--device", choices=("cpu", "cuda"), help="where to run it (default cpu)")
+    parser.add_argument(
+        "--input",
+        action="append",
+        default=[],
+        metavar="NAME=FILE.npy",
+        help="an input, or an .npz of several",
+    )
+    parser.add_argument("--provider", metavar="NAME", help="ONNX Runtime's: cpu (default), cuda, tensorrt ...")
+    parser.add_argument(
+        "--repeat", type=positive, default=10, metavar="N", help="runs to take the time of (default 10)"
+    )
+    parser.add_argument(
+        "--top", type=int, default=5, metavar="K", help="classes to show of an [N, K] output (default 5)"
+    )
+    parser.add_argument("--labels", metavar="FILE", help="names of the classes, one in a line")
 
 
 def run(arguments: Namespace) -> int:

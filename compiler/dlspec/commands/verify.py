@@ -7,6 +7,7 @@ from argparse import Namespace
 from typing import TYPE_CHECKING
 
 from dlspec.backends.verify import MOST_MACS
+from dlspec.commands.arguments import Parser, positive, takes_network
 from dlspec.commands.common import (
     OK,
     WRONG_SPEC,
@@ -28,6 +29,14 @@ if TYPE_CHECKING:
     from dlspec.backends.verify import Report
     from dlspec.ir.graph import Graph
     from dlspec.objectives.training import Training
+
+
+def declare(parser: Parser) -> None:
+    takes_network(parser, trains=True)
+    parser.add_argument("--seed", type=int, metavar="N", help="draw the weights as the other commands do")
+    parser.add_argument("--weights", metavar="FILE.safetensors", help="take the weights from a file")
+    parser.add_argument("--optimize", action="store_true", help="compare the form with BatchNorm folded")
+    parser.add_argument("--macs", type=positive, metavar="N", help="leave out sizes that cost more (default 20e9)")
 
 
 def run(arguments: Namespace) -> int:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dlspec.commands.common import OK, read, target
+from dlspec.commands.common import OK, open_named, read, target
 from dlspec.commands.errors import CallError
 from dlspec.commands.scenes import scene_of
 from dlspec.diagnostics import DlspecError, Hinted
@@ -102,7 +102,7 @@ class _Drawing:
     def _page(self) -> tuple[Json, Diagnostics]:
         from dlspec.backends.diagram.page import page_data
 
-        scene, found, _ = scene_of(self._arguments)
+        scene, found, _ = scene_of(open_named(self._wanted.file), self._wanted, self._arguments)
         return page_data(scene), found
 
 
