@@ -13,7 +13,7 @@ WORKERS ?= 2
 DRAW := $(BIN)/dlspec draw -o docs/gallery
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format fuzz bench browser gallery clean
+.PHONY: help demo test lint format fuzz bench browser gallery reference clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -57,6 +57,11 @@ gallery: $(VENV)/.run-installed ## draw the pictures of docs/gallery again
 	$(DRAW)/unet-recursive.svg specs/unet.dlspec:UNetRecursive --depth 2
 	$(DRAW)/gan_train.svg specs/gan.dlspec:TrainGAN --depth 1
 	$(DRAW)/se_resnet50.svg specs/se_resnet.dlspec:SEResNet50 --depth 1 --expand layer1.0.se
+
+reference: $(VENV)/.run-installed ## write grammar/operators.md from the classes of the operators
+	@mkdir -p build
+	$(BIN)/dlspec ops --format markdown > build/operators.md
+	mv build/operators.md grammar/operators.md
 
 bench: $(VENV)/.dev-installed ## measure compiling and counting beside their floors and peers
 	$(BIN)/python -m bench

@@ -71,4 +71,4 @@ def test_a_page_as_it_is_shown() -> None:
 def test_examples_of_commands_are_commands(command: str) -> None:
     program, *arguments = command.removeprefix("$ ").split()
     assert program == "dlspec"
-    assert parser().parse_args(arguments).command == arguments[0]
+    assert parser(arguments).parse_args(arguments).command == arguments[0]

@@ -5,23 +5,53 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dlspec.diagnostics import DlspecError
+    from dlspec.analyses.cost import Cost, Costs
+    from dlspec.analyses.memory import Memory
+    from dlspec.analyses.report import Row, Summary
+    from dlspec.backends.diagram.engine import EngineError
+    from dlspec.backends.diagram.picture import Picture
+    from dlspec.backends.diagram.scene import UnknownPath
+    from dlspec.backends.runtime import RunError
+    from dlspec.diagnostics import Diagnostic, DlspecError, Note, Severity
+    from dlspec.ir.graph import Graph, Node, Scope, Value
+    from dlspec.ir.program import Template
+    from dlspec.ir.types import DType, TensorType
     from dlspec.model import Model, load
+    from dlspec.source import Source, Span
 
 __version__ = "0.1.0"
 
-__all__ = ["DlspecError", "Model", "__version__", "load"]
+__all__ = [
+    "Cost", "Costs", "DType", "Diagnostic", "DlspecError", "EngineError", "Graph", "Memory", "Model", "Node", "Note",
+    "Picture", "Row", "RunError", "Scope", "Severity", "Source", "Span", "Summary", "Template", "TensorType", "UnknownPath",
+    "Value", "__version__", "load",
+]  # fmt: skip
 
-_HOMES = {"DlspecError": "dlspec.diagnostics", "Model": "dlspec.model", "load": "dlspec.model"}
+_HOMES = {
+    "analyses.cost": ("Cost", "Costs"),
+    "analyses.memory": ("Memory",),
+    "analyses.report": ("Row", "Summary"),
+    "backends.diagram.engine": ("EngineError",),
+    "backends.diagram.picture": ("Picture",),
+    "backends.diagram.scene": ("UnknownPath",),
+    "backends.runtime": ("RunError",),
+    "diagnostics": ("Diagnostic", "DlspecError", "Note", "Severity"),
+    "ir.graph": ("Graph", "Node", "Scope", "Value"),
+    "ir.program": ("Template",),
+    "ir.types": ("DType", "TensorType"),
+    "model": ("Model", "load"),
+    "source": ("Source", "Span"),
+}
 
 
 def __getattr__(name: str) -> Any:
     """Imports what is asked for, so that `import dlspec` costs nothing."""
-    if name not in _HOMES:
+    home = next((home for home, names in _HOMES.items() if name in names), None)
+    if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module(_HOMES[name]), name)
+    return getattr(import_module(f"dlspec.{home}"), name)
 
 
 def __dir__() -> list[str]:

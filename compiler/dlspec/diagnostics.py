@@ -49,6 +49,17 @@ class DlspecError(Exception):
         super().__init__("\n".join(f"{d.span}: {d.severity.value}[{d.code}]: {d.message}" for d in self.diagnostics))
 
 
+class Hinted(Exception):
+    """Something that is wrong, before its position is known: a message, what to do instead and the code of a diagnostic,
+    each of the two empty where there is none."""
+
+    def __init__(self, message: str, hint: str = "", code: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.code = code
+
+
 class Diagnostics:
     """Collects findings, each place and text once however often a block is instantiated."""
 

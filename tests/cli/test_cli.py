@@ -51,6 +51,7 @@ WRONG_CALLS: list[tuple[list[str], str, str]] = [
     (["summary", RESNET, "--size", "H=64"], "declares 7 networks", "resnet.dlspec:ResNet18"),
     (["compile", RESNET, "-o", "x.onnx"], "declares 7 networks: say which", "resnet.dlspec:ResNet18"),
     (["compile", "tiny.dlspec", "-o", "x.h5"], "error[DL0607]: cannot write a .h5 file", "formats are .onnx, .py, .json"),
+    (["compile", "tiny.dlspec", "-o", "x.svg"], "cannot write a .svg file", "`dlspec draw` writes .svg files"),
     (["compile", "tiny.dlspec", "-o", "x"], "cannot write a file without an ending", "the formats are"),
     (["compile", "tiny.dlspec", "-o", "no/x.onnx"], "cannot write no/x.onnx: No such file", ""),
     (["compile", "tiny.dlspec", "-o", "x.json", "--opset", "20"], "--opset is for .onnx files", ""),

@@ -204,6 +204,7 @@ def test_gradients_are_lowered_or_refused_where_they_stand(call: Call, folder: P
         ("compile gan.dlspec:WGAN.jugde -o x.onnx", "`WGAN` has no update `jugde`", "did you mean `judge`?"),
         ("compile gan.dlspec:WGAN.judge -o x.py", "one objective alone is for .onnx files", "WGAN is the whole train"),
         ("compile gan.dlspec:Critic.judge -o x.onnx", "`Critic.judge`: only a train has updates", ""),
+        ("draw gan.dlspec:WGAN.judge -o x.svg", "one objective alone is for .onnx files", "WGAN is the whole train"),
         ("compile gan.dlspec:WGAN -o x.onnx --dtype float16", "--dtype is for networks, and `WGAN` is a train", ""),
         ("compile gan.dlspec:WGAN -o x.py --optimize", "--optimize is for networks", ""),
         ("compile gan.dlspec:WGAN -o x.py --weights w.safetensors", "--weights is for the .onnx files of a train", ""),

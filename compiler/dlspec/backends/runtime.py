@@ -8,7 +8,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from dlspec.diagnostics import did_you_mean
+from dlspec.diagnostics import Hinted, did_you_mean
 from dlspec.ir.dims import DimError, evaluate
 from dlspec.ir.graph import Graph
 from dlspec.ir.types import DType
@@ -39,13 +39,8 @@ _ELEMENTS = {
 }
 
 
-class RunError(Exception):
+class RunError(Hinted):
     """A model that cannot be run as asked: a provider that is not there, inputs that do not fit."""
-
-    def __init__(self, message: str, hint: str = "") -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
 
 
 class Session:

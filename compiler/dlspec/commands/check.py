@@ -5,9 +5,15 @@ from __future__ import annotations
 import sys
 from argparse import Namespace
 
+from dlspec.commands.arguments import Parser
 from dlspec.commands.common import OK, WRONG_CALL, WRONG_SPEC, read
 from dlspec.diagnostics import Diagnostic, DlspecError, Severity
 from dlspec.render import printable, render, summary_line, to_json, wants_colour
+
+
+def declare(parser: Parser) -> None:
+    parser.add_argument("files", nargs="+", metavar="FILE")
+    parser.add_argument("--format", choices=("text", "json"), default="text")
 
 
 def run(arguments: Namespace) -> int:

@@ -1,104 +1,21 @@
-"""`dlspec compile`: a network as a file of another format, by the file's ending."""
+"""`dlspec compile`: a network or a train as a file of another format, by the file's ending."""
 
 from __future__ import annotations
 
 from argparse import Namespace
-from pathlib import Path
-from typing import TYPE_CHECKING
 
-from dlspec.commands.common import OK, Target, choose, elaborated, elaborated_train, is_train, open_named, show, target
-from dlspec.commands.errors import CallError
-from dlspec.commands.lowering import dtype_of, prepared
-from dlspec.commands.writing import Writer, onnx_model, show_written, write_json, write_onnx, write_source
+from dlspec.commands.arguments import Parser, takes_form, takes_network, takes_weights
+from dlspec.commands.common import OK
+from dlspec.commands.formats import write
 
-if TYPE_CHECKING:
-    from dlspec.ir.graph import Graph
-    from dlspec.pipeline import Program
+
+def declare(parser: Parser) -> None:
+    takes_network(parser, trains=True)
+    parser.add_argument("-o", "--output", required=True, metavar="OUT", help="the file; its ending is the format")
+    takes_weights(parser)
+    takes_form(parser)
 
 
 def run(arguments: Namespace) -> int:
-    ending = Path(arguments.output).suffix
-    writer = _WRITERS.get(ending)
-    if writer is None:
-        what = f"a {ending} file" if ending else "a file without an ending"
-        raise CallError(f"cannot write {what}", f"the formats are {', '.join(_WRITERS)}", "DL0607")
-    for flag, endings in _FLAGS.items():
-        if ending not in endings and getattr(arguments, flag):
-            raise CallError(f"--{flag} is for {' and '.join(endings)} files")
-    wanted = target(arguments.target)
-    program = open_named(wanted.file)
-    if is_train(program, wanted):
-        from dlspec.commands.compile_train import WRITERS
-
-        writer = WRITERS[ending]
-    try:
-        writer(program, wanted, arguments)
-    except OSError as error:
-        raise CallError(f"cannot write {arguments.output}: {error.strerror or error}") from None
+    write("compile", arguments)
     return OK
-
-
-def _graph(program: Program, wanted: Target, arguments: Namespace) -> Graph:
-    graph = elaborated(program, choose(program, wanted), arguments)
-    show(program.diagnostics)
-    return graph
-
-
-def _write_onnx(program: Program, wanted: Target, arguments: Namespace) -> None:
-    for path in write_onnx(onnx_model(_graph(program, wanted, arguments), arguments), Path(arguments.output)):
-        show_written(path)
-
-
-def _write_json(program: Program, wanted: Target, arguments: Namespace) -> None:
-    from dlspec.backends.graph_json import graph_json
-
-    write_json(graph_json(_graph(program, wanted, arguments)), arguments.output)
-
-
-def _write_python(program: Program, wanted: Target, arguments: Namespace) -> None:
-    """The network as PyTorch source, or all of a file where none is named, trains included unless the options are for
-    networks alone. Weights that are given go beside it."""
-    from dlspec.backends.files import write_bytes
-    from dlspec.backends.rewrite import fold_batch_norm
-    from dlspec.backends.torch import source
-
-    names = list(program.networks)
-    trains = list(program.trains)
-    if wanted.network is not None or arguments.set or arguments.size or arguments.weights:
-        names, trains = [choose(program, wanted)], []
-    elif not names:
-        choose(program, wanted)
-    graphs = [elaborated(program, name, arguments) for name in names]
-    if arguments.optimize or arguments.dtype:
-        trains = []
-    trainings = [elaborated_train(program, name, arguments) for name in trains]
-    show(program.diagnostics)
-    path = Path(arguments.output)
-    if arguments.weights is not None:
-        from safetensors.numpy import save  # pyright: ignore[reportUnknownVariableType]
-
-        graph, weights = prepared(graphs[0], arguments, retype=True)
-        assert weights is not None
-        beside = path.with_suffix(".safetensors")
-        write_bytes(beside, save({name: weights[name] for name in graph.parameters}))
-        show_written(beside)
-    if arguments.optimize:
-        graphs = [fold_batch_norm(graph) for graph in graphs]
-    text = source([*graphs, *trainings], dtype=dtype_of(arguments), channels_last=arguments.optimize)
-    write_source(text, path)
-
-
-_WRITERS: dict[str, Writer] = {
-    ".onnx": _write_onnx,
-    ".py": _write_python,
-    ".json": _write_json,
-}
-
-_FLAGS: dict[str, tuple[str, ...]] = {
-    "opset": (".onnx",),
-    "seed": (".onnx",),
-    "weights": (".onnx", ".py"),
-    "optimize": (".onnx", ".py"),
-    "dtype": (".onnx", ".py"),
-}
-"""Which files an option is for."""

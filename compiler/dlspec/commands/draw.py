@@ -3,61 +3,42 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from pathlib import Path
-from typing import TYPE_CHECKING
 
-from dlspec.commands.common import OK, show
-from dlspec.commands.errors import CallError, CallFindings
-from dlspec.commands.scenes import scene_of
-from dlspec.diagnostics import DlspecError
+from dlspec.commands.arguments import Parser, positive, takes_network
+from dlspec.commands.common import OK
+from dlspec.commands.errors import CallError
+from dlspec.commands.formats import write
 
-if TYPE_CHECKING:
-    pass
+
+def declare(parser: Parser) -> None:
+    takes_network(parser)
+    parser.add_argument("-o", "--output", metavar="OUT", help="the file; its ending is the format")
+    parser.add_argument("--watch", action="store_true", help="serve it as a page that is drawn again on every save")
+    parser.add_argument("--depth", type=positive, metavar="K", help="fold what is nested deeper than K levels")
+    parser.add_argument("--expand", action="append", default=[], metavar="PATH", help="open a block, as in layer1.0")
+    parser.add_argument("--collapse", action="append", default=[], metavar="PATH", help="fold a block")
+    parser.add_argument("--symbolic", action="store_true", help="shapes and costs with open sizes")
+    parser.add_argument("--theme", choices=("light", "dark", "print"), help="colours (default light)")
+    parser.add_argument("--rankdir", choices=("TB", "LR"), help="draw down (default) or to the right")
+    parser.add_argument("--wrap", type=positive, metavar="WIDTH", help="draw in rows of WIDTH pixels, as a snake")
+    parser.add_argument("--poster", action="store_true", help="draw it folded, and each distinct block once below")
 
 
 def run(arguments: Namespace) -> int:
-    from dlspec.backends.diagram.engine import EngineError
-    from dlspec.backends.diagram.picture import FORMATS, Picture
-    from dlspec.backends.files import write_bytes
-
     if arguments.watch:
         from dlspec.commands.watch import watch
 
         return watch(arguments)
     if arguments.output is None:
         raise CallError("draw needs a file to write, or --watch", "-o net.svg")
-    ending = Path(arguments.output).suffix
-    if ending not in FORMATS:
-        what = f"a {ending} file" if ending else "a file without an ending"
-        raise CallError(f"cannot draw {what}", f"the formats are {', '.join(FORMATS)}", "DL0607")
-    _check_flags(arguments, ending)
-    scene, diagnostics, of_call = scene_of(arguments)
-    direction = arguments.rankdir or ("LR" if arguments.wrap else "TB")
-    picture = Picture(scene, direction, arguments.theme, arguments.wrap, arguments.poster)
-    try:
-        content = picture.content(ending)
-    except EngineError as error:
-        raise CallError(error.message, error.hint) from None
-    try:
-        write_bytes(arguments.output, content)
-    except OSError as error:
-        raise CallError(f"cannot write {arguments.output}: {error.strerror or error}") from None
-    print(f"wrote {arguments.output}")
-    if diagnostics.errors:
-        raise (CallFindings if of_call else DlspecError)(diagnostics)
-    show(diagnostics)
+    _check(arguments)
+    write("draw", arguments)
     return OK
 
 
-def _check_flags(arguments: Namespace, ending: str) -> None:
-    """Raises `CallError` for options that the format has no use for, or that contradict each other."""
-    pictures = (".svg", ".png", ".pdf")
-    for flag, endings in (
-        ("theme", (*pictures, ".html")), ("rankdir", (*pictures, ".dot", ".mmd")), ("wrap", pictures), ("poster", pictures),
-    ):  # fmt: skip
-        if getattr(arguments, flag) and ending not in endings:
-            raise CallError(f"--{flag} is for {', '.join(endings)} files")
-    if arguments.theme == "print" and ending == ".html":
+def _check(arguments: Namespace) -> None:
+    """Raises `CallError` for options that contradict each other."""
+    if arguments.theme == "print" and arguments.output.endswith(".html"):
         raise CallError("--theme print is not for .html files", "a page is light or dark")
     if arguments.wrap and arguments.rankdir == "TB":
         raise CallError("--wrap makes rows, which flow from left to right: leave --rankdir TB out")

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from dlspec.diagnostics import DlspecError
+from dlspec.diagnostics import DlspecError, Hinted
 
 
-class CallError(Exception):
+class CallError(Hinted):
     """A call that cannot be carried out, whatever the spec says: exit status 2."""
-
-    def __init__(self, message: str, hint: str = "", code: str = "") -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
-        self.code = code
 
 
 class CallFindings(DlspecError):

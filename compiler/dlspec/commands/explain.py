@@ -5,9 +5,14 @@ from __future__ import annotations
 from argparse import Namespace
 
 from dlspec.codes import CODES
+from dlspec.commands.arguments import Parser
 from dlspec.commands.common import OK
 from dlspec.commands.errors import CallError
 from dlspec.diagnostics import did_you_mean
+
+
+def declare(parser: Parser) -> None:
+    parser.add_argument("code", nargs="?", metavar="CODE")
 
 
 def run(arguments: Namespace) -> int:

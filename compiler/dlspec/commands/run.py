@@ -10,6 +10,7 @@ from statistics import median
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from dlspec.commands.arguments import Parser, positive, takes_form, takes_network, takes_weights
 from dlspec.commands.common import OK, graph_of
 from dlspec.commands.errors import CallError
 from dlspec.commands.lowering import dtype_of, prepared
@@ -32,25 +33,45 @@ _ROWS = 8
 """Rows of an output whose top classes are printed."""
 
 
+def declare(parser: Parser) -> None:
+    takes_network(parser)
+    takes_weights(parser)
+    takes_form(parser)
+    parser.add_argument("--backend", choices=("onnx", "torch"), default="onnx")
+    parser.add_argument("--device", choices=("cpu", "cuda"), help="where to run it (default cpu)")
+    parser.add_argument(
+        "--input",
+        action="append",
+        default=[],
+        metavar="NAME=FILE.npy",
+        help="an input, or an .npz of several",
+    )
+    parser.add_argument("--provider", metavar="NAME", help="ONNX Runtime's: cpu (default), cuda, tensorrt ...")
+    parser.add_argument(
+        "--repeat", type=positive, default=10, metavar="N", help="runs to take the time of (default 10)"
+    )
+    parser.add_argument(
+        "--top", type=int, default=5, metavar="K", help="classes to show of an [N, K] output (default 5)"
+    )
+    parser.add_argument("--labels", metavar="FILE", help="names of the classes, one in a line")
+
+
 def run(arguments: Namespace) -> int:
     from dlspec.backends.arrays import converted, shown_sizes
-    from dlspec.backends.runtime import RunError, make_inputs
+    from dlspec.backends.runtime import make_inputs
 
     labels = _labels(arguments.labels) if arguments.labels else None
-    try:
-        files = _given(arguments.input)
-        graph = graph_of(arguments)
-        place = _place(arguments)
-        seed = arguments.seed or 0
-        taken = _as_taken(graph, arguments)
-        given = {name: converted(array, _input(taken, name)) for name, array in files.items()}
-        sizes = shown_sizes(taken, {name: array.shape for name, array in given.items()})
-        inputs = make_inputs(taken, taken.sizes | sizes, seed) | given
-        with _session(graph, arguments, place) as session:
-            outputs = session.run(inputs)
-            seconds = session.time(inputs, arguments.repeat)
-    except RunError as error:
-        raise CallError(error.message, error.hint) from None
+    files = _given(arguments.input)
+    graph = graph_of(arguments)
+    place = _place(arguments)
+    seed = arguments.seed or 0
+    taken = _as_taken(graph, arguments)
+    given = {name: converted(array, _input(taken, name)) for name, array in files.items()}
+    sizes = shown_sizes(taken, {name: array.shape for name, array in given.items()})
+    inputs = make_inputs(taken, taken.sizes | sizes, seed) | given
+    with _session(graph, arguments, place) as session:
+        outputs = session.run(inputs)
+        seconds = session.time(inputs, arguments.repeat)
     lines = [
         f"{graph.name} in {'PyTorch' if arguments.backend == 'torch' else 'ONNX Runtime'} on {place}",
         f"weights: {arguments.weights or f'made up, drawn with seed {seed}'}",

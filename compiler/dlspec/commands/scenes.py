@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 from typing import TYPE_CHECKING
 
-from dlspec.commands.common import choose, choose_train, elaborated_train, is_train, open_named, target
+from dlspec.commands.common import Target, choose, choose_train, elaborated_train, is_train
 from dlspec.commands.errors import CallError
 from dlspec.diagnostics import DlspecError, did_you_mean
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from dlspec.pipeline import Program
 
 
-def scene_of(arguments: Namespace) -> tuple[Scene, Diagnostics, bool]:
+def scene_of(program: Program, wanted: Target, arguments: Namespace) -> tuple[Scene, Diagnostics, bool]:
     """What a call asks to see of a network, with what is wrong with it, and whether that is because of the call.
 
     Raises `CallError`, and `DlspecError` where there is nothing to draw.
@@ -26,8 +26,6 @@ def scene_of(arguments: Namespace) -> tuple[Scene, Diagnostics, bool]:
     from dlspec.commands.settings import parse_settings, parse_sizes
     from dlspec.pipeline import elaborate_partial
 
-    wanted = target(arguments.target)
-    program = open_named(wanted.file)
     if is_train(program, wanted):
         return _train_scene(program, choose_train(program, wanted), arguments)
     network = choose(program, wanted)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 from dlspec.commands.errors import CallError, CallFindings
 from dlspec.diagnostics import Diagnostics, DlspecError, did_you_mean
@@ -14,7 +13,7 @@ from dlspec.syntax import ast
 from dlspec.syntax.parser import parse
 
 
-def parse_settings(given: Iterable[str], declaration: ast.Network | ast.Train, program: Program) -> dict[str, Any]:
+def parse_settings(given: Iterable[str], declaration: ast.Network | ast.Train, program: Program) -> dict[str, object]:
     """Settings by name, their values evaluated as in the spec. A word in lower case that is no name there is a string.
 
     Raises `CallError` for what is no assignment or names no setting, `CallFindings` for a value that does not read.
@@ -42,7 +41,7 @@ def _assignments(flag: str, given: Iterable[str]) -> Iterator[tuple[str, str]]:
         yield name.strip(), value.strip()
 
 
-def _value(name: str, text: str, program: Program) -> Any:
+def _value(name: str, text: str, program: Program) -> object:
     source = Source(f"--set {name}", f"{name} = {text}")
     try:
         declarations = parse(source).declarations

@@ -7,6 +7,7 @@ from argparse import Namespace
 from shutil import get_terminal_size
 from typing import TYPE_CHECKING
 
+from dlspec.commands.arguments import Parser, positive, takes_network
 from dlspec.commands.common import (
     OK,
     Target,
@@ -25,6 +26,14 @@ from dlspec.render import wants_colour
 if TYPE_CHECKING:
     from dlspec.analyses.report import Summary
     from dlspec.pipeline import Program
+
+
+def declare(parser: Parser) -> None:
+    takes_network(parser, trains=True)
+    parser.add_argument("--format", choices=("table", "json", "markdown", "csv"), default="table")
+    parser.add_argument("--depth", type=positive, metavar="K", help="fold what is nested deeper than K levels")
+    parser.add_argument("--tree", action="store_true", help="show blocks above their layers")
+    parser.add_argument("--symbolic", action="store_true", help="count with open sizes instead of their defaults")
 
 
 def run(arguments: Namespace) -> int:

@@ -6,12 +6,47 @@ import re
 from argparse import Namespace
 from pathlib import Path
 
+from dlspec.commands.arguments import Parser, positive, takes_settings
 from dlspec.commands.common import OK, choose_train, elaborated_train, open_named, show, target
 from dlspec.commands.errors import CallError
 
 
+def declare(parser: Parser) -> None:
+    parser.add_argument("target", metavar="FILE[:TRAIN]", help="a spec, and which of its trains")
+    takes_settings(parser)
+    parser.add_argument(
+        "--data",
+        action="append",
+        required=True,
+        metavar="D",
+        help="a folder of images by class, an .npz, NAME=x.npy, or `digits`",
+    )
+    parser.add_argument("--resize", metavar="HxW", help="the size that images get")
+    parser.add_argument("--epochs", type=positive, metavar="N", help="passes over the data (default 10)")
+    parser.add_argument("--steps", type=positive, metavar="N", help="steps after which it ends")
+    parser.add_argument("--batch-size", type=positive, metavar="N", help="examples of all processes (default 64)")
+    parser.add_argument("--seed", type=int, metavar="N", help="what everything is drawn with (default 0)")
+    parser.add_argument("--val-fraction", type=float, metavar="F", help="the part that is held out (default 0.1)")
+    parser.add_argument("--out", metavar="DIR", help="where everything is written (default runs/TRAIN)")
+    parser.add_argument(
+        "--resume", nargs="?", const="", metavar="CKPT", help="go on from a checkpoint, or the last one"
+    )
+    parser.add_argument("--every", type=positive, metavar="N", help="steps between checkpoints (default an epoch)")
+    parser.add_argument(
+        "--log-every", type=positive, default=10, metavar="N", help="steps between metrics (default 10)"
+    )
+    parser.add_argument("--accelerator", choices=("auto", "cpu", "cuda", "mps"), default="auto")
+    parser.add_argument(
+        "--devices", type=positive, default=1, metavar="N", help="processes on this machine (default 1)"
+    )
+    parser.add_argument("--num-nodes", type=positive, default=1, metavar="N", help="machines (default 1)")
+    parser.add_argument(
+        "--strategy", choices=("auto", "ddp", "fsdp"), default="auto", help="how processes work together"
+    )
+    parser.add_argument("--precision", choices=("32-true", "bf16-mixed"), help="what is computed in (default 32-true)")
+
+
 def run(arguments: Namespace) -> int:
-    from dlspec.backends.runtime import RunError
     from dlspec.training.devices import first_process
     from dlspec.training.options import Options
     from dlspec.training.start import train
@@ -40,10 +75,7 @@ def run(arguments: Namespace) -> int:
         strategy=arguments.strategy,
         precision=arguments.precision,
     )
-    try:
-        train(training, options, lambda line: print(line, flush=True))
-    except RunError as error:
-        raise CallError(error.message, error.hint) from None
+    train(training, options, lambda line: print(line, flush=True))
     return OK
 
 

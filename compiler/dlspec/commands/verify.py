@@ -7,6 +7,7 @@ from argparse import Namespace
 from typing import TYPE_CHECKING
 
 from dlspec.backends.verify import MOST_MACS
+from dlspec.commands.arguments import Parser, positive, takes_network
 from dlspec.commands.common import (
     OK,
     WRONG_SPEC,
@@ -28,6 +29,14 @@ if TYPE_CHECKING:
     from dlspec.backends.verify import Report
     from dlspec.ir.graph import Graph
     from dlspec.objectives.training import Training
+
+
+def declare(parser: Parser) -> None:
+    takes_network(parser, trains=True)
+    parser.add_argument("--seed", type=int, metavar="N", help="draw the weights as the other commands do")
+    parser.add_argument("--weights", metavar="FILE.safetensors", help="take the weights from a file")
+    parser.add_argument("--optimize", action="store_true", help="compare the form with BatchNorm folded")
+    parser.add_argument("--macs", type=positive, metavar="N", help="leave out sizes that cost more (default 20e9)")
 
 
 def run(arguments: Namespace) -> int:
@@ -59,7 +68,6 @@ def _shown(report: Report) -> int:
 def _verified_train(training: Training, wanted: Target, arguments: Namespace) -> Report:
     """Compares objectives, with the same noise."""
     from dlspec.backends.rewrite import noise_ranges, objectives
-    from dlspec.backends.runtime import RunError
     from dlspec.backends.verify import verify
 
     if arguments.optimize:
@@ -69,17 +77,13 @@ def _verified_train(training: Training, wanted: Target, arguments: Namespace) ->
     if arguments.weights is not None or arguments.seed is not None:
         given = train_weights(training, arguments)
         weights = {path: given[path] for path in graph.parameters}
-    try:
-        # Losses of probabilities take numbers between 0 and 1 alone.
-        ranges = dict.fromkeys((data.value.name for data in training.data), (0.0, 1.0)) | noise_ranges(training.graph)
-        return verify(graph, arguments.seed or 0, weights, arguments.macs or MOST_MACS, ranges)
-    except RunError as error:
-        raise CallError(error.message, error.hint) from None
+    # Losses of probabilities take numbers between 0 and 1 alone.
+    ranges = dict.fromkeys((data.value.name for data in training.data), (0.0, 1.0)) | noise_ranges(training.graph)
+    return verify(graph, arguments.seed or 0, weights, arguments.macs or MOST_MACS, ranges)
 
 
 def _verified(graph: Graph, arguments: Namespace) -> Report:
     from dlspec.backends import rewrite
-    from dlspec.backends.runtime import RunError
     from dlspec.backends.verify import telling, verify
 
     weights = given_weights(arguments)
@@ -88,10 +92,7 @@ def _verified(graph: Graph, arguments: Namespace) -> Report:
     if arguments.optimize:
         weights = weights or {path: telling(parameter, 0) for path, parameter in graph.parameters.items()}
         graph, weights = rewrite.fold_batch_norm(graph), rewrite.folded_weights(graph, weights)
-    try:
-        return verify(graph, arguments.seed or 0, weights, arguments.macs or MOST_MACS)
-    except RunError as error:
-        raise CallError(error.message, error.hint) from None
+    return verify(graph, arguments.seed or 0, weights, arguments.macs or MOST_MACS)
 
 
 def _table(report: Report) -> list[str]:

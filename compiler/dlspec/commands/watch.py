@@ -8,10 +8,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dlspec.commands.common import OK, read, target
+from dlspec.commands.common import OK, open_named, read, target
 from dlspec.commands.errors import CallError
 from dlspec.commands.scenes import scene_of
-from dlspec.diagnostics import DlspecError
+from dlspec.diagnostics import DlspecError, Hinted
 from dlspec.render import render
 from dlspec.resources import spec_file
 
@@ -75,7 +75,6 @@ class _Drawing:
 
     def draw(self) -> Json:
         """The data of the page. Where nothing can be drawn, the last picture under what is wrong."""
-        from dlspec.backends.diagram.engine import EngineError
         from dlspec.backends.diagram.page import no_picture
         from dlspec.pipeline import files_of
 
@@ -91,7 +90,7 @@ class _Drawing:
             text = render(found)
         except DlspecError as error:
             text = render(error.diagnostics)
-        except (CallError, EngineError) as error:
+        except Hinted as error:
             text = f"error: {error.message}" + (f"\n  = {error.hint}" if error.hint else "")
         except OSError as error:
             text = f"error: {error}"
@@ -103,7 +102,7 @@ class _Drawing:
     def _page(self) -> tuple[Json, Diagnostics]:
         from dlspec.backends.diagram.page import page_data
 
-        scene, found, _ = scene_of(self._arguments)
+        scene, found, _ = scene_of(open_named(self._wanted.file), self._wanted, self._arguments)
         return page_data(scene), found
 
 

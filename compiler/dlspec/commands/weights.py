@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from dlspec.commands.arguments import Parser, takes_network
 from dlspec.commands.common import OK, WRONG_CALL, graph_of, show
 from dlspec.commands.errors import CallError
 from dlspec.commands.lowering import drawn
@@ -17,6 +18,22 @@ if TYPE_CHECKING:
     Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
 _TORCH = (".pt", ".pth", ".bin")
+
+
+def declare(parser: Parser) -> None:
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True, parser_class=Parser)
+    init = actions.add_parser("init", help="draw the weights of a network", allow_abbrev=False)
+    takes_network(init)
+    init.add_argument("--seed", type=int, metavar="N", help="what weights are drawn with (default 0)")
+    init.add_argument("-o", "--output", required=True, metavar="OUT", help="a .safetensors or .pt file")
+    convert = actions.add_parser("convert", help="between .safetensors and PyTorch's .pt", allow_abbrev=False)
+    convert.add_argument("file", metavar="FILE")
+    convert.add_argument("-o", "--output", required=True, metavar="OUT")
+    listed = actions.add_parser("list", help="show what a file holds", allow_abbrev=False)
+    listed.add_argument("file", metavar="FILE")
+    diff = actions.add_parser("diff", help="compare a file with what a network needs", allow_abbrev=False)
+    takes_network(diff)
+    diff.add_argument("file", metavar="FILE")
 
 
 def run(arguments: Namespace) -> int:
@@ -62,13 +79,9 @@ def _load(path: Path) -> dict[str, Array]:
         from dlspec.backends.weights import load_safetensors
 
         return load_safetensors(path)
-    from dlspec.backends.runtime import RunError
     from dlspec.backends.torch.live import require_torch
 
-    try:
-        torch = require_torch()
-    except RunError as error:
-        raise CallError(error.message, "pip install dlspec[torch]") from None
+    torch = require_torch(f"a {path.suffix} file")
     try:
         state: Any = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
@@ -112,13 +125,9 @@ def _encoded(tensors: Mapping[str, Array], path: Path) -> bytes:
         raise CallError(f"cannot write weights to {path}", "the formats are .safetensors and .pt")
     from io import BytesIO
 
-    from dlspec.backends.runtime import RunError
     from dlspec.backends.torch.live import require_torch
 
-    try:
-        torch = require_torch()
-    except RunError as error:
-        raise CallError(error.message, "pip install dlspec[torch]") from None
+    torch = require_torch(f"a {path.suffix} file")
     buffer = BytesIO()
     torch.save({name: torch.from_numpy(np.array(array, order="C")) for name, array in tensors.items()}, buffer)
     return buffer.getvalue()

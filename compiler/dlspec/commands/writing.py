@@ -7,18 +7,14 @@ from argparse import Namespace
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from dlspec.commands.errors import CallError
 from dlspec.commands.lowering import prepared
 
 if TYPE_CHECKING:
     from dlspec.backends.onnx.model import OnnxModel
-    from dlspec.commands.common import Target
     from dlspec.ir.graph import Graph
-    from dlspec.pipeline import Program
-
-Writer: TypeAlias = "Callable[[Program, Target, Namespace], None]"
 
 _PROGRESS_FROM = 1 << 28
 """Bytes of weights from which writing is long enough to be shown."""

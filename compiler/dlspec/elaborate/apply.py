@@ -25,9 +25,9 @@ from dlspec.elaborate.values import (
     as_list,
     has_poison,
     has_tensor,
-    is_dim,
     kind_of,
 )
+from dlspec.ir.constants import is_dim
 from dlspec.ir.graph import Scope, Value
 from dlspec.ir.program import Origin, Turn, Written
 from dlspec.source import Span

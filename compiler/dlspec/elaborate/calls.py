@@ -17,9 +17,9 @@ from dlspec.elaborate.values import (
     as_list,
     freeze,
     has_tensor,
-    is_dim,
     kind_of,
 )
+from dlspec.ir.constants import is_dim
 from dlspec.ir.dims import Expr
 from dlspec.ir.fields import MISSING, Field, FieldError, describe
 from dlspec.ir.graph import Value

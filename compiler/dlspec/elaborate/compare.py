@@ -6,12 +6,9 @@ import operator as operators
 from collections.abc import Callable
 from typing import Any
 
-from dlspec.elaborate.values import (
-    Failure,
-    is_dim,
-    kind_of,
-)
+from dlspec.elaborate.values import Failure, kind_of
 from dlspec.ir.conditions import Condition, Conditions
+from dlspec.ir.constants import is_dim
 from dlspec.ir.dims import Dim, Expr, lower_bound, symbols, upper_bound
 from dlspec.source import Span
 
@@ -25,7 +22,7 @@ _PYTHON: dict[str, Callable[[Any, Any], bool]] = {
 }
 
 
-def compare(operator: str, a: Any, b: Any, conditions: Conditions, span: Span) -> bool:
+def compare(operator: str, a: object, b: object, conditions: Conditions, span: Span) -> bool:
     """``a operator b``. Raises `Failure` where it depends on a size that is open."""
     if isinstance(a, Expr) or isinstance(b, Expr):
         if is_dim(a) and is_dim(b):

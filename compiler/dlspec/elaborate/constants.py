@@ -4,37 +4,42 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import cast
 
-from dlspec.elaborate.values import Ratio, as_list, is_dim
+from dlspec.diagnostics import Hinted
 from dlspec.ir import init
-from dlspec.ir.dims import Expr, ceildiv, floordiv, product, smax, smin, total
-from dlspec.ir.init import Init
+from dlspec.ir.constants import Constant, Number, Ratio, is_dim, is_number
+from dlspec.ir.dims import Dim, Expr, ceildiv, floordiv, product, smax, smin, total
+from dlspec.ir.init import Data, Init
 
 MAX_RANGE = 1_000_000
 MAX_BITS = 4096
+MAX_POWER = 64
 
 
-class ConstantError(Exception):
+class ConstantError(Hinted):
     """An operation that does not exist for these constants."""
 
-    def __init__(self, message: str, hint: str = "") -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
 
-
-def arithmetic(operator: str, a: Any, b: Any) -> Any:
+def arithmetic(operator: str, a: Constant, b: Constant) -> Constant:
     """``a operator b`` for numbers, sizes, strings and lists. Raises `ConstantError`."""
     if isinstance(a, Ratio) or isinstance(b, Ratio):
         return _ratio(operator, a, b)
-    if not (_is_number(a) and _is_number(b)):
+    if not (is_number(a) and is_number(b)):
         return _sequences(operator, a, b)
     if operator in ("/", "//", "%") and type(b) in (int, float) and b == 0:
         raise ConstantError("division by zero")
-    symbolic = Expr in (type(a), type(b))
-    if symbolic and float in (type(a), type(b)):
-        raise ConstantError("a symbolic size and a fraction do not mix", "sizes are whole: use `//`, `ceil` or `floor`")
+    if not (isinstance(a, Expr) or isinstance(b, Expr)):
+        return _numbers(operator, a, b)
+    if isinstance(a, float) or isinstance(b, float):
+        raise ConstantError(*_MIXED)
+    return _sizes(operator, a, b)
+
+
+_MIXED = ("a symbolic size and a fraction do not mix", "sizes are whole: use `//`, `ceil` or `floor`")
+
+
+def _numbers(operator: str, a: float, b: float) -> float:
     match operator:
         case "+":
             return a + b
@@ -43,9 +48,9 @@ def arithmetic(operator: str, a: Any, b: Any) -> Any:
         case "*":
             return a * b
         case "/":
-            return _divide(a, b) if symbolic else a / b
+            return a / b
         case "//":
-            return floordiv(a, b) if symbolic else a // b
+            return a // b
         case "%":
             return a % b
         case "**":
@@ -54,43 +59,67 @@ def arithmetic(operator: str, a: Any, b: Any) -> Any:
             raise ConstantError("")
 
 
-def _sequences(operator: str, a: Any, b: Any) -> Any:
-    kinds: tuple[object, object] = (a.__class__, b.__class__)
-    if operator == "+" and kinds in ((list, list), (str, str)):
-        return a + b
-    if operator == "*" and kinds == (list, int):
-        if len(a) * b > MAX_RANGE:
-            raise ConstantError("this list would be too long")
-        return a * b
-    raise ConstantError("")
+def _sizes(operator: str, a: Dim, b: Dim) -> Dim | Ratio:
+    match operator:
+        case "+":
+            return a + b
+        case "-":
+            return a - b
+        case "*":
+            return a * b
+        case "/":
+            return _divide(a, b)
+        case "//":
+            return floordiv(a, b)
+        case "%":
+            return a % b
+        case "**" if isinstance(b, int) and b >= 0:
+            if b > MAX_POWER:
+                raise ConstantError("this size would be too large")
+            return a**b
+        case _:
+            raise ConstantError("")
 
 
-def _power(a: Any, b: Any) -> Any:
-    if type(a) is int and type(b) is int:
-        if b < 0:
-            return float(a) ** b
-        if a.bit_length() * b > MAX_BITS:
-            raise ConstantError("this number would be too large")
+def _sequences(operator: str, a: Constant, b: Constant) -> Constant:
+    match operator, a, b:
+        case "+", list(), list():
+            return a + b
+        case "+", str(), str():
+            return a + b
+        case "*", list(), int() if type(b) is int:
+            if len(a) * b > MAX_RANGE:
+                raise ConstantError("this list would be too long")
+            return a * b
+        case _:
+            raise ConstantError("")
+
+
+def _power(a: float, b: float) -> float:
+    if isinstance(a, int) and isinstance(b, int) and a.bit_length() * b > MAX_BITS:
+        raise ConstantError("this number would be too large")
     try:
-        result = a**b
-    except (OverflowError, ZeroDivisionError, TypeError) as error:
-        raise ConstantError(str(error)) from None
+        result: float | complex = a**b
+    except ZeroDivisionError:
+        raise ConstantError("division by zero") from None
+    except OverflowError:
+        raise ConstantError("this number would be too large") from None
     if isinstance(result, complex):
         raise ConstantError("a root of a negative number")
     return result
 
 
-def _divide(a: Any, b: Any) -> Any:
+def _divide(a: Dim, b: Dim) -> Dim | Ratio:
     quotient = floordiv(a, b)
     return quotient if quotient * b == a else Ratio(a, b)
 
 
-def _ratio(operator: str, a: Any, b: Any) -> Any:
+def _ratio(operator: str, a: Constant, b: Constant) -> Constant:
     """Sums of a ratio and whole sizes stay ratios, so that `ceil((H + 1) / 2 + 3)` works."""
     n, d = (a.numerator, a.denominator) if isinstance(a, Ratio) else (a, 1)
     m, e = (b.numerator, b.denominator) if isinstance(b, Ratio) else (b, 1)
-    if not all(map(is_dim, (n, d, m, e))):
-        raise ConstantError("a symbolic size and a fraction do not mix", "sizes are whole: use `//`, `ceil` or `floor`")
+    if not (is_dim(n) and is_dim(m)):
+        raise ConstantError(*_MIXED)
     match operator:
         case "+":
             return _divide(n * e + m * d, d * e)
@@ -106,70 +135,83 @@ def _ratio(operator: str, a: Any, b: Any) -> Any:
             raise ConstantError("")
 
 
-def _is_number(value: Any) -> bool:
-    return type(value) in (int, float) or isinstance(value, Expr)
-
-
-def _ceil(value: Any) -> Any:
+def _ceil(value: Constant) -> Dim:
     return ceildiv(value.numerator, value.denominator) if isinstance(value, Ratio) else _whole(value, math.ceil)
 
 
-def _floor(value: Any) -> Any:
+def _floor(value: Constant) -> Dim:
     return floordiv(value.numerator, value.denominator) if isinstance(value, Ratio) else _whole(value, math.floor)
 
 
-def _whole(value: Any, rounding: Callable[[float], int]) -> Any:
+def _whole(value: Constant, rounding: Callable[[float], int]) -> Dim:
     if isinstance(value, Expr):
         return value
+    if not isinstance(value, int | float):
+        raise TypeError
     return rounding(value)
 
 
-def _int(value: Any) -> Any:
-    if isinstance(value, Expr):
-        return value
+def _int(value: Constant) -> Dim:
     if isinstance(value, Ratio):
         raise ConstantError(f"{value} need not be whole", "use `//`, `ceil` or `floor`")
+    if isinstance(value, Expr):
+        return value
+    if not isinstance(value, int | float | str):
+        raise TypeError
     return int(value)
 
 
-def _numbers(arguments: tuple[Any, ...]) -> list[Any]:
-    values = as_list(arguments[0]) if len(arguments) == 1 else list(arguments)
-    if not values or not all(_is_number(value) for value in values):
+def _numbers_of(arguments: tuple[Constant, ...]) -> list[Number]:
+    given = arguments[0] if len(arguments) == 1 and isinstance(arguments[0], list) else arguments
+    values = [value for value in given if is_number(value)]
+    if not values or len(values) < len(given):
         raise TypeError
     return values
 
 
-def _max(*arguments: Any) -> Any:
-    values = _numbers(arguments)
-    return smax(*values) if any(isinstance(value, Expr) for value in values) else max(values)
+def _max(*arguments: Constant) -> Number:
+    values = _numbers_of(arguments)
+    return smax(*_dims(values)) if any(isinstance(value, Expr) for value in values) else max(values)
 
 
-def _min(*arguments: Any) -> Any:
-    values = _numbers(arguments)
-    return smin(*values) if any(isinstance(value, Expr) for value in values) else min(values)
+def _min(*arguments: Constant) -> Number:
+    values = _numbers_of(arguments)
+    return smin(*_dims(values)) if any(isinstance(value, Expr) for value in values) else min(values)
 
 
-def _reversed(values: list[Any]) -> list[Any]:
+def _reversed(values: list[Constant]) -> list[Constant]:
     return values[::-1]
 
 
-def _enumerate(values: list[Any]) -> list[Any]:
+def _enumerate(values: list[Constant]) -> list[Constant]:
     return [[index, value] for index, value in enumerate(values)]
 
 
-def _sum(values: list[Any]) -> Any:
-    return total(values) if all(map(is_dim, values)) else sum(values)
+def _sum(values: list[Number]) -> Number:
+    return total(_dims(values)) if all(map(is_dim, values)) else sum(values)
 
 
-def _prod(values: list[Any]) -> Any:
-    return product(values) if all(map(is_dim, values)) else math.prod(values)
+def _prod(values: list[Number]) -> Number:
+    return product(_dims(values)) if all(map(is_dim, values)) else math.prod(values)
 
 
-def _range(*arguments: int) -> list[int]:
+def _dims(values: list[Number]) -> list[Dim]:
+    """The numbers as sizes. Raises `TypeError` where one is a fraction."""
+    dims = [value for value in values if is_dim(value)]
+    if len(dims) < len(values):
+        raise TypeError
+    return dims
+
+
+def _range(*arguments: int) -> list[Constant]:
     numbers = range(*arguments)
     if len(numbers) > MAX_RANGE:
         raise ConstantError(f"a range of {len(numbers):,} numbers is too long")
     return list(numbers)
+
+
+def _abs(value: float) -> float:
+    return abs(value)
 
 
 def _round(value: float, digits: int | None = None) -> float:
@@ -185,8 +227,8 @@ def _on_floats(function: Callable[[float], float]) -> Callable[..., float]:
     return apply
 
 
-FUNCTIONS: dict[str, Callable[..., Any]] = {
-    "abs": abs,
+FUNCTIONS: dict[str, Callable[..., Constant]] = {
+    "abs": _abs,
     "bool": bool,
     "ceil": _ceil,
     "enumerate": _enumerate,
@@ -214,16 +256,18 @@ CONSTANTS: dict[str, float] = {"pi": math.pi, "inf": math.inf}
 
 
 def _init(kind: str, **defaults: float | str) -> Callable[..., Init]:
-    def make(*arguments: Any, **named: Any) -> Init:
+    def make(*arguments: Constant, **named: Constant) -> Init:
         if len(arguments) > len(defaults) or set(named) - set(defaults):
             raise ConstantError(f"{kind} takes {', '.join(defaults) or 'no arguments'}")
         given = dict(zip(defaults, arguments, strict=False)) | named
-        values: dict[str, Any] = {**defaults, **given}
-        for name, value in values.items():
-            text = isinstance(defaults[name], str)
+        values: list[tuple[str, float | str]] = []
+        for name, default in defaults.items():
+            value = given.get(name, default)
+            text = isinstance(default, str)
             if text != isinstance(value, str) or not isinstance(value, int | float | str):
                 raise ConstantError(f"`{name}` of {kind} takes {'a string' if text else 'a number'}")
-        return Init(kind, tuple(values.items()))
+            values.append((name, value))
+        return Init(kind, tuple(values))
 
     return make
 
@@ -244,26 +288,27 @@ INITIALISERS: dict[str, Callable[..., Init]] = {
 }
 
 
-def as_init(value: Any) -> Init | None:
+def as_init(value: object) -> Init | None:
     """A number, nested lists of numbers or an initialiser, as an initialiser; None for anything else."""
     if isinstance(value, Init):
         return value
-    if type(value) in (int, float, bool):
+    if isinstance(value, int | float):
         return init.constant(float(value))
     if isinstance(value, list):
-        data = _nested(value)
+        data = _nested(cast("list[object]", value))
         return init.data(data) if data is not None else None
     return None
 
 
-def _nested(value: Any) -> Any:
+def _nested(value: object) -> Data | None:
     if isinstance(value, list):
-        parts = [_nested(item) for item in value]  # type: ignore[reportUnknownVariableType]
-        return None if any(part is None for part in parts) else tuple(parts)
-    return value if type(value) in (int, float, bool) else None
+        parts = [_nested(item) for item in cast("list[object]", value)]
+        known = tuple(part for part in parts if part is not None)
+        return known if len(known) == len(parts) else None
+    return value if isinstance(value, int | float) else None
 
 
-def call(name: str, arguments: list[Any], named: dict[str, Any]) -> Any:
+def call(name: str, arguments: list[Constant], named: dict[str, Constant]) -> Constant:
     """Calls a constant function. Raises `ConstantError`."""
     function = FUNCTIONS[name]
     try:

@@ -6,8 +6,9 @@ from typing import Any
 
 from dlspec.elaborate.compare import compare
 from dlspec.elaborate.expressions import Expressions
-from dlspec.elaborate.values import POISON, Env, Failure, Ratio, has_poison, is_dim
+from dlspec.elaborate.values import POISON, Env, Failure, has_poison
 from dlspec.ir.conditions import Conditions
+from dlspec.ir.constants import Ratio, is_dim
 from dlspec.ir.dims import Dim, Expr
 from dlspec.syntax import ast
 

@@ -22,12 +22,12 @@ from dlspec.elaborate.values import (
     Failure,
     Layer,
     OpLayer,
-    Ratio,
     has_poison,
     has_tensor,
     kind_of,
     show,
 )
+from dlspec.ir.constants import Ratio
 from dlspec.ir.dims import Expr
 from dlspec.ir.fields import describe
 from dlspec.ir.graph import Value

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TypeAlias, cast
 
 from dlspec.diagnostics import did_you_mean
-from dlspec.elaborate.values import Failure, is_dim, kind_of
+from dlspec.elaborate.values import Failure, kind_of
+from dlspec.ir.constants import Constant, is_dim
 from dlspec.ir.fields import FieldError
 from dlspec.ir.graph import Value
 from dlspec.ir.op import Op
@@ -13,8 +14,10 @@ from dlspec.ops import by_name
 from dlspec.source import Span
 from dlspec.syntax import ast
 
+Index: TypeAlias = "Constant | slice"
 
-def index_list(base: Any, items: list[Any], span: Span) -> Any:
+
+def index_list(base: object, items: list[Index], span: Span) -> object:
     """An item or a slice of a list or string. Raises `Failure`."""
     if not isinstance(base, list | str):
         raise Failure("DL0305", f"{kind_of(base)} has no parts", span)
@@ -23,18 +26,18 @@ def index_list(base: Any, items: list[Any], span: Span) -> Any:
     (item,) = items
     if not isinstance(item, slice) and type(item) is not int:
         raise Failure("DL0305", f"an index is an int, not {kind_of(item)}", span)
+    parts = cast("list[object] | str", base)
     try:
-        return base[item]  # type: ignore[reportUnknownVariableType]
+        return parts[item]
     except IndexError:
-        size = len(base)  # type: ignore[reportUnknownArgumentType]
-        raise Failure("DL0305", f"there is no item {item} in a list of {size}", span) from None
+        raise Failure("DL0305", f"there is no item {item} in a list of {len(parts)}", span) from None
     except (TypeError, ValueError):
         raise Failure("DL0305", "the parts of a slice are ints", span) from None
 
 
-def index_tensor(base: Value, items: list[Any], span: Span) -> Op:
+def index_tensor(base: Value, items: list[Index], span: Span) -> Op:
     """The operator of `x[0, 1:, none]`."""
-    coded: list[tuple[Any, ...]] = []
+    coded: list[tuple[object, ...]] = []
     for item in items:
         if type(item) is slice:
             coded.append(("slice", item.start, item.stop, 1 if item.step is None else item.step))
@@ -55,7 +58,7 @@ _SPATIAL = {"height": -2, "width": -1, "depth": -3, "length": -1}
 _WHOLE = ("shape", "spatial", "rank", "dtype")
 
 
-def tensor_attribute(tensor: Value, name: ast.Name) -> Any:
+def tensor_attribute(tensor: Value, name: ast.Name) -> Constant:
     """`x.channels` and its like. Raises `Failure`."""
     type_, wanted = tensor.type, name.name
     match wanted:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from typing import Any
 
 from dlspec.collector import paused_collector
 from dlspec.diagnostics import Diagnostics, did_you_mean
@@ -13,20 +12,10 @@ from dlspec.elaborate.builder import Builder, broken_default
 from dlspec.elaborate.calls import bind_block, is_input
 from dlspec.elaborate.expressions import Measure
 from dlspec.elaborate.flow import Elaborator
-from dlspec.elaborate.values import (
-    UNBOUND,
-    Abandon,
-    BlockLayer,
-    Env,
-    Failure,
-    Fault,
-    Module,
-    has_poison,
-    is_dim,
-    kind_of,
-)
+from dlspec.elaborate.values import UNBOUND, Abandon, BlockLayer, Env, Failure, Fault, Module, has_poison, kind_of
 from dlspec.ir.conditions import Conditions
-from dlspec.ir.dims import symbol
+from dlspec.ir.constants import is_dim
+from dlspec.ir.dims import Dim, symbol
 from dlspec.ir.graph import Graph, Node, Output, Scope, Value
 from dlspec.ir.program import Origin, Template
 from dlspec.ir.types import DTYPES, TensorType
@@ -50,7 +39,7 @@ def deep_recursion() -> Generator[None]:
 def elaborate_network(
     module: Module,
     declaration: ast.Network,
-    settings: Mapping[str, Any],
+    settings: Mapping[str, object],
     sizes: Mapping[str, int],
     diagnostics: Diagnostics,
     measure: Measure | None = None,
@@ -67,7 +56,7 @@ def elaborate_network(
 def elaborate_partial(
     module: Module,
     declaration: ast.Network,
-    settings: Mapping[str, Any],
+    settings: Mapping[str, object],
     sizes: Mapping[str, int],
     diagnostics: Diagnostics,
     measure: Measure | None = None,
@@ -102,7 +91,7 @@ def _elaborate(
     graph: Graph,
     module: Module,
     declaration: ast.Network,
-    settings: Mapping[str, Any],
+    settings: Mapping[str, object],
     sizes: Mapping[str, int],
 ) -> None:
     env = bind_settings(elaborator, graph, BlockLayer(declaration, module), settings)
@@ -130,7 +119,9 @@ def _elaborate(
             elaborator.warn("DL0702", "no output needs what this computes", node.span, "use it, or take it out")
 
 
-def bind_settings(elaborator: Elaborator, graph: Graph, layer: BlockLayer, settings: Mapping[str, Any]) -> Env | None:
+def bind_settings(
+    elaborator: Elaborator, graph: Graph, layer: BlockLayer, settings: Mapping[str, object]
+) -> Env | None:
     """The environment of a body with the settings in it, given ones and defaults; None after an error in one.
 
     Raises `Failure`.
@@ -154,7 +145,7 @@ def graph_input(
     """The tensor that an input of a signature declares. Its symbols become those of the graph. Raises `Failure`."""
     if type_.name not in DTYPES:
         raise Failure("DL0302", f"there is no element type `{type_.name}`", type_.span, hint=", ".join(DTYPES))
-    shape: list[Any] = []
+    shape: list[Dim] = []
     for axis in type_.axes or ():
         name = axis.size.name if isinstance(axis.size, ast.Name) else ""
         known = env.find(name) is not UNBOUND if name else True
@@ -193,7 +184,7 @@ def refuse_unknown_sizes(graph: Graph, declared: ast.Name, sizes: Mapping[str, i
             raise Failure("DL0201", f"the size {name} = {size} is not positive", declared.span)
 
 
-def _output(graph: Graph, output: ast.Output, value: Any) -> None:
+def _output(graph: Graph, output: ast.Output, value: object) -> None:
     if value is None and output.training:
         return
     if not isinstance(value, Value):

@@ -5,16 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from dlspec.elaborate.builder import origin
-from dlspec.elaborate.values import (
-    POISON,
-    UNBOUND,
-    Env,
-    Failure,
-    Ratio,
-    is_dim,
-    kind_of,
-)
+from dlspec.elaborate.values import POISON, UNBOUND, Env, Failure, kind_of
 from dlspec.ir.conditions import Condition
+from dlspec.ir.constants import Ratio, is_dim
 from dlspec.ir.dims import Dim, Expr
 from dlspec.ir.graph import Value
 from dlspec.ir.types import DTYPES, format_shape

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple, TypeVar, cast
 
 from dlspec.collector import paused_collector
 from dlspec.diagnostics import Diagnostics, Note, did_you_mean
@@ -36,7 +36,7 @@ from dlspec.elaborate.values import (
     kind_of,
 )
 from dlspec.ir.conditions import Conditions
-from dlspec.ir.fields import MISSING, Field, Fielded
+from dlspec.ir.fields import MISSING, Fielded
 from dlspec.ir.graph import Output, Value
 from dlspec.ir.op import OpError
 from dlspec.ir.types import DType, TensorType
@@ -49,6 +49,9 @@ from dlspec.ops.algebra import Algebra
 from dlspec.ops.constant import Param
 from dlspec.source import Span
 from dlspec.syntax import ast
+
+_Kind = TypeVar("_Kind")
+_Fielded = TypeVar("_Fielded", bound=Fielded)
 
 _LIMITS = [field.name for field in Limits.fields]
 
@@ -64,7 +67,7 @@ class Using(NamedTuple):
 def elaborate_train(
     module: Module,
     declaration: ast.Train,
-    settings: Mapping[str, Any],
+    settings: Mapping[str, object],
     sizes: Mapping[str, int],
     diagnostics: Diagnostics,
     measure: Measure | None = None,
@@ -99,7 +102,7 @@ class TrainElaborator(Elaborator):
         self._step: Value | None = None
 
     def run(
-        self, module: Module, declaration: ast.Train, settings: Mapping[str, Any], sizes: Mapping[str, int]
+        self, module: Module, declaration: ast.Train, settings: Mapping[str, object], sizes: Mapping[str, int]
     ) -> None:
         """Runs the statements. Raises `Failure` for what ends it, and reports what does not."""
         graph, span = self.training.graph, declaration.name.span
@@ -144,7 +147,7 @@ class TrainElaborator(Elaborator):
         made: list[Augmentation] = []
         for step in node.augmentations:
             recipe = self._recipe(step, env, Augmentation, augmentations.AUGMENTATIONS, "an augmentation")
-            if recipe is not POISON:
+            if recipe is not None:
                 made.append(recipe)
         if made and not (value.type.rank == 4 and value.type.dtype.is_float):
             message = f"augmentations change images, float[N, C, H, W], and this is {value.type}"
@@ -157,7 +160,7 @@ class TrainElaborator(Elaborator):
             over = [self._target(name, env) for name in node.over]
             times = 1 if node.times is None else self.evaluate(node.times, env)
             using = self._recipe(node.optimizer, env, Using, optimizers.OPTIMIZERS, "an optimizer")
-            if has_poison([objective, times, using, *over]):
+            if using is None or has_poison([objective, times, *over]):
                 return
             if not isinstance(objective, Value) or objective.type.rank or not objective.type.dtype.is_float:
                 hint = "reduce it with `mean` or `sum`" if isinstance(objective, Value) else ""
@@ -225,8 +228,11 @@ class TrainElaborator(Elaborator):
 
     # Optimizers and augmentations
 
-    def _recipe(self, node: ast.Expression, env: Env, kind: type[Any], known: Iterable[str], what: str) -> Any:
-        """What an expression such as `Adam(lr=1e-3)` or `Adam` describes, or POISON. Raises `Failure`."""
+    def _recipe(
+        self, node: ast.Expression, env: Env, kind: type[_Kind], known: Iterable[str], what: str
+    ) -> _Kind | None:
+        """What an expression such as `Adam(lr=1e-3)` or `Adam` describes; None after an error in it that is reported.
+        Raises `Failure`."""
         name = _called(node)
         if name is not None and env.find(name.name) is UNBOUND:
             if name.name not in known or (isinstance(node, ast.Call) and node.branches is not None):
@@ -235,14 +241,16 @@ class TrainElaborator(Elaborator):
             if isinstance(node, ast.Name):
                 node = ast.Call(node.span, node, (), None)
         value = self.evaluate(node, env)
-        if value is not POISON and not isinstance(value, kind):
+        if value is POISON:
+            return None
+        if not isinstance(value, kind):
             hint = f"there is {', '.join(known)}"
             raise Failure("DL0706", f"{kind_of(value)} is not {what}", node.span, hint=hint)
         return value
 
     def argument(self, argument: ast.Argument, env: Env) -> Any:
         if argument.name is not None and argument.name.name == "schedule":
-            return self._recipe(argument.value, env, Schedule, optimizers.SCHEDULES, "a schedule")
+            return self._recipe(argument.value, env, Schedule, optimizers.SCHEDULES, "a schedule") or POISON
         return super().argument(argument, env)
 
     def _using(self, name: ast.Name, given: list[Given], span: Span) -> Using:
@@ -250,7 +258,7 @@ class TrainElaborator(Elaborator):
         optimizer = optimizers.OPTIMIZERS[name.name]
         more = {"schedule": None, **{field.name: None for field in Limits.fields}}
         bound = bind_named(f"`{name.name}`", given, _defaults(optimizer) | more, span)
-        limits: Limits = _fielded(Limits, name, {key: bound[key] for key in bound if key in _LIMITS}, given, span)
+        limits = _fielded(Limits, name, {key: bound[key] for key in bound if key in _LIMITS}, given, span)
         for key in _LIMITS:
             if getattr(limits, key) is not None and getattr(limits, key) <= 0:
                 raise Failure("DL0208", f"`{key}` is positive, not {getattr(limits, key):g}", span)
@@ -287,7 +295,7 @@ class TrainElaborator(Elaborator):
             return _fielded(recipe, function, bound, given, node.span)
         return super().special(node, function, given, env)
 
-    def _schedule(self, node: ast.Call, name: str, given: list[Given]) -> Any:
+    def _schedule(self, node: ast.Call, name: str, given: list[Given]) -> Value:
         schedule, parameters = SCHEDULES[name]
         values = _arguments(name, given, parameters, node.span)
         for parameter, value in zip(parameters, values, strict=True):
@@ -317,12 +325,11 @@ def _defaults(cls: type[Fielded]) -> dict[str, Any]:
     return {field.name: field.default for field in cls.fields}
 
 
-def _fielded(cls: type[Any], name: ast.Name, bound: Mapping[str, Any], given: list[Given], span: Span) -> Any:
+def _fielded(cls: type[_Fielded], name: ast.Name, bound: Mapping[str, Any], given: list[Given], span: Span) -> _Fielded:
     """An instance with the values of its fields among ``bound``. Raises `Failure` for one of a wrong kind."""
     title = f"`{name.name}`"
     places = {argument.name.name: argument.span for argument, _ in given if argument.name is not None}
-    fields: tuple[Field, ...] = cls.fields
-    values = {f.name: field_value(f, bound[f.name], places.get(f.name, span), title) for f in fields}
+    values = {f.name: field_value(f, bound[f.name], places.get(f.name, span), title) for f in cls.fields}
     try:
         return cls(**values)
     except OpError as error:

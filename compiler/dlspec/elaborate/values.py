@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias, cast
 
 from dlspec.diagnostics import Diagnostic, Note
-from dlspec.ir.dims import Dim, Expr
+from dlspec.ir.constants import Ratio
+from dlspec.ir.dims import Expr
 from dlspec.ir.fields import describe
 from dlspec.ir.graph import Scope, Value
 from dlspec.ir.init import Init
@@ -70,17 +71,6 @@ class _Poison:
 
 POISON: Final = _Poison()
 UNBOUND: Final = object()
-
-
-@dataclass(frozen=True, slots=True)
-class Ratio:
-    """`H / 4`: what `ceil` and `floor` make a dimension of."""
-
-    numerator: Dim
-    denominator: Dim
-
-    def __str__(self) -> str:
-        return f"{self.numerator} / {self.denominator}"
 
 
 class Env(Names):
@@ -240,10 +230,6 @@ class Distribution:
 def as_list(value: Any) -> list[Any]:
     """The value if it is a list, else a list of it."""
     return cast("list[Any]", value) if isinstance(value, list) else [value]
-
-
-def is_dim(value: Any) -> bool:
-    return type(value) is int or isinstance(value, Expr)
 
 
 def has_tensor(value: Any) -> bool:

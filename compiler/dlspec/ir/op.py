@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal, TypeAlias, dataclass_transform
 
+from dlspec.diagnostics import Hinted
 from dlspec.ir.dims import Dim, Expr
 from dlspec.ir.fields import Fielded
 from dlspec.ir.init import Init
@@ -17,14 +18,11 @@ from dlspec.ir.types import DType, TensorType, format_shape
 Types: TypeAlias = tuple[TensorType, ...]
 
 
-class OpError(Exception):
+class OpError(Hinted):
     """Inputs or arguments that an operator does not accept."""
 
     def __init__(self, message: str, hint: str = "", code: str = "DL0201") -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
-        self.code = code
+        super().__init__(message, hint, code)
 
 
 class Weight:

@@ -85,4 +85,4 @@ class GaussianNoise(Augmentation):
     p: float = 1.0
 
 
-AUGMENTATIONS: dict[str, type[Fielded]] = {cls.__name__: cls for cls in Augmentation.__subclasses__()}
+AUGMENTATIONS: dict[str, type[Augmentation]] = {cls.__name__: cls for cls in Augmentation.__subclasses__()}

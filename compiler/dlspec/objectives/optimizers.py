@@ -238,5 +238,5 @@ class Limits(Fielded):
     clip_weights: float | None = None
 
 
-OPTIMIZERS: dict[str, type[Fielded]] = {cls.__name__: cls for cls in Optimizer.__subclasses__()}
-SCHEDULES: dict[str, type[Fielded]] = {cls.__name__: cls for cls in Schedule.__subclasses__()}
+OPTIMIZERS: dict[str, type[Optimizer]] = {cls.__name__: cls for cls in Optimizer.__subclasses__()}
+SCHEDULES: dict[str, type[Schedule]] = {cls.__name__: cls for cls in Schedule.__subclasses__()}

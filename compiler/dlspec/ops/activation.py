@@ -22,7 +22,7 @@ class Activation(Op):
 
 
 class Sigmoid(Activation):
-    """1 / (1 + exp(-x))."""
+    """1 / (1 + exp(-x)). ONNX: Sigmoid."""
 
     layer = True
     torch = "Sigmoid"
@@ -30,7 +30,7 @@ class Sigmoid(Activation):
 
 
 class Tanh(Activation):
-    """Hyperbolic tangent."""
+    """Hyperbolic tangent. ONNX: Tanh."""
 
     layer = True
     torch = "Tanh"
@@ -38,7 +38,11 @@ class Tanh(Activation):
 
 
 class ReLU(Activation):
-    """max(0, x); for integers too."""
+    """max(0, x); for integers too.
+
+    ONNX: Relu, or Max for integers. Nair and Hinton, 2010, "Rectified Linear Units Improve Restricted Boltzmann
+    Machines".
+    """
 
     layer = True
     torch = "ReLU"
@@ -52,7 +56,10 @@ class ReLU(Activation):
 class PReLU(Activation):
     """x where it is positive, weight * x elsewhere; one weight, or one for each channel.
 
-    num_parameters is 1 or the number of channels; the weights begin with the value init. He et al., 2015.
+    num_parameters is 1 or the number of channels; the weights begin with the value init.
+
+    ONNX: PRelu. He et al., 2015, "Delving Deep into Rectifiers: Surpassing Human-Level Performance on ImageNet
+    Classification".
     """
 
     layer = True
@@ -84,7 +91,10 @@ class PReLU(Activation):
 
 
 class LeakyReLU(Activation):
-    """x where it is positive, negative_slope * x elsewhere."""
+    """x where it is positive, negative_slope * x elsewhere.
+
+    ONNX: LeakyRelu. Maas et al., 2013, "Rectifier Nonlinearities Improve Neural Network Acoustic Models".
+    """
 
     layer = True
     torch = "LeakyReLU"
@@ -94,7 +104,10 @@ class LeakyReLU(Activation):
 
 
 class Softplus(Activation):
-    """log(1 + exp(beta * x)) / beta, and x itself where beta * x is above the threshold."""
+    """log(1 + exp(beta * x)) / beta, and x itself where beta * x is above the threshold.
+
+    ONNX: Softplus. Dugas et al., 2000, "Incorporating Second-Order Functional Knowledge for Better Option Pricing".
+    """
 
     layer = True
     torch = "Softplus"
@@ -109,7 +122,10 @@ class Softplus(Activation):
 
 
 class ELU(Activation):
-    """x where it is positive, alpha * (exp(x) - 1) elsewhere. Clevert et al., 2015."""
+    """x where it is positive, alpha * (exp(x) - 1) elsewhere.
+
+    ONNX: Elu. Clevert et al., 2015, "Fast and Accurate Deep Network Learning by Exponential Linear Units (ELUs)".
+    """
 
     layer = True
     torch = "ELU"
@@ -119,7 +135,10 @@ class ELU(Activation):
 
 
 class CELU(Activation):
-    """max(0, x) + min(0, alpha * (exp(x / alpha) - 1)). Barron, 2017."""
+    """max(0, x) + min(0, alpha * (exp(x / alpha) - 1)).
+
+    ONNX: Celu. Barron, 2017, "Continuously Differentiable Exponential Linear Units".
+    """
 
     layer = True
     torch = "CELU"
@@ -133,7 +152,10 @@ class CELU(Activation):
 
 
 class SELU(Activation):
-    """scale * ELU with the two constants that keep mean and variance. Klambauer et al., 2017."""
+    """scale * ELU with the two constants that keep mean and variance.
+
+    ONNX: Selu. Klambauer et al., 2017, "Self-Normalizing Neural Networks".
+    """
 
     layer = True
     torch = "SELU"
@@ -141,7 +163,10 @@ class SELU(Activation):
 
 
 class GELU(Activation):
-    """x times the normal distribution function of x, exact or by tanh. Hendrycks and Gimpel, 2016."""
+    """x times the normal distribution function of x, exact or by tanh.
+
+    ONNX: Gelu. Hendrycks and Gimpel, 2016, "Gaussian Error Linear Units (GELUs)".
+    """
 
     layer = True
     torch = "GELU"
@@ -151,7 +176,10 @@ class GELU(Activation):
 
 
 class ReLU6(Activation):
-    """min(max(0, x), 6)."""
+    """min(max(0, x), 6).
+
+    ONNX: Clip. Krizhevsky, 2010, "Convolutional Deep Belief Networks on CIFAR-10".
+    """
 
     layer = True
     torch = "ReLU6"
@@ -167,7 +195,10 @@ class LogSigmoid(Activation):
 
 
 class SiLU(Activation):
-    """x * sigmoid(x), which is also known as Swish."""
+    """x * sigmoid(x), which is also known as Swish.
+
+    ONNX: Swish, written out. Hendrycks and Gimpel, 2016, "Gaussian Error Linear Units (GELUs)".
+    """
 
     layer = True
     torch = "SiLU"
@@ -175,7 +206,10 @@ class SiLU(Activation):
 
 
 class Hardswish(Activation):
-    """x * min(max(0, x + 3), 6) / 6. Howard et al., Searching for MobileNetV3, 2019."""
+    """x * min(max(0, x + 3), 6) / 6.
+
+    ONNX: HardSwish. Howard et al., 2019, "Searching for MobileNetV3".
+    """
 
     layer = True
     torch = "Hardswish"
@@ -183,7 +217,10 @@ class Hardswish(Activation):
 
 
 class Hardsigmoid(Activation):
-    """min(max(0, x + 3), 6) / 6."""
+    """min(max(0, x + 3), 6) / 6.
+
+    ONNX: HardSigmoid. Howard et al., 2019, "Searching for MobileNetV3".
+    """
 
     layer = True
     torch = "Hardsigmoid"
@@ -191,7 +228,10 @@ class Hardsigmoid(Activation):
 
 
 class Mish(Activation):
-    """x * tanh(log(1 + exp(x))). Misra, 2019."""
+    """x * tanh(log(1 + exp(x))).
+
+    ONNX: Mish. Misra, 2019, "Mish: A Self Regularized Non-Monotonic Activation Function".
+    """
 
     layer = True
     torch = "Mish"
@@ -199,7 +239,10 @@ class Mish(Activation):
 
 
 class Hardtanh(Activation):
-    """min(max(min_val, x), max_val)."""
+    """min(max(min_val, x), max_val).
+
+    ONNX: Clip. Collobert et al., 2011, "Natural Language Processing (Almost) from Scratch".
+    """
 
     layer = True
     torch = "Hardtanh"
@@ -215,7 +258,10 @@ class Hardtanh(Activation):
 
 
 class Softsign(Activation):
-    """x / (1 + |x|)."""
+    """x / (1 + |x|).
+
+    ONNX: Softsign. Bergstra et al., 2009, "Quadratic Polynomials Learn Better Image Features".
+    """
 
     layer = True
     torch = "Softsign"
@@ -236,7 +282,10 @@ def _check_lambd(lambd: float) -> None:
 
 
 class Softshrink(Activation):
-    """x moved towards 0 by lambd, and 0 where |x| is not larger."""
+    """x moved towards 0 by lambd, and 0 where |x| is not larger.
+
+    ONNX: Shrink, written out. Donoho, 1995, "De-Noising by Soft-Thresholding".
+    """
 
     layer = True
     torch = "Softshrink"
@@ -249,7 +298,10 @@ class Softshrink(Activation):
 
 
 class Hardshrink(Activation):
-    """x, and 0 where |x| is not larger than lambd."""
+    """x, and 0 where |x| is not larger than lambd.
+
+    ONNX: Shrink, written out. Donoho and Johnstone, 1994, "Ideal Spatial Adaptation by Wavelet Shrinkage".
+    """
 
     layer = True
     torch = "Hardshrink"

@@ -25,7 +25,10 @@ from dlspec.ops.rules import (
 
 
 class Const(Op):
-    """A tensor written in the spec: a number, or nested lists of numbers of one shape."""
+    """A tensor written in the spec: a number, or nested lists of numbers of one shape.
+
+    ONNX: Constant, written as an initializer.
+    """
 
     tensors = ()
     layer = False
@@ -84,42 +87,45 @@ class Arithmetic(Op):
 
 
 class Add(Arithmetic):
-    """The sum of two tensors or more: `a + b`, or the join of a residual: `Add { body | Identity }`."""
+    """The sum of two tensors or more: `a + b`, or the join of a residual: `Add { body | Identity }`. ONNX: Add."""
 
     tensors: ClassVar[tuple[str, ...]] = ("*xs",)
     function = "add"
 
 
 class Mul(Arithmetic):
-    """The product, element by element, of two tensors or more: `a * b`, or a gate: `Mul { Identity | gate }`."""
+    """The product, element by element, of two tensors or more: `a * b`, or a gate: `Mul { Identity | gate }`.
+
+    ONNX: Mul.
+    """
 
     tensors: ClassVar[tuple[str, ...]] = ("*xs",)
     function = "mul"
 
 
 class Max(Arithmetic):
-    """The greatest, element by element, of two tensors or more."""
+    """The greatest, element by element, of two tensors or more. ONNX: Max."""
 
     tensors: ClassVar[tuple[str, ...]] = ("*xs",)
     function = "maximum"
 
 
 class Min(Arithmetic):
-    """The least, element by element, of two tensors or more."""
+    """The least, element by element, of two tensors or more. ONNX: Min."""
 
     tensors: ClassVar[tuple[str, ...]] = ("*xs",)
     function = "minimum"
 
 
 class Sub(Arithmetic):
-    """The difference: `x - y`."""
+    """The difference: `x - y`. ONNX: Sub."""
 
     tensors: ClassVar[tuple[str, ...]] = ("x", "y")
     function = "sub"
 
 
 class Div(Arithmetic):
-    """The quotient of floating-point tensors: `x / y`."""
+    """The quotient of floating-point tensors: `x / y`. ONNX: Div."""
 
     tensors: ClassVar[tuple[str, ...]] = ("x", "y")
     function = "div"
@@ -148,7 +154,7 @@ class FloorDiv(Arithmetic):
 
 
 class Mod(Arithmetic):
-    """The remainder with the sign of the divisor: `x % y`, as ``torch.remainder``. Integers too."""
+    """The remainder with the sign of the divisor: `x % y`, as ``torch.remainder``. Integers too. ONNX: Mod."""
 
     tensors: ClassVar[tuple[str, ...]] = ("x", "y")
     layer = False
@@ -156,7 +162,7 @@ class Mod(Arithmetic):
 
 
 class Pow(Arithmetic):
-    """`x ** y`. Integers too, with exponents that are not negative."""
+    """`x ** y`. Integers too, with exponents that are not negative. ONNX: Pow."""
 
     tensors: ClassVar[tuple[str, ...]] = ("x", "exponent")
     layer = False
@@ -175,7 +181,7 @@ class Comparison(Op):
 
 
 class Equal(Comparison):
-    """True where the elements are equal: `x == y`."""
+    """True where the elements are equal: `x == y`. ONNX: Equal."""
 
     function = "eq"
 
@@ -195,25 +201,25 @@ class Order(Comparison):
 
 
 class Less(Order):
-    """True where x is less: `x < y`."""
+    """True where x is less: `x < y`. ONNX: Less."""
 
     function = "lt"
 
 
 class LessEqual(Order):
-    """True where x is not greater: `x <= y`."""
+    """True where x is not greater: `x <= y`. ONNX: LessOrEqual."""
 
     function = "le"
 
 
 class Greater(Order):
-    """True where x is greater: `x > y`."""
+    """True where x is greater: `x > y`. ONNX: Greater."""
 
     function = "gt"
 
 
 class GreaterEqual(Order):
-    """True where x is not less: `x >= y`."""
+    """True where x is not less: `x >= y`. ONNX: GreaterOrEqual."""
 
     function = "ge"
 
@@ -231,25 +237,25 @@ class Logic(Op):
 
 
 class And(Logic):
-    """True where both are: `x and y`."""
+    """True where both are: `x and y`. ONNX: And."""
 
     function = "logical_and"
 
 
 class Or(Logic):
-    """True where one or both are: `x or y`."""
+    """True where one or both are: `x or y`. ONNX: Or."""
 
     function = "logical_or"
 
 
 class Xor(Logic):
-    """True where exactly one is."""
+    """True where exactly one is. ONNX: Xor."""
 
     function = "logical_xor"
 
 
 class Where(Op):
-    """The elements of `x` where the condition is true, those of `y` elsewhere. Broadcasts."""
+    """The elements of `x` where the condition is true, those of `y` elsewhere. Broadcasts. ONNX: Where."""
 
     tensors: ClassVar[tuple[str, ...]] = ("condition", "x", "y")
     layer = False
@@ -278,7 +284,7 @@ class Lerp(Op):
 
 
 class Concat(DataMovement):
-    """Joins tensors along an axis, the channels by default. All other axes must agree."""
+    """Joins tensors along an axis, the channels by default. All other axes must agree. ONNX: Concat."""
 
     tensors: ClassVar[tuple[str, ...]] = ("*xs",)
     function = "concat"

@@ -60,6 +60,8 @@ class Conv(Op):
     / stride) + 1. Padding is an int, one per axis, a [before, after] pair per axis, "same" or "valid". The kernel must
     fit the padded input, and groups divide both channel counts. Weights are drawn from U(-b, b), b = 1 / sqrt(fan in).
     MACs: one per output element, input channel of its group and kernel element. FLOPs: two per MAC, one per bias added.
+
+    ONNX: Conv. Dumoulin and Visin, 2016, "A guide to convolution arithmetic for deep learning".
     """
 
     pinned = (("Conv1d", 1), ("Conv2d", 2), ("Conv3d", 3))
@@ -141,6 +143,8 @@ class ConvFunction(Op):
     """Convolution with a given weight [out, C / groups, *kernel] and an optional bias [out].
 
     Shapes, MACs and FLOPs are those of Conv.
+
+    ONNX: Conv.
     """
 
     tensors = ("x", "weight", "bias?")
@@ -230,6 +234,8 @@ class ConvTranspose(Op):
     (kernel - 1) + output_padding + 1; output_padding must be smaller than the stride or the dilation. Weights are drawn
     from U(-b, b), b = 1 / sqrt(out_channels / groups * kernel elements), as ``torch.nn`` does.
     MACs: one per input element, output channel of its group and kernel element. FLOPs: two per MAC, one per bias added.
+
+    ONNX: ConvTranspose. Dumoulin and Visin, 2016, "A guide to convolution arithmetic for deep learning".
     """
 
     pinned = (("ConvTranspose1d", 1), ("ConvTranspose2d", 2), ("ConvTranspose3d", 3))
@@ -300,6 +306,8 @@ class ConvTransposeFunction(Op):
     """Transposed convolution with a given weight [C, out / groups, *kernel] and an optional bias [out].
 
     Shapes, MACs and FLOPs are those of ConvTranspose.
+
+    ONNX: ConvTranspose.
     """
 
     tensors = ("x", "weight", "bias?")

@@ -11,7 +11,7 @@ from dlspec.ops.rules import require_float
 
 
 class Identity(Op):
-    """Nothing: the output is the input, of any shape and element type. No FLOPs."""
+    """Nothing: the output is the input, of any shape and element type. No FLOPs. ONNX: Identity, left out."""
 
     view = True
     torch = "Identity"
@@ -46,6 +46,9 @@ class Dropout(TrainingOnly):
     """Sets each element to zero with probability p in training and scales the others by 1 / (1 - p).
 
     Any shape. Does nothing at inference.
+
+    ONNX: Dropout, left out. Srivastava et al., 2014, "Dropout: A Simple Way to Prevent Neural Networks from
+    Overfitting".
     """
 
     layer = True
@@ -62,6 +65,8 @@ class ChannelDropout(TrainingOnly):
     """Sets whole channels of [N, C, *sizes] to zero with probability p in training.
 
     The others are scaled by 1 / (1 - p). Does nothing at inference.
+
+    Tompson et al., 2015, "Efficient Object Localization Using Convolutional Networks".
     """
 
     layer = True
@@ -81,7 +86,7 @@ class ChannelDropout(TrainingOnly):
 class AlphaDropout(TrainingOnly):
     """Dropout that keeps mean and variance of what comes out of SELU. Any shape. Does nothing at inference.
 
-    Klambauer et al., Self-Normalizing Neural Networks, 2017.
+    Klambauer et al., 2017, "Self-Normalizing Neural Networks".
     """
 
     layer = True
@@ -96,7 +101,9 @@ class AlphaDropout(TrainingOnly):
 class StochasticDepth(TrainingOnly):
     """Sets the whole input to zero with probability p in training: each sample for itself ("row") or all ("batch").
 
-    What stays is scaled by 1 / (1 - p). Does nothing at inference. Huang et al., 2016.
+    What stays is scaled by 1 / (1 - p). Does nothing at inference.
+
+    Huang et al., 2016, "Deep Networks with Stochastic Depth".
     """
 
     layer = True
@@ -113,7 +120,10 @@ class StochasticDepth(TrainingOnly):
 
 
 class DropPath(StochasticDepth):
-    """StochasticDepth by its other name."""
+    """StochasticDepth by its other name.
+
+    Larsson et al., 2016, "FractalNet: Ultra-Deep Neural Networks without Residuals".
+    """
 
 
 OPERATORS: tuple[type[Op], ...] = (Identity, Dropout, ChannelDropout, AlphaDropout, StochasticDepth, DropPath)

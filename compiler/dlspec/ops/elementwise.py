@@ -31,7 +31,7 @@ class NumberFunction(Op):
 
 
 class Exp(FloatFunction):
-    """e to the power of each element."""
+    """e to the power of each element. ONNX: Exp."""
 
     function = "exp"
 
@@ -43,7 +43,7 @@ class Expm1(FloatFunction):
 
 
 class Log(FloatFunction):
-    """Natural logarithm."""
+    """Natural logarithm. ONNX: Log."""
 
     function = "log"
 
@@ -61,7 +61,7 @@ class Log2(FloatFunction):
 
 
 class Sqrt(FloatFunction):
-    """Square root."""
+    """Square root. ONNX: Sqrt."""
 
     function = "sqrt"
 
@@ -73,113 +73,113 @@ class Rsqrt(FloatFunction):
 
 
 class Reciprocal(FloatFunction):
-    """`1 / x`."""
+    """`1 / x`. ONNX: Reciprocal."""
 
     function = "reciprocal"
 
 
 class Sin(FloatFunction):
-    """Sine of an angle in radians."""
+    """Sine of an angle in radians. ONNX: Sin."""
 
     function = "sin"
 
 
 class Cos(FloatFunction):
-    """Cosine of an angle in radians."""
+    """Cosine of an angle in radians. ONNX: Cos."""
 
     function = "cos"
 
 
 class Tan(FloatFunction):
-    """Tangent of an angle in radians."""
+    """Tangent of an angle in radians. ONNX: Tan."""
 
     function = "tan"
 
 
 class Asin(FloatFunction):
-    """Inverse sine, in radians."""
+    """Inverse sine, in radians. ONNX: Asin."""
 
     function = "asin"
 
 
 class Acos(FloatFunction):
-    """Inverse cosine, in radians."""
+    """Inverse cosine, in radians. ONNX: Acos."""
 
     function = "acos"
 
 
 class Atan(FloatFunction):
-    """Inverse tangent, in radians."""
+    """Inverse tangent, in radians. ONNX: Atan."""
 
     function = "atan"
 
 
 class Sinh(FloatFunction):
-    """Hyperbolic sine."""
+    """Hyperbolic sine. ONNX: Sinh."""
 
     function = "sinh"
 
 
 class Cosh(FloatFunction):
-    """Hyperbolic cosine."""
+    """Hyperbolic cosine. ONNX: Cosh."""
 
     function = "cosh"
 
 
 class Erf(FloatFunction):
-    """The error function."""
+    """The error function. ONNX: Erf."""
 
     function = "erf"
 
 
 class Floor(FloatFunction):
-    """The largest whole number that is not greater."""
+    """The largest whole number that is not greater. ONNX: Floor."""
 
     function = "floor"
     cuts_gradient = True
 
 
 class Ceil(FloatFunction):
-    """The smallest whole number that is not less."""
+    """The smallest whole number that is not less. ONNX: Ceil."""
 
     function = "ceil"
     cuts_gradient = True
 
 
 class Round(FloatFunction):
-    """The nearest whole number; halves go to the even one."""
+    """The nearest whole number; halves go to the even one. ONNX: Round."""
 
     function = "round"
     cuts_gradient = True
 
 
 class Abs(NumberFunction):
-    """Absolute value."""
+    """Absolute value. ONNX: Abs."""
 
     function = "abs"
 
 
 class Neg(NumberFunction):
-    """`-x`."""
+    """`-x`. ONNX: Neg."""
 
     function = "neg"
 
 
 class Sign(NumberFunction):
-    """-1, 0 or 1."""
+    """-1, 0 or 1. ONNX: Sign."""
 
     function = "sign"
     cuts_gradient = True
 
 
 class Square(NumberFunction):
-    """`x * x`."""
+    """`x * x`. ONNX: Mul."""
 
     function = "square"
 
 
 class Clamp(NumberFunction):
-    """Limits each element to `min` and `max`, of which one may be left out."""
+    """Limits each element to `min` and `max`, of which one may be left out. ONNX: Clip."""
 
     function = "clamp"
 
@@ -203,7 +203,10 @@ class Clamp(NumberFunction):
 
 
 class Cast(DataMovement):
-    """The same values as another element type. To an integer truncates towards 0; to bool, all but 0 is true."""
+    """The same values as another element type. To an integer truncates towards 0; to bool, all but 0 is true.
+
+    ONNX: Cast.
+    """
 
     function = "cast"
 
@@ -214,7 +217,7 @@ class Cast(DataMovement):
 
 
 class IsNaN(FloatFunction):
-    """True where an element is not a number."""
+    """True where an element is not a number. ONNX: IsNaN."""
 
     function = "isnan"
 
@@ -223,7 +226,7 @@ class IsNaN(FloatFunction):
 
 
 class IsInf(FloatFunction):
-    """True where an element is infinite, of either sign."""
+    """True where an element is infinite, of either sign. ONNX: IsInf."""
 
     function = "isinf"
 
@@ -232,7 +235,7 @@ class IsInf(FloatFunction):
 
 
 class Not(Op):
-    """`not x` of a bool tensor."""
+    """`not x` of a bool tensor. ONNX: Not."""
 
     layer = False
     function = "logical_not"

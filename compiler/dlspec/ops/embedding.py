@@ -14,6 +14,8 @@ class Embedding(Op):
 
     The table is drawn from N(0, 1). The row padding_idx, counted from the end where negative, starts as zeros and gets
     no gradient. No FLOPs.
+
+    ONNX: Gather. Bengio et al., 2003, "A Neural Probabilistic Language Model".
     """
 
     torch = "Embedding"

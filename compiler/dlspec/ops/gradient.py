@@ -28,6 +28,8 @@ class Grad(Op):
 
     Where the first axis of both is the batch and samples do not mix, it holds the gradient of each sample. In ONNX it is
     the nodes that compute it. The work of going back through the graph is not counted in FLOPs.
+
+    Griewank and Walther, 2008, "Evaluating Derivatives".
     """
 
     tensors: ClassVar[tuple[str, ...]] = ("y", "x")

@@ -27,6 +27,8 @@ class Linear(Op):
 
     The last axis must be a known number; there may be any axes before it. Weights are drawn from U(-b, b),
     b = 1 / sqrt(features). MACs: one per output element and input feature. FLOPs: two per MAC, one per bias added.
+
+    ONNX: Gemm, or MatMul and Add where there are more axes.
     """
 
     torch = "Linear"
@@ -64,6 +66,8 @@ class LinearFunction(Op):
     """Affine map of the last axis with a given weight [out, features] and an optional bias [out].
 
     MACs and FLOPs are those of Linear.
+
+    ONNX: Gemm, or MatMul and Add where there are more axes.
     """
 
     tensors = ("x", "weight", "bias?")

@@ -109,7 +109,8 @@ class SmoothL1Loss(Distance):
     """Squared differences near the target, their magnitudes further off.
 
     `0.5 * d ** 2 / beta` where the magnitude d is less than beta, `d - 0.5 * beta` elsewhere. 5 FLOPs per element.
-    Girshick 2015, https://arxiv.org/abs/1504.08083.
+
+    Girshick, 2015, "Fast R-CNN".
     """
 
     function = "smooth_l1"
@@ -127,7 +128,9 @@ class HuberLoss(Distance):
     """Squared differences near the target, their magnitudes further off, with slope delta.
 
     `0.5 * d ** 2` where the magnitude d is less than delta, `delta * (d - 0.5 * delta)` elsewhere. 5 FLOPs per
-    element. Huber 1964.
+    element.
+
+    Huber, 1964, "Robust Estimation of a Location Parameter".
     """
 
     function = "huber"
@@ -192,6 +195,8 @@ class NLLLoss(Classification):
 
     Those of LogSoftmax, for one. Classes are on axis 1. A target of `ignore_index` does not count. With a `weight` for
     each class, "mean" divides by the weights of the targets. FLOPs: one per element.
+
+    ONNX: NegativeLogLikelihoodLoss.
     """
 
     function = "nll"
@@ -208,8 +213,10 @@ class CrossEntropyLoss(Classification):
     It is LogSoftmax over axis 1 and the negative log-likelihood of the target. The target is the number of a class for
     each sample (and place), or a probability for each class, of the input's type and shape. A class of `ignore_index`
     does not count. With a `weight` for each class, "mean" divides by the weights of the classes. `label_smoothing`
-    mixes that much of a uniform distribution into the target (Szegedy et al. 2015, https://arxiv.org/abs/1512.00567).
-    FLOPs: seven per element.
+    mixes that much of a uniform distribution into the target. FLOPs: seven per element.
+
+    ONNX: SoftmaxCrossEntropyLoss. Label smoothing: Szegedy et al., 2015, "Rethinking the Inception Architecture for
+    Computer Vision".
     """
 
     function = "cross_entropy"
@@ -284,6 +291,8 @@ class KLDivLoss(Loss):
 
     `t * (log(t) - x)`; the target t is logarithms too with `log_target`. "mean" is that of all elements; "batchmean",
     the sum by the size of the first axis, is the divergence. 4 FLOPs per element. For distributions there is `kl`.
+
+    Kullback and Leibler, 1951, "On Information and Sufficiency".
     """
 
     function = "kl_div"
@@ -308,6 +317,8 @@ class MarginRankingLoss(Loss):
     """Which of two scores should be the greater: the first where the target is 1, the second where it is -1.
 
     `max(0, -target * (input1 - input2) + margin)`. 4 FLOPs per element.
+
+    Herbrich et al., 2000, "Large Margin Rank Boundaries for Ordinal Regression".
     """
 
     tensors: ClassVar[tuple[str, ...]] = ("input1", "input2", "target")
@@ -383,8 +394,10 @@ class TripletMarginLoss(Loss):
     """An anchor nearer to the positive than to the negative, by a margin.
 
     `max(0, d(anchor, positive) - d(anchor, negative) + margin)`, with the p-norm of the last axis as distance. `eps`
-    is added to each difference. With `swap` the nearer of anchor and positive is compared with the negative (Balntas
-    et al. 2016). 6 FLOPs per element of a vector, 9 with `swap`.
+    is added to each difference. With `swap` the nearer of anchor and positive is compared with the negative. 6 FLOPs
+    per element of a vector, 9 with `swap`.
+
+    Balntas et al., 2016, "Learning shallow convolutional feature descriptors with triplet losses".
     """
 
     tensors: ClassVar[tuple[str, ...]] = ("anchor", "positive", "negative")

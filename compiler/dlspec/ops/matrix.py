@@ -16,6 +16,8 @@ class MatMul(Op):
 
     A vector on the left is a row and one on the right a column, and their axis is not in the result. MACs are `k` for
     each element of the output.
+
+    ONNX: MatMul.
     """
 
     tensors: ClassVar[tuple[str, ...]] = ("x", "y")
@@ -55,6 +57,8 @@ class Einsum(Op):
 
     MACs are counted as torch executes it, from left to right, two tensors at a time: the product of the sizes of all
     letters of both. Sums over letters of one tensor and products without a sum are no MACs, but one FLOP per element.
+
+    ONNX: Einsum.
     """
 
     tensors: ClassVar[tuple[str, ...]] = ("*xs",)

@@ -40,7 +40,10 @@ class BatchNorm(Op):
     At inference by the running statistics: y = (x - running_mean) / sqrt(running_var + eps) * weight + bias; with
     track_running_stats=false by those of the batch there too. A momentum of none averages all batches.
     Buffers: running_mean, running_var and the scalar num_batches_tracked. FLOPs: two per element (a scale and a shift);
-    from the batch's statistics 5, one more for the weight and one for the bias. Ioffe and Szegedy, 2015.
+    from the batch's statistics 5, one more for the weight and one for the bias.
+
+    ONNX: BatchNormalization. Ioffe and Szegedy, 2015, "Batch Normalization: Accelerating Deep Network Training by
+    Reducing Internal Covariate Shift".
     """
 
     pinned = (("BatchNorm1d", 1), ("BatchNorm2d", 2), ("BatchNorm3d", 3))
@@ -86,7 +89,9 @@ class InstanceNorm(Op):
 
     With track_running_stats=true at inference by the running statistics, as BatchNorm. Without, space must have more
     than one element. FLOPs: 5 per element, one more for the weight and one for the bias; 2 by running statistics.
-    Ulyanov et al., 2016.
+
+    ONNX: InstanceNormalization, or BatchNormalization by running statistics. Ulyanov et al., 2016, "Instance
+    Normalization: The Missing Ingredient for Fast Stylization".
     """
 
     pinned = (("InstanceNorm1d", 1), ("InstanceNorm2d", 2), ("InstanceNorm3d", 3))
@@ -133,7 +138,9 @@ class InstanceNorm(Op):
 class GroupNorm(Op):
     """Normalises groups of channels of each sample: [N, C, *sizes] with C divisible by num_groups, the shape stays.
 
-    FLOPs: 5 per element, one more for the weight and one for the bias. Wu and He, 2018.
+    FLOPs: 5 per element, one more for the weight and one for the bias.
+
+    ONNX: GroupNormalization, written out with InstanceNormalization. Wu and He, 2018, "Group Normalization".
     """
 
     torch = "GroupNorm"
@@ -204,7 +211,9 @@ class LayerNorm(Op):
     """Normalises the last axes of each sample, the shape stays.
 
     normalized_shape says which sizes the last axes have; without it the last axis alone is normalised.
-    FLOPs: 5 per element, one more for the weight and one for the bias. Ba et al., 2016.
+    FLOPs: 5 per element, one more for the weight and one for the bias.
+
+    ONNX: LayerNormalization. Ba et al., 2016, "Layer Normalization".
     """
 
     torch = "LayerNorm"
@@ -244,7 +253,9 @@ class RMSNorm(Op):
 
     normalized_shape says which sizes the last axes have; without it the last axis alone is normalised. An eps of none
     is the machine epsilon of float32, or of float64 for a float64 input.
-    FLOPs: 3 per element (square, sum, scale) and one more for the weight. Zhang and Sennrich, 2019.
+    FLOPs: 3 per element (square, sum, scale) and one more for the weight.
+
+    ONNX: RMSNormalization, written out. Zhang and Sennrich, 2019, "Root Mean Square Layer Normalization".
     """
 
     torch = "RMSNorm"
@@ -281,7 +292,9 @@ class LocalResponseNorm(Op):
     """Divides by a power of the energy in neighbouring channels: x / (k + alpha / size * sum of squares) ^ beta.
 
     [N, C, *sizes], the shape stays. The sum runs over size channels, size // 2 of them before.
-    FLOPs: size + 5 per element (square, sum, scale, shift, power, divide). Krizhevsky et al., 2012.
+    FLOPs: size + 5 per element (square, sum, scale, shift, power, divide).
+
+    ONNX: LRN. Krizhevsky et al., 2012, "ImageNet Classification with Deep Convolutional Neural Networks".
     """
 
     torch = "LocalResponseNorm"

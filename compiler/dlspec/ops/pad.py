@@ -22,6 +22,8 @@ class Pad(DataMovement):
     The first pair belongs to the first spatial axis (``torch.nn.functional.pad`` begins with the last). `mode` says
     what is added: `value`, the mirror image without the edge, the edge, or the opposite end. Negative numbers cut, in
     the mode "constant".
+
+    ONNX: Pad.
     """
 
     function = "pad"
@@ -79,6 +81,8 @@ class PadTo(DataMovement):
     """Adds `value` around the spatial axes up to a size, or to that of another tensor.
 
     Half of the difference comes in front, rounded down, as where a U-Net joins its skips.
+
+    ONNX: Pad.
     """
 
     function = "pad_to"

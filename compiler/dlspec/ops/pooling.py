@@ -57,6 +57,8 @@ class MaxPool(Op):
     stride) + 1; with ceil_mode rounded up, and every window begins inside the input or the padding before it. The
     stride is the kernel size unless given; padding counts as -infinity and is at most half of the kernel.
     FLOPs: one per kernel element and output element.
+
+    ONNX: MaxPool. Riesenhuber and Poggio, 1999, "Hierarchical Models of Object Recognition in Cortex".
     """
 
     pinned = (("MaxPool1d", 1), ("MaxPool2d", 2), ("MaxPool3d", 3))
@@ -94,6 +96,8 @@ class AvgPool(Op):
     Sizes are those of MaxPool. With count_include_pad the zeros of the padding count in the mean, those that ceil_mode
     adds never do. divisor_override divides the sum by another number than that of the elements (2 and 3 spatial axes).
     FLOPs: one per kernel element and output element.
+
+    ONNX: AveragePool. LeCun et al., 1998, "Gradient-Based Learning Applied to Document Recognition".
     """
 
     pinned = (("AvgPool1d", 1), ("AvgPool2d", 2), ("AvgPool3d", 3))
@@ -136,6 +140,9 @@ class LPPool(Op):
     Sizes are those of MaxPool without padding. As in ``torch.nn``, x is not made positive first: for a norm_type that
     is not an even number, inputs should not be negative. A window that ceil_mode lets reach over the end is scaled to
     the full one. FLOPs: two per kernel element and output element.
+
+    ONNX: LpPool, written out. Sermanet et al., 2012, "Convolutional Neural Networks Applied to House Numbers Digit
+    Classification".
     """
 
     pinned = (("LPPool1d", 1), ("LPPool2d", 2), ("LPPool3d", 3))
@@ -184,6 +191,9 @@ class AdaptiveAvgPool(Op):
 
     [N, C, *sizes] becomes [N, C, *output_size]; window i of an axis covers floor(i * size / out) up to
     ceil((i + 1) * size / out). One size stands for all axes. FLOPs: one per input element and one per output element.
+
+    ONNX: GlobalAveragePool, AveragePool where all windows are alike, else MatMul. He et al., 2014, "Spatial Pyramid
+    Pooling in Deep Convolutional Networks for Visual Recognition".
     """
 
     pinned = (("AdaptiveAvgPool1d", 1), ("AdaptiveAvgPool2d", 2), ("AdaptiveAvgPool3d", 3))
@@ -204,6 +214,9 @@ class AdaptiveMaxPool(Op):
 
     [N, C, *sizes] becomes [N, C, *output_size]; the windows are those of AdaptiveAvgPool. One size stands for all axes.
     FLOPs: one per input element.
+
+    ONNX: GlobalMaxPool, MaxPool where all windows are alike, else ReduceMax. He et al., 2014, "Spatial Pyramid Pooling
+    in Deep Convolutional Networks for Visual Recognition".
     """
 
     pinned = (("AdaptiveMaxPool1d", 1), ("AdaptiveMaxPool2d", 2), ("AdaptiveMaxPool3d", 3))
@@ -229,6 +242,8 @@ class GlobalAvgPool(Op):
     """Mean over all spatial axes, which stay with size 1: [N, C, *sizes] becomes [N, C, 1, ...].
 
     FLOPs: one per input element and one per output element.
+
+    ONNX: GlobalAveragePool. Lin et al., 2013, "Network In Network".
     """
 
     def infer(self, need: Needs, inputs: Types) -> TensorType:
@@ -242,6 +257,8 @@ class GlobalMaxPool(Op):
     """Largest value over all spatial axes, which stay with size 1: [N, C, *sizes] becomes [N, C, 1, ...].
 
     FLOPs: one per input element.
+
+    ONNX: GlobalMaxPool.
     """
 
     def infer(self, need: Needs, inputs: Types) -> TensorType:

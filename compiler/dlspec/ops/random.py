@@ -33,7 +33,7 @@ def _drawn_dtype(dtype: DType, name: str) -> None:
 
 
 class Normal(Generator):
-    """Independent draws from a normal distribution."""
+    """Independent draws from a normal distribution. ONNX: RandomNormal."""
 
     function = "normal"
     random = True
@@ -53,7 +53,7 @@ class Normal(Generator):
 
 
 class Uniform(Generator):
-    """Independent draws, uniform between `low` and `high`."""
+    """Independent draws, uniform between `low` and `high`. ONNX: RandomUniform."""
 
     function = "uniform"
     random = True
@@ -73,7 +73,7 @@ class Uniform(Generator):
 
 
 class Bernoulli(Op):
-    """1 with the probability that each element gives, else 0."""
+    """1 with the probability that each element gives, else 0. ONNX: Bernoulli, written out."""
 
     tensors: ClassVar[tuple[str, ...]] = ("p",)
     layer = False
@@ -87,7 +87,7 @@ class Bernoulli(Op):
 
 
 class Full(Generator):
-    """A tensor with one value everywhere."""
+    """A tensor with one value everywhere. ONNX: ConstantOfShape."""
 
     function = "full"
 
@@ -105,7 +105,7 @@ class Full(Generator):
 
 
 class Zeros(Generator):
-    """A tensor of zeros; of false for bool."""
+    """A tensor of zeros; of false for bool. ONNX: ConstantOfShape."""
 
     function = "zeros"
 
@@ -117,7 +117,7 @@ class Zeros(Generator):
 
 
 class Ones(Generator):
-    """A tensor of ones; of true for bool."""
+    """A tensor of ones; of true for bool. ONNX: ConstantOfShape."""
 
     function = "ones"
 
@@ -129,7 +129,7 @@ class Ones(Generator):
 
 
 class Arange(Generator):
-    """The numbers 0, 1, 2 ... below `end`. Another start or step is arithmetic: `3 + 2 * arange(n)`."""
+    """The numbers 0, 1, 2 ... below `end`. Another start or step is arithmetic: `3 + 2 * arange(n)`. ONNX: Range."""
 
     function = "arange"
 
@@ -162,7 +162,7 @@ class Linspace(Generator):
 
 
 class Eye(Generator):
-    """The identity matrix of `n` rows and `m` columns, `n` unless told."""
+    """The identity matrix of `n` rows and `m` columns, `n` unless told. ONNX: EyeLike."""
 
     function = "eye"
 

@@ -54,13 +54,13 @@ class Reduction(PerInputElement):
 
 
 class Mean(Reduction):
-    """The mean."""
+    """The mean. ONNX: ReduceMean."""
 
     function = "mean"
 
 
 class Sum(Reduction):
-    """The sum. Of integers and truth values it is an int64."""
+    """The sum. Of integers and truth values it is an int64. ONNX: ReduceSum."""
 
     function = "sum"
 
@@ -69,7 +69,7 @@ class Sum(Reduction):
 
 
 class Prod(Reduction):
-    """The product. Of integers and truth values it is an int64."""
+    """The product. Of integers and truth values it is an int64. ONNX: ReduceProd."""
 
     function = "prod"
 
@@ -78,7 +78,7 @@ class Prod(Reduction):
 
 
 class AMax(Reduction):
-    """The greatest element, as ``torch.amax``."""
+    """The greatest element, as ``torch.amax``. ONNX: ReduceMax."""
 
     function = "max"
 
@@ -88,7 +88,7 @@ class AMax(Reduction):
 
 
 class AMin(Reduction):
-    """The least element, as ``torch.amin``."""
+    """The least element, as ``torch.amin``. ONNX: ReduceMin."""
 
     function = "min"
 
@@ -98,7 +98,7 @@ class AMin(Reduction):
 
 
 class LogSumExp(Reduction):
-    """`log(sum(exp(x)))`, without overflow. 3 FLOPs per input element."""
+    """`log(sum(exp(x)))`, without overflow. 3 FLOPs per input element. ONNX: ReduceLogSumExp."""
 
     function = "logsumexp"
 
@@ -107,7 +107,7 @@ class LogSumExp(Reduction):
 
 
 class All(Reduction):
-    """True where all elements of a bool tensor are."""
+    """True where all elements of a bool tensor are. ONNX: ReduceMin."""
 
     layer = False
     function = "all"
@@ -118,7 +118,7 @@ class All(Reduction):
 
 
 class Any(Reduction):
-    """True where one or more elements of a bool tensor are."""
+    """True where one or more elements of a bool tensor are. ONNX: ReduceMax."""
 
     layer = False
     function = "any"
@@ -169,6 +169,8 @@ class Norm(PerInputElement):
 
     For `p` infinite it is the greatest magnitude, for 0 the number of elements that are not 0. 2 FLOPs per input
     element: power and sum.
+
+    ONNX: ReduceL2, or ReduceL1.
     """
 
     layer = False
@@ -205,19 +207,25 @@ class Extreme(PerInputElement):
 
 
 class ArgMax(Extreme):
-    """The position of the greatest element, the first of equals, along one axis or in the flattened tensor."""
+    """The position of the greatest element, the first of equals, along one axis or in the flattened tensor.
+
+    ONNX: ArgMax.
+    """
 
     function = "argmax"
 
 
 class ArgMin(Extreme):
-    """The position of the least element, the first of equals, along one axis or in the flattened tensor."""
+    """The position of the least element, the first of equals, along one axis or in the flattened tensor.
+
+    ONNX: ArgMin.
+    """
 
     function = "argmin"
 
 
 class CumSum(Op):
-    """The running sum along an axis. Of int32 it is an int64."""
+    """The running sum along an axis. Of int32 it is an int64. ONNX: CumSum."""
 
     layer = False
     function = "cumsum"

@@ -61,6 +61,8 @@ class Upsample(Resampling):
 
     `size` may be another tensor, for its spatial sizes. Mode "nearest" takes the element at `floor(i / scale)`,
     "linear" interpolates along every spatial axis ("bilinear" and "trilinear" say how many there are).
+
+    ONNX: Resize. Mode "bicubic" is that of Keys, 1981, "Cubic Convolution Interpolation for Digital Image Processing".
     """
 
     size: Sizes | None = None
@@ -109,7 +111,7 @@ class Upsample(Resampling):
 
 
 class Resize(Resampling):
-    """Resamples the spatial axes to a size, or to that of another tensor, as Upsample does."""
+    """Resamples the spatial axes to a size, or to that of another tensor, as Upsample does. ONNX: Resize."""
 
     function = "resize"
 

@@ -16,7 +16,10 @@ from dlspec.ops.rules import DataMovement, equations, factor, many_axes, one_axi
 
 
 class Flatten(DataMovement):
-    """Joins the axes from `start_dim` to `end_dim`, both included, into one: all but the batch by default."""
+    """Joins the axes from `start_dim` to `end_dim`, both included, into one: all but the batch by default.
+
+    ONNX: Reshape.
+    """
 
     function = "flatten"
     view = True
@@ -77,7 +80,7 @@ def _without_common(have: tuple[Dim, ...], want: list[Dim]) -> tuple[Dim, Dim]:
 
 
 class Reshape(DataMovement):
-    """The elements in their order under another shape. One size may be -1: what is left."""
+    """The elements in their order under another shape. One size may be -1: what is left. ONNX: Reshape."""
 
     function = "reshape"
     view = True
@@ -89,7 +92,7 @@ class Reshape(DataMovement):
 
 
 class Unflatten(DataMovement):
-    """Takes one axis apart into several. One of their sizes may be -1: what is left."""
+    """Takes one axis apart into several. One of their sizes may be -1: what is left. ONNX: Reshape."""
 
     function = "unflatten"
     view = True
@@ -108,7 +111,7 @@ class Unflatten(DataMovement):
 
 
 class Squeeze(DataMovement):
-    """Removes axes of size 1. They must be named: which axes happen to be 1 depends on the sizes."""
+    """Removes axes of size 1. They must be named: which axes happen to be 1 depends on the sizes. ONNX: Squeeze."""
 
     function = "squeeze"
     view = True
@@ -125,7 +128,7 @@ class Squeeze(DataMovement):
 
 
 class Unsqueeze(DataMovement):
-    """Inserts an axis of size 1 at `dim`."""
+    """Inserts an axis of size 1 at `dim`. ONNX: Unsqueeze."""
 
     function = "unsqueeze"
     view = True
@@ -139,7 +142,10 @@ class Unsqueeze(DataMovement):
 
 
 class Expand(DataMovement):
-    """Repeats axes of size 1 to the sizes of `shape`, which may have further axes in front; -1 keeps a size."""
+    """Repeats axes of size 1 to the sizes of `shape`, which may have further axes in front; -1 keeps a size.
+
+    ONNX: Expand.
+    """
 
     function = "expand"
 
@@ -164,7 +170,7 @@ class Expand(DataMovement):
 
 
 class Permute(DataMovement):
-    """The axes in another order: axis `dims[i]` of the input becomes axis `i`."""
+    """The axes in another order: axis `dims[i]` of the input becomes axis `i`. ONNX: Transpose."""
 
     function = "permute"
 
@@ -187,7 +193,7 @@ class Permute(DataMovement):
 
 
 class Transpose(DataMovement):
-    """Two axes swapped."""
+    """Two axes swapped. ONNX: Transpose."""
 
     function = "transpose"
 
@@ -212,7 +218,11 @@ def _positive(number: int, field: str) -> None:
 
 
 class PixelShuffle(DataMovement):
-    """Moves channels into space: `[N, C * r * r, H, W]` to `[N, C, H * r, W * r]` (Shi et al., 2016)."""
+    """Moves channels into space: `[N, C * r * r, H, W]` to `[N, C, H * r, W * r]`.
+
+    ONNX: DepthToSpace. Shi et al., 2016, "Real-Time Single Image and Video Super-Resolution Using an Efficient
+    Sub-Pixel Convolutional Neural Network".
+    """
 
     function = "pixel_shuffle"
     torch = "PixelShuffle"
@@ -236,7 +246,7 @@ class PixelShuffle(DataMovement):
 
 
 class PixelUnshuffle(DataMovement):
-    """Moves space into channels: `[N, C, H * r, W * r]` to `[N, C * r * r, H, W]`."""
+    """Moves space into channels: `[N, C, H * r, W * r]` to `[N, C * r * r, H, W]`. ONNX: SpaceToDepth."""
 
     function = "pixel_unshuffle"
     torch = "PixelUnshuffle"
@@ -262,7 +272,11 @@ class PixelUnshuffle(DataMovement):
 
 
 class ChannelShuffle(DataMovement):
-    """Interleaves groups of channels (ShuffleNet: Zhang et al., 2018)."""
+    """Interleaves groups of channels.
+
+    ONNX: Gather. Zhang et al., 2018, "ShuffleNet: An Extremely Efficient Convolutional Neural Network for Mobile
+    Devices".
+    """
 
     function = "channel_shuffle"
     torch = "ChannelShuffle"
@@ -284,7 +298,10 @@ class ChannelShuffle(DataMovement):
 
 
 class OneHot(DataMovement):
-    """Class numbers as vectors of `num_classes` zeros and a one, on a new last axis. int64, as in torch."""
+    """Class numbers as vectors of `num_classes` zeros and a one, on a new last axis. int64, as in torch.
+
+    ONNX: OneHot.
+    """
 
     tensors: ClassVar[tuple[str, ...]] = ("x",)
     layer = False

@@ -42,7 +42,7 @@ def _written(start: Dim | None, stop: Dim | None, step: int) -> str:
 
 
 class Slice(DataMovement):
-    """The positions `start:end:step` of one axis, as in Python: negative bounds count from the end."""
+    """The positions `start:end:step` of one axis, as in Python: negative bounds count from the end. ONNX: Slice."""
 
     function = "slice"
 
@@ -60,7 +60,10 @@ class Slice(DataMovement):
 
 
 class Index(DataMovement):
-    """`x[:, 0]`: a position removes its axis, a range cuts it, and `none` inserts an axis of size 1."""
+    """`x[:, 0]`: a position removes its axis, a range cuts it, and `none` inserts an axis of size 1.
+
+    ONNX: Gather, Slice and Unsqueeze.
+    """
 
     layer = False
 
@@ -98,6 +101,8 @@ class Crop(DataMovement):
     """Cuts the spatial axes to a size, or to that of another tensor, from the middle: `(H - h) // 2` in front of it.
 
     `offset` says where to begin instead, for all spatial axes or each.
+
+    ONNX: Slice. Ronneberger et al., 2015, "U-Net: Convolutional Networks for Biomedical Image Segmentation".
     """
 
     function = "crop"
@@ -128,6 +133,8 @@ class Split(DataMovement):
     """Parts along an axis, the channels by default: `sections` equal ones, or one for each size of a list.
 
     `a, b = x -> Split(2)` has two equal parts. (``torch.split`` takes the size of the parts, not their number.)
+
+    ONNX: Split.
     """
 
     function = "split"
@@ -163,6 +170,8 @@ class Chunk(DataMovement):
     """At most `chunks` parts along an axis, all of the same size but the last, as ``torch.chunk``.
 
     A symbolic axis must be divisible, so that the number of parts is known.
+
+    ONNX: Split.
     """
 
     function = "chunk"
@@ -196,7 +205,7 @@ def _parts(x: TensorType, axis: int, sizes: tuple[Dim, ...]) -> Types:
 
 
 class Flip(DataMovement):
-    """Reverses the order along the axes."""
+    """Reverses the order along the axes. ONNX: Slice."""
 
     function = "flip"
 
@@ -238,6 +247,8 @@ class Tile(DataMovement):
 
     `reps` are aligned at the last axis; where there are fewer than axes the others stay, where there are more the
     tensor gets further axes in front.
+
+    ONNX: Tile.
     """
 
     function = "tile"
@@ -258,7 +269,7 @@ class Tile(DataMovement):
 
 
 class IndexSelect(DataMovement):
-    """The slices of `x` along an axis at the positions of a vector of integers."""
+    """The slices of `x` along an axis at the positions of a vector of integers. ONNX: Gather."""
 
     tensors: ClassVar[tuple[str, ...]] = ("x", "index")
     layer = False
@@ -275,7 +286,7 @@ class IndexSelect(DataMovement):
 
 
 class Gather(DataMovement):
-    """One element of `x` for each element of `index`, which is its position along the axis."""
+    """One element of `x` for each element of `index`, which is its position along the axis. ONNX: GatherElements."""
 
     tensors: ClassVar[tuple[str, ...]] = ("x", "index")
     layer = False

@@ -37,6 +37,9 @@ class Softmax(Normalised):
 
     Without dim the axis is torch's implicit choice: 0 for an input of rank 1 or 3, else 1. Say which one is meant.
     FLOPs: five per element (maximum, subtract, exp, sum, divide).
+
+    ONNX: Softmax. Bridle, 1990, "Probabilistic Interpretation of Feedforward Classification Network Outputs, with
+    Relationships to Statistical Pattern Recognition".
     """
 
     layer = True
@@ -48,6 +51,8 @@ class LogSoftmax(Normalised):
     """Logarithm of Softmax along dim, the shape stays.
 
     Without dim the axis is torch's implicit choice: 0 for an input of rank 1 or 3, else 1. FLOPs: five per element.
+
+    ONNX: LogSoftmax.
     """
 
     layer = True
@@ -72,7 +77,9 @@ class Softmin(Normalised):
 class GLU(Op):
     """Gated linear unit: the first half along dim times the sigmoid of the second, so that axis is halved.
 
-    FLOPs: two per output element. Dauphin et al., 2016.
+    FLOPs: two per output element.
+
+    Dauphin et al., 2016, "Language Modeling with Gated Convolutional Networks".
     """
 
     torch = "GLU"

@@ -143,7 +143,8 @@ def test_png_and_pdf() -> None:
     image = pytest.importorskip("PIL.Image")
     picture = Picture(shipped("lenet", "LeNet5"))
     made = image.open(io.BytesIO(picture.content(".png")))
-    assert made.size == (round(2 * picture.drawing.width), round(2 * picture.drawing.height))
+    drawing = lay_out(picture.scene)
+    assert made.size == (round(2 * drawing.width), round(2 * drawing.height))
     assert len(made.convert("RGB").getcolors(1 << 20)) > 20
     pdf = picture.content(".pdf")
     assert pdf.startswith(b"%PDF-")

@@ -15,6 +15,8 @@ from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from typing import TypeAlias
 
+from dlspec.diagnostics import Hinted
+
 TIME_LIMIT = 60.0
 """Seconds after which a layout is ended."""
 
@@ -35,13 +37,8 @@ for line in sys.stdin:
 """
 
 
-class EngineError(Exception):
+class EngineError(Hinted):
     """No layout: Graphviz is missing, or it failed, or it took too long."""
-
-    def __init__(self, message: str, hint: str = "") -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
 
 
 class Engine:

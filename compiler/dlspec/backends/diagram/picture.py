@@ -37,7 +37,7 @@ class Picture:
         self._poster = poster
 
     @cached_property
-    def drawing(self) -> Drawing:
+    def _drawing(self) -> Drawing:
         """The layout. Raises `EngineError`."""
         from dlspec.backends.diagram.poster import WIDTH, lay_out_poster
 
@@ -49,11 +49,42 @@ class Picture:
         """The picture as SVG. Raises `EngineError`."""
         from dlspec.backends.diagram.svg import svg
 
-        return svg(self.drawing, self.theme)
+        return svg(self._drawing, self.theme)
+
+    def png(self) -> bytes:
+        """The picture as PNG. Raises `EngineError`."""
+        from dlspec.backends.diagram.raster import png
+
+        return png(self._drawing, self.theme)
+
+    def pdf(self) -> bytes:
+        """The picture as PDF. Raises `EngineError`."""
+        from dlspec.backends.diagram.raster import pdf
+
+        return pdf(self._drawing, self.theme)
+
+    def html(self) -> str:
+        """The picture as a page to look around in, which needs nothing else."""
+        from dlspec.backends.diagram.page import page
+
+        return page(self.scene, theme=self.page_theme)
+
+    def dot(self) -> str:
+        """The picture as a graph for Graphviz."""
+        from dlspec.backends.diagram.text import dot
+
+        return dot(self.scene, self.direction)
+
+    def mermaid(self) -> str:
+        """The picture as a flowchart for Mermaid."""
+        from dlspec.backends.diagram.text import mermaid
+
+        return mermaid(self.scene, self.direction)
 
     def content(self, ending: str) -> bytes:
         """The picture in a format of `FORMATS`. Raises `EngineError`, and KeyError for another."""
-        return _WRITERS[ending](self)
+        content = _WRITERS[ending](self)
+        return content.encode() if isinstance(content, str) else content
 
     def save(self, path: str | Path) -> None:
         """Writes a file, whole or not at all; its ending is the format. Raises `EngineError`, `OSError`, and ValueError
@@ -67,39 +98,9 @@ class Picture:
         return self.svg()
 
 
-def _png(picture: Picture) -> bytes:
-    from dlspec.backends.diagram.raster import png
-
-    return png(picture.drawing, picture.theme)
-
-
-def _pdf(picture: Picture) -> bytes:
-    from dlspec.backends.diagram.raster import pdf
-
-    return pdf(picture.drawing, picture.theme)
-
-
-def _html(picture: Picture) -> bytes:
-    from dlspec.backends.diagram.page import page
-
-    return page(picture.scene, theme=picture.page_theme).encode()
-
-
-def _dot(picture: Picture) -> bytes:
-    from dlspec.backends.diagram.text import dot
-
-    return dot(picture.scene, picture.direction).encode()
-
-
-def _mermaid(picture: Picture) -> bytes:
-    from dlspec.backends.diagram.text import mermaid
-
-    return mermaid(picture.scene, picture.direction).encode()
-
-
-_WRITERS: dict[str, Callable[[Picture], bytes]] = {
-    ".svg": lambda picture: picture.svg().encode(), ".png": _png, ".pdf": _pdf, ".html": _html, ".dot": _dot,
-    ".mmd": _mermaid,
+_WRITERS: dict[str, Callable[[Picture], str | bytes]] = {
+    ".svg": Picture.svg, ".png": Picture.png, ".pdf": Picture.pdf, ".html": Picture.html, ".dot": Picture.dot,
+    ".mmd": Picture.mermaid,
 }  # fmt: skip
 
 FORMATS = tuple(_WRITERS)

@@ -119,10 +119,10 @@ def weights_of(graph: Graph, weights: Mapping[str, Array] | None, seed: int) -> 
     return state
 
 
-def require_torch() -> Any:
-    """The package torch. Raises `RunError` where it is not installed."""
+def require_torch(what: str = "running a network in PyTorch") -> Any:
+    """The package torch, for what needs it. Raises `RunError` where it is not installed."""
     try:
         return import_module("torch")
     except ImportError:
         hint = "pip install dlspec[torch]; writing source needs none: dlspec compile FILE -o net.py"
-        raise RunError("running a network in PyTorch needs torch", hint) from None
+        raise RunError(f"{what} needs torch", hint) from None

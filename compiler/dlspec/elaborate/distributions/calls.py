@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, cast
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple, cast
 
 from dlspec.elaborate.calls import Given, bind_named
 from dlspec.elaborate.distributions.divergences import divergence, estimate
@@ -22,7 +22,8 @@ from dlspec.elaborate.distributions.families import (
 )
 from dlspec.elaborate.distributions.mixtures import Mixture
 from dlspec.elaborate.distributions.multivariate import MultivariateNormal
-from dlspec.elaborate.values import Failure, freeze, is_dim, kind_of
+from dlspec.elaborate.values import Failure, freeze, kind_of
+from dlspec.ir.constants import Constant, is_dim
 from dlspec.ir.fields import MISSING, describe
 from dlspec.ir.graph import Value
 from dlspec.ir.types import TensorType
@@ -35,37 +36,37 @@ _REDUCTIONS = ("none", "mean", "sum", "batchmean")
 # Distributions -------------------------------------------------------------------------------------------------------
 
 
-def _parameter(a: Algebra, name: str, value: Any, title: str) -> Parameter:
+def _parameter(a: Algebra, name: str, value: object, title: str) -> Parameter:
     """A tensor or a number; a list of numbers as a tensor."""
     if isinstance(value, Value):
         return value
-    if type(value) in (int, float):
+    if isinstance(value, int | float) and not isinstance(value, bool):
         return float(value)
     if isinstance(value, list):
-        return a.call("Const", value=_floats(value), dtype="float").value
+        return a.call("Const", value=_floats(cast("list[object]", value)), dtype="float").value
     raise Failure("DL0305", f"`{name}` of {title} takes a tensor or a number, not {kind_of(value)}", a.span)
 
 
-def _floats(value: Any) -> Any:
-    return tuple(map(_floats, cast("list[Any]", value))) if isinstance(value, list) else freeze(value)
+def _floats(value: object) -> object:
+    return tuple(map(_floats, cast("list[object]", value))) if isinstance(value, list) else freeze(value)
 
 
 def _parametric(cls: type[Parametric]) -> Callable[..., Family]:
-    def make(a: Algebra, **given: Any) -> Family:
+    def make(a: Algebra, **given: object) -> Family:
         return cls(a, **{name: _parameter(a, name, value, f"`{cls.__name__}`") for name, value in given.items()})
 
     return make
 
 
 def _discrete(cls: type[Parametric]) -> Callable[..., Family]:
-    def make(a: Algebra, **given: Any) -> Family:
+    def make(a: Algebra, **given: object) -> Family:
         name, value = _one_of(a, cls.__name__, given)
         return cls(a, **{name: _parameter(a, name, value, f"`{cls.__name__}`")})
 
     return make
 
 
-def _one_of(a: Algebra, title: str, given: dict[str, Any]) -> tuple[str, Any]:
+def _one_of(a: Algebra, title: str, given: dict[str, object]) -> tuple[str, object]:
     """The one parameter of several ways to say the same that is given. Raises `Failure`."""
     chosen = [(name, value) for name, value in given.items() if value is not None]
     if len(chosen) != 1:
@@ -73,7 +74,7 @@ def _one_of(a: Algebra, title: str, given: dict[str, Any]) -> tuple[str, Any]:
     return chosen[0]
 
 
-def _multivariate(a: Algebra, loc: Any, **given: Any) -> Family:
+def _multivariate(a: Algebra, loc: object, **given: object) -> Family:
     title = "`MultivariateNormal`"
     mean = _parameter(a, "loc", loc, title)
     name, value = _one_of(a, "MultivariateNormal", given)
@@ -83,21 +84,21 @@ def _multivariate(a: Algebra, loc: Any, **given: Any) -> Family:
     return MultivariateNormal(a, mean, matrix, covariance=name == "covariance_matrix")
 
 
-def _independent(a: Algebra, base_distribution: Any, reinterpreted_batch_ndims: Any) -> Family:
+def _independent(a: Algebra, base_distribution: object, reinterpreted_batch_ndims: object) -> Family:
     if type(reinterpreted_batch_ndims) is not int:
         what = "`reinterpreted_batch_ndims` of `Independent` takes a number of axes"
         raise Failure("DL0305", f"{what}, not {kind_of(reinterpreted_batch_ndims)}", a.span)
     return Independent(a, _family(base_distribution, "Independent", a.span), reinterpreted_batch_ndims)
 
 
-def _mixture(a: Algebra, weights: Any, components: Any) -> Family:
+def _mixture(a: Algebra, weights: object, components: object) -> Family:
     if not isinstance(weights, Categorical):
         raise Failure(
             "DL0305", f"`weights` of `Mixture` takes a `Categorical`, not {kind_of(weights)}", a.span,
             hint="Mixture(Categorical(logits=...), ...)",
         )  # fmt: skip
     if isinstance(components, list):
-        parts = [_family(part, "Mixture", a.span) for part in cast("list[Any]", components)]
+        parts = [_family(part, "Mixture", a.span) for part in cast("list[object]", components)]
         if not parts:
             raise Failure("DL0208", "`Mixture` takes one component or more", a.span)
         return Mixture(a, weights, parts)
@@ -108,8 +109,8 @@ class Entry(NamedTuple):
     """What is called by a name: its parameters with their defaults, `MISSING` where there is none, and what
     has its documentation."""
 
-    make: Callable[..., Any]
-    parameters: Mapping[str, Any]
+    make: Callable[..., Family | Quantity]
+    parameters: Mapping[str, Constant]
     documented: object
 
     def signature(self, name: str) -> str:
@@ -118,7 +119,7 @@ class Entry(NamedTuple):
         return f"{name}({', '.join(shown)})"
 
 
-def _entry(make: Callable[..., Any], documented: object, **parameters: Any) -> Entry:
+def _entry(make: Callable[..., Family | Quantity], documented: object, **parameters: Constant) -> Entry:
     return Entry(make, parameters, documented)
 
 
@@ -140,18 +141,20 @@ DISTRIBUTIONS: dict[str, Entry] = {
 # Functions of distributions ------------------------------------------------------------------------------------------
 
 
-def _sample(a: Algebra, q: Family, shape: Any) -> Quantity:
+def _sample(a: Algebra, q: Family, shape: object) -> Quantity:
     """A draw from a distribution, or many with `shape` in front.
 
     It is a function of the parameters, which gradients pass, but for Bernoulli, Categorical and the weights of a
     Mixture.
     """
-    if not isinstance(shape, list) or not all(is_dim(size) for size in cast("list[Any]", shape)):
+    sizes = cast("list[object]", shape) if isinstance(shape, list) else [None]
+    dims = tuple(size for size in sizes if is_dim(size))
+    if len(dims) < len(sizes):
         raise Failure("DL0305", f"`shape` of `sample` takes a list of sizes, not {kind_of(shape)}", a.span)
-    return q.sample(a, tuple(cast("list[Any]", shape)))
+    return q.sample(a, dims)
 
 
-def _log_prob(a: Algebra, q: Family, x: Any, reduction: Any) -> Quantity:
+def _log_prob(a: Algebra, q: Family, x: object, reduction: object) -> Quantity:
     """The logarithm of the density or the probability of a tensor."""
     if isinstance(x, Value):
         if x.type.dtype is not q.type.dtype:
@@ -180,7 +183,7 @@ def _check_shape(q: Family, x: TensorType, span: Span) -> None:
         )  # fmt: skip
 
 
-def _kl(a: Algebra, q: Family, p: Any, samples: Any, reduction: Any) -> Quantity:
+def _kl(a: Algebra, q: Family, p: object, samples: object, reduction: object) -> Quantity:
     """The Kullback-Leibler divergence of q from p, summed over everything unless told.
 
     It is computed by a formula where both are of one kind, and with `samples` as the mean over that many draws of q.
@@ -193,7 +196,7 @@ def _kl(a: Algebra, q: Family, p: Any, samples: Any, reduction: Any) -> Quantity
     return _reduced(a, estimate(a, q, p, samples), reduction)
 
 
-def _entropy(a: Algebra, q: Family, reduction: Any) -> Quantity:
+def _entropy(a: Algebra, q: Family, reduction: object) -> Quantity:
     """The entropy of a distribution, in nats."""
     dtype = q.over.dtype if isinstance(q, Categorical) else q.type.dtype
     return _reduced(a, filled(a, q.entropy(a), TensorType(dtype, q.batch)), reduction)
@@ -220,7 +223,7 @@ FUNCTIONS: dict[str, Entry] = {
 """What distributions are asked."""
 
 
-def _reduced(a: Algebra, value: Quantity, reduction: Any) -> Quantity:
+def _reduced(a: Algebra, value: Quantity, reduction: object) -> Quantity:
     if reduction not in _REDUCTIONS:
         allowed = " or ".join(f'"{name}"' for name in _REDUCTIONS)
         raise Failure("DL0305", f"`reduction` takes {allowed}, not {kind_of(reduction)}", a.span)
@@ -235,25 +238,24 @@ def _reduced(a: Algebra, value: Quantity, reduction: Any) -> Quantity:
     return total / value.value.type.shape[0] if reduction == "batchmean" else total
 
 
-def _family(value: Any, name: str, span: Span) -> Family:
+def _family(value: object, name: str, span: Span) -> Family:
     if isinstance(value, Family):
         return value
     hint = "of tensors there is `kl_div`" if name == "kl" and isinstance(value, Value) else ""
     raise Failure("DL0305", f"`{name}` takes a distribution, not {kind_of(value)}", span, hint=hint)
 
 
-def asks(name: str, values: list[Any]) -> bool:
+def asks(name: str, values: Sequence[object]) -> bool:
     """Whether a call is one of a function of distributions: `mean` and `std` are functions of tensors too."""
     return name in FUNCTIONS and (name not in ("mean", "std") or bool(values and isinstance(values[0], Family)))
 
 
-def call(builder: NodeBuilder, name: str, given: list[Given], span: Span) -> Any:
+def call(builder: NodeBuilder, name: str, given: list[Given], span: Span) -> Value | Family | float:
     """A distribution, or what is asked of one: a tensor, or a number where nothing in it is one. Raises `Failure`."""
     a = Algebra(builder, span)
-    made = DISTRIBUTIONS.get(name)
-    if made is not None:
-        return made.make(a, **bind_named(f"`{name}`", given, made.parameters, span))
-    asked = FUNCTIONS[name]
-    q, *others = bind_named(f"`{name}`", given, asked.parameters, span).values()
-    result = asked.make(a, _family(q, name, span), *others)
-    return result.value if isinstance(result, Term) else result
+    entry = DISTRIBUTIONS.get(name) or FUNCTIONS[name]
+    values = bind_named(f"`{name}`", given, entry.parameters, span)
+    if name in FUNCTIONS:
+        values["q"] = _family(values["q"], name, span)
+    made = entry.make(a, **values)
+    return made.value if isinstance(made, Term) else made

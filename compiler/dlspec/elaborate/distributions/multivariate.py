@@ -14,7 +14,7 @@ from dlspec.ops.algebra import Algebra, Term
 from dlspec.ops.rules import broadcast, require_float, same_dtype
 
 
-class Joint(Op):
+class MeanAndMatrix(Op):
     """What a mean and a matrix must satisfy: [..., d] and [..., d, d]. Not a node."""
 
     tensors: ClassVar[tuple[str, ...]] = ("loc", "matrix")
@@ -47,7 +47,7 @@ class MultivariateNormal(Family):
             shape = matrix.type.shape[-1:]
             loc = a.call("full", shape=shape, value=loc, dtype=matrix.type.dtype).value
         self.loc = loc
-        self.type = a.builder.types(Joint(self.title), (loc, matrix), a.span)[0]
+        self.type = a.builder.types(MeanAndMatrix(self.title), (loc, matrix), a.span)[0]
         size = self.type.shape[-1]
         if not isinstance(size, int):
             raise Failure("DL0205", f"{self.title} needs a known number of dimensions, not {size}", a.span)

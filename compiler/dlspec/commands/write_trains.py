@@ -1,4 +1,4 @@
-"""`dlspec compile FILE:TRAIN`: a train as a PyTorch trainer, its objectives as an ONNX model, or all of it as JSON."""
+"""Files of trains: a PyTorch trainer, the objectives as an ONNX model, or all of it as JSON."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from dlspec.commands.common import Target, choose_train, elaborated_train, show, update_of
 from dlspec.commands.errors import CallError
 from dlspec.commands.lowering import train_weights
-from dlspec.commands.writing import Writer, show_written, write_json, write_onnx, write_source
+from dlspec.commands.writing import show_written, write_json, write_onnx, write_source
 
 if TYPE_CHECKING:
     from dlspec.objectives.training import Training
@@ -17,22 +17,14 @@ if TYPE_CHECKING:
 
 
 def _training(program: Program, wanted: Target, arguments: Namespace) -> Training:
-    """The train that is meant. Raises `CallError` for an update that it has not, and for options that are for networks."""
-    training = _elaborated(program, choose_train(program, wanted), arguments)
-    if update_of(training, wanted) is not None and not arguments.output.endswith(".onnx"):
-        raise CallError("one objective alone is for .onnx files", f"{wanted.file}:{training.name} is the whole train")
+    """The train that is meant. Raises `CallError` for an update that it has not."""
+    training = elaborated_train(program, choose_train(program, wanted), arguments)
+    update_of(training, wanted)
     show(program.diagnostics)
     return training
 
 
-def _elaborated(program: Program, name: str, arguments: Namespace) -> Training:
-    for flag in ("optimize", "dtype"):
-        if getattr(arguments, flag):
-            raise CallError(f"--{flag} is for networks, and `{name}` is a train")
-    return elaborated_train(program, name, arguments)
-
-
-def _write_onnx(program: Program, wanted: Target, arguments: Namespace) -> None:
+def onnx(program: Program, wanted: Target, arguments: Namespace) -> None:
     """All objectives as outputs, or the one that is named; data, the step and noise are the inputs."""
     from dlspec.backends.onnx.model import build
     from dlspec.backends.rewrite import objectives
@@ -48,26 +40,19 @@ def _write_onnx(program: Program, wanted: Target, arguments: Namespace) -> None:
         show_written(path)
 
 
-def _write_json(program: Program, wanted: Target, arguments: Namespace) -> None:
+def json(program: Program, wanted: Target, arguments: Namespace) -> None:
     from dlspec.backends.graph_json import training_json
 
     write_json(training_json(_training(program, wanted, arguments)), arguments.output)
 
 
-def _write_python(program: Program, wanted: Target, arguments: Namespace) -> None:
+def python(program: Program, wanted: Target, arguments: Namespace) -> None:
     """The train that is named, or all of a file of trains."""
     from dlspec.backends.torch import source
 
-    if arguments.weights is not None:
-        raise CallError(
-            "--weights is for the .onnx files of a train", "its PyTorch class takes them by load_state_dict"
-        )
     if wanted.network is None and not (arguments.set or arguments.size):
-        trainings = [_elaborated(program, name, arguments) for name in program.trains]
+        trainings = [elaborated_train(program, name, arguments) for name in program.trains]
         show(program.diagnostics)
     else:
         trainings = [_training(program, wanted, arguments)]
     write_source(source(trainings), Path(arguments.output))
-
-
-WRITERS: dict[str, Writer] = {".onnx": _write_onnx, ".py": _write_python, ".json": _write_json}

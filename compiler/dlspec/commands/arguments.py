@@ -1,0 +1,45 @@
+"""The arguments that several commands take."""
+
+from __future__ import annotations
+
+import argparse
+from typing import NoReturn
+
+from dlspec.commands.errors import CallError
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose complaints are errors like those of the commands."""
+
+    def error(self, message: str) -> NoReturn:
+        raise CallError(
+            message.replace("argument COMMAND: invalid choice:", "there is no command"), f"see `{self.prog} --help`"
+        )
+
+
+def takes_network(parser: Parser, trains: bool = False) -> None:
+    named = "a spec, or std.resnet for a shipped one" + ("; a train can be named too" if trains else "")
+    parser.add_argument("target", metavar="FILE[:NETWORK]", help=named)
+    takes_settings(parser)
+
+
+def takes_settings(parser: Parser) -> None:
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of the network")
+    parser.add_argument("--size", action="append", default=[], metavar="NAME=SIZE", help="a size, as in --size H=256")
+
+
+def takes_weights(parser: Parser) -> None:
+    parser.add_argument("--opset", type=positive, metavar="N", help="the version of ONNX's operators")
+    parser.add_argument("--seed", type=int, metavar="N", help="what weights are drawn with (default 0)")
+    parser.add_argument("--weights", metavar="FILE.safetensors", help="take the weights from a file")
+
+
+def takes_form(parser: Parser) -> None:
+    parser.add_argument("--optimize", action="store_true", help="fold BatchNorm; channels_last in PyTorch")
+    parser.add_argument("--dtype", choices=("float16", "bfloat16"), help="another element type than the spec's")
+
+
+def positive(text: str) -> int:
+    if text.isascii() and text.isdigit() and int(text) > 0:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text} is not a positive int")

@@ -1,0 +1,30 @@
+"""Pictures of networks and trains, as `dlspec draw` writes them."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dlspec.commands.common import Target, show
+from dlspec.commands.errors import CallFindings
+from dlspec.commands.scenes import scene_of
+from dlspec.diagnostics import DlspecError
+
+if TYPE_CHECKING:
+    from dlspec.pipeline import Program
+
+
+def picture(program: Program, wanted: Target, arguments: Namespace) -> None:
+    """What could be drawn is written before what is wrong with it is raised."""
+    from dlspec.backends.diagram.picture import Picture
+    from dlspec.backends.files import write_bytes
+
+    scene, diagnostics, of_call = scene_of(program, wanted, arguments)
+    direction = arguments.rankdir or ("LR" if arguments.wrap else "TB")
+    drawn = Picture(scene, direction, arguments.theme, arguments.wrap, arguments.poster)
+    write_bytes(arguments.output, drawn.content(Path(arguments.output).suffix))
+    print(f"wrote {arguments.output}")
+    if diagnostics.errors:
+        raise (CallFindings if of_call else DlspecError)(diagnostics)
+    show(diagnostics)
