@@ -14,13 +14,14 @@ from math import sqrt
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from dlspec.analyses.cost import cost
-from dlspec.backends.rewrite import as_inference, with_fixed_draws
 from dlspec.backends.torch.live import require_torch, to_module
 from dlspec.backends.weights import draw
 from dlspec.elaborate.gradients import differentiates
 from dlspec.ir.dims import evaluate
 from dlspec.ir.graph import Graph, Output, Parameter
 from dlspec.ir.init import fan_in_uniform, normal
+from dlspec.passes.fixed_draws import with_fixed_draws
+from dlspec.passes.training_outputs import as_inference
 
 if TYPE_CHECKING:
     import numpy as np

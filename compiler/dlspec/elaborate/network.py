@@ -29,6 +29,7 @@ from dlspec.ir.conditions import Conditions
 from dlspec.ir.dims import symbol
 from dlspec.ir.graph import Graph, Node, Output, Scope, Value
 from dlspec.ir.types import DTYPES, TensorType
+from dlspec.ir.verify import verified
 from dlspec.source import Span
 from dlspec.syntax import ast
 
@@ -46,6 +47,7 @@ def deep_recursion() -> Generator[None]:
         sys.setrecursionlimit(limit)
 
 
+@verified
 def elaborate_network(
     module: Module,
     declaration: ast.Network,

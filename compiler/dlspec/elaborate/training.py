@@ -39,6 +39,7 @@ from dlspec.ir.op import OpError
 from dlspec.ir.optimizers import Limits, Optimizer, Schedule
 from dlspec.ir.training import STEP, Data, Direction, Network, Training, Update
 from dlspec.ir.types import DType, TensorType
+from dlspec.ir.verify import verified
 from dlspec.ops.constant import Param
 from dlspec.source import Span
 from dlspec.syntax import ast
@@ -54,6 +55,7 @@ class Using(NamedTuple):
     limits: Limits
 
 
+@verified
 def elaborate_train(
     module: Module,
     declaration: ast.Train,

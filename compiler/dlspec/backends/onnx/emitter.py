@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, overload
 from dlspec.backends.onnx.registry import lowering_of
 from dlspec.backends.onnx.sizes import Sizes
 from dlspec.backends.onnx.wire import ELEMENT, Attribute, OnnxNode
-from dlspec.diagnostics import Diagnostic, Diagnostics, DlspecError, Note
+from dlspec.diagnostics import Diagnostics, DlspecError
 from dlspec.ir.dims import Dim
 from dlspec.ir.graph import Graph, Node, Output, Value
 from dlspec.ir.types import DTYPES, DType
@@ -115,7 +115,7 @@ class Emitter:
     def unsupported(self, message: str, hint: str = "") -> DlspecError:
         """The error to raise for what ONNX cannot express, at the position of the node that is being lowered."""
         assert self._node
-        return DlspecError([backend_error(message, self._node, hint)])
+        return DlspecError([self._node.finding(message, hint)])
 
     # For the model
 
@@ -181,12 +181,3 @@ class Emitter:
         name = self.unique(f"{self._node.name}/{self._count}")
         self._count += 1
         return name
-
-
-def backend_error(
-    message: str, node: Node, hint: str = "", code: str = "DL0501", notes: tuple[Note, ...] = ()
-) -> Diagnostic:
-    """A finding of a backend at a node, with the chain of blocks that it stands in."""
-    blocks = [scope for scope in node.scope.ancestors() if scope.kind == "block"]
-    trace = tuple(Note(scope.span, f"in {scope.declaration}") for scope in reversed(blocks))
-    return Diagnostic(code, message, node.span, notes=notes, hint=hint, trace=trace)

@@ -11,9 +11,9 @@ from fractions import Fraction
 
 from dlspec.backends.onnx.emitter import Emitter
 from dlspec.backends.onnx.registry import lowers
-from dlspec.ir.dims import Dim, floordiv
+from dlspec.ir.dims import Dim
 from dlspec.ir.graph import Node
-from dlspec.ops.resize import Resize, Upsample
+from dlspec.ops.resize import Resize, Upsample, growth, repeats
 
 
 @lowers(Upsample, Resize)
@@ -51,22 +51,6 @@ def _not_below(scale: Fraction) -> float:
 
     nearest = np.float32(scale)
     return float(nearest if Fraction(float(nearest)) >= scale else np.nextafter(nearest, np.float32(np.inf)))
-
-
-def growth(have: Dim, want: Dim) -> Fraction | None:
-    """How many times larger it becomes, where that is the same for all sizes."""
-    if isinstance(have, int) and isinstance(want, int):
-        return Fraction(want, have)
-    quotient = floordiv(want, have)
-    return Fraction(quotient) if isinstance(quotient, int) and quotient * have == want else None
-
-
-def repeats(factor: Fraction | None) -> bool:
-    """Whether "nearest" takes each element so many times: it is a whole number, and its inverse in float32, which torch
-    multiplies with, is not too small."""
-    import numpy as np
-
-    return factor is not None and factor.denominator == 1 and Fraction(float(np.float32(1 / factor))) * factor >= 1
 
 
 def _gathered(

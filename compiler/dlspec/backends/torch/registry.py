@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
 
 from dlspec.backends.torch.python import Attribute, Name, Py, call
-from dlspec.diagnostics import Diagnostic, DlspecError, Note
+from dlspec.diagnostics import DlspecError
 from dlspec.ir.dims import Dim
 from dlspec.ir.graph import Node, Value
 from dlspec.ir.op import Op
@@ -81,9 +81,7 @@ class Lower:
 
 
 def torch_error(message: str, node: Node, hint: str = "", code: str = "DL0501") -> DlspecError:
-    blocks = [scope for scope in node.scope.ancestors() if scope.kind == "block"]
-    trace = tuple(Note(scope.span, f"in {scope.declaration}") for scope in reversed(blocks))
-    return DlspecError([Diagnostic(code, message, node.span, hint=hint, trace=trace)])
+    return DlspecError([node.finding(message, hint, code)])
 
 
 Function: TypeAlias = Callable[[Lower, Any, list[Py]], Py]
