@@ -101,9 +101,9 @@ def optimized(runs: int) -> dict[str, float]:
     """`--optimize`, BatchNorm folded and channels last, at batch 16 against torchvision's eager form."""
     import torch
 
-    from dlspec.backends.rewrite import fold_batch_norm, folded_weights
     from dlspec.backends.torch.live import to_module
     from dlspec.backends.weights import draw
+    from dlspec.passes.fold_batch_norm import fold_batch_norm, folded_weights
 
     path, network, name, settings = NETWORKS[0]
     graph = _graph(path, network)

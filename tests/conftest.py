@@ -1,11 +1,15 @@
-"""Says at the end of a run how many values the tests compared: a comparison of nothing looks like a success."""
+"""Says at the end of a run how many values the tests compared: a comparison of nothing looks like a success. Every graph
+is verified."""
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Callable
 
 import pytest
+
+os.environ["DLSPEC_VERIFY"] = "1"  # every graph that is elaborated or made by a pass is checked
 
 _COMPARED = "values compared: "
 

@@ -74,10 +74,10 @@ class Model:
         convolutions and tensors laid out as channels_last. Raises `RunError` where torch is not installed, `DlspecError`
         for what PyTorch cannot express and for weights that do not fit.
         """
-        from dlspec.backends.rewrite import fold_batch_norm, folded_weights
         from dlspec.backends.torch.live import to_module
         from dlspec.backends.weights import draw
         from dlspec.ir.types import DTYPES
+        from dlspec.passes.fold_batch_norm import fold_batch_norm, folded_weights
 
         graph = self.graph
         if optimize:

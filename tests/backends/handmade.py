@@ -29,9 +29,18 @@ class Net:
         self.graph.inputs = [
             Value(name, TensorType(DTYPES[dtype], shape), None, SPAN) for name, shape in inputs.items()
         ]
+        self.graph.symbols = {name: None for value in self.graph.inputs for name in sorted(value.type.symbols)}
         self.inputs = {value.name: value for value in self.graph.inputs}
 
-    def add(self, path: str, op: Op, *inputs: Value, training: bool = False, name: str | None = None) -> Value:
+    def add(
+        self,
+        path: str,
+        op: Op,
+        *inputs: Value,
+        training: bool = False,
+        name: str | None = None,
+        scope: Scope | None = None,
+    ) -> Value:
         """A node; with another ``name`` than its path it uses the weights that are there."""
         types = tuple(value.type for value in inputs)
         result = op.infer(Needs(), types)
@@ -41,7 +50,7 @@ class Net:
             parameter = Parameter(key, weight.shape, weight.dtype, weight.kind, weight.init, SPAN)
             weights.append(self.graph.parameters.setdefault(key, parameter))
         outputs = (result,) if isinstance(result, TensorType) else tuple(result)
-        node = Node(op, inputs, tuple(weights), self.graph.root, name or path, SPAN, outputs)
+        node = Node(op, inputs, tuple(weights), scope or self.graph.root, name or path, SPAN, outputs)
         node.training = training
         self.graph.nodes.append(node)
         return node.outputs[0]

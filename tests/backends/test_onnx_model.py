@@ -289,8 +289,7 @@ def recent(e: Emitter, op: Recent, node: Node, xs: list[str], ws: list[str]) -> 
 def test_everything_that_cannot_be_written_is_reported() -> None:
     net = Net({"x": (2, 3)})
     block = Scope("block", net.graph.root, SPAN, label="body", declaration="Bottleneck")
-    one = net.add("one", Unknown(), net.inputs["x"])
-    net.graph.nodes[-1].scope = block
+    one = net.add("one", Unknown(), net.inputs["x"], scope=block)
     net.output("y", net.add("two", Recent(), one))
     with pytest.raises(DlspecError) as caught:
         build(net.graph, opset=17)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -30,6 +31,8 @@ SIZES = [{"N": 1, "H": 1, "W": 1}, {"N": 2, "H": 7, "W": 10}, {"N": 5, "H": 6, "
 
 class Sizes(Op):
     """The sizes themselves, as one tensor."""
+
+    tensors: ClassVar[tuple[str, ...]] = ("*xs",)
 
     sizes: Shape
 

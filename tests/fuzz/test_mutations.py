@@ -15,9 +15,9 @@ from dlspec.analyses.report import summarise
 from dlspec.backends.diagram.building import build_scene
 from dlspec.backends.diagram.text import mermaid
 from dlspec.backends.onnx.model import build
-from dlspec.backends.rewrite import objectives
 from dlspec.backends.torch import source
 from dlspec.diagnostics import DlspecError
+from dlspec.passes.objective import objectives
 from dlspec.pipeline import check_source, elaborate_partial, elaborate_training, open_source
 from dlspec.render import render
 from dlspec.resources import resource

@@ -174,6 +174,7 @@ def single_node_graph(op: Op, types: Types) -> Graph:
     root = Scope("network", None, span, declaration="Single")
     graph = Graph("Single", root)
     graph.inputs = [Value(f"input{index}", type, None, span) for index, type in enumerate(types)]
+    graph.symbols = {name: None for type in types for name in sorted(type.symbols)}
     outputs, _ = infer(op, types)
     for weight in op.weights(types):
         graph.parameters[weight.name] = Parameter(

@@ -72,6 +72,7 @@ def graph_of(op: Op) -> Graph:
     root = Scope("network", None, span, declaration="Single")
     graph = Graph("Single", root)
     graph.inputs = [Value("input0", X, None, span)]
+    graph.symbols = dict.fromkeys(sorted(X.symbols))
     inputs = tuple(graph.inputs) if op.tensors else ()
     result = op.infer(Needs(), tuple(value.type for value in inputs))
     outputs = (result,) if isinstance(result, TensorType) else result

@@ -17,10 +17,10 @@ from torch import nn
 
 from dlspec.backends.onnx.model import build
 from dlspec.backends.onnx.write import to_bytes
-from dlspec.backends.rewrite import with_fixed_draws
 from dlspec.backends.runtime import make_inputs, run
 from dlspec.backends.weights import draw
 from dlspec.ir.graph import Graph, Parameter
+from dlspec.passes.fixed_draws import with_fixed_draws
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 Compared: TypeAlias = Callable[[str, int], None]

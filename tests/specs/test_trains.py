@@ -18,10 +18,10 @@ from torch import Tensor
 
 from dlspec.backends.onnx.model import build
 from dlspec.backends.onnx.write import to_bytes
-from dlspec.backends.rewrite import with_fixed_draws
 from dlspec.backends.runtime import make_inputs, run
 from dlspec.backends.weights import draw
 from dlspec.objectives.training import Training
+from dlspec.passes.fixed_draws import with_fixed_draws
 from dlspec.pipeline import elaborate_training
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]

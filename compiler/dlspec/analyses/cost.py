@@ -7,7 +7,7 @@ pooling.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -47,7 +47,7 @@ class Costs:
 def cost(graph: Graph, sizes: Mapping[str, int]) -> Costs:
     """Counts a graph with numbers for its symbols. Takes time in proportion to the nodes."""
     nodes = _of_nodes(graph, Sizing(sizes))
-    scopes = list(_scopes(graph.root))
+    scopes = list(graph.root.scopes())
     parts: dict[Scope, list[Cost]] = {scope: [] for scope in scopes}
     for node, own in nodes.items():
         parts[node.scope].append(own)
@@ -95,12 +95,3 @@ def sum_of(costs: list[Cost]) -> Cost:
         total([c.macs for c in costs]),
         total([c.flops for c in costs]),
     )
-
-
-def _scopes(root: Scope) -> Iterator[Scope]:
-    """The scopes of a graph, each before those inside it."""
-    stack = [root]
-    while stack:
-        scope = stack.pop()
-        yield scope
-        stack.extend([child for child in scope.children if isinstance(child, Scope)])

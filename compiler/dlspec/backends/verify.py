@@ -14,7 +14,6 @@ from math import sqrt
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from dlspec.analyses.cost import cost
-from dlspec.backends.rewrite import as_inference, with_fixed_draws
 from dlspec.backends.torch.live import require_torch, to_module
 from dlspec.backends.weights import draw
 from dlspec.ir.dims import evaluate
@@ -22,6 +21,8 @@ from dlspec.ir.graph import Graph, Output, Parameter
 from dlspec.ir.init import fan_in_uniform, normal
 from dlspec.ir.types import DType
 from dlspec.ops.gradient import differentiates
+from dlspec.passes.fixed_draws import with_fixed_draws
+from dlspec.passes.training_outputs import as_inference
 
 if TYPE_CHECKING:
     import numpy as np
@@ -185,8 +186,7 @@ def _compare(
 
 def _doubled(module: Any) -> Any:
     """A copy in float64 of all that is float32: an element type that the spec names stays."""
-    import torch
-
+    torch = require_torch()
     made = deepcopy(module)
     for tensor in (*made.parameters(), *made.buffers()):
         if tensor.dtype is torch.float32:

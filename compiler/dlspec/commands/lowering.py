@@ -69,9 +69,10 @@ def prepared(graph: Graph, arguments: Namespace, retype: bool) -> tuple[Graph, d
     dtype = dtype_of(arguments) if retype else None
     if not arguments.optimize and dtype is None:
         return graph, weights
-    from dlspec.backends import rewrite
     from dlspec.backends.weights import check_weights
     from dlspec.diagnostics import DlspecError, Severity
+    from dlspec.passes.fold_batch_norm import fold_batch_norm, folded_weights
+    from dlspec.passes.retype import converted_weights, with_dtype
 
     if weights is None:
         weights = drawn(graph, arguments.seed or 0)
@@ -79,8 +80,8 @@ def prepared(graph: Graph, arguments: Namespace, retype: bool) -> tuple[Graph, d
     if wrong:
         raise DlspecError(wrong)
     if arguments.optimize:
-        graph, weights = rewrite.fold_batch_norm(graph), rewrite.folded_weights(graph, weights)
+        graph, weights = fold_batch_norm(graph), folded_weights(graph, weights)
     if dtype is not None:
-        graph = rewrite.with_dtype(graph, dtype)
-        weights = rewrite.converted_weights(weights, graph)
+        graph = with_dtype(graph, dtype)
+        weights = converted_weights(weights, graph)
     return graph, weights

@@ -102,7 +102,7 @@ def _place(arguments: Namespace) -> str:
 
 def _as_taken(graph: Graph, arguments: Namespace) -> Graph:
     """The graph whose inputs are those to feed: in ONNX they have the element type of the model."""
-    from dlspec.backends.rewrite import numpy_dtype, with_dtype
+    from dlspec.passes.retype import numpy_dtype, with_dtype
 
     dtype = dtype_of(arguments)
     if dtype is None or arguments.backend == "torch":

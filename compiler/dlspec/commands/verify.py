@@ -67,8 +67,9 @@ def _shown(report: Report) -> int:
 
 def _verified_train(training: Training, wanted: Target, arguments: Namespace) -> Report:
     """Compares objectives, with the same noise."""
-    from dlspec.backends.rewrite import noise_ranges, objectives
     from dlspec.backends.verify import verify
+    from dlspec.passes.noise_inputs import noise_ranges
+    from dlspec.passes.objective import objectives
 
     if arguments.optimize:
         raise CallError(f"--optimize is for networks, and `{training.name}` is a train")
@@ -83,15 +84,15 @@ def _verified_train(training: Training, wanted: Target, arguments: Namespace) ->
 
 
 def _verified(graph: Graph, arguments: Namespace) -> Report:
-    from dlspec.backends import rewrite
     from dlspec.backends.verify import telling, verify
+    from dlspec.passes.fold_batch_norm import fold_batch_norm, folded_weights
 
     weights = given_weights(arguments)
     if weights is None and arguments.seed is not None:
         weights = drawn(graph, arguments.seed)
     if arguments.optimize:
         weights = weights or {path: telling(parameter, 0) for path, parameter in graph.parameters.items()}
-        graph, weights = rewrite.fold_batch_norm(graph), rewrite.folded_weights(graph, weights)
+        graph, weights = fold_batch_norm(graph), folded_weights(graph, weights)
     return verify(graph, arguments.seed or 0, weights, arguments.macs or MOST_MACS)
 
 

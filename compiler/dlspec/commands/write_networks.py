@@ -36,8 +36,8 @@ def python(program: Program, wanted: Target, arguments: Namespace) -> None:
     """The network as PyTorch source, or all of a file where none is named, trains included unless the options are for
     networks alone. Weights that are given go beside it."""
     from dlspec.backends.files import write_bytes
-    from dlspec.backends.rewrite import fold_batch_norm
     from dlspec.backends.torch import source
+    from dlspec.passes.fold_batch_norm import fold_batch_norm
 
     names = list(program.networks)
     trains = list(program.trains)

@@ -27,7 +27,7 @@ def _training(program: Program, wanted: Target, arguments: Namespace) -> Trainin
 def onnx(program: Program, wanted: Target, arguments: Namespace) -> None:
     """All objectives as outputs, or the one that is named; data, the step and noise are the inputs."""
     from dlspec.backends.onnx.model import build
-    from dlspec.backends.rewrite import objectives
+    from dlspec.passes.objective import objectives
 
     training = _training(program, wanted, arguments)
     graph = objectives(training, wanted.update)

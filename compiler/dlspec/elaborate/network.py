@@ -19,6 +19,7 @@ from dlspec.ir.dims import Dim, symbol
 from dlspec.ir.graph import Graph, Node, Output, Scope, Value
 from dlspec.ir.program import Origin, Template
 from dlspec.ir.types import DTYPES, TensorType
+from dlspec.ir.verify import verified
 from dlspec.source import Span
 from dlspec.syntax import ast
 
@@ -36,6 +37,7 @@ def deep_recursion() -> Generator[None]:
         sys.setrecursionlimit(limit)
 
 
+@verified
 def elaborate_network(
     module: Module,
     declaration: ast.Network,

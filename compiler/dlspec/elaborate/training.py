@@ -40,6 +40,7 @@ from dlspec.ir.fields import MISSING, Fielded
 from dlspec.ir.graph import Output, Value
 from dlspec.ir.op import OpError
 from dlspec.ir.types import DType, TensorType
+from dlspec.ir.verify import verified
 from dlspec.objectives import augmentations, optimizers
 from dlspec.objectives.augmentations import Augmentation
 from dlspec.objectives.optimizers import Limits, Optimizer, Schedule
@@ -64,6 +65,7 @@ class Using(NamedTuple):
     limits: Limits
 
 
+@verified
 def elaborate_train(
     module: Module,
     declaration: ast.Train,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any, ClassVar, TypeAlias, cast
+from typing import Any, ClassVar, Self, TypeAlias, cast
 
 from dlspec.ir.dims import Dim, Expr
 from dlspec.ir.init import Data, Init
@@ -279,6 +279,10 @@ class Fielded:
             if field.required or getattr(self, field.name) != field.converted_default
         )
         return f"{type(self).__name__}({', '.join(shown)})"
+
+    def changed(self, **fields: Any) -> Self:
+        """The same with other values in some fields. Raises as the constructor."""
+        return type(self)(**{field.name: getattr(self, field.name) for field in self.fields} | fields)
 
     def check(self) -> None:
         """Raises `OpError` where the arguments do not fit each other."""

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
+from dlspec.diagnostics import Diagnostic, Note
 from dlspec.ir.conditions import Condition
 from dlspec.ir.dims import Dim
 from dlspec.ir.init import Init
 from dlspec.ir.op import Op
 from dlspec.ir.program import COMPILER, Names, Origin, Template
 from dlspec.ir.types import DType, TensorType
+from dlspec.ir.verify import verify
 from dlspec.source import Span
 from dlspec.syntax import ast
 
@@ -89,20 +91,85 @@ class Scope:
             yield scope
             scope = scope.parent
 
+    def walk(self) -> Iterator[Node | Scope]:
+        """All nodes and scopes inside, in the order in which they run; a scope comes before what is inside it."""
+        stack: list[Node | Scope] = self.children[::-1]
+        while stack:
+            part = stack.pop()
+            yield part
+            if isinstance(part, Scope):
+                stack += part.children[::-1]
+
+    def nodes(self) -> Iterator[Node]:
+        return (part for part in self.walk() if isinstance(part, Node))
+
+    def scopes(self) -> Iterator[Scope]:
+        """This scope and all inside it, each before those inside it."""
+        stack = [self]
+        while stack:
+            scope = stack.pop()
+            yield scope
+            stack += [part for part in reversed(scope.children) if isinstance(part, Scope)]
+
+    def tensors(self) -> Iterator[Value]:
+        """Those of the graph that are said to be given to it, to flow in and to come of it."""
+        yield from _tensors([*self.arguments.values(), *self.inputs.values(), *self.outputs])
+        if self.flow is not None:
+            yield self.flow
+
+    def copied(self, parent: Scope | None, path: str | None = None, template: Template | None = None) -> Scope:
+        """One like it elsewhere, without what is inside, at another path if one is given; of the same template unless
+        another is given. `refer` does the tensors."""
+        path = self.path if path is None else path
+        made = Scope(
+            self.kind, parent, self.span, self.label, self.declaration, self.definition, None, self.shared, path,
+            self.origin, self.template if template is None else template,
+        )  # fmt: skip
+        made.given, made.names = self.given, self.names
+        return made
+
+    def refer(self, scope: Scope, copy_of: Callable[[Value], Value | None]) -> None:
+        """Says of tensors what another scope says, which this one is a copy of; what has no copy is left out."""
+        self.arguments = {
+            name: _with_copies(value, copy_of)
+            for name, value in scope.arguments.items()
+            if None not in map(copy_of, _tensors(value))
+        }
+        self.inputs = {name: copy for name, value in scope.inputs.items() if (copy := copy_of(value)) is not None}
+        outputs = [copy for value in scope.outputs if (copy := copy_of(value)) is not None]
+        self.outputs = tuple(outputs) if len(outputs) == len(scope.outputs) else ()
+        self.flow = None if scope.flow is None else copy_of(scope.flow)
+        self.bound = {copy: name for value, name in scope.bound.items() if (copy := copy_of(value)) is not None}
+
     def __repr__(self) -> str:
         return f"Scope({self.kind}, {self.path!r})"
 
 
-class Value:
-    """A tensor in the graph. ``producer`` is None for the inputs of a network."""
+def _tensors(argument: Any) -> list[Value]:
+    """The tensors in an argument, which may be lists of them."""
+    if isinstance(argument, list):
+        return [value for item in cast("list[Any]", argument) for value in _tensors(item)]
+    return [argument] if isinstance(argument, Value) else []
 
-    __slots__ = ("name", "producer", "span", "type")
+
+def _with_copies(argument: Any, copy_of: Callable[[Value], Value | None]) -> Any:
+    if isinstance(argument, list):
+        return [_with_copies(item, copy_of) for item in cast("list[Any]", argument)]
+    return copy_of(argument) if isinstance(argument, Value) else argument
+
+
+class Value:
+    """A tensor in the graph. ``producer`` is None for the inputs of a network; ``uses`` are the nodes that take it, one
+    that takes it twice being there twice."""
+
+    __slots__ = ("name", "producer", "span", "type", "uses")
 
     def __init__(self, name: str, type: TensorType, producer: Node | None, span: Span) -> None:
         self.name = name
         self.type = type
         self.producer = producer
         self.span = span
+        self.uses: list[Node] = []
 
     def __repr__(self) -> str:
         return f"%{self.name}: {self.type}"
@@ -128,6 +195,10 @@ class Parameter:
         self.kind: Literal["param", "buffer"] = kind
         self.init = init
         self.span = span
+
+    def copied(self, path: str, dtype: DType | None = None) -> Parameter:
+        """One like it under another path, or of another type."""
+        return Parameter(path, self.shape, self.dtype if dtype is None else dtype, self.kind, self.init, self.span)
 
     @property
     def elements(self) -> int:
@@ -169,11 +240,33 @@ class Node:
         self.name = name
         self.span = span
         self.training = False
-        self.outputs = tuple(
-            Value(name if len(types) == 1 else f"{name}.out{index}", type, self, span)
-            for index, type in enumerate(types)
-        )
+        if len(types) == 1:
+            self.outputs: tuple[Value, ...] = (Value(name, types[0], self, span),)
+        else:
+            self.outputs = tuple([Value(f"{name}.out{index}", type, self, span) for index, type in enumerate(types)])
+        for value in inputs:
+            value.uses.append(self)
         scope.children.append(self)
+
+    def copied(
+        self,
+        op: Op,
+        inputs: tuple[Value, ...],
+        weights: tuple[Parameter, ...],
+        scope: Scope,
+        name: str,
+        types: tuple[TensorType, ...],
+    ) -> Node:
+        """One like it elsewhere, from the same step of the text."""
+        made = Node(op, inputs, weights, scope, name, self.span, types, self.origin)
+        made.training = self.training
+        return made
+
+    def finding(self, message: str, hint: str = "", code: str = "DL0501", notes: tuple[Note, ...] = ()) -> Diagnostic:
+        """What there is to say of the node, with the chain of blocks that it stands in."""
+        blocks = [scope for scope in self.scope.ancestors() if scope.kind == "block"]
+        trace = tuple(Note(scope.span, f"in {scope.declaration}") for scope in reversed(blocks))
+        return Diagnostic(code, message, self.span, notes=notes, hint=hint, trace=trace)
 
     def __repr__(self) -> str:
         return f"{', '.join(map(repr, self.outputs))} = {self.op!r}({', '.join('%' + v.name for v in self.inputs)})"
@@ -256,6 +349,10 @@ class Graph:
                 nodes.append(node)
                 wanted.update(node.inputs)
         return nodes[::-1]
+
+    def verify(self) -> None:
+        """Raises `BrokenGraph` where the graph is not what this module says that it is."""
+        verify(self)
 
     def inference_nodes(self) -> list[Node]:
         return [node for node in self.nodes if not node.training]

@@ -163,6 +163,12 @@ class Op(Fielded):
         return 2 * macs if macs != 0 else sum((y.elements for y in outputs), 0)
 
 
+def types_of(op: Op, inputs: Types) -> Types:
+    """The types of the outputs, without regard to what is demanded of sizes. Raises `OpError`."""
+    result = op.infer(Needs(), inputs)
+    return (result,) if isinstance(result, TensorType) else tuple(result)
+
+
 def require_rank(x: TensorType, ranks: range | tuple[int, ...], name: str) -> None:
     """Raises `OpError` unless the input's rank is one of ``ranks``."""
     if x.rank not in ranks:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from struct import pack, unpack
 from typing import Literal
 
 from dlspec.ir.dims import Dim, floordiv
@@ -132,3 +133,20 @@ class Resize(Resampling):
 
 
 OPERATORS: tuple[type[Op], ...] = (Upsample, Resize)
+
+
+def growth(have: Dim, want: Dim) -> Fraction | None:
+    """How many times larger it becomes, where that is the same for all sizes."""
+    if isinstance(have, int) and isinstance(want, int):
+        return Fraction(want, have)
+    quotient = floordiv(want, have)
+    return Fraction(quotient) if isinstance(quotient, int) and quotient * have == want else None
+
+
+def repeats(factor: Fraction | None) -> bool:
+    """Whether "nearest" takes each element so many times: it is a whole number, and its inverse in float32, which torch
+    multiplies with, is not too small."""
+    if factor is None or factor.denominator != 1:
+        return False
+    (inverse,) = unpack("f", pack("f", 1 / factor))
+    return Fraction(inverse) * factor >= 1

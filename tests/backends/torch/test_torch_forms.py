@@ -19,7 +19,6 @@ from torch import nn
 import dlspec.model as models
 from dlspec.backends.onnx.model import build
 from dlspec.backends.onnx.write import to_bytes
-from dlspec.backends.rewrite import converted_weights, fold_batch_norm, folded_weights, with_dtype
 from dlspec.backends.runtime import Session, make_inputs
 from dlspec.backends.torch import names, source
 from dlspec.backends.torch.live import load_source, to_module
@@ -30,6 +29,8 @@ from dlspec.diagnostics import DlspecError
 from dlspec.ir.graph import Graph
 from dlspec.ir.types import DType
 from dlspec.ops.norm import BatchNorm
+from dlspec.passes.fold_batch_norm import fold_batch_norm, folded_weights
+from dlspec.passes.retype import converted_weights, with_dtype
 from dlspec.pipeline import elaborate, open_source
 from dlspec.source import Source
 
@@ -76,6 +77,16 @@ def test_folding_keeps_what_is_computed(body: str, left: int) -> None:
         expected = to_module(plain, weights).eval().double()(image)
         found = to_module(folded, changed).eval().double()(image)
     assert (found - expected).abs().max() <= 1e-5 * expected.abs().max()
+
+
+def test_folding_drops_the_inputs_of_training() -> None:
+    text = (
+        "network Net(x: float[N, 3], label: int[N]) -> y, loss: training {{\n {}\n loss = cross_entropy(y, label)\n}}"
+    )
+    plain = graph(text.format("y = x -> Linear(4) -> BatchNorm"))
+    folded = fold_batch_norm(plain)
+    assert [value.name for value in folded.inputs] == ["x"]
+    assert verify(folded, weights=folded_weights(plain, weights_of(plain))).faults == []
 
 
 @pytest.mark.parametrize(

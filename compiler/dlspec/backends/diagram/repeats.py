@@ -73,7 +73,7 @@ class Repeats:
 
 
 def _turn(scope: Scope) -> Turn | None:
-    nodes = _nodes(scope)
+    nodes = list(scope.nodes())
     index = {node: i for i, node in enumerate(nodes)}
     taken: dict[Value, int] = {}
     around: dict[Scope, tuple[Any, ...]] = {scope: ()}
@@ -97,18 +97,6 @@ def _place(scope: Scope, around: dict[Scope, tuple[Any, ...]]) -> tuple[Any, ...
         assert scope.parent is not None
         around[scope] = (*_place(scope.parent, around), (scope.kind, scope.declaration))
     return around[scope]
-
-
-def _nodes(scope: Scope) -> list[Node]:
-    nodes: list[Node] = []
-    stack: list[Node | Scope] = [scope]
-    while stack:
-        part = stack.pop()
-        if isinstance(part, Node):
-            nodes.append(part)
-        else:
-            stack.extend(reversed(part.children))
-    return nodes
 
 
 def counterparts(turns: Sequence[Turn]) -> dict[Node, Node]:

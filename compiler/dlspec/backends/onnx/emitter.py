@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, overload
 
-from dlspec.backends.findings import backend_error
 from dlspec.backends.onnx.sizes import Sizes
 from dlspec.backends.onnx.wire import ELEMENT, Attribute, OnnxNode
 from dlspec.diagnostics import Diagnostics, DlspecError
@@ -121,7 +120,7 @@ class Emitter:
     def unsupported(self, message: str, hint: str = "") -> DlspecError:
         """The error to raise for what ONNX cannot express, at the position of the node that is being lowered."""
         assert self._node
-        return DlspecError([backend_error(message, self._node, hint)])
+        return DlspecError([self._node.finding(message, hint)])
 
     # For the model
 

@@ -11,10 +11,9 @@ from fractions import Fraction
 
 from dlspec.backends.onnx.emitter import Emitter
 from dlspec.backends.onnx.registry import lowers
-from dlspec.backends.resampling import growth, repeats
 from dlspec.ir.dims import Dim
 from dlspec.ir.graph import Node
-from dlspec.ops.resize import Resize, Upsample
+from dlspec.ops.resize import Resize, Upsample, growth, repeats
 
 
 @lowers(Upsample, Resize)

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from dlspec import __version__
-from dlspec.backends.derivatives.reverse import differentiated
 from dlspec.backends.onnx import wire
 from dlspec.backends.onnx.emitter import Emitter
 from dlspec.backends.onnx.registry import lowering_of
 from dlspec.backends.weights import check_weights
 from dlspec.diagnostics import Diagnostic, Diagnostics
 from dlspec.ir.graph import Graph, Node, Output, Parameter, Value
+from dlspec.passes.gradients import differentiated
 
 if TYPE_CHECKING:
     import numpy as np
@@ -60,11 +60,10 @@ def build(
     check them at run time. Raises `DlspecError` for what ONNX or the backend cannot express and for ``weights`` that do
     not fit the graph, `ValueError` for an opset that is not one of `IR_VERSIONS`.
     """
+    graph = differentiated(graph)
     outputs = [output for output in graph.outputs if not output.training]
     inputs = graph.inference_inputs()
-    values = [output.value for output in outputs]
-    graph = differentiated(graph, values)
-    nodes = graph.needed(values)
+    nodes = graph.needed(output.value for output in outputs)
     if opset is None:
         opset = _RANDOM_OPSET if any(node.op.random for node in nodes) else DEFAULT_OPSET
     if opset not in IR_VERSIONS:

@@ -10,7 +10,19 @@ from dlspec.backends.torch.evaluate import CALLS, Unwritten, evaluate, is_consta
 from dlspec.backends.torch.names import variable
 from dlspec.backends.torch.python import Py
 from dlspec.backends.torch.sizes import from_text
-from dlspec.backends.torch.symbols import Leaf, LoopId, Turned, add, ended, item_of, leaves, scaled, signature, without
+from dlspec.backends.torch.symbols import (
+    Leaf,
+    LoopId,
+    Turned,
+    add,
+    ended,
+    item_of,
+    leaves,
+    scaled,
+    signature,
+    tupled,
+    without,
+)
 from dlspec.backends.torch.tree import Module, Tree
 from dlspec.elaborate.constants import CONSTANTS
 from dlspec.ir.dims import Expr, symbol
@@ -72,9 +84,9 @@ class Author:
             return py.call("range", writing.written(loop.origin.written["count"]))
         return writing.written(loop.origin.written["iterable"])
 
-    def bound(self, leaf: Leaf, use: Scope, child: Module, module: Module) -> Py:
+    def bound(self, leaf: Leaf, use: Scope, module: Module) -> Py:
         """What a module gives for a name of another that it makes. Raises `Unwritten`."""
-        return _Writing(self, module, use.parent or use, None).bound(leaf, use, child)
+        return _Writing(self, module, use.parent or use, None).bound(leaf, use)
 
     def settings(self, written: Written) -> frozenset[str]:
         """The settings of the network that something written depends on."""
@@ -138,25 +150,23 @@ class Author:
     def behind(self, leaf: Leaf, use: Scope) -> frozenset[str]:
         """The settings that a name of a module depends on where the module is used."""
         if leaf.key[0] == "size":
-            return self.settings_of(self.tree.inputs(use)[leaf.key[1]])
+            return self.settings_of(self.tree.inputs(use)[int(leaf.key[1])])
         if leaf.key[0] == "turn":
             turn = _turn_of(leaf.key[1], use)
             return self.settings(turn.names.turn.written) if turn and turn.names and turn.names.turn else frozenset()
-        home = [scope for scope in use.ancestors() if scope.kind in ("block", "network")][leaf.key[1]]
-        written = home.origin.written.get(leaf.key[2])
+        written = homes_of(use)[int(leaf.key[1])].origin.written.get(leaf.key[2])
         return frozenset() if written is None else self.settings(written)
 
     def value(self, leaf: Leaf, use: Scope) -> Any:
         """What a name of a module comes to where the module is used."""
-        kind, *rest = leaf.key
-        if kind == "size":
-            return self.tree.inputs(use)[rest[0]].type.shape[rest[1]]
-        if kind == "turn":
-            around = _turn_of(rest[0], use)
-            return None if around is None or around.names is None else around.names.names[rest[1]]
-        home = [scope for scope in use.ancestors() if scope.kind in ("block", "network")][rest[0]]
-        assert home.names is not None
-        return home.names.names[rest[1]]
+        if leaf.key[0] == "size":
+            return self.tree.inputs(use)[int(leaf.key[1])].type.shape[int(leaf.key[2])]
+        if leaf.key[0] == "turn":
+            around = _turn_of(leaf.key[1], use)
+            return None if around is None or around.names is None else around.names.names[leaf.key[2]]
+        names = homes_of(use)[int(leaf.key[1])].names
+        assert names is not None
+        return names.names[leaf.key[2]]
 
     def probed(self, op: Op, types: tuple[TensorType, ...]) -> tuple[TensorType, ...] | None:
         """What an operator gives for sizes ``s0_1`` and so on; None where it needs numbers."""
@@ -189,7 +199,7 @@ class _Writing:
         self.module = module
         self.place = place
         self.at_hand = at_hand
-        self._homes = [scope for scope in module.scope.ancestors() if scope.kind in ("block", "network")]
+        self._homes = homes_of(module.scope)
 
     # Expressions
 
@@ -378,31 +388,23 @@ class _Writing:
                     return self.dimension(tensor, axis)
         raise Unwritten
 
-    def bound(self, leaf: Leaf, use: Scope, child: Module) -> Py:
+    def bound(self, leaf: Leaf, use: Scope) -> Py:
         """What stands for a leaf of a module where it is used."""
-        kind, *rest = leaf.key
-        if kind == "size":
-            position, axis = rest
-            return self.size(self.tree.inputs(use)[position], axis)
-        if kind == "turn":
-            loop, name = rest
-            around = _turn_of(loop, use)
+        if leaf.key[0] == "size":
+            return self.size(self.tree.inputs(use)[int(leaf.key[1])], leaf.key[2])
+        if leaf.key[0] == "turn":
+            around = _turn_of(leaf.key[1], use)
             if around is None or around.names is None:
                 raise Unwritten
-            return self._turn(name, around.names, around.names.names[name])
-        up, name, _ = rest
-        homes = [scope for scope in use.ancestors() if scope.kind in ("block", "network")]
-        if up >= len(homes) or homes[up].names is None:
+            return self._turn(leaf.key[2], around.names, around.names.names[leaf.key[2]])
+        name: str = leaf.key[2]
+        home = homes_of(use)[int(leaf.key[1])]
+        if home.names is None:
             raise Unwritten
-        home = homes[up]
-        if leaf.key[3] == 0:
-            return self._parameter(
-                name,
-                home,
-                home.names.names[name] if name not in home.names.history else home.names.history[name][0].value,
-            )  # type: ignore[union-attr]
-        binding = home.names.history[name][-1]  # type: ignore[union-attr]
-        return self._local(name, home, home.names, binding)  # type: ignore[arg-type]
+        history = home.names.history.get(name)
+        if leaf.key[3]:
+            return self._local(name, home, home.names, history[-1]) if history else _missing()
+        return self._parameter(name, home, history[0].value if history else home.names.names[name])
 
     # Tensors
 
@@ -513,8 +515,9 @@ class _Writing:
         type_ = node.outputs[output].type
         dim = type_.shape[axis]
         channel = type_.rank - 1 if not _channels_first(node) else min(1, type_.rank - 1)
-        if _out_size(node.op) is not None and axis == channel:
-            written = node.origin.written.get(_out_size(node.op))
+        field = _out_size(node.op)
+        if field is not None and axis == channel:
+            written = node.origin.written.get(field)
             return py.Const(dim) if written is None else self.written(written)
         if type(node.op) in _OUT_OF and axis == (1 if type_.rank > 2 else type_.rank - 1):
             return self.size(node.inputs[1], _OUT_OF[type(node.op)], entry)
@@ -557,10 +560,9 @@ class _Writing:
         for leaf in leaves(made):
             if leaf.definition is None and leaf.key not in replaced:
                 if leaf.key[0] == "size" and entry is not None:
-                    position, place = leaf.key[1:]
-                    replaced[leaf.key] = self.size(self.tree.inputs(use)[position], place, entry)
+                    replaced[leaf.key] = self.size(self.tree.inputs(use)[int(leaf.key[1])], leaf.key[2], entry)
                 else:
-                    replaced[leaf.key] = mine.bound(leaf, use, child)
+                    replaced[leaf.key] = mine.bound(leaf, use)
         return substituted(made, replaced)
 
     def _after(self, value: Value, axis: int, dim: int, turn: Scope) -> Py:
@@ -659,6 +661,15 @@ class _Comprehended:
 _COMPREHENDED: Any = _Comprehended()
 
 
+def homes_of(scope: Scope) -> list[Scope]:
+    """The instances of blocks and networks around a place, innermost first."""
+    return [around for around in scope.ancestors() if around.kind in ("block", "network")]
+
+
+def _missing() -> Py:
+    raise Unwritten
+
+
 def loop_id(loop: Scope) -> LoopId:
     return loop.span.source.name, loop.span.start, loop.span.end
 
@@ -677,7 +688,7 @@ def _simplified(operator: str, left: Py, right: Py, node: ast.Binary) -> Py:
     stands_in = any(isinstance(side, py.Const) and not isinstance(text, ast.Constant) for side, text in sides)
     if stands_in and isinstance(left, py.Const) and isinstance(right, py.Const):
         value = evaluate(made)
-        return py.Const(_tupled(value)) if is_constant(value) else made
+        return py.Const(tupled(value)) if is_constant(value) else made
     if not isinstance(right, py.Const) or type(right.value) is not int:
         return made
     if right.value == 1 and operator in ("*", "//", "**") and stands_in:
@@ -757,11 +768,7 @@ def _names_in(node: object) -> set[str]:
 def _constant(value: Any) -> Py:
     if not is_constant(value):
         raise Unwritten
-    return py.Const(_tupled(value))
-
-
-def _tupled(value: Any) -> Any:
-    return tuple(map(_tupled, cast("list[Any]", value))) if isinstance(value, list | tuple) else value
+    return py.Const(tupled(value))
 
 
 def _only(body: ast.Body | None) -> ast.Expression | None:

@@ -199,12 +199,11 @@ def _is_list(items: tuple[Py, ...]) -> bool:
     )
 
 
-def _item_of(written: Written, item: Any) -> Written:
+def _item_of(written: Written, item: int | str | tuple[int, str]) -> Written:
     """One of the expressions in a list or between the brackets of an index."""
     expression = written.expression
-    part = item[1] if isinstance(item, tuple) else ""
-    place = item[0] if isinstance(item, tuple) else item
-    if not isinstance(expression, ast.List | ast.Index):
+    place, part = item if isinstance(item, tuple) else (item, "")
+    if not isinstance(expression, ast.List | ast.Index) or isinstance(place, str):
         raise Unwritten
     found: Any = expression.items[place]
     if part:

@@ -91,9 +91,8 @@ class Action:
 class Plan:
     """A module; one that is a train has ``methods`` instead of a forward.
 
-    ``conditions`` are those of the `if`s that held, None where one cannot be written in the class, with the settings that they
-    depend on. ``hinges`` are the
-    settings of the network behind what the text says only as a number.
+    ``conditions`` are those of the `if`s that held, None where one cannot be written in the class, with the settings that
+    they depend on. ``hinges`` are the settings of the network behind what the text says only as a number.
     """
 
     module: Module

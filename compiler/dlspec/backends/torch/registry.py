@@ -10,7 +10,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
 
-from dlspec.backends.findings import backend_error
 from dlspec.backends.torch.python import Attribute, Name, Py, call
 from dlspec.diagnostics import DlspecError
 from dlspec.ir.dims import Dim
@@ -26,6 +25,10 @@ class Ref(Py):
     value: Any
 
 
+Item: TypeAlias = "int | str | tuple[int, str] | None"
+"""A place in what the author wrote for a field: in a list, an argument of an initialiser, a bound of a slice."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Size(Py):
     """A size of a tensor, until it is known whether it is a number or which tensor has it. ``field`` and ``item`` are
@@ -33,7 +36,7 @@ class Size(Py):
 
     dim: Dim
     field: str = ""
-    item: Any = None
+    item: Item = None
     origin: Any = None
 
 
@@ -65,7 +68,7 @@ class Lower:
         """The number of spatial axes of the input."""
         return self.node.inputs[0].type.rank - 2
 
-    def size(self, dim: Dim, field: str = "", item: Any = None) -> Py:
+    def size(self, dim: Dim, field: str = "", item: Item = None) -> Py:
         """A size; with the ``field`` that it comes from, as the author wrote it."""
         return Size(dim, field, item)
 
@@ -96,7 +99,7 @@ class Lower:
 
 
 def torch_error(message: str, node: Node, hint: str = "", code: str = "DL0501") -> DlspecError:
-    return DlspecError([backend_error(message, node, hint, code)])
+    return DlspecError([node.finding(message, hint, code)])
 
 
 Function: TypeAlias = Callable[[Lower, Any, list[Py]], Py]

@@ -25,7 +25,7 @@ from dlspec.backends.torch.python import (
     rebuild,
     walk,
 )  # fmt: skip
-from dlspec.backends.torch.symbols import Leaf, Sum, leaves, written_out
+from dlspec.backends.torch.symbols import Leaf, Sum, leaves, tupled, written_out
 from dlspec.backends.torch.template import Makes, Mismatch, Optional, Rolled, SequentialOf, Template
 from dlspec.backends.torch.tree import Module
 from dlspec.ir.dims import Expr
@@ -78,7 +78,7 @@ class Class:
             return ANY
         root = next((m.scope for m in self.modules if m.parent is None), None)
         if root is not None:
-            return _tupled(root.arguments[leaf.key[2]])
+            return tupled(root.arguments[leaf.key[2]])
         for parameter in module.declaration.template.parameters if module.declaration.template else ():
             if parameter.name.name == leaf.key[2] and parameter.default is not None:
                 return _plain(parameter.default)
@@ -171,7 +171,7 @@ class Resolver:
             for each in makes.made:
                 author = self.plans[each.maker].author
                 try:
-                    written.append(author.bound(leaf, each.use, each.module, each.maker))
+                    written.append(author.bound(leaf, each.use, each.maker))
                 except Unwritten:
                     self.plans[each.maker].hinges.update(author.behind(leaf, each.use))
                     written.append(_constant(author.value(leaf, each.use)))
@@ -329,11 +329,7 @@ def _runs(values: list[Py], texts: list[str]) -> Iterator[Py]:
 def _constant(value: Any) -> Py:
     if not is_constant(value) or isinstance(value, Expr):
         raise Mismatch
-    return Const(_tupled(value))
-
-
-def _tupled(value: Any) -> Any:
-    return tuple(map(_tupled, value)) if isinstance(value, list | tuple) else value  # type: ignore[reportUnknownVariableType]
+    return Const(tupled(value))
 
 
 def _plain(node: ast.Expression) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 from dlspec.backends.torch.python import Binary, Call, Const, Keyword, Name, Py, Sequence, Subscript, rebuild, walk
 
@@ -19,7 +19,7 @@ class Leaf(Py):
     ``definition`` is what the constructor computes it as; None for what it is given.
     """
 
-    key: tuple[Any, ...]
+    key: Any
     name: str
     value: Any
     definition: Py | None = None
@@ -53,7 +53,7 @@ class Arg(Const):
     ``origin`` that of another node than the one that is lowered."""
 
     field: str = ""
-    item: Any = None
+    item: int | str | tuple[int, str] | None = None
     origin: Any = None
 
 
@@ -87,7 +87,7 @@ def signature(node: Any, loop: LoopId | None = None, turn: int = 0) -> Any:
 
 def _typed(value: Any) -> Any:
     if isinstance(value, tuple | list):
-        return tuple(_typed(item) for item in value)  # pyright: ignore[reportUnknownVariableType]
+        return tuple(map(_typed, cast("list[Any]", value)))
     return (type(value).__name__, repr(value))
 
 
@@ -237,7 +237,7 @@ def placed(node: Py, loop: LoopId | None = None) -> Py:
     def change(inner: Py) -> Py:
         if isinstance(inner, Turned) and inner.loop != loop:
             if inner.at is None or not inner.name:
-                return Const(_tupled(inner.value))
+                return Const(tupled(inner.value))
             return change(inner.at(Const(inner.index)))
         made = rebuild_all(inner, change)
         if isinstance(made, Binary) and made.operator in _WHOLE and any(isinstance(i, Turned) for i in walk(inner)):
@@ -280,17 +280,16 @@ def item_of(iterable: Py, part: int | None) -> Callable[[Py], Py]:
     """How a variable of a loop is found in what is looped over: by the number of the turn."""
 
     def at(turn: Py) -> Py:
-        called, args = ("", ())
-        if isinstance(iterable, Call) and isinstance(iterable.function, Name):
-            called, args = iterable.function.text, iterable.args
-        if called == "range" and len(args) == 1 and part is None:
-            return turn
-        if called == "enumerate" and part is not None:
-            return turn if part == 0 else _item(args[0], turn)
-        if called == "zip" and part is not None:
-            return _item(args[part], turn)
-        found = _item(iterable, turn)
-        return found if part is None else _item(found, Const(part))
+        match iterable:
+            case Call(function=Name(text="range"), args=(_,)) if part is None:
+                return turn
+            case Call(function=Name(text="enumerate"), args=args) if part is not None:
+                return turn if part == 0 else _item(args[0], turn)
+            case Call(function=Name(text="zip"), args=args) if part is not None:
+                return _item(args[part], turn)
+            case _:
+                found = _item(iterable, turn)
+                return found if part is None else _item(found, Const(part))
 
     return at
 
@@ -298,9 +297,10 @@ def item_of(iterable: Py, part: int | None) -> Callable[[Py], Py]:
 def _item(base: Py, place: Py) -> Py:
     """An item of a list, itself where the list and the place are written out."""
     if isinstance(place, Const) and isinstance(base, Sequence):
-        return base.items[place.value]
-    if isinstance(place, Const) and isinstance(base, Const) and isinstance(base.value, tuple):
-        return Const(base.value[place.value])
+        return base.items[int(place.value)]
+    items: Any = base.value if isinstance(base, Const) else None
+    if isinstance(place, Const) and isinstance(items, tuple):
+        return Const(cast("tuple[Any, ...]", items)[int(place.value)])
     return Subscript(base, (place,))
 
 
@@ -317,8 +317,9 @@ def is_counted(iterable: Py) -> bool:
             return False
 
 
-def _tupled(value: Any) -> Any:
-    return tuple(map(_tupled, value)) if isinstance(value, list | tuple) else value  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+def tupled(value: Any) -> Any:
+    """Lists as tuples, at any depth."""
+    return tuple(map(tupled, cast("list[Any]", value))) if isinstance(value, list | tuple) else value
 
 
 def leaves(node: Py) -> Iterator[Leaf]:
@@ -335,6 +336,6 @@ def leaves(node: Py) -> Iterator[Leaf]:
 
 
 __all__ = [
-    "Arg", "Dimension", "Leaf", "LoopId", "Sum", "Turned", "add", "at_start", "ended", "is_counted", "item_of", "leaves", "placed",
-    "rebuild_all", "scaled", "signature", "times", "turned", "without", "written_out",
+    "Arg", "Dimension", "Leaf", "LoopId", "Sum", "Turned", "add", "at_start", "ended", "is_counted", "item_of", "leaves",
+    "placed", "rebuild_all", "scaled", "signature", "times", "tupled", "turned", "without", "written_out",
 ]  # fmt: skip

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dlspec.backends.derivatives.registry import Cotangents, derives, expands
-from dlspec.backends.derivatives.step import Step, along, compared, divided, where
 from dlspec.ops import loss as ops
 from dlspec.ops.algebra import Term
+from dlspec.passes.derivatives.registry import Cotangents, derives, expands
+from dlspec.passes.derivatives.step import Step, along, compared, divided, where
 
 
 def _reduced(op: ops.Loss, losses: Term) -> Term:

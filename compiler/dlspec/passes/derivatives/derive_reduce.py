@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from math import inf
 
-from dlspec.backends.derivatives.registry import Cotangents, derives
-from dlspec.backends.derivatives.step import Step, compared, count, divided, where
 from dlspec.ops import reduce as ops
 from dlspec.ops.algebra import Term
+from dlspec.passes.derivatives.registry import Cotangents, derives
+from dlspec.passes.derivatives.step import Step, compared, count, divided, where
 
 
 def restored(x: Term, axes: tuple[int, ...], keepdim: bool) -> Term:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from math import pi, sqrt
 
-from dlspec.backends.derivatives.registry import Cotangents, derives
-from dlspec.backends.derivatives.step import Step, along, compared, where
 from dlspec.ops import activation as ops
 from dlspec.ops.algebra import Term
 from dlspec.ops.rules import one_axis
 from dlspec.ops.softmax import GLU, LogSoftmax, Softmax
+from dlspec.passes.derivatives.registry import Cotangents, derives
+from dlspec.passes.derivatives.step import Step, along, compared, where
 
 
 @derives(ops.Sigmoid)

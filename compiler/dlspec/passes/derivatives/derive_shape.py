@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dlspec.backends.derivatives.registry import Cotangents, derives
-from dlspec.backends.derivatives.step import Step, reshaped, zeros
 from dlspec.ir.dims import Dim, Expr
 from dlspec.ops import pad, shape, slicing
 from dlspec.ops.algebra import Term
 from dlspec.ops.rules import one_axis
+from dlspec.passes.derivatives.registry import Cotangents, derives
+from dlspec.passes.derivatives.step import Step, reshaped, zeros
 
 
 @derives(shape.Flatten, shape.Reshape, shape.Unflatten, shape.Squeeze, shape.Unsqueeze)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dlspec.backends.derivatives.registry import Cotangents, derives
-from dlspec.backends.derivatives.step import Step, along, reshaped
 from dlspec.ops import norm as ops
 from dlspec.ops.algebra import Term
+from dlspec.passes.derivatives.registry import Cotangents, derives
+from dlspec.passes.derivatives.step import Step, along, reshaped
 
 
 def _by_statistics(x: Term, g: Term, axes: tuple[int, ...], eps: float) -> Term:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from functools import reduce
 from operator import add, mul
 
-from dlspec.backends.derivatives.registry import Cotangents, derives
-from dlspec.backends.derivatives.step import Step, compared, where
 from dlspec.ir.dims import Dim
 from dlspec.ops import combine as ops
 from dlspec.ops.algebra import Term
 from dlspec.ops.rules import one_axis
+from dlspec.passes.derivatives.registry import Cotangents, derives
+from dlspec.passes.derivatives.step import Step, compared, where
 
 
 @derives(ops.Add)

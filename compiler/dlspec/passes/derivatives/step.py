@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dlspec.ir.dims import Dim, Expr, product
+from dlspec.ir.edit import Editor
 from dlspec.ir.graph import Node
 from dlspec.ir.types import TensorType
 from dlspec.ops.algebra import Algebra, Number, Term
@@ -28,10 +29,16 @@ class Step:
     """
 
     def __init__(
-        self, node: Node, algebra: Algebra, cotangents: Sequence[Term | None], wanted: tuple[bool, ...]
+        self,
+        node: Node,
+        edit: Editor,
+        algebra: Algebra,
+        cotangents: Sequence[Term | None],
+        wanted: tuple[bool, ...],
     ) -> None:
         self.node = node
         self.algebra = algebra
+        self._edit = edit
         self.xs = tuple(algebra.term(value) for value in node.inputs)
         self.ys = tuple(algebra.term(value) for value in node.outputs)
         self.wanted = wanted
@@ -61,9 +68,7 @@ class Step:
         """A weight that the operator owns, as a tensor."""
         weight = self.node.weights[index]
         op = Param(weight.path, weight.shape, weight.init, weight.kind, weight.dtype)
-        (value,) = self.algebra.builder.function(op, (), self.algebra.span)
-        assert value.producer
-        value.producer.weights = (weight,)
+        (value,) = self._edit.insert(op, weights=(weight,))
         return self.algebra.term(value)
 
 

@@ -12,7 +12,7 @@ from dlspec.ir.op import Op
 from dlspec.ops.algebra import Term
 
 if TYPE_CHECKING:
-    from dlspec.backends.derivatives.step import Step
+    from dlspec.passes.derivatives.step import Step
 
 OpType = TypeVar("OpType", bound=Op)
 Cotangents: TypeAlias = tuple[Term | None, ...]
@@ -61,7 +61,7 @@ def expands(*operators: type[OpType]) -> Callable[[Formula[OpType]], Formula[OpT
 
 @cache
 def _load() -> None:
-    import dlspec.backends.derivatives as package
+    import dlspec.passes.derivatives as package
 
     for module in iter_modules(package.__path__):
         if module.name.startswith("derive_"):

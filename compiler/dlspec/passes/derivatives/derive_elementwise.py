@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from math import log, pi, sqrt
 
-from dlspec.backends.derivatives.registry import Cotangents, derives
-from dlspec.backends.derivatives.step import Step, compared, where
 from dlspec.ops import elementwise as ops
 from dlspec.ops.dropout import Identity
+from dlspec.passes.derivatives.registry import Cotangents, derives
+from dlspec.passes.derivatives.step import Step, compared, where
 
 
 @derives(ops.Exp)

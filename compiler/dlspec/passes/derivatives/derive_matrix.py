@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dlspec.backends.derivatives.registry import Cotangents, derives
-from dlspec.backends.derivatives.step import NoDerivative, Step, fitted, reshaped
 from dlspec.ops.algebra import Term
 from dlspec.ops.linear import Linear, LinearFunction
 from dlspec.ops.matrix import Einsum, MatMul
+from dlspec.passes.derivatives.registry import Cotangents, derives
+from dlspec.passes.derivatives.step import NoDerivative, Step, fitted, reshaped
 
 
 @derives(Linear)

@@ -7,16 +7,15 @@ from fractions import Fraction
 from itertools import product
 from math import inf, prod
 
-from dlspec.backends.derivatives.derive_conv import spread
-from dlspec.backends.derivatives.derive_shape import placed
-from dlspec.backends.derivatives.registry import Cotangents, derives
-from dlspec.backends.derivatives.step import NoDerivative, Step, compared, count, divided, filled, reshaped, where
-from dlspec.backends.resampling import growth, repeats
 from dlspec.ir.types import TensorType
 from dlspec.ops.algebra import Term
 from dlspec.ops.pooling import AdaptiveAvgPool, AvgPool, GlobalAvgPool, MaxPool
-from dlspec.ops.resize import Resize, Upsample
+from dlspec.ops.resize import Resize, Upsample, growth, repeats
 from dlspec.ops.window import Window
+from dlspec.passes.derivatives.derive_conv import spread
+from dlspec.passes.derivatives.derive_shape import placed
+from dlspec.passes.derivatives.registry import Cotangents, derives
+from dlspec.passes.derivatives.step import NoDerivative, Step, compared, count, divided, filled, reshaped, where
 
 
 @derives(AvgPool)

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from itertools import product
 
-from dlspec.backends.derivatives.registry import Cotangents, derives
-from dlspec.backends.derivatives.step import Step, reshaped
 from dlspec.ir.types import TensorType
 from dlspec.ops.algebra import Term
 from dlspec.ops.conv import Conv, ConvFunction, ConvTranspose, ConvTransposeFunction
 from dlspec.ops.window import Window
+from dlspec.passes.derivatives.registry import Cotangents, derives
+from dlspec.passes.derivatives.step import Step, reshaped
 
 
 @derives(Conv)

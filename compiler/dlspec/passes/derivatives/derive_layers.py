@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dlspec.backends.derivatives.registry import expands
-from dlspec.backends.derivatives.step import NoDerivative, Step, reshaped
 from dlspec.ir.dims import Dim
 from dlspec.ops.algebra import Term
 from dlspec.ops.conv import Conv
@@ -12,6 +10,8 @@ from dlspec.ops.norm import LocalResponseNorm
 from dlspec.ops.pad import Pad
 from dlspec.ops.pooling import AdaptiveMaxPool, GlobalMaxPool, LPPool
 from dlspec.ops.softmax import Softmin
+from dlspec.passes.derivatives.registry import expands
+from dlspec.passes.derivatives.step import NoDerivative, Step, reshaped
 
 
 @expands(Softmin)

@@ -1,0 +1,169 @@
+"""Graphs made of graphs. A graph that is built is not changed: what edits it makes another one, in one way through its
+nodes, so that every tensor knows its producer and its uses, and every scope what is in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import count
+from typing import TypeAlias
+
+from dlspec.ir.graph import Graph, Node, Output, Parameter, Scope, Value
+from dlspec.ir.op import Op, types_of
+from dlspec.ir.program import Template
+from dlspec.ir.types import TensorType
+from dlspec.source import Span
+
+Rule: TypeAlias = "Callable[[Editor, Node], Sequence[Value]]"
+"""What stands for the outputs of a node: those of a copy, of other nodes, or what flows into it."""
+
+
+def edited(
+    graph: Graph,
+    rule: Rule,
+    outputs: Sequence[Output] | None = None,
+    inputs: Sequence[Value] | None = None,
+    retype: Callable[[TensorType], TensorType] | None = None,
+) -> Graph:
+    """A copy of what some outputs need, or all, with what a rule puts in the place of each node, in their order.
+
+    Without ``inputs`` it has those of the graph, or of inference where no output is left that is for training. Scopes are
+    copied, also where nothing is left in them. ``retype`` changes the types of inputs and of nodes that are kept.
+    """
+    outputs = graph.outputs if outputs is None else outputs
+    if inputs is None:
+        inputs = graph.inputs if any(output.training for output in outputs) else graph.inference_inputs()
+    edit = Editor(graph, retype)
+    edit.go_through(inputs, outputs, rule)
+    return edit.graph
+
+
+def copied(graph: Graph, outputs: Sequence[Output] | None = None, inputs: Sequence[Value] | None = None) -> Graph:
+    """A copy of what some outputs need, or all. Inputs as for `edited`."""
+    return edited(graph, Editor.keep, outputs, inputs)
+
+
+class Editor:
+    """What a rule makes nodes with. ``graph`` is what is made so far.
+
+    To insert a node is to call `insert`, to replace one to return other tensors, and to remove it to return what flows in.
+    """
+
+    def __init__(self, graph: Graph, retype: Callable[[TensorType], TensorType] | None = None) -> None:
+        self._templates = {each: Template(each.name, each.declaration) for each in graph.templates}
+        self.graph = Graph(graph.name, self._scoped(graph.root, None))
+        self.graph.keep(self._templates.values())
+        self._source = graph
+        self._retype = retype
+        self._copies: dict[Value, Value] = {}
+        self._names = {node.name for node in graph.nodes}
+        self._node: Node | None = None
+        self._scope = self.graph.root
+
+    def go_through(self, inputs: Sequence[Value], outputs: Sequence[Output], rule: Rule) -> None:
+        """Makes the graph, in one way through the nodes that the outputs need."""
+        source, made = self._source, self.graph
+        for value in inputs:
+            self._copies[value] = self.input(value.name, self._retyped(value.type), value.span)
+        needed = set(source.needed(output.value for output in outputs))
+        scopes = {source.root: made.root}
+        for part in source.root.walk():
+            if isinstance(part, Scope):
+                assert part.parent
+                scopes[part] = self._scoped(part, scopes[part.parent])
+            elif part in needed:
+                self._node, self._scope = part, scopes[part.scope]
+                self._names.discard(part.name)
+                self._copies |= zip(part.outputs, rule(self, part), strict=True)
+        for scope, copy in scopes.items():
+            copy.refer(scope, self._copies.get)
+        made.outputs = [Output(each.name, self._copies[each.value], each.training) for each in outputs]
+        made.symbols, made.sizes, made.settings = source.symbols, source.sizes, source.settings
+        made.conditions = source.conditions
+        became = {**self._copies, **scopes}
+        made.former = {old: became.get(new) for old, new in source.former.items()} | became
+
+    def _scoped(self, scope: Scope, parent: Scope | None) -> Scope:
+        return scope.copied(parent, template=None if scope.template is None else self._templates[scope.template])
+
+    # For rules
+
+    def keep(self, node: Node, op: Op | None = None, weights: tuple[Parameter, ...] | None = None) -> tuple[Value, ...]:
+        """A copy of the node that stands at this place, or with another operator and weights."""
+        types = tuple([self._retyped(value.type) for value in node.outputs])
+        op, weights = node.op if op is None else op, node.weights if weights is None else weights
+        return self._put(node.copied(op, self.inputs(node), weights, self._scope, node.name, types))
+
+    def insert(
+        self, op: Op, inputs: tuple[Value, ...] = (), weights: tuple[Parameter, ...] = (), name: str | None = None
+    ) -> tuple[Value, ...]:
+        """A node of the graph that is made, before the one that stands at this place; named after it and the function.
+
+        With a number behind a name that is taken.
+        """
+        assert self._node
+        base = name or f"{self._node.name}.{type(op).function or type(op).__name__.lower()}"
+        name = next(n for n in (base if i == 1 else f"{base}:{i}" for i in count(1)) if n not in self._names)
+        types = types_of(op, tuple([value.type for value in inputs]))
+        return self._put(Node(op, inputs, weights, self._scope, name, self._node.span, types))
+
+    def input(self, name: str, type: TensorType, span: Span) -> Value:
+        """A further input of the graph."""
+        value = Value(name, type, None, span)
+        self.graph.inputs.append(value)
+        return value
+
+    def inputs(self, node: Node) -> tuple[Value, ...]:
+        """What flows into the node that stands at this place, in the graph that is made."""
+        return tuple([self._copies[value] for value in node.inputs])
+
+    def _put(self, node: Node) -> tuple[Value, ...]:
+        self._names.add(node.name)
+        self.graph.nodes.append(node)
+        self.graph.parameters.update((weight.path, weight) for weight in node.weights)
+        return node.outputs
+
+    def _retyped(self, type: TensorType) -> TensorType:
+        return type if self._retype is None else self._retype(type)
+
+
+def clone_scope(
+    graph: Graph,
+    scope: Scope,
+    into: Scope,
+    *,
+    path: Callable[[str], str],
+    name: Callable[[str], str],
+    copies: dict[Value, Value],
+) -> None:
+    """Copies what is inside a scope of a graph to the end of the graph, into another scope.
+
+    ``path`` gives the path of a copied weight or scope by its path, ``name`` that of a node by its name, which must be
+    free. A weight whose path stays is the same one, not a copy. ``copies`` says what stands for the tensors that come
+    from outside, which otherwise stand for themselves, and learns what stands for those inside. What ``into`` itself
+    says of tensors is the caller's to say.
+    """
+    weights: dict[Parameter, Parameter] = {}
+    scopes = {scope: into}
+    nodes, parameters = graph.nodes, graph.parameters
+
+    def weight(old: Parameter) -> Parameter:
+        if old not in weights:
+            at = path(old.path)
+            weights[old] = old if at == old.path else old.copied(at)
+            parameters[at] = weights[old]
+        return weights[old]
+
+    for part in scope.walk():
+        if isinstance(part, Scope):
+            assert part.parent
+            scopes[part] = part.copied(scopes[part.parent], path(part.path))
+            continue
+        inputs = tuple(map(copies.get, part.inputs, part.inputs))
+        types = tuple([value.type for value in part.outputs])
+        own = tuple(map(weight, part.weights))
+        node = part.copied(part.op, inputs, own, scopes[part.scope], name(part.name), types)
+        nodes.append(node)
+        copies.update(zip(part.outputs, node.outputs, strict=True))
+    for old, new in scopes.items():
+        if old is not scope:
+            new.refer(old, lambda value: copies.get(value, value))

@@ -1,0 +1,31 @@
+"""Random draws replaced by numbers that every run has."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import sqrt
+
+from dlspec.ir.edit import Editor, edited
+from dlspec.ir.graph import Graph, Node, Value
+from dlspec.ir.verify import verified
+from dlspec.ops.dropout import Identity
+from dlspec.ops.random import Bernoulli, Full, Normal, Uniform
+
+
+@verified
+def with_fixed_draws(graph: Graph, deviations: float = 0.0) -> Graph:
+    """The network with every random draw replaced by its mean, and so many standard deviations more: what can be compared
+    of one that draws. A Bernoulli draw becomes its probability. The same graph where nothing is drawn."""
+
+    def rule(edit: Editor, node: Node) -> Sequence[Value]:
+        match node.op:
+            case Normal(shape=shape, mean=mean, std=std, dtype=dtype):
+                return edit.keep(node, Full(shape, mean + deviations * std, dtype))
+            case Uniform(shape=shape, low=low, high=high, dtype=dtype):
+                return edit.keep(node, Full(shape, (low + high) / 2 + deviations * (high - low) / sqrt(12), dtype))
+            case Bernoulli():
+                return edit.keep(node, Identity())
+            case _:
+                return edit.keep(node)
+
+    return edited(graph, rule) if any(node.op.random for node in graph.nodes) else graph
