@@ -5,11 +5,12 @@ from __future__ import annotations
 from contextlib import suppress
 
 from dlspec.backends.torch import names
-from dlspec.backends.torch.author import Author, loop_id
+from dlspec.backends.torch.author import Author
 from dlspec.backends.torch.evaluate import Unwritten, evaluate
 from dlspec.backends.torch.fields import Fields
 from dlspec.backends.torch.inits import initial, parameter, tensor_of
 from dlspec.backends.torch.lower_modules import INPLACE, module_of
+from dlspec.backends.torch.places import loop_id
 from dlspec.backends.torch.plan import (
     Action,
     Chain,

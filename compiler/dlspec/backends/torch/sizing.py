@@ -1,0 +1,322 @@
+"""Sizes of tensors as a constructor says them: what the author wrote where they were made, followed through all that
+passes them on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, cast
+
+from dlspec.backends.torch import python as py
+from dlspec.backends.torch.evaluate import Unwritten, evaluate
+from dlspec.backends.torch.places import homes_of, loop_id
+from dlspec.backends.torch.plan import named_inputs
+from dlspec.backends.torch.python import Py
+from dlspec.backends.torch.sizes import from_text
+from dlspec.backends.torch.symbols import Leaf, Sum, Turned, add, ended, leaves, rebuild_all, scaled, without
+from dlspec.backends.torch.tree import Module
+from dlspec.ir.dims import symbol, symbols
+from dlspec.ir.graph import Node, Scope, Value
+from dlspec.ir.op import Needs, Op, OpError
+from dlspec.ir.program import Names, Written
+from dlspec.ir.types import TensorType
+from dlspec.ops.constant import Param
+from dlspec.ops.conv import Conv, ConvFunction, ConvTranspose, ConvTransposeFunction
+from dlspec.ops.embedding import Embedding
+from dlspec.ops.linear import Bilinear, Linear, LinearFunction
+from dlspec.syntax import ast
+
+if TYPE_CHECKING:
+    from dlspec.backends.torch.author import AtHand, Author
+
+_LONGEST = 16
+"""Parts of a size that people still read."""
+
+
+class Sizing:
+    """The sizes of tensors for one place of a module. How expressions are written is the business of `writing.Writing`."""
+
+    def __init__(self, author: Author, module: Module, place: Scope, at_hand: AtHand | None) -> None:
+        self.author = author
+        self.tree = author.tree
+        self.module = module
+        self.place = place
+        self.at_hand = at_hand
+        self._homes = homes_of(module.scope)
+
+    def at(self, module: Module, place: Scope) -> Sizing:
+        """The same for another place, of a constructor."""
+        return type(self)(self.author, module, place, None)
+
+    # For the subclass
+
+    def written(self, written: Written) -> Py:
+        raise NotImplementedError
+
+    def translate(self, node: ast.Expression | ast.Slice, names: Names, time: int) -> Py:
+        raise NotImplementedError
+
+    def bound(self, leaf: Leaf, use: Scope) -> Py:
+        raise NotImplementedError
+
+    # Sizes
+
+    def size(self, value: Value, axis: int, entry: tuple[Value, Scope] | None = None) -> Py:
+        dim = value.type.shape[axis]
+        if not isinstance(dim, int):
+            raise Unwritten
+        key = (value, axis, self.module, self.place if entry is None else entry[1], entry is None)
+        known = self.author.sizes.get(key, self)
+        if known is self:
+            try:
+                known = self._size(value, axis, dim, entry)
+                if entry is None:
+                    known = _readable(known, dim)
+            except Unwritten:
+                known = None
+            self.author.sizes[key] = known
+        if known is None:
+            raise Unwritten
+        return cast("Py", known)
+
+    def _size(self, value: Value, axis: int, dim: int, entry: tuple[Value, Scope] | None) -> Py:
+        while True:
+            if entry is not None and value is entry[0]:
+                return Leaf(("entry", axis), "entry", dim)
+            node = value.producer
+            inputs = self.tree.inputs(self.module.scope)
+            if node is None or not self._inside(node.scope):
+                declared = self._declared(value, axis)
+                if declared is not None or self.module.parent is None:
+                    return py.Const(dim) if declared is None else declared
+                if value not in inputs:
+                    raise Unwritten
+                return Leaf(("size", inputs.index(value), axis), self._called(value, axis), dim)
+            way = self._way(node.scope)
+            crossed = next((s for s in way if s.kind == "iteration" and not self._around(s, entry)), None)
+            child = next((s for s in way if s in self.tree.of_scope and not self.tree.of_scope[s].inline), None)
+            if crossed is not None and (child is None or way.index(crossed) < way.index(child)):
+                try:
+                    return self._after(value, axis, dim, crossed)
+                except Unwritten:
+                    pass  # of a loop that is written out each turn can say its own
+            if child is not None:
+                return self._of_child(value, axis, child, entry)
+            passed = self._passed(node, axis)
+            if passed is None:
+                return self._made(node, node.outputs.index(value), axis, entry)
+            value = passed  # what only passes a size on, however long the chain
+
+    def _declared(self, value: Value, axis: int) -> Py | None:
+        """A size of an input as the signature of a network has it, unless that is a symbol."""
+        scope = self.module.scope
+        if scope.kind != "network" or scope.names is None or scope.template is None:
+            return None
+        root = self.module.parent is None
+        name = value.name if root else next((n for n, v in scope.inputs.items() if v is value), "")
+        for parameter in scope.template.parameters:
+            if parameter.name.name == name and parameter.type is not None and parameter.type.axes:
+                size = parameter.type.axes[axis].size
+                if isinstance(size, ast.Name) and size.name[:1].isupper():
+                    return None
+                return self.written(Written(size, scope.names))
+        return None
+
+    def _passed(self, node: Node, axis: int) -> Value | None:
+        """The input that an output has an axis of, of operators that keep their input's shape."""
+        if len(node.outputs) != 1 or _out_size(node.op) is not None or type(node.op) in _OUT_OF:
+            return None
+        probed = self.author.probed(node.op, tuple(value.type for value in node.inputs))
+        same_axis = probed is not None and probed[0].rank > axis and str(probed[0].shape[axis]) == f"s0_{axis}"
+        return node.inputs[0] if same_axis else None
+
+    def _made(self, node: Node, output: int, axis: int, entry: tuple[Value, Scope] | None) -> Py:
+        type_ = node.outputs[output].type
+        dim = type_.shape[axis]
+        channel = type_.rank - 1 if not _channels_first(node) else min(1, type_.rank - 1)
+        field = _out_size(node.op)
+        if field is not None and axis == channel:
+            written = node.origin.written.get(field)
+            return py.Const(dim) if written is None else self.written(written)
+        if type(node.op) in _OUT_OF and axis == (1 if type_.rank > 2 else type_.rank - 1):
+            return self.size(node.inputs[1], _OUT_OF[type(node.op)], entry)
+        if isinstance(node.op, Param):
+            written = node.origin.written.get("shape")
+            if written is None or not isinstance(written.expression, ast.List):
+                raise Unwritten
+            return self.translate(written.expression.items[axis], written.names, written.time)
+        probed = self.author.probed(node.op, tuple(value.type for value in node.inputs))
+        if probed is None:
+            if _out_size(node.op) is not None:
+                raise Unwritten
+            return self._like(node, axis, dim, entry)
+        found = probed[output].shape[axis]
+        if isinstance(found, int):
+            return py.Const(found)
+
+        def known(index: int, place: int) -> Py:
+            return self.size(node.inputs[index], place, entry)
+
+        wanted = {str(name): tuple(map(int, str(name)[1:].split("_"))) for name in symbols(found)}
+        return add(from_text(str(found), {name: known(*place) for name, place in wanted.items()}))
+
+    def _like(self, node: Node, axis: int, dim: Any, entry: tuple[Value, Scope] | None) -> Py:
+        """Operators that need the number of their channels (norms) give as many as they take."""
+        x = node.inputs[0] if node.inputs else None
+        if x is not None and x.type == node.outputs[0].type and len(node.outputs) == 1:
+            return self.size(x, axis, entry)
+        raise Unwritten
+
+    def _of_child(self, value: Value, axis: int, use: Scope, entry: tuple[Value, Scope] | None) -> Py:
+        """What a module gives, with the names of the one that makes it."""
+        child = self.tree.of_scope[use]
+        if child.uses[0] is not use:
+            outputs = self.tree.outputs(use)
+            value = self.tree.outputs(child.uses[0])[outputs.index(value)] if value in outputs else value
+        made = self.at(child, child.scope).size(value, axis)
+        mine = self.at(self.module, use.parent or use)
+        replaced: dict[Any, Py] = {}
+        for leaf in leaves(made):
+            if leaf.definition is None and leaf.key not in replaced:
+                if leaf.key[0] == "size" and entry is not None:
+                    replaced[leaf.key] = self.size(self.tree.inputs(use)[int(leaf.key[1])], leaf.key[2], entry)
+                else:
+                    replaced[leaf.key] = mine.bound(leaf, use)
+        return substituted(made, replaced)
+
+    def _after(self, value: Value, axis: int, dim: int, turn: Scope) -> Py:
+        """The size of what comes out of a turn of a loop: the same each time, or so much more than what flowed in."""
+        loop = turn.parent
+        assert loop is not None
+        turns = [scope for scope in loop.children if isinstance(scope, Scope)]
+        k, flowing, begun = turns.index(turn), turn.flow, turns[0].flow
+        if flowing is None or begun is None or axis >= flowing.type.rank:
+            raise Unwritten
+        inside = self.at(self.module, turn)
+        body = inside.size(value, axis, (flowing, turn))
+        around = next((s for s in self.place.ancestors() if s.parent is loop and s.kind == "iteration"), None)
+        own = loop_id(loop)
+        if around is None:
+            if k != len(turns) - 1:
+                raise Unwritten
+            count: Py | None = None
+        elif turns.index(around) != k + 1:
+            raise Unwritten
+        else:
+            count = Turned(own, "", k + 1, k + 1)
+        rest, grows = without(body, lambda atom: isinstance(atom, Leaf) and atom.key == ("entry", axis))
+        if any(leaf.key[0] == "entry" for leaf in leaves(rest)):
+            raise Unwritten
+        if not grows:
+            if around is not None:
+                return rest
+            try:
+                return ended(rest, own, k, self.turns_of(loop))
+            except LookupError:
+                raise Unwritten from None
+        if any(isinstance(inner, Turned) and inner.loop == own for inner in walk_all(rest)):
+            raise Unwritten
+        before = self.at(self.module, loop.parent or loop).size(begun, axis)
+        return add(before, scaled(self.turns_of(loop) if count is None else count, rest))
+
+    def turns_of(self, loop: Scope) -> Py:
+        """How often a loop runs."""
+        written = loop.origin.written
+        if "count" in written:
+            return self.written(written["count"])
+        iterable = self.written(written["iterable"])
+        if isinstance(iterable, py.Call) and isinstance(iterable.function, py.Name):
+            called, args = iterable.function.text, iterable.args
+            if called == "range" and len(args) == 1:
+                return args[0]
+            if called in ("enumerate", "zip"):
+                return py.call("len", args[0])
+        return py.call("len", iterable)
+
+    def _called(self, value: Value, axis: int) -> str:
+        prefix = next(name for known, name in named_inputs(self.module.scope, self.tree) if known is value)
+        rank = value.type.rank
+        if axis == 1:
+            return f"{prefix}_{'features' if rank == 2 else 'channels'}"
+        if axis == 0:
+            return f"{prefix}_size" if rank == 1 else f"{prefix}_batch"
+        ends = {rank - 1: "features" if rank == 3 else "width", rank - 2: "height", rank - 3: "depth"}
+        return f"{prefix}_{ends.get(axis, f'size{axis}')}"
+
+    # Places
+
+    def _inside(self, scope: Scope) -> bool:
+        return scope is self.module.scope or any(s is self.module.scope for s in scope.ancestors())
+
+    def _way(self, scope: Scope) -> list[Scope]:
+        """The scopes from the module in to another, outermost first."""
+        way: list[Scope] = []
+        for each in scope.ancestors():
+            if each is self.module.scope:
+                break
+            way.append(each)
+        return way[::-1]
+
+    def _around(self, turn: Scope, entry: tuple[Value, Scope] | None) -> bool:
+        """Whether a turn of a loop is around the place that asks."""
+        place = self.place if entry is None else entry[1]
+        return turn is place or any(scope is turn for scope in place.ancestors())
+
+
+def _readable(made: Py, dim: int) -> Py:
+    """The size, as a number where nothing in it has a name. Raises `Unwritten` for what is wrong, or too long to read."""
+    if evaluate(made) != dim or sum(1 for _ in walk_all(made)) > _LONGEST:
+        raise Unwritten
+    named = any(isinstance(inner, Leaf | Turned) for inner in walk_all(made))
+    return made if named else py.Const(dim)
+
+
+def probe(op: Op, types: tuple[TensorType, ...], axes: int) -> tuple[TensorType, ...] | None:
+    """The output types where so many leading axes of the inputs are symbols, unless the operator needs numbers there."""
+    try:
+        made = op.infer(Needs(), tuple(_symbolic(index, type_, axes) for index, type_ in enumerate(types)))
+    except (OpError, TypeError, ValueError, AssertionError, AttributeError):
+        return None
+    return made if isinstance(made, tuple) else (made,)
+
+
+def _symbolic(index: int, type_: TensorType, axes: int) -> TensorType:
+    shape = (symbol(f"s{index}_{axis}") if axis < axes and size != 1 else size for axis, size in enumerate(type_.shape))
+    return type_.with_shape(*shape)
+
+
+def substituted(node: Py, replaced: dict[Any, Py]) -> Py:
+    """The expression with other ones for its leaves."""
+
+    def change(inner: Py) -> Py:
+        if isinstance(inner, Leaf):
+            return replaced.get(inner.key, inner) if inner.definition is None else change(inner.definition)
+        return rebuild_all(inner, change)
+
+    return change(node)
+
+
+def walk_all(node: Py) -> Iterable[Py]:
+    for inner in py.walk(node):
+        yield inner
+        if isinstance(inner, Sum):
+            for factor, atom in inner.terms:
+                yield from walk_all(factor)
+                yield from walk_all(atom)
+
+
+_OUT: dict[type[Op], str] = {
+    Conv: "out_channels", ConvTranspose: "out_channels", Linear: "out_features", Bilinear: "out_features",
+    Embedding: "embedding_dim",
+}  # fmt: skip
+
+
+_OUT_OF: dict[type[Op], int] = {ConvFunction: 0, ConvTransposeFunction: 1, LinearFunction: 0}
+"""Where their weight has the channels of the output."""
+
+
+def _out_size(op: Op) -> str | None:
+    return _OUT.get(type(op))
+
+
+def _channels_first(node: Node) -> bool:
+    return isinstance(node.op, Conv | ConvTranspose)
