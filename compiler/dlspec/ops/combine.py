@@ -72,6 +72,10 @@ def _leaves(value: Data) -> list[int | float | bool]:
 class Arithmetic(Op):
     """Base of the operations on numbers of one element type."""
 
+    elementwise = True
+    light = True
+    takes_numbers = True
+
     def infer(self, need: Needs, inputs: Types) -> TensorType:
         name = type(self).__name__
         require_inputs(inputs, 2, name)
@@ -88,6 +92,7 @@ class Add(Arithmetic):
 
     tensors: ClassVar[tuple[str, ...]] = ("*xs",)
     function = "add"
+    overwritable = True
 
 
 class Mul(Arithmetic):
@@ -95,6 +100,7 @@ class Mul(Arithmetic):
 
     tensors: ClassVar[tuple[str, ...]] = ("*xs",)
     function = "mul"
+    overwritable = True
 
 
 class Max(Arithmetic):
@@ -102,6 +108,8 @@ class Max(Arithmetic):
 
     tensors: ClassVar[tuple[str, ...]] = ("*xs",)
     function = "maximum"
+    onnx = "Max"
+    takes_numbers = False
 
 
 class Min(Arithmetic):
@@ -109,6 +117,8 @@ class Min(Arithmetic):
 
     tensors: ClassVar[tuple[str, ...]] = ("*xs",)
     function = "minimum"
+    onnx = "Min"
+    takes_numbers = False
 
 
 class Sub(Arithmetic):
@@ -116,6 +126,8 @@ class Sub(Arithmetic):
 
     tensors: ClassVar[tuple[str, ...]] = ("x", "y")
     function = "sub"
+    onnx = "Sub"
+    overwritable = True
 
 
 class Div(Arithmetic):
@@ -123,6 +135,7 @@ class Div(Arithmetic):
 
     tensors: ClassVar[tuple[str, ...]] = ("x", "y")
     function = "div"
+    onnx = "Div"
 
     def infer(self, need: Needs, inputs: Types) -> TensorType:
         if inputs[0].dtype.is_integer:
@@ -161,6 +174,7 @@ class Pow(Arithmetic):
     tensors: ClassVar[tuple[str, ...]] = ("x", "exponent")
     layer = False
     function = "pow"
+    onnx = "Pow"
 
 
 class Comparison(Op):
@@ -168,6 +182,9 @@ class Comparison(Op):
 
     tensors: ClassVar[tuple[str, ...]] = ("x", "y")
     layer = False
+    elementwise = True
+    light = True
+    takes_numbers = True
 
     def infer(self, need: Needs, inputs: Types) -> TensorType:
         same_dtype(inputs, f"`{self.function}`")
@@ -178,6 +195,7 @@ class Equal(Comparison):
     """True where the elements are equal: `x == y`."""
 
     function = "eq"
+    onnx = "Equal"
 
 
 class NotEqual(Comparison):
@@ -198,24 +216,28 @@ class Less(Order):
     """True where x is less: `x < y`."""
 
     function = "lt"
+    onnx = "Less"
 
 
 class LessEqual(Order):
     """True where x is not greater: `x <= y`."""
 
     function = "le"
+    onnx = "LessOrEqual"
 
 
 class Greater(Order):
     """True where x is greater: `x > y`."""
 
     function = "gt"
+    onnx = "Greater"
 
 
 class GreaterEqual(Order):
     """True where x is not less: `x >= y`."""
 
     function = "ge"
+    onnx = "GreaterOrEqual"
 
 
 class Logic(Op):
@@ -223,6 +245,8 @@ class Logic(Op):
 
     tensors: ClassVar[tuple[str, ...]] = ("x", "y")
     layer = False
+    elementwise = True
+    light = True
 
     def infer(self, need: Needs, inputs: Types) -> TensorType:
         for x in inputs:
@@ -234,18 +258,21 @@ class And(Logic):
     """True where both are: `x and y`."""
 
     function = "logical_and"
+    onnx = "And"
 
 
 class Or(Logic):
     """True where one or both are: `x or y`."""
 
     function = "logical_or"
+    onnx = "Or"
 
 
 class Xor(Logic):
     """True where exactly one is."""
 
     function = "logical_xor"
+    onnx = "Xor"
 
 
 class Where(Op):
@@ -254,6 +281,8 @@ class Where(Op):
     tensors: ClassVar[tuple[str, ...]] = ("condition", "x", "y")
     layer = False
     function = "where"
+    elementwise = True
+    takes_numbers = True
 
     def infer(self, need: Needs, inputs: Types) -> TensorType:
         require_bool(inputs[0], "`where`")
@@ -267,6 +296,8 @@ class Lerp(Op):
     tensors: ClassVar[tuple[str, ...]] = ("x", "y", "weight")
     layer = False
     function = "lerp"
+    torch_function = "torch.lerp"
+    elementwise = True
 
     def infer(self, need: Needs, inputs: Types) -> TensorType:
         same_dtype(inputs, "`lerp`")
@@ -282,6 +313,8 @@ class Concat(DataMovement):
 
     tensors: ClassVar[tuple[str, ...]] = ("*xs",)
     function = "concat"
+    overwritable = True
+    light = True
 
     dim: int = 1
 
@@ -302,6 +335,7 @@ class Stack(DataMovement):
 
     tensors: ClassVar[tuple[str, ...]] = ("*xs",)
     function = "stack"
+    light = True
 
     dim: int = 0
 

@@ -64,6 +64,10 @@ class Conv(Op):
 
     pinned = (("Conv1d", 1), ("Conv2d", 2), ("Conv3d", 3))
     torch = "Conv{n}d"
+    overwritable = True
+    gives = "logits"
+    out_size = "out_channels"
+    torch_sizes = (0, 1)
 
     out_channels: int
     kernel_size: Ints
@@ -146,6 +150,8 @@ class ConvFunction(Op):
     tensors = ("x", "weight", "bias?")
     layer = False
     function = "conv"
+    overwritable = True
+    gives = "logits"
 
     stride: Ints = 1
     padding: Padding = 0
@@ -234,6 +240,10 @@ class ConvTranspose(Op):
 
     pinned = (("ConvTranspose1d", 1), ("ConvTranspose2d", 2), ("ConvTranspose3d", 3))
     torch = "ConvTranspose{n}d"
+    overwritable = True
+    gives = "logits"
+    out_size = "out_channels"
+    torch_sizes = (0, 1)
 
     out_channels: int
     kernel_size: Ints
@@ -305,6 +315,8 @@ class ConvTransposeFunction(Op):
     tensors = ("x", "weight", "bias?")
     layer = False
     function = "conv_transpose"
+    overwritable = True
+    gives = "logits"
 
     stride: Ints = 1
     padding: Ints = 0

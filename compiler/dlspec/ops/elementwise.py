@@ -14,6 +14,8 @@ class FloatFunction(Op):
     """Base of the functions of floating-point tensors."""
 
     layer = False
+    elementwise = True
+    light = True
 
     def infer(self, need: Needs, inputs: Types) -> TensorType:
         require_float(inputs[0], f"`{self.function}`")
@@ -24,6 +26,8 @@ class NumberFunction(Op):
     """Base of the functions that integers have too."""
 
     layer = False
+    elementwise = True
+    light = True
 
     def infer(self, need: Needs, inputs: Types) -> TensorType:
         require_numbers(inputs[0], f"`{self.function}`")
@@ -34,102 +38,132 @@ class Exp(FloatFunction):
     """e to the power of each element."""
 
     function = "exp"
+    onnx = "Exp"
+    torch_function = "torch.exp"
 
 
 class Expm1(FloatFunction):
     """`exp(x) - 1`, exact near 0."""
 
     function = "expm1"
+    torch_function = "torch.expm1"
 
 
 class Log(FloatFunction):
     """Natural logarithm."""
 
     function = "log"
+    onnx = "Log"
+    torch_function = "torch.log"
 
 
 class Log1p(FloatFunction):
     """`log(1 + x)`, exact near 0."""
 
     function = "log1p"
+    torch_function = "torch.log1p"
 
 
 class Log2(FloatFunction):
     """Logarithm to the base 2."""
 
     function = "log2"
+    torch_function = "torch.log2"
 
 
 class Sqrt(FloatFunction):
     """Square root."""
 
     function = "sqrt"
+    onnx = "Sqrt"
+    torch_function = "torch.sqrt"
 
 
 class Rsqrt(FloatFunction):
     """`1 / sqrt(x)`."""
 
     function = "rsqrt"
+    torch_function = "torch.rsqrt"
 
 
 class Reciprocal(FloatFunction):
     """`1 / x`."""
 
     function = "reciprocal"
+    onnx = "Reciprocal"
+    torch_function = "torch.reciprocal"
 
 
 class Sin(FloatFunction):
     """Sine of an angle in radians."""
 
     function = "sin"
+    onnx = "Sin"
+    torch_function = "torch.sin"
 
 
 class Cos(FloatFunction):
     """Cosine of an angle in radians."""
 
     function = "cos"
+    onnx = "Cos"
+    torch_function = "torch.cos"
 
 
 class Tan(FloatFunction):
     """Tangent of an angle in radians."""
 
     function = "tan"
+    onnx = "Tan"
+    torch_function = "torch.tan"
 
 
 class Asin(FloatFunction):
     """Inverse sine, in radians."""
 
     function = "asin"
+    onnx = "Asin"
+    torch_function = "torch.asin"
 
 
 class Acos(FloatFunction):
     """Inverse cosine, in radians."""
 
     function = "acos"
+    onnx = "Acos"
+    torch_function = "torch.acos"
 
 
 class Atan(FloatFunction):
     """Inverse tangent, in radians."""
 
     function = "atan"
+    onnx = "Atan"
+    torch_function = "torch.atan"
 
 
 class Sinh(FloatFunction):
     """Hyperbolic sine."""
 
     function = "sinh"
+    onnx = "Sinh"
+    torch_function = "torch.sinh"
 
 
 class Cosh(FloatFunction):
     """Hyperbolic cosine."""
 
     function = "cosh"
+    onnx = "Cosh"
+    torch_function = "torch.cosh"
 
 
 class Erf(FloatFunction):
     """The error function."""
 
     function = "erf"
+    onnx = "Erf"
+    torch_function = "torch.erf"
 
 
 class Floor(FloatFunction):
@@ -137,6 +171,8 @@ class Floor(FloatFunction):
 
     function = "floor"
     cuts_gradient = True
+    onnx = "Floor"
+    torch_function = "torch.floor"
 
 
 class Ceil(FloatFunction):
@@ -144,6 +180,8 @@ class Ceil(FloatFunction):
 
     function = "ceil"
     cuts_gradient = True
+    onnx = "Ceil"
+    torch_function = "torch.ceil"
 
 
 class Round(FloatFunction):
@@ -151,18 +189,24 @@ class Round(FloatFunction):
 
     function = "round"
     cuts_gradient = True
+    onnx = "Round"
+    torch_function = "torch.round"
 
 
 class Abs(NumberFunction):
     """Absolute value."""
 
     function = "abs"
+    onnx = "Abs"
+    torch_function = "torch.abs"
 
 
 class Neg(NumberFunction):
     """`-x`."""
 
     function = "neg"
+    onnx = "Neg"
+    takes_numbers = True
 
 
 class Sign(NumberFunction):
@@ -170,12 +214,15 @@ class Sign(NumberFunction):
 
     function = "sign"
     cuts_gradient = True
+    onnx = "Sign"
+    torch_function = "torch.sign"
 
 
 class Square(NumberFunction):
     """`x * x`."""
 
     function = "square"
+    torch_function = "torch.square"
 
 
 class Clamp(NumberFunction):
@@ -206,6 +253,8 @@ class Cast(DataMovement):
     """The same values as another element type. To an integer truncates towards 0; to bool, all but 0 is true."""
 
     function = "cast"
+    elementwise = True
+    light = True
 
     dtype: DType
 
@@ -217,6 +266,8 @@ class IsNaN(FloatFunction):
     """True where an element is not a number."""
 
     function = "isnan"
+    onnx = "IsNaN"
+    torch_function = "torch.isnan"
 
     def infer(self, need: Needs, inputs: Types) -> TensorType:
         return TensorType(DType.BOOL, super().infer(need, inputs).shape)
@@ -226,6 +277,8 @@ class IsInf(FloatFunction):
     """True where an element is infinite, of either sign."""
 
     function = "isinf"
+    onnx = "IsInf"
+    torch_function = "torch.isinf"
 
     def infer(self, need: Needs, inputs: Types) -> TensorType:
         return TensorType(DType.BOOL, super().infer(need, inputs).shape)
@@ -236,6 +289,8 @@ class Not(Op):
 
     layer = False
     function = "logical_not"
+    onnx = "Not"
+    elementwise = True
 
     def infer(self, need: Needs, inputs: Types) -> TensorType:
         require_bool(inputs[0], "`not`")
@@ -251,6 +306,8 @@ class Atan2(Op):
     tensors: ClassVar[tuple[str, ...]] = ("y", "x")
     layer = False
     function = "atan2"
+    torch_function = "torch.atan2"
+    elementwise = True
 
     def infer(self, need: Needs, inputs: Types) -> TensorType:
         same_dtype(inputs, "`atan2`")

@@ -231,6 +231,8 @@ class GlobalAvgPool(Op):
     FLOPs: one per input element and one per output element.
     """
 
+    onnx = "GlobalAveragePool"
+
     def infer(self, need: Needs, inputs: Types) -> TensorType:
         return _global(inputs, "GlobalAvgPool")
 
@@ -243,6 +245,8 @@ class GlobalMaxPool(Op):
 
     FLOPs: one per input element.
     """
+
+    onnx = "GlobalMaxPool"
 
     def infer(self, need: Needs, inputs: Types) -> TensorType:
         return _global(inputs, "GlobalMaxPool")

@@ -21,6 +21,7 @@ class Flatten(DataMovement):
     function = "flatten"
     view = True
     torch = "Flatten"
+    light = True
 
     start_dim: int = 1
     end_dim: int = -1
@@ -81,6 +82,7 @@ class Reshape(DataMovement):
 
     function = "reshape"
     view = True
+    light = True
 
     shape: Shape
 
@@ -94,6 +96,7 @@ class Unflatten(DataMovement):
     function = "unflatten"
     view = True
     torch = "Unflatten"
+    light = True
 
     dim: int
     unflattened_size: Shape
@@ -112,6 +115,7 @@ class Squeeze(DataMovement):
 
     function = "squeeze"
     view = True
+    light = True
 
     dim: Axes
 
@@ -129,6 +133,7 @@ class Unsqueeze(DataMovement):
 
     function = "unsqueeze"
     view = True
+    light = True
 
     dim: int
 
@@ -142,6 +147,7 @@ class Expand(DataMovement):
     """Repeats axes of size 1 to the sizes of `shape`, which may have further axes in front; -1 keeps a size."""
 
     function = "expand"
+    elementwise = True
 
     shape: Shape
 
@@ -167,6 +173,7 @@ class Permute(DataMovement):
     """The axes in another order: axis `dims[i]` of the input becomes axis `i`."""
 
     function = "permute"
+    light = True
 
     dims: Axes
 
@@ -190,6 +197,7 @@ class Transpose(DataMovement):
     """Two axes swapped."""
 
     function = "transpose"
+    light = True
 
     dim0: int
     dim1: int
@@ -289,11 +297,15 @@ class OneHot(DataMovement):
     tensors: ClassVar[tuple[str, ...]] = ("x",)
     layer = False
     function = "one_hot"
+    copies = False
 
     num_classes: int
 
     def check(self) -> None:
         _positive(self.num_classes, "num_classes")
+
+    def classes(self, inputs: Types) -> tuple[int, Dim, int | None]:
+        return 0, self.num_classes, None
 
     def infer(self, need: Needs, inputs: Types) -> TensorType:
         x = inputs[0]

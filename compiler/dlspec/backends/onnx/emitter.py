@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, overload
 
-from dlspec.backends.onnx.registry import lowering_of
+from dlspec.backends.onnx.registry import LOWERINGS
 from dlspec.backends.onnx.sizes import Sizes
 from dlspec.backends.onnx.wire import ELEMENT, Attribute, OnnxNode
 from dlspec.diagnostics import Diagnostics, DlspecError
@@ -152,7 +152,7 @@ class Emitter:
         inputs = [self.values[value] for value in node.inputs]
         if node.op.identity_in_eval:
             return (inputs[0],)
-        lowering = lowering_of(type(node.op))
+        lowering = LOWERINGS.get(type(node.op))
         if lowering is None:
             raise self.unsupported(f"{type(node.op).__name__} cannot be written to ONNX")
         result = lowering(self, node.op, node, inputs, [weight.path for weight in node.weights])

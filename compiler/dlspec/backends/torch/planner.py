@@ -5,7 +5,7 @@ from __future__ import annotations
 from dlspec.backends.torch import names
 from dlspec.backends.torch.express import Texts
 from dlspec.backends.torch.inits import initial, parameter
-from dlspec.backends.torch.lower_modules import INPLACE, module_of
+from dlspec.backends.torch.lower_modules import module_of
 from dlspec.backends.torch.plan import (
     Action,
     Chain,
@@ -33,20 +33,12 @@ from dlspec.backends.torch.python import (
     call,
     rebuild,
 )
-from dlspec.backends.torch.registry import FUNCTIONS, TAKES_NUMBERS, Lower, Ref, torch_error
+from dlspec.backends.torch.registry import FUNCTIONS, Lower, Ref, torch_error
 from dlspec.backends.torch.tree import Element, Enter, Key, Module, Region, Step, Tree, is_function
 from dlspec.diagnostics import Diagnostic, DlspecError
 from dlspec.ir.graph import Node, Value
-from dlspec.ir.op import Op
-from dlspec.ops import activation, combine, constant, dropout, elementwise, norm, shape, softmax
+from dlspec.ops import combine, constant, dropout
 from dlspec.source import Span
-
-_LIGHT: tuple[type[Op], ...] = (
-    activation.Activation, activation.PReLU, softmax.Normalised, norm.BatchNorm, norm.GroupNorm, norm.LayerNorm,
-    norm.InstanceNorm, norm.RMSNorm, shape.Flatten, shape.Reshape, shape.Unflatten, shape.Squeeze, shape.Unsqueeze,
-    shape.Permute, shape.Transpose, dropout.TrainingOnly, elementwise.FloatFunction, elementwise.NumberFunction,
-    elementwise.Cast, combine.Arithmetic, combine.Comparison, combine.Logic, combine.Concat, combine.Stack,
-)  # fmt: skip
 
 
 def store_of(member: Module | Node | None) -> str:
@@ -223,7 +215,7 @@ class Planner:
         made = make(node.op, node) if make else None
         if made is None:
             raise torch_error(f"{type(node.op).__name__} cannot be a layer with weights in PyTorch", node)
-        if isinstance(node.op, INPLACE) and isinstance(made, Call):
+        if node.op.inplace and isinstance(made, Call):
             in_place = Keyword("inplace", Const(self.tree.inplace(node)), False)
             made = Call(made.function, made.args, (*made.keywords, in_place))
         return made
@@ -301,7 +293,7 @@ class Planner:
             self._hidden.add(node)
             return
         value = self.lowered(node)
-        light = isinstance(node.op, _LIGHT)
+        light = node.op.light
         augment = isinstance(node.op, combine.Add) and len(node.inputs) == 2 and self._augments(node)
         hint = self._hint(node.span)
         self._act(step.key, value, list(node.outputs), conditions, node.training, light, augment, hint)
@@ -317,7 +309,7 @@ class Planner:
         member = self._member(node)
         lower = Lower(node, self._like(), self.tree.inplace(node), member, self.helpers)
         xs = [self.expression(value) for value in node.inputs]
-        if type(node.op) in TAKES_NUMBERS:
+        if node.op.takes_numbers:
             numbers = [self._number(value, lower) for value in node.inputs]
             if any(number is None for number in numbers):
                 xs = [x if number is None else number for x, number in zip(xs, numbers, strict=True)]

@@ -26,11 +26,11 @@ from dlspec.backends.torch.python import (
 )  # fmt: skip
 from dlspec.backends.torch.template import Hole, Makes, Optional, Rolled, SequentialOf, Template
 from dlspec.backends.torch.tree import Module
+from dlspec.ops import OPERATORS
 
 _SIZED: dict[str, tuple[int, ...]] = {
-    "nn.Conv": (0, 1), "nn.ConvTranspose": (0, 1), "nn.Linear": (0, 1), "nn.Bilinear": (0, 1, 2), "nn.Embedding": (1,),
-    "nn.BatchNorm": (0,), "nn.InstanceNorm": (0,), "nn.LayerNorm": (0,), "nn.RMSNorm": (0,), "nn.GroupNorm": (1,),
-}  # fmt: skip
+    f"nn.{op.torch.removesuffix('{n}d')}": op.torch_sizes for op in OPERATORS if op.torch and op.torch_sizes
+}
 """Which arguments of layers are channels."""
 
 
