@@ -3,36 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal, NamedTuple, TypeAlias
+from typing import NamedTuple
 
 from dlspec.ir.graph import Graph, Node, Value
-from dlspec.ir.op import Op
-from dlspec.ops import activation, combine, conv, dropout, elementwise, gradient, linear, norm, shape, softmax
+from dlspec.ir.op import Numbers
 from dlspec.ops.loss import Loss
-from dlspec.ops.rules import DataMovement
 
-Kind: TypeAlias = Literal["logits", "log_probabilities", "probabilities", "signed"]
-
-_KINDS: dict[Kind, tuple[type[Op], ...]] = {
-    "probabilities": (softmax.Softmax, softmax.Softmin, activation.Sigmoid, activation.Hardsigmoid),
-    "log_probabilities": (softmax.LogSoftmax, activation.LogSigmoid),
-    "signed": (activation.Tanh, activation.Hardtanh, activation.Softsign),
-    "logits": (
-        linear.Linear, linear.LinearFunction, linear.Bilinear, conv.Conv, conv.ConvFunction, conv.ConvTranspose,
-        conv.ConvTransposeFunction, norm.BatchNorm, norm.GroupNorm, norm.LayerNorm, norm.InstanceNorm, norm.RMSNorm,
-        activation.LeakyReLU, activation.ReLU, activation.ELU, activation.GELU, activation.SiLU,
-    ),
-}  # fmt: skip
-_MADE: dict[type[Op], Kind] = {operator: kind for kind, operators in _KINDS.items() for operator in operators}
-
-_NAMES: dict[Kind, str] = {
+_NAMES: dict[Numbers, str] = {
     "logits": "raw scores",
     "log_probabilities": "log-probabilities",
     "probabilities": "probabilities",
     "signed": "numbers from -1 to 1",
 }
 
-_HINTS: dict[tuple[str, Kind], str] = {
+_HINTS: dict[tuple[str, Numbers], str] = {
     ("cross_entropy", "probabilities"): "`cross_entropy` computes the softmax itself: leave it out",
     ("cross_entropy", "log_probabilities"): "`cross_entropy` computes the softmax itself: leave it out, or use `nll`",
     ("binary_cross_entropy_with_logits", "probabilities"): (
@@ -65,7 +49,7 @@ def loss_findings(graph: Graph) -> Iterator[Finding]:
         if not isinstance(node.op, Loss) or node.op.expects is None:
             continue
         source = maker(node.inputs[0])
-        kind = _MADE.get(type(source.op)) if source else None
+        kind = source.op.gives if source else None
         if source is None or kind is None or kind == node.op.expects or _harmless(node.op.expects, kind):
             continue
         name = node.op.function or ""
@@ -73,7 +57,7 @@ def loss_findings(graph: Graph) -> Iterator[Finding]:
         yield Finding(node, source, message, _HINTS.get((name, kind), f"give it {_NAMES[node.op.expects]}"))
 
 
-def _harmless(expected: Kind, kind: Kind) -> bool:
+def _harmless(expected: Numbers, kind: Numbers) -> bool:
     """Bounded numbers are scores too."""
     return expected == "logits" and kind == "signed"
 
@@ -81,13 +65,6 @@ def _harmless(expected: Kind, kind: Kind) -> bool:
 def maker(value: Value) -> Node | None:
     """The node that computes a tensor, behind those that only move its elements; None for an input."""
     node = value.producer
-    while node is not None and _moves(node):
+    while node is not None and node.op.copies and not node.op.tensors[0].startswith("*"):
         node = node.inputs[0].producer
     return node
-
-
-def _moves(node: Node) -> bool:
-    if isinstance(node.op, dropout.Identity | elementwise.Cast | gradient.Detach):
-        return True
-    joins = isinstance(node.op, combine.Concat | combine.Stack | shape.OneHot)
-    return isinstance(node.op, DataMovement) and bool(node.inputs) and not joins

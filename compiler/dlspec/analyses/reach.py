@@ -8,19 +8,16 @@ always holds.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple, TypeAlias, TypeVar, cast
+from typing import NamedTuple, TypeAlias, TypeVar
 
 from dlspec.ir.dims import Dim, product
 from dlspec.ir.op import Op, Types
+from dlspec.ir.registry import Registry
 from dlspec.ir.types import TensorType
 from dlspec.ops import (
-    activation,
     combine,
     conv,
-    dropout,
-    elementwise,
     embedding,
-    gradient,
     linear,
     matrix,
     norm,
@@ -53,15 +50,16 @@ Reach: TypeAlias = tuple[Slide | None, ...]
 _Rule: TypeAlias = Callable[[Op, Types, Types], list[Reach]]
 _Operator = TypeVar("_Operator", bound=Op)
 
-_RULES: dict[type[Op], _Rule] = {}
+RULES: Registry[_Rule] = Registry("seen through")
+"""By operator or base of operators. What is element by element, as its class says, needs none."""
 
 
 def reach(op: Op, inputs: Types, outputs: Types) -> list[Reach]:
     """For each input, how its axes are seen from the outputs, which are looked at together; in the symbols of the types."""
-    for kind in type(op).__mro__:
-        if kind in _RULES:
-            return _RULES[kind](op, inputs, outputs)
-    return [everything(x) for x in inputs]
+    rule = RULES.nearest(type(op))
+    if rule is not None:
+        return rule(op, inputs, outputs)
+    return _pointwise(inputs, outputs[0]) if op.elementwise else [everything(x) for x in inputs]
 
 
 def everything(x: TensorType) -> Reach:
@@ -71,13 +69,7 @@ def everything(x: TensorType) -> Reach:
 def _rule(
     *kinds: type[_Operator],
 ) -> Callable[[Callable[[_Operator, Types, Types], list[Reach]]], Callable[[_Operator, Types, Types], list[Reach]]]:
-    def register(
-        rule: Callable[[_Operator, Types, Types], list[Reach]],
-    ) -> Callable[[_Operator, Types, Types], list[Reach]]:
-        _RULES.update(dict.fromkeys(kinds, cast("_Rule", rule)))
-        return rule
-
-    return register
+    return RULES.register(*kinds)
 
 
 def _kept(x: TensorType, but: tuple[int, ...] = ()) -> Reach:
@@ -89,18 +81,12 @@ def _still(x: TensorType, count: int) -> list[Slide | None]:
     return [Slide(axis) for axis in range(min(count, x.rank))]
 
 
-@_rule(
-    activation.Activation, elementwise.FloatFunction, elementwise.NumberFunction, elementwise.Cast, elementwise.Not,
-    shape.Expand, elementwise.Atan2, combine.Arithmetic, combine.Comparison, combine.Logic, combine.Where, combine.Lerp,
-    dropout.Identity, dropout.TrainingOnly, gradient.Detach,
-)  # fmt: skip
-def _pointwise(op: Op, inputs: Types, outputs: Types) -> list[Reach]:
+def _pointwise(inputs: Types, output: TensorType) -> list[Reach]:
     """Axes are aligned at the end; one of size 1 that stretches is seen at its only position."""
-    rank = outputs[0].rank
 
     def slide(x: TensorType, axis: int) -> Slide:
-        there = axis + rank - x.rank
-        return Slide(there, step=0 if x.shape[axis] == 1 and outputs[0].shape[there] != 1 else 1)
+        there = axis + output.rank - x.rank
+        return Slide(there, step=0 if x.shape[axis] == 1 and output.shape[there] != 1 else 1)
 
     return [tuple(slide(x, axis) for axis in range(x.rank)) for x in inputs]
 

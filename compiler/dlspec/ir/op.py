@@ -16,6 +16,7 @@ from dlspec.ir.init import Init
 from dlspec.ir.types import DType, TensorType, format_shape
 
 Types: TypeAlias = tuple[TensorType, ...]
+Numbers: TypeAlias = Literal["logits", "log_probabilities", "probabilities", "signed"]
 
 
 class OpError(Hinted):
@@ -106,7 +107,8 @@ class Needs:
 class Op(Fielded):
     """Base of all operators.
 
-    Class attributes an operator sets:
+    What is always so of an operator is said here once, by class attributes; whoever needs a fact asks for it, and no one
+    keeps lists of operators. What it is called:
 
     * ``tensors``: its tensor inputs by name. ``"*xs"`` takes any number (the only one then), ``"bias?"`` may be left out
       (only at the end). The first is what flows in; the others are arguments that are tensors.
@@ -114,14 +116,33 @@ class Op(Fielded):
       tensors, if any.
     * ``aliases``: further names of the function. ``neutral``: the number that stands for an optional tensor which is left
       out before one that is given.
+    * ``takes_numbers``: people write numbers for its tensors, as in ``2 * x``.
     * ``pinned``: ``(("Conv1d", 1), ...)``, further layer names that fix the number of spatial axes.
     * ``flat``: the layer that pins one spatial axis also takes [N, C], as BatchNorm1d does.
+
+    What it does:
+
     * ``view``: the output is the input's data in another shape, so it takes no memory.
     * ``identity_in_eval``: does nothing at inference (Dropout).
     * ``cuts_gradient``: no gradient passes, though the result is a float.
     * ``random``: draws random numbers at inference too.
+    * ``elementwise``: an element of the output depends on those at its place in the inputs, which are aligned at the end.
+    * ``copies``: the elements of the output are those of its first input, of all where it takes any number: at other
+      places, repeated or of another type, but not computed.
+    * ``gives``: what numbers it gives, where that can be told: raw scores, probabilities, their logarithms, or numbers from
+      -1 to 1.
+    * ``overwritable``: no derivative looks at its output again, so what comes after may be written over it.
+    * ``light``: a small step that people write into the line of the one beside it: activations, normalisation, arithmetic.
+    * ``out_size``: the field that says how many channels or features come out.
+
+    What it is elsewhere:
+
     * ``torch``: the class in ``torch.nn`` with the same arguments, where there is one to one; ``{n}`` stands for the
-      number of spatial axes: ``"Conv{n}d"``.
+      number of spatial axes: ``"Conv{n}d"``. ``torch_sizes``: which of the class's arguments are numbers of channels or
+      features, by position.
+    * ``torch_function``: the function of PyTorch that takes the same tensors and then the fields by their names.
+    * ``inplace``: both have an argument ``inplace`` that writes the output over the input.
+    * ``onnx``: the operator of ONNX that takes the same tensors, and no attribute.
     """
 
     tensors: ClassVar[tuple[str, ...]] = ("x",)
@@ -129,13 +150,24 @@ class Op(Fielded):
     function: ClassVar[str | None] = None
     aliases: ClassVar[tuple[str, ...]] = ()
     neutral: ClassVar[dict[str, float]] = {}
+    takes_numbers: ClassVar[bool] = False
     pinned: ClassVar[tuple[tuple[str, int], ...]] = ()
     flat: ClassVar[bool] = False
     view: ClassVar[bool] = False
     identity_in_eval: ClassVar[bool] = False
     cuts_gradient: ClassVar[bool] = False
     random: ClassVar[bool] = False
+    elementwise: ClassVar[bool] = False
+    copies: ClassVar[bool] = False
+    gives: ClassVar[Numbers | None] = None
+    overwritable: ClassVar[bool] = False
+    light: ClassVar[bool] = False
+    out_size: ClassVar[str | None] = None
     torch: ClassVar[str | None] = None
+    torch_sizes: ClassVar[tuple[int, ...]] = ()
+    torch_function: ClassVar[str | None] = None
+    inplace: ClassVar[bool] = False
+    onnx: ClassVar[str | None] = None
 
     def infer(self, need: Needs, inputs: Types) -> TensorType | Types:
         """The types of the outputs. Raises `OpError` for inputs that are not accepted."""
@@ -152,6 +184,10 @@ class Op(Fielded):
     def weights(self, inputs: Types) -> tuple[Weight, ...]:
         """The weights owned, in the order of ``torch.nn``'s state dict."""
         return ()
+
+    def classes(self, inputs: Types) -> tuple[int, Dim, int | None] | None:
+        """Which input holds class numbers, how many classes there are, and which number stands for none of them."""
+        return None
 
     def macs(self, inputs: Types, outputs: Types) -> Dim:
         """Multiply-accumulates, as torchvision counts: convolution, linear and matrix products only."""

@@ -15,6 +15,8 @@ class Activation(Op):
     """Base of the activations."""
 
     layer = False
+    elementwise = True
+    light = True
 
     def infer(self, need: Needs, inputs: Types) -> TensorType:
         require_float(inputs[0], type(self).__name__)
@@ -27,6 +29,9 @@ class Sigmoid(Activation):
     layer = True
     torch = "Sigmoid"
     function = "sigmoid"
+    onnx = "Sigmoid"
+    torch_function = "torch.sigmoid"
+    gives = "probabilities"
 
 
 class Tanh(Activation):
@@ -35,6 +40,9 @@ class Tanh(Activation):
     layer = True
     torch = "Tanh"
     function = "tanh"
+    onnx = "Tanh"
+    torch_function = "torch.tanh"
+    gives = "signed"
 
 
 class ReLU(Activation):
@@ -47,6 +55,9 @@ class ReLU(Activation):
     layer = True
     torch = "ReLU"
     function = "relu"
+    torch_function = "F.relu"
+    inplace = True
+    gives = "logits"
 
     def infer(self, need: Needs, inputs: Types) -> TensorType:
         require_numbers(inputs[0], "ReLU")
@@ -99,6 +110,9 @@ class LeakyReLU(Activation):
     layer = True
     torch = "LeakyReLU"
     function = "leaky_relu"
+    torch_function = "F.leaky_relu"
+    inplace = True
+    gives = "logits"
 
     negative_slope: float = 0.01
 
@@ -112,6 +126,7 @@ class Softplus(Activation):
     layer = True
     torch = "Softplus"
     function = "softplus"
+    torch_function = "F.softplus"
 
     beta: float = 1.0
     threshold: float = 20.0
@@ -130,6 +145,9 @@ class ELU(Activation):
     layer = True
     torch = "ELU"
     function = "elu"
+    torch_function = "F.elu"
+    inplace = True
+    gives = "logits"
 
     alpha: float = 1.0
 
@@ -143,6 +161,8 @@ class CELU(Activation):
     layer = True
     torch = "CELU"
     function = "celu"
+    torch_function = "F.celu"
+    inplace = True
 
     alpha: float = 1.0
 
@@ -160,6 +180,9 @@ class SELU(Activation):
     layer = True
     torch = "SELU"
     function = "selu"
+    onnx = "Selu"
+    torch_function = "F.selu"
+    inplace = True
 
 
 class GELU(Activation):
@@ -171,6 +194,8 @@ class GELU(Activation):
     layer = True
     torch = "GELU"
     function = "gelu"
+    torch_function = "F.gelu"
+    gives = "logits"
 
     approximate: Literal["none", "tanh"] = "none"
 
@@ -184,6 +209,8 @@ class ReLU6(Activation):
     layer = True
     torch = "ReLU6"
     function = "relu6"
+    torch_function = "F.relu6"
+    inplace = True
 
 
 class LogSigmoid(Activation):
@@ -192,6 +219,8 @@ class LogSigmoid(Activation):
     layer = True
     torch = "LogSigmoid"
     function = "logsigmoid"
+    torch_function = "F.logsigmoid"
+    gives = "log_probabilities"
 
 
 class SiLU(Activation):
@@ -203,6 +232,9 @@ class SiLU(Activation):
     layer = True
     torch = "SiLU"
     function = "silu"
+    torch_function = "F.silu"
+    inplace = True
+    gives = "logits"
 
 
 class Hardswish(Activation):
@@ -214,6 +246,8 @@ class Hardswish(Activation):
     layer = True
     torch = "Hardswish"
     function = "hardswish"
+    torch_function = "F.hardswish"
+    inplace = True
 
 
 class Hardsigmoid(Activation):
@@ -225,6 +259,9 @@ class Hardsigmoid(Activation):
     layer = True
     torch = "Hardsigmoid"
     function = "hardsigmoid"
+    torch_function = "F.hardsigmoid"
+    inplace = True
+    gives = "probabilities"
 
 
 class Mish(Activation):
@@ -236,6 +273,8 @@ class Mish(Activation):
     layer = True
     torch = "Mish"
     function = "mish"
+    torch_function = "F.mish"
+    inplace = True
 
 
 class Hardtanh(Activation):
@@ -247,6 +286,9 @@ class Hardtanh(Activation):
     layer = True
     torch = "Hardtanh"
     function = "hardtanh"
+    torch_function = "F.hardtanh"
+    inplace = True
+    gives = "signed"
 
     min_val: float = -1.0
     max_val: float = 1.0
@@ -266,6 +308,9 @@ class Softsign(Activation):
     layer = True
     torch = "Softsign"
     function = "softsign"
+    onnx = "Softsign"
+    torch_function = "F.softsign"
+    gives = "signed"
 
 
 class Tanhshrink(Activation):
@@ -274,6 +319,7 @@ class Tanhshrink(Activation):
     layer = True
     torch = "Tanhshrink"
     function = "tanhshrink"
+    torch_function = "F.tanhshrink"
 
 
 def _check_lambd(lambd: float) -> None:
@@ -290,6 +336,7 @@ class Softshrink(Activation):
     layer = True
     torch = "Softshrink"
     function = "softshrink"
+    torch_function = "F.softshrink"
 
     lambd: float = 0.5
 
@@ -306,6 +353,7 @@ class Hardshrink(Activation):
     layer = True
     torch = "Hardshrink"
     function = "hardshrink"
+    torch_function = "F.hardshrink"
 
     lambd: float = 0.5
 
@@ -319,6 +367,7 @@ class Threshold(Activation):
     layer = True
     torch = "Threshold"
     function = "threshold"
+    torch_function = "F.threshold"
 
     threshold: float
     value: float

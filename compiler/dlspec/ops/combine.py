@@ -75,6 +75,10 @@ def _leaves(value: Data) -> list[int | float | bool]:
 class Arithmetic(Op):
     """Base of the operations on numbers of one element type."""
 
+    elementwise = True
+    light = True
+    takes_numbers = True
+
     def infer(self, need: Needs, inputs: Types) -> TensorType:
         name = type(self).__name__
         require_inputs(inputs, 2, name)
@@ -91,6 +95,7 @@ class Add(Arithmetic):
 
     tensors: ClassVar[tuple[str, ...]] = ("*xs",)
     function = "add"
+    overwritable = True
 
 
 class Mul(Arithmetic):
@@ -101,6 +106,7 @@ class Mul(Arithmetic):
 
     tensors: ClassVar[tuple[str, ...]] = ("*xs",)
     function = "mul"
+    overwritable = True
 
 
 class Max(Arithmetic):
@@ -108,6 +114,8 @@ class Max(Arithmetic):
 
     tensors: ClassVar[tuple[str, ...]] = ("*xs",)
     function = "maximum"
+    onnx = "Max"
+    takes_numbers = False
 
 
 class Min(Arithmetic):
@@ -115,6 +123,8 @@ class Min(Arithmetic):
 
     tensors: ClassVar[tuple[str, ...]] = ("*xs",)
     function = "minimum"
+    onnx = "Min"
+    takes_numbers = False
 
 
 class Sub(Arithmetic):
@@ -122,6 +132,8 @@ class Sub(Arithmetic):
 
     tensors: ClassVar[tuple[str, ...]] = ("x", "y")
     function = "sub"
+    onnx = "Sub"
+    overwritable = True
 
 
 class Div(Arithmetic):
@@ -129,6 +141,7 @@ class Div(Arithmetic):
 
     tensors: ClassVar[tuple[str, ...]] = ("x", "y")
     function = "div"
+    onnx = "Div"
 
     def infer(self, need: Needs, inputs: Types) -> TensorType:
         if inputs[0].dtype.is_integer:
@@ -167,6 +180,7 @@ class Pow(Arithmetic):
     tensors: ClassVar[tuple[str, ...]] = ("x", "exponent")
     layer = False
     function = "pow"
+    onnx = "Pow"
 
 
 class Comparison(Op):
@@ -174,6 +188,9 @@ class Comparison(Op):
 
     tensors: ClassVar[tuple[str, ...]] = ("x", "y")
     layer = False
+    elementwise = True
+    light = True
+    takes_numbers = True
 
     def infer(self, need: Needs, inputs: Types) -> TensorType:
         same_dtype(inputs, f"`{self.function}`")
@@ -184,6 +201,7 @@ class Equal(Comparison):
     """True where the elements are equal: `x == y`. ONNX: Equal."""
 
     function = "eq"
+    onnx = "Equal"
 
 
 class NotEqual(Comparison):
@@ -204,24 +222,28 @@ class Less(Order):
     """True where x is less: `x < y`. ONNX: Less."""
 
     function = "lt"
+    onnx = "Less"
 
 
 class LessEqual(Order):
     """True where x is not greater: `x <= y`. ONNX: LessOrEqual."""
 
     function = "le"
+    onnx = "LessOrEqual"
 
 
 class Greater(Order):
     """True where x is greater: `x > y`. ONNX: Greater."""
 
     function = "gt"
+    onnx = "Greater"
 
 
 class GreaterEqual(Order):
     """True where x is not less: `x >= y`. ONNX: GreaterOrEqual."""
 
     function = "ge"
+    onnx = "GreaterOrEqual"
 
 
 class Logic(Op):
@@ -229,6 +251,8 @@ class Logic(Op):
 
     tensors: ClassVar[tuple[str, ...]] = ("x", "y")
     layer = False
+    elementwise = True
+    light = True
 
     def infer(self, need: Needs, inputs: Types) -> TensorType:
         for x in inputs:
@@ -240,18 +264,21 @@ class And(Logic):
     """True where both are: `x and y`. ONNX: And."""
 
     function = "logical_and"
+    onnx = "And"
 
 
 class Or(Logic):
     """True where one or both are: `x or y`. ONNX: Or."""
 
     function = "logical_or"
+    onnx = "Or"
 
 
 class Xor(Logic):
     """True where exactly one is. ONNX: Xor."""
 
     function = "logical_xor"
+    onnx = "Xor"
 
 
 class Where(Op):
@@ -260,6 +287,8 @@ class Where(Op):
     tensors: ClassVar[tuple[str, ...]] = ("condition", "x", "y")
     layer = False
     function = "where"
+    elementwise = True
+    takes_numbers = True
 
     def infer(self, need: Needs, inputs: Types) -> TensorType:
         require_bool(inputs[0], "`where`")
@@ -273,6 +302,8 @@ class Lerp(Op):
     tensors: ClassVar[tuple[str, ...]] = ("x", "y", "weight")
     layer = False
     function = "lerp"
+    torch_function = "torch.lerp"
+    elementwise = True
 
     def infer(self, need: Needs, inputs: Types) -> TensorType:
         same_dtype(inputs, "`lerp`")
@@ -288,6 +319,8 @@ class Concat(DataMovement):
 
     tensors: ClassVar[tuple[str, ...]] = ("*xs",)
     function = "concat"
+    overwritable = True
+    light = True
 
     dim: int = 1
 
@@ -308,6 +341,7 @@ class Stack(DataMovement):
 
     tensors: ClassVar[tuple[str, ...]] = ("*xs",)
     function = "stack"
+    light = True
 
     dim: int = 0
 

@@ -66,6 +66,10 @@ class Conv(Op):
 
     pinned = (("Conv1d", 1), ("Conv2d", 2), ("Conv3d", 3))
     torch = "Conv{n}d"
+    overwritable = True
+    gives = "logits"
+    out_size = "out_channels"
+    torch_sizes = (0, 1)
 
     out_channels: int
     kernel_size: Ints
@@ -150,6 +154,8 @@ class ConvFunction(Op):
     tensors = ("x", "weight", "bias?")
     layer = False
     function = "conv"
+    overwritable = True
+    gives = "logits"
 
     stride: Ints = 1
     padding: Padding = 0
@@ -240,6 +246,10 @@ class ConvTranspose(Op):
 
     pinned = (("ConvTranspose1d", 1), ("ConvTranspose2d", 2), ("ConvTranspose3d", 3))
     torch = "ConvTranspose{n}d"
+    overwritable = True
+    gives = "logits"
+    out_size = "out_channels"
+    torch_sizes = (0, 1)
 
     out_channels: int
     kernel_size: Ints
@@ -313,6 +323,8 @@ class ConvTransposeFunction(Op):
     tensors = ("x", "weight", "bias?")
     layer = False
     function = "conv_transpose"
+    overwritable = True
+    gives = "logits"
 
     stride: Ints = 1
     padding: Ints = 0

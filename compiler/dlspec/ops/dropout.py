@@ -15,6 +15,8 @@ class Identity(Op):
 
     view = True
     torch = "Identity"
+    elementwise = True
+    copies = True
 
     def infer(self, need: Needs, inputs: Types) -> TensorType:
         return inputs[0]
@@ -28,6 +30,8 @@ class TrainingOnly(Op):
 
     identity_in_eval = True
     layer = False
+    elementwise = True
+    light = True
 
     def infer(self, need: Needs, inputs: Types) -> TensorType:
         require_float(inputs[0], type(self).__name__)

@@ -14,6 +14,8 @@ class FloatFunction(Op):
     """Base of the functions of floating-point tensors."""
 
     layer = False
+    elementwise = True
+    light = True
 
     def infer(self, need: Needs, inputs: Types) -> TensorType:
         require_float(inputs[0], f"`{self.function}`")
@@ -24,6 +26,8 @@ class NumberFunction(Op):
     """Base of the functions that integers have too."""
 
     layer = False
+    elementwise = True
+    light = True
 
     def infer(self, need: Needs, inputs: Types) -> TensorType:
         require_numbers(inputs[0], f"`{self.function}`")
@@ -34,102 +38,132 @@ class Exp(FloatFunction):
     """e to the power of each element. ONNX: Exp."""
 
     function = "exp"
+    onnx = "Exp"
+    torch_function = "torch.exp"
 
 
 class Expm1(FloatFunction):
     """`exp(x) - 1`, exact near 0."""
 
     function = "expm1"
+    torch_function = "torch.expm1"
 
 
 class Log(FloatFunction):
     """Natural logarithm. ONNX: Log."""
 
     function = "log"
+    onnx = "Log"
+    torch_function = "torch.log"
 
 
 class Log1p(FloatFunction):
     """`log(1 + x)`, exact near 0."""
 
     function = "log1p"
+    torch_function = "torch.log1p"
 
 
 class Log2(FloatFunction):
     """Logarithm to the base 2."""
 
     function = "log2"
+    torch_function = "torch.log2"
 
 
 class Sqrt(FloatFunction):
     """Square root. ONNX: Sqrt."""
 
     function = "sqrt"
+    onnx = "Sqrt"
+    torch_function = "torch.sqrt"
 
 
 class Rsqrt(FloatFunction):
     """`1 / sqrt(x)`."""
 
     function = "rsqrt"
+    torch_function = "torch.rsqrt"
 
 
 class Reciprocal(FloatFunction):
     """`1 / x`. ONNX: Reciprocal."""
 
     function = "reciprocal"
+    onnx = "Reciprocal"
+    torch_function = "torch.reciprocal"
 
 
 class Sin(FloatFunction):
     """Sine of an angle in radians. ONNX: Sin."""
 
     function = "sin"
+    onnx = "Sin"
+    torch_function = "torch.sin"
 
 
 class Cos(FloatFunction):
     """Cosine of an angle in radians. ONNX: Cos."""
 
     function = "cos"
+    onnx = "Cos"
+    torch_function = "torch.cos"
 
 
 class Tan(FloatFunction):
     """Tangent of an angle in radians. ONNX: Tan."""
 
     function = "tan"
+    onnx = "Tan"
+    torch_function = "torch.tan"
 
 
 class Asin(FloatFunction):
     """Inverse sine, in radians. ONNX: Asin."""
 
     function = "asin"
+    onnx = "Asin"
+    torch_function = "torch.asin"
 
 
 class Acos(FloatFunction):
     """Inverse cosine, in radians. ONNX: Acos."""
 
     function = "acos"
+    onnx = "Acos"
+    torch_function = "torch.acos"
 
 
 class Atan(FloatFunction):
     """Inverse tangent, in radians. ONNX: Atan."""
 
     function = "atan"
+    onnx = "Atan"
+    torch_function = "torch.atan"
 
 
 class Sinh(FloatFunction):
     """Hyperbolic sine. ONNX: Sinh."""
 
     function = "sinh"
+    onnx = "Sinh"
+    torch_function = "torch.sinh"
 
 
 class Cosh(FloatFunction):
     """Hyperbolic cosine. ONNX: Cosh."""
 
     function = "cosh"
+    onnx = "Cosh"
+    torch_function = "torch.cosh"
 
 
 class Erf(FloatFunction):
     """The error function. ONNX: Erf."""
 
     function = "erf"
+    onnx = "Erf"
+    torch_function = "torch.erf"
 
 
 class Floor(FloatFunction):
@@ -137,6 +171,8 @@ class Floor(FloatFunction):
 
     function = "floor"
     cuts_gradient = True
+    onnx = "Floor"
+    torch_function = "torch.floor"
 
 
 class Ceil(FloatFunction):
@@ -144,6 +180,8 @@ class Ceil(FloatFunction):
 
     function = "ceil"
     cuts_gradient = True
+    onnx = "Ceil"
+    torch_function = "torch.ceil"
 
 
 class Round(FloatFunction):
@@ -151,18 +189,24 @@ class Round(FloatFunction):
 
     function = "round"
     cuts_gradient = True
+    onnx = "Round"
+    torch_function = "torch.round"
 
 
 class Abs(NumberFunction):
     """Absolute value. ONNX: Abs."""
 
     function = "abs"
+    onnx = "Abs"
+    torch_function = "torch.abs"
 
 
 class Neg(NumberFunction):
     """`-x`. ONNX: Neg."""
 
     function = "neg"
+    onnx = "Neg"
+    takes_numbers = True
 
 
 class Sign(NumberFunction):
@@ -170,12 +214,15 @@ class Sign(NumberFunction):
 
     function = "sign"
     cuts_gradient = True
+    onnx = "Sign"
+    torch_function = "torch.sign"
 
 
 class Square(NumberFunction):
     """`x * x`. ONNX: Mul."""
 
     function = "square"
+    torch_function = "torch.square"
 
 
 class Clamp(NumberFunction):
@@ -209,6 +256,8 @@ class Cast(DataMovement):
     """
 
     function = "cast"
+    elementwise = True
+    light = True
 
     dtype: DType
 
@@ -220,6 +269,8 @@ class IsNaN(FloatFunction):
     """True where an element is not a number. ONNX: IsNaN."""
 
     function = "isnan"
+    onnx = "IsNaN"
+    torch_function = "torch.isnan"
 
     def infer(self, need: Needs, inputs: Types) -> TensorType:
         return TensorType(DType.BOOL, super().infer(need, inputs).shape)
@@ -229,6 +280,8 @@ class IsInf(FloatFunction):
     """True where an element is infinite, of either sign. ONNX: IsInf."""
 
     function = "isinf"
+    onnx = "IsInf"
+    torch_function = "torch.isinf"
 
     def infer(self, need: Needs, inputs: Types) -> TensorType:
         return TensorType(DType.BOOL, super().infer(need, inputs).shape)
@@ -239,6 +292,8 @@ class Not(Op):
 
     layer = False
     function = "logical_not"
+    onnx = "Not"
+    elementwise = True
 
     def infer(self, need: Needs, inputs: Types) -> TensorType:
         require_bool(inputs[0], "`not`")
@@ -254,6 +309,8 @@ class Atan2(Op):
     tensors: ClassVar[tuple[str, ...]] = ("y", "x")
     layer = False
     function = "atan2"
+    torch_function = "torch.atan2"
+    elementwise = True
 
     def infer(self, need: Needs, inputs: Types) -> TensorType:
         same_dtype(inputs, "`atan2`")

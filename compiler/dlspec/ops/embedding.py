@@ -19,6 +19,8 @@ class Embedding(Op):
     """
 
     torch = "Embedding"
+    out_size = "embedding_dim"
+    torch_sizes = (1,)
 
     num_embeddings: int
     embedding_dim: int
@@ -44,6 +46,9 @@ class Embedding(Op):
         if self.padding_idx is not None and self.weight_init is None:
             init = Init(init.kind, (*init.arguments, ("zero_row", self.padding_idx % self.num_embeddings)))
         return Weight("weight", (self.num_embeddings, self.embedding_dim), init)
+
+    def classes(self, inputs: Types) -> tuple[int, Dim, int | None]:
+        return 0, self.num_embeddings, None
 
     def weights(self, inputs: Types) -> tuple[Weight, ...]:
         return (self._table(),)

@@ -18,6 +18,7 @@ class Detach(DataMovement):
     function = "detach"
     view = True
     cuts_gradient = True
+    elementwise = True
 
     def infer(self, need: Needs, inputs: Types) -> TensorType:
         return inputs[0]

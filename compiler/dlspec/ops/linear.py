@@ -32,6 +32,10 @@ class Linear(Op):
     """
 
     torch = "Linear"
+    overwritable = True
+    gives = "logits"
+    out_size = "out_features"
+    torch_sizes = (0, 1)
 
     out_features: int
     bias: bool = True
@@ -73,6 +77,9 @@ class LinearFunction(Op):
     tensors = ("x", "weight", "bias?")
     layer = False
     function = "linear"
+    torch_function = "F.linear"
+    overwritable = True
+    gives = "logits"
 
     def infer(self, need: Needs, inputs: Types) -> TensorType:
         x, weight, *rest = inputs
@@ -107,6 +114,9 @@ class Bilinear(Op):
 
     tensors = ("x1", "x2")
     torch = "Bilinear"
+    gives = "logits"
+    out_size = "out_features"
+    torch_sizes = (0, 1, 2)
 
     out_features: int
     bias: bool = True

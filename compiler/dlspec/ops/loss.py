@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import ClassVar, Literal
 
 from dlspec.ir.dims import Dim
-from dlspec.ir.op import Needs, Op, OpError, Types
+from dlspec.ir.op import Needs, Numbers, Op, OpError, Types
 from dlspec.ir.types import DType, TensorType
 from dlspec.ops.rules import broadcast, require_float, require_numbers
 
@@ -25,7 +25,8 @@ class Loss(Op):
 
     tensors: ClassVar[tuple[str, ...]] = ("input", "target")
     layer = False
-    expects: ClassVar[Literal["logits", "log_probabilities", "probabilities"] | None] = None
+    expects: ClassVar[Numbers | None] = None
+    takes_numbers = True
     per_element: ClassVar[int] = 1
 
     reduction: Literal["none", "mean", "sum"] = "mean"
@@ -154,6 +155,9 @@ class Classification(Loss):
 
     tensors: ClassVar[tuple[str, ...]] = ("input", "target", "weight?")
 
+    ignore_index: int = -100
+    reduction: Literal["none", "mean", "sum"] = "mean"
+
     def each(self, need: Needs, inputs: Types) -> TensorType:
         x, target = inputs[:2]
         require_float(x, self.title)
@@ -167,6 +171,10 @@ class Classification(Loss):
         if len(inputs) > 2:
             self._check_weight(need, x, x.shape[axis], inputs[2])
         return x.with_shape(*shape)
+
+    def classes(self, inputs: Types) -> tuple[int, Dim, int | None] | None:
+        x, target = inputs[:2]
+        return (1, x.shape[min(1, x.rank - 1)], self.ignore_index) if target.dtype.is_integer else None
 
     def taken(self, x: TensorType, wanted: TensorType) -> str:
         """What the target may be, for messages."""
@@ -203,9 +211,6 @@ class NLLLoss(Classification):
     aliases = ("nll_loss",)
     expects = "log_probabilities"
 
-    ignore_index: int = -100
-    reduction: Literal["none", "mean", "sum"] = "mean"
-
 
 class CrossEntropyLoss(Classification):
     """The cross-entropy of classes, from raw scores.
@@ -223,8 +228,6 @@ class CrossEntropyLoss(Classification):
     expects = "logits"
     per_element = 7
 
-    ignore_index: int = -100
-    reduction: Literal["none", "mean", "sum"] = "mean"
     label_smoothing: float = 0.0
 
     def check(self) -> None:

@@ -23,6 +23,7 @@ class MatMul(Op):
     tensors: ClassVar[tuple[str, ...]] = ("x", "y")
     layer = False
     function = "matmul"
+    onnx = "MatMul"
 
     def infer(self, need: Needs, inputs: Types) -> TensorType:
         same_dtype(inputs, "`matmul`")

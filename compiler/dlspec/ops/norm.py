@@ -49,6 +49,10 @@ class BatchNorm(Op):
     pinned = (("BatchNorm1d", 1), ("BatchNorm2d", 2), ("BatchNorm3d", 3))
     flat = True
     torch = "BatchNorm{n}d"
+    overwritable = True
+    light = True
+    gives = "logits"
+    torch_sizes = (0,)
 
     eps: float = 1e-5
     momentum: float | None = 0.1
@@ -96,6 +100,10 @@ class InstanceNorm(Op):
 
     pinned = (("InstanceNorm1d", 1), ("InstanceNorm2d", 2), ("InstanceNorm3d", 3))
     torch = "InstanceNorm{n}d"
+    overwritable = True
+    light = True
+    gives = "logits"
+    torch_sizes = (0,)
 
     eps: float = 1e-5
     momentum: float | None = 0.1
@@ -144,6 +152,10 @@ class GroupNorm(Op):
     """
 
     torch = "GroupNorm"
+    overwritable = True
+    light = True
+    gives = "logits"
+    torch_sizes = (1,)
 
     num_groups: int
     eps: float = 1e-5
@@ -217,6 +229,10 @@ class LayerNorm(Op):
     """
 
     torch = "LayerNorm"
+    overwritable = True
+    light = True
+    gives = "logits"
+    torch_sizes = (0,)
 
     normalized_shape: Ints | None = None
     eps: float = 1e-5
@@ -259,6 +275,9 @@ class RMSNorm(Op):
     """
 
     torch = "RMSNorm"
+    light = True
+    gives = "logits"
+    torch_sizes = (0,)
 
     normalized_shape: Ints | None = None
     eps: float | None = None

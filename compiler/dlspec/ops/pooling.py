@@ -246,6 +246,8 @@ class GlobalAvgPool(Op):
     ONNX: GlobalAveragePool. Lin et al., 2013, "Network In Network".
     """
 
+    onnx = "GlobalAveragePool"
+
     def infer(self, need: Needs, inputs: Types) -> TensorType:
         return _global(inputs, "GlobalAvgPool")
 
@@ -260,6 +262,8 @@ class GlobalMaxPool(Op):
 
     ONNX: GlobalMaxPool.
     """
+
+    onnx = "GlobalMaxPool"
 
     def infer(self, need: Needs, inputs: Types) -> TensorType:
         return _global(inputs, "GlobalMaxPool")

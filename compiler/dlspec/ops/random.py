@@ -80,6 +80,8 @@ class Bernoulli(Op):
     function = "bernoulli"
     cuts_gradient = True
     random = True
+    elementwise = True
+    torch_function = "torch.bernoulli"
 
     def infer(self, need: Needs, inputs: Types) -> TensorType:
         require_float(inputs[0], "`bernoulli`")

@@ -14,6 +14,7 @@ class DataMovement(Op):
     """Base of operators that copy or rename elements and compute nothing."""
 
     layer = True
+    copies = True
 
     def flops(self, inputs: Types, outputs: Types) -> Dim:
         return 0

@@ -24,6 +24,7 @@ class Flatten(DataMovement):
     function = "flatten"
     view = True
     torch = "Flatten"
+    light = True
 
     start_dim: int = 1
     end_dim: int = -1
@@ -84,6 +85,7 @@ class Reshape(DataMovement):
 
     function = "reshape"
     view = True
+    light = True
 
     shape: Shape
 
@@ -97,6 +99,7 @@ class Unflatten(DataMovement):
     function = "unflatten"
     view = True
     torch = "Unflatten"
+    light = True
 
     dim: int
     unflattened_size: Shape
@@ -115,6 +118,7 @@ class Squeeze(DataMovement):
 
     function = "squeeze"
     view = True
+    light = True
 
     dim: Axes
 
@@ -132,6 +136,7 @@ class Unsqueeze(DataMovement):
 
     function = "unsqueeze"
     view = True
+    light = True
 
     dim: int
 
@@ -148,6 +153,7 @@ class Expand(DataMovement):
     """
 
     function = "expand"
+    elementwise = True
 
     shape: Shape
 
@@ -173,6 +179,7 @@ class Permute(DataMovement):
     """The axes in another order: axis `dims[i]` of the input becomes axis `i`. ONNX: Transpose."""
 
     function = "permute"
+    light = True
 
     dims: Axes
 
@@ -196,6 +203,7 @@ class Transpose(DataMovement):
     """Two axes swapped. ONNX: Transpose."""
 
     function = "transpose"
+    light = True
 
     dim0: int
     dim1: int
@@ -306,11 +314,15 @@ class OneHot(DataMovement):
     tensors: ClassVar[tuple[str, ...]] = ("x",)
     layer = False
     function = "one_hot"
+    copies = False
 
     num_classes: int
 
     def check(self) -> None:
         _positive(self.num_classes, "num_classes")
+
+    def classes(self, inputs: Types) -> tuple[int, Dim, int | None]:
+        return 0, self.num_classes, None
 
     def infer(self, need: Needs, inputs: Types) -> TensorType:
         x = inputs[0]

@@ -12,6 +12,7 @@ class Normalised(Op):
     """Base of the softmaxes: FLOPs are five per element (maximum, subtract, exp, sum, divide)."""
 
     layer = False
+    light = True
 
     dim: int | None = None
 
@@ -45,6 +46,7 @@ class Softmax(Normalised):
     layer = True
     torch = "Softmax"
     function = "softmax"
+    gives = "probabilities"
 
 
 class LogSoftmax(Normalised):
@@ -58,6 +60,7 @@ class LogSoftmax(Normalised):
     layer = True
     torch = "LogSoftmax"
     function = "log_softmax"
+    gives = "log_probabilities"
 
 
 class Softmin(Normalised):
@@ -69,6 +72,7 @@ class Softmin(Normalised):
     layer = True
     torch = "Softmin"
     function = "softmin"
+    gives = "probabilities"
 
     def flops(self, inputs: Types, outputs: Types) -> Dim:
         return 6 * outputs[0].elements
@@ -84,6 +88,7 @@ class GLU(Op):
 
     torch = "GLU"
     function = "glu"
+    torch_function = "F.glu"
 
     dim: int = -1
 

@@ -27,6 +27,7 @@ class Cholesky(Op):
 
     layer = False
     function = "cholesky"
+    torch_function = "torch.linalg.cholesky"
 
     def infer(self, need: Needs, inputs: Types) -> TensorType:
         _square(need, inputs[0], "`cholesky`")

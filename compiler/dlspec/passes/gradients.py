@@ -13,7 +13,7 @@ from dlspec.ir.op import Op, Types, types_of
 from dlspec.ir.verify import verified
 from dlspec.ops.algebra import Algebra, Term
 from dlspec.ops.gradient import Grad, cuts
-from dlspec.passes.derivatives.registry import Cotangents, formula_of, rule_of
+from dlspec.passes.derivatives.registry import FORMULAS, RULES, Cotangents
 from dlspec.passes.derivatives.step import NoDerivative, Step, filled, fitted, zeros
 from dlspec.source import Span
 
@@ -88,7 +88,7 @@ class _Gradient:
 
     def _written_out(self, node: Node) -> list[Node | Alias]:
         """What is differentiated instead of a node: the nodes of its formula, or itself."""
-        formula = formula_of(type(node.op))
+        formula = FORMULAS.get(type(node.op))
         start = len(self.edit.graph.nodes)
         result = formula(Step(node, self.edit, self.algebra, (), ()), node.op) if formula else None
         if result is None:
@@ -119,7 +119,7 @@ class _Gradient:
         op = step.node.op
         if op.identity_in_eval:
             return (step.g,)
-        rule = rule_of(type(op))
+        rule = RULES.get(type(op))
         if rule is None:
             raise NoDerivative(step.node, type(op).__name__)
         return rule(step, op)

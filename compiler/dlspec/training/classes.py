@@ -7,10 +7,6 @@ from typing import Any
 
 from dlspec.backends.runtime import RunError
 from dlspec.ir.graph import Node, Value
-from dlspec.ops.embedding import Embedding
-from dlspec.ops.loss import CrossEntropyLoss, NLLLoss
-from dlspec.ops.rules import DataMovement
-from dlspec.ops.shape import OneHot
 from dlspec.training.table import Column, Table
 
 _CHUNK = 1 << 16
@@ -28,20 +24,13 @@ def _uses(nodes: list[Node], data: Value) -> Iterator[tuple[Node, int, int | Non
     """Where the numbers of a tensor are classes: how many there are, and the number that stands for none."""
     same = {data}
     for node in nodes:
-        match node.op:
-            case CrossEntropyLoss() | NLLLoss() if node.inputs[1] in same:
-                shape = node.inputs[0].type.shape
-                count, ignored = shape[min(1, len(shape) - 1)], node.op.ignore_index
-                if isinstance(count, int):
-                    yield node, count, ignored
-            case Embedding() if node.inputs[0] in same:
-                yield node, node.op.num_embeddings, None
-            case OneHot() if node.inputs[0] in same:
-                yield node, node.op.num_classes, None
-            case DataMovement() if same.intersection(node.inputs):
-                same.update(node.outputs)
-            case _:
-                pass
+        known = node.op.classes(tuple([value.type for value in node.inputs]))
+        if known is not None and node.inputs[known[0]] in same:
+            _, count, ignored = known
+            if isinstance(count, int):
+                yield node, count, ignored
+        elif node.op.copies and same.intersection(node.inputs):
+            same.update(value for value in node.outputs if value.type.dtype.is_integer)
 
 
 def _check(column: Column, examples: int, node: Node, count: int, ignored: int | None) -> None:

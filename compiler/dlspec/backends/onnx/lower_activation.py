@@ -7,13 +7,11 @@ import math
 from dlspec.backends.onnx.emitter import Emitter
 from dlspec.backends.onnx.registry import lowers
 from dlspec.ir.graph import Node
-from dlspec.ir.op import Op
 from dlspec.ir.types import DType
 from dlspec.ops.activation import (
     CELU,
     ELU,
     GELU,
-    SELU,
     Hardshrink,
     Hardsigmoid,
     Hardswish,
@@ -24,27 +22,17 @@ from dlspec.ops.activation import (
     PReLU,
     ReLU,
     ReLU6,
-    Sigmoid,
     SiLU,
     Softplus,
     Softshrink,
-    Softsign,
-    Tanh,
     Tanhshrink,
     Threshold,
 )
 from dlspec.ops.softmax import GLU, LogSoftmax, Softmax, Softmin
 
-_PLAIN: dict[type[Op], str] = {Sigmoid: "Sigmoid", Tanh: "Tanh", SELU: "Selu", Softsign: "Softsign"}
-
 
 def _dtype(node: Node) -> DType:
     return node.inputs[0].type.dtype
-
-
-@lowers(*_PLAIN)
-def plain(e: Emitter, op: Op, node: Node, xs: list[str], ws: list[str]) -> str:
-    return e.op(_PLAIN[type(op)], xs)
 
 
 @lowers(ReLU)

@@ -11,28 +11,6 @@ from dlspec.ir.op import Op
 from dlspec.ir.types import DType
 from dlspec.ops import combine as ops
 
-# What is one node; Max and Min take any number of tensors.
-_NODES: dict[type[Op], str] = {
-    ops.Max: "Max",
-    ops.Min: "Min",
-    ops.Sub: "Sub",
-    ops.Div: "Div",
-    ops.Pow: "Pow",
-    ops.Equal: "Equal",
-    ops.Less: "Less",
-    ops.LessEqual: "LessOrEqual",
-    ops.Greater: "Greater",
-    ops.GreaterEqual: "GreaterOrEqual",
-    ops.And: "And",
-    ops.Or: "Or",
-    ops.Xor: "Xor",
-}
-
-
-@lowers(*_NODES)
-def one_node(e: Emitter, op: Op, node: Node, xs: list[str], ws: list[str]) -> str:
-    return e.op(_NODES[type(op)], xs)
-
 
 @lowers(ops.Const)
 def const(e: Emitter, op: ops.Const, node: Node, xs: list[str], ws: list[str]) -> str:

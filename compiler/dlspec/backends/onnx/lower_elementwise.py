@@ -7,39 +7,7 @@ from math import pi
 from dlspec.backends.onnx.emitter import Emitter
 from dlspec.backends.onnx.registry import lowers
 from dlspec.ir.graph import Node
-from dlspec.ir.op import Op
 from dlspec.ops import elementwise as ops
-
-# What is one node.
-_NODES: dict[type[Op], str] = {
-    ops.Exp: "Exp",
-    ops.Log: "Log",
-    ops.Sqrt: "Sqrt",
-    ops.Reciprocal: "Reciprocal",
-    ops.Sin: "Sin",
-    ops.Cos: "Cos",
-    ops.Tan: "Tan",
-    ops.Asin: "Asin",
-    ops.Acos: "Acos",
-    ops.Atan: "Atan",
-    ops.Sinh: "Sinh",
-    ops.Cosh: "Cosh",
-    ops.Erf: "Erf",
-    ops.Floor: "Floor",
-    ops.Ceil: "Ceil",
-    ops.Round: "Round",
-    ops.Abs: "Abs",
-    ops.Neg: "Neg",
-    ops.Sign: "Sign",
-    ops.IsNaN: "IsNaN",
-    ops.IsInf: "IsInf",
-    ops.Not: "Not",
-}
-
-
-@lowers(*_NODES)
-def function(e: Emitter, op: Op, node: Node, xs: list[str], ws: list[str]) -> str:
-    return e.op(_NODES[type(op)], xs)
 
 
 @lowers(ops.Expm1)

@@ -5,12 +5,7 @@ from __future__ import annotations
 from dlspec.backends.onnx.emitter import Emitter
 from dlspec.backends.onnx.registry import lowers
 from dlspec.ir.graph import Node
-from dlspec.ops.matrix import Einsum, MatMul
-
-
-@lowers(MatMul)
-def matmul(e: Emitter, op: MatMul, node: Node, xs: list[str], ws: list[str]) -> str:
-    return e.op("MatMul", xs)
+from dlspec.ops.matrix import Einsum
 
 
 @lowers(Einsum)

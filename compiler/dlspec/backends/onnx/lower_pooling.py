@@ -17,8 +17,6 @@ from dlspec.ops.pooling import (
     AdaptiveAvgPool,
     AdaptiveMaxPool,
     AvgPool,
-    GlobalAvgPool,
-    GlobalMaxPool,
     LPPool,
     MaxPool,
 )
@@ -91,16 +89,6 @@ def lp_pool(e: Emitter, op: LPPool, node: Node, xs: list[str], ws: list[str]) ->
     powers = e.op("Pow", [xs[0], e.scalar(op.norm_type, dtype)])
     total = e.op("Mul", [_average(e, powers, window), e.scalar(float(window.volume), dtype)])
     return e.op("Pow", [total, e.scalar(1 / op.norm_type, dtype)])
-
-
-@lowers(GlobalAvgPool)
-def global_avg_pool(e: Emitter, op: GlobalAvgPool, node: Node, xs: list[str], ws: list[str]) -> str:
-    return e.op("GlobalAveragePool", xs)
-
-
-@lowers(GlobalMaxPool)
-def global_max_pool(e: Emitter, op: GlobalMaxPool, node: Node, xs: list[str], ws: list[str]) -> str:
-    return e.op("GlobalMaxPool", xs)
 
 
 def _even_window(node: Node) -> Window | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from dlspec import __version__
 from dlspec.backends.onnx import wire
 from dlspec.backends.onnx.emitter import Emitter
-from dlspec.backends.onnx.registry import lowering_of
+from dlspec.backends.onnx.registry import LOWERINGS
 from dlspec.backends.weights import check_weights
 from dlspec.diagnostics import Diagnostic, Diagnostics
 from dlspec.ir.graph import Graph, Node, Output, Parameter, Value
@@ -72,7 +72,7 @@ def build(
         )
     _check_names(graph, inputs, outputs)
     emitter = Emitter(graph, inputs, outputs, opset)
-    emitter.lower(nodes, lowering_of)
+    emitter.lower(nodes, LOWERINGS.get)
     emitter.finish(outputs)
     onnx_nodes = emitter.nodes
     read = {name for node in onnx_nodes for name in node.inputs}

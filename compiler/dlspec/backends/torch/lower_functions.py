@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from dlspec.backends.torch.lower_modules import INPLACE, whole
+from dlspec.backends.torch.lower_modules import whole
 from dlspec.backends.torch.python import (
     Attribute,
     Binary,
@@ -24,7 +24,7 @@ from dlspec.backends.torch.symbols import Arg
 from dlspec.ir.op import Op
 from dlspec.ir.types import DType
 from dlspec.ops import (
-    activation,
+    OPERATORS,
     combine,
     constant,
     dropout,
@@ -37,44 +37,23 @@ from dlspec.ops import (
     solve,
 )
 
-# Names -----------------------------------------------------------------------------------------------------------------
-
-_ACTIVATIONS: dict[type[Op], str] = {
-    activation.Sigmoid: "torch.sigmoid",
-    activation.Tanh: "torch.tanh",
-    activation.ReLU: "F.relu",
-    activation.LeakyReLU: "F.leaky_relu",
-    activation.Softplus: "F.softplus",
-    activation.ELU: "F.elu",
-    activation.CELU: "F.celu",
-    activation.SELU: "F.selu",
-    activation.GELU: "F.gelu",
-    activation.ReLU6: "F.relu6",
-    activation.LogSigmoid: "F.logsigmoid",
-    activation.SiLU: "F.silu",
-    activation.Hardswish: "F.hardswish",
-    activation.Hardsigmoid: "F.hardsigmoid",
-    activation.Mish: "F.mish",
-    activation.Hardtanh: "F.hardtanh",
-    activation.Softsign: "F.softsign",
-    activation.Tanhshrink: "F.tanhshrink",
-    activation.Softshrink: "F.softshrink",
-    activation.Hardshrink: "F.hardshrink",
-    activation.Threshold: "F.threshold",
-}
+# One to one ------------------------------------------------------------------------------------------------------------
 
 
-@lowers(*_ACTIVATIONS)
-def activate(e: Lower, op: Op, xs: list[Py]) -> Py:
+@lowers(*(operator for operator in OPERATORS if operator.torch_function))
+def named(e: Lower, op: Op, xs: list[Py]) -> Py:
+    assert op.torch_function
     required = tuple(Arg(getattr(op, field.name), field.name) for field in op.fields if field.required)
     optional = tuple(
         Keyword(field.name, Arg(getattr(op, field.name), field.name), field.converted_default)
         for field in op.fields
         if not field.required
     )
-    in_place = (Keyword("inplace", Const(e.inplace), False),) if type(op) in INPLACE else ()
-    return Call(Name(_ACTIVATIONS[type(op)]), (*xs, *required), optional + in_place)
+    in_place = (Keyword("inplace", Const(e.inplace), False),) if op.inplace else ()
+    return Call(Name(op.torch_function), (*xs, *required), optional + in_place)
 
+
+# Activations and dropout -----------------------------------------------------------------------------------------------
 
 _SOFTMAXES: dict[type[Op], str] = {
     softmax.Softmax: "softmax",
@@ -87,11 +66,6 @@ _SOFTMAXES: dict[type[Op], str] = {
 def soften(e: Lower, op: softmax.Normalised, xs: list[Py]) -> Py:
     axis = op.axis(e.node.inputs[0].type.rank) if op.dim is None else op.dim
     return call(f"F.{_SOFTMAXES[type(op)]}", xs[0], dim=Const(axis))
-
-
-@lowers(softmax.GLU)
-def glu(e: Lower, op: softmax.GLU, xs: list[Py]) -> Py:
-    return call("F.glu", xs[0], dim=(Arg(op.dim, "dim"), -1))
 
 
 _TRAINING = Name("self.training")
@@ -126,19 +100,8 @@ def drop_path(e: Lower, op: dropout.StochasticDepth, xs: list[Py]) -> Py:
 
 # Functions of one tensor -----------------------------------------------------------------------------------------------
 
-_ONE: dict[type[Op], str] = {
-    getattr(elementwise, cls): f"torch.{cls.lower()}"
-    for cls in ("Exp", "Expm1", "Log", "Log1p", "Log2", "Sqrt", "Rsqrt", "Reciprocal", "Sin", "Cos", "Tan", "Asin", "Acos",
-                "Atan", "Sinh", "Cosh", "Erf", "Floor", "Ceil", "Round", "Abs", "Sign", "Square", "IsNaN", "IsInf")
-}  # fmt: skip
 
-
-@lowers(*_ONE)
-def function(e: Lower, op: Op, xs: list[Py]) -> Py:
-    return call(_ONE[type(op)], xs[0])
-
-
-@lowers(elementwise.Neg, numbers=True)
+@lowers(elementwise.Neg)
 def negate(e: Lower, op: Op, xs: list[Py]) -> Py:
     return Unary("-", xs[0])
 
@@ -164,11 +127,6 @@ def cast(e: Lower, op: elementwise.Cast, xs: list[Py]) -> Py:
     return method(xs[0], "to", Name(f"torch.{op.dtype.label}"))
 
 
-@lowers(elementwise.Atan2)
-def atan2(e: Lower, op: Op, xs: list[Py]) -> Py:
-    return call("torch.atan2", *xs)
-
-
 # Functions of several --------------------------------------------------------------------------------------------------
 
 _BINARY: dict[type[Op], str] = {
@@ -188,7 +146,7 @@ _BINARY: dict[type[Op], str] = {
 }
 
 
-@lowers(*_BINARY, numbers=True)
+@lowers(*_BINARY)
 def binary(e: Lower, op: Op, xs: list[Py]) -> Py:
     result = xs[0]
     for x in xs[1:]:
@@ -213,17 +171,12 @@ def extreme(e: Lower, op: Op, xs: list[Py]) -> Py:
     return result
 
 
-@lowers(combine.Where, numbers=True)
+@lowers(combine.Where)
 def where(e: Lower, op: Op, xs: list[Py]) -> Py:
     condition, *sides = xs
     if all(isinstance(side, Const | Size) for side in sides):
         sides[0] = call("torch.tensor", sides[0], **e.made(e.node.inputs[1].type.dtype))
     return call("torch.where", condition, *sides)
-
-
-@lowers(combine.Lerp)
-def lerp(e: Lower, op: Op, xs: list[Py]) -> Py:
-    return call("torch.lerp", *xs)
 
 
 @lowers(combine.Concat)
@@ -244,11 +197,6 @@ def matmul(e: Lower, op: Op, xs: list[Py]) -> Py:
 @lowers(matrix.Einsum)
 def einsum(e: Lower, op: matrix.Einsum, xs: list[Py]) -> Py:
     return call("torch.einsum", Arg(op.equation, "equation"), *xs)
-
-
-@lowers(solve.Cholesky)
-def cholesky(e: Lower, op: Op, xs: list[Py]) -> Py:
-    return call("torch.linalg.cholesky", xs[0])
 
 
 @lowers(solve.SolveTriangular)
@@ -373,11 +321,6 @@ def uniform(e: Lower, op: random.Uniform, xs: list[Py]) -> Py:
     if op.high - op.low != 1:
         drawn = Binary("*", Const(op.high - op.low), drawn)
     return Binary("+", Arg(op.low, "low"), drawn) if op.low else drawn
-
-
-@lowers(random.Bernoulli)
-def bernoulli(e: Lower, op: Op, xs: list[Py]) -> Py:
-    return call("torch.bernoulli", xs[0])
 
 
 @lowers(random.Full)

@@ -27,7 +27,7 @@ _NAMES: dict[type[Op], str] = {
 }
 
 
-@lowers(*_NAMES, numbers=True)
+@lowers(*_NAMES)
 def functional(e: Lower, op: loss.Loss, xs: list[Py]) -> Py:
     names = [name.removesuffix("?") for name in op.tensors]
     needed = sum(not name.endswith("?") for name in op.tensors)

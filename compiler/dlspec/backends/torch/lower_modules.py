@@ -14,9 +14,6 @@ from dlspec.ops import activation, conv, dropout, embedding, linear, norm, pad, 
 
 # Fields that are not arguments of the module: they say how weights begin.
 _INITS = ("weight_init", "bias_init")
-# Modules that can work in place.
-INPLACE = (activation.ReLU, activation.ReLU6, activation.SiLU, activation.LeakyReLU, activation.ELU, activation.CELU,
-           activation.SELU, activation.Hardswish, activation.Hardsigmoid, activation.Mish, activation.Hardtanh)  # fmt: skip
 
 
 def module_of(node: Node) -> ModuleOf | None:

@@ -23,7 +23,7 @@ from dlspec.backends.torch.symbols import Arg
 from dlspec.ir.dims import Dim
 from dlspec.ir.fields import Sizes
 from dlspec.ir.op import Op
-from dlspec.ops import conv, linear, norm, pad, pooling, resize, shape, slicing
+from dlspec.ops import conv, norm, pad, pooling, resize, shape, slicing
 
 # Windows ---------------------------------------------------------------------------------------------------------------
 
@@ -77,11 +77,6 @@ def conv_transpose_function(e: Lower, op: conv.ConvTransposeFunction, xs: list[P
     assert isinstance(made, Call)
     bias = (Keyword("bias", xs[2]),) if len(xs) > 2 else ()
     return Call(made.function, made.args, bias + made.keywords)
-
-
-@lowers(linear.LinearFunction)
-def linear_function(e: Lower, op: Op, xs: list[Py]) -> Py:
-    return call("F.linear", *xs)
 
 
 @lowers(norm.BatchNorm, norm.InstanceNorm, norm.GroupNorm)

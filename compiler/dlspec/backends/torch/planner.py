@@ -9,7 +9,7 @@ from dlspec.backends.torch.author import Author
 from dlspec.backends.torch.evaluate import Unwritten, evaluate
 from dlspec.backends.torch.fields import Fields
 from dlspec.backends.torch.inits import initial, parameter, tensor_of
-from dlspec.backends.torch.lower_modules import INPLACE, module_of
+from dlspec.backends.torch.lower_modules import module_of
 from dlspec.backends.torch.places import loop_id
 from dlspec.backends.torch.plan import (
     Action,
@@ -37,7 +37,7 @@ from dlspec.backends.torch.python import (
     Unary,
     call,
 )
-from dlspec.backends.torch.registry import FUNCTIONS, TAKES_NUMBERS, Lower, Ref, Size, torch_error
+from dlspec.backends.torch.registry import FUNCTIONS, Lower, Ref, Size, torch_error
 from dlspec.backends.torch.sizes import from_text
 from dlspec.backends.torch.symbols import Arg
 from dlspec.backends.torch.template import Unreachable
@@ -45,17 +45,9 @@ from dlspec.backends.torch.tree import Element, Enter, Key, Module, Region, Step
 from dlspec.diagnostics import Diagnostic, DlspecError
 from dlspec.ir.dims import Expr
 from dlspec.ir.graph import Node, Scope, Value
-from dlspec.ir.op import Op
 from dlspec.ir.types import DType
-from dlspec.ops import activation, combine, constant, dropout, elementwise, norm, shape, softmax
+from dlspec.ops import combine, constant, dropout
 from dlspec.syntax import ast
-
-_LIGHT: tuple[type[Op], ...] = (
-    activation.Activation, activation.PReLU, softmax.Normalised, norm.BatchNorm, norm.GroupNorm, norm.LayerNorm,
-    norm.InstanceNorm, norm.RMSNorm, shape.Flatten, shape.Reshape, shape.Unflatten, shape.Squeeze, shape.Unsqueeze,
-    shape.Permute, shape.Transpose, dropout.TrainingOnly, elementwise.FloatFunction, elementwise.NumberFunction,
-    elementwise.Cast, combine.Arithmetic, combine.Comparison, combine.Logic, combine.Concat, combine.Stack,
-)  # fmt: skip
 
 
 def store_of(member: Module | Node | None) -> str:
@@ -284,7 +276,7 @@ class Planner:
         made = make(node.op, node) if make else None
         if made is None:
             raise torch_error(f"{type(node.op).__name__} cannot be a layer with weights in PyTorch", node)
-        if isinstance(node.op, INPLACE) and isinstance(made, Call):
+        if node.op.inplace and isinstance(made, Call):
             in_place = Keyword("inplace", Const(self.tree.inplace(node)), False)
             made = Call(made.function, made.args, (*made.keywords, in_place))
         return self._made(made, node)
@@ -389,7 +381,7 @@ class Planner:
                 self._keep(node, conditions)
             return
         value = self.lowered(node)
-        light = isinstance(node.op, _LIGHT)
+        light = node.op.light
         augment = isinstance(node.op, combine.Add) and len(node.inputs) == 2 and self._augments(node)
         hints = self._hints(list(node.outputs), node.scope)
         self._act(step.key, value, list(node.outputs), conditions, node.training, light, augment, hints)
@@ -418,7 +410,7 @@ class Planner:
         like, like_type = self._like()
         lower = Lower(node, like, like_type, self.tree.inplace(node), member, self.helpers)
         xs = [self.expression(value) for value in node.inputs]
-        if type(node.op) in TAKES_NUMBERS:
+        if node.op.takes_numbers:
             numbers = [self._number(value) for value in node.inputs]
             if any(number is None for number in numbers):
                 xs = [x if number is None else number for x, number in zip(xs, numbers, strict=True)]

@@ -15,6 +15,7 @@ from dlspec.diagnostics import DlspecError
 from dlspec.ir.dims import Dim
 from dlspec.ir.graph import Node
 from dlspec.ir.op import Op
+from dlspec.ir.registry import Registry
 from dlspec.ir.types import DType
 
 
@@ -107,35 +108,16 @@ ModuleOf: TypeAlias = Callable[[Any, Node], Py | None]
 _F = TypeVar("_F", bound=Function)
 _M = TypeVar("_M", bound=ModuleOf)
 
-FUNCTIONS: dict[type[Op], Function] = {}
-MODULES: dict[type[Op], ModuleOf] = {}
-TAKES_NUMBERS: set[type[Op]] = set()
-"""Operators whose expression takes a Python number where the graph has a 0-d constant."""
+_PLACE = ("dlspec.backends.torch", "lower_")
+FUNCTIONS: Registry[Function] = Registry("lowered to a PyTorch expression", *_PLACE)
+MODULES: Registry[ModuleOf] = Registry("lowered to a PyTorch module", *_PLACE)
 
 
-def lowers(*operators: type[Op], numbers: bool = False) -> Callable[[_F], _F]:
-    """Registers a function lowering. ``numbers``: constants come as Python numbers."""
-
-    def register(function: _F) -> _F:
-        for operator in operators:
-            if operator in FUNCTIONS:
-                raise ValueError(f"two function lowerings of {operator.__name__}")
-            FUNCTIONS[operator] = function
-            if numbers:
-                TAKES_NUMBERS.add(operator)
-        return function
-
-    return register
+def lowers(*operators: type[Op]) -> Callable[[_F], _F]:
+    """Registers a function lowering. Where people write numbers for its tensors, constants come as Python numbers."""
+    return FUNCTIONS.register(*operators)
 
 
 def makes(*operators: type[Op]) -> Callable[[_M], _M]:
     """Registers a module lowering. It returns None where no ``nn.Module`` does what the node does."""
-
-    def register(function: _M) -> _M:
-        for operator in operators:
-            if operator in MODULES:
-                raise ValueError(f"two module lowerings of {operator.__name__}")
-            MODULES[operator] = function
-        return function
-
-    return register
+    return MODULES.register(*operators)

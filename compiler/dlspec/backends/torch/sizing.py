@@ -21,8 +21,7 @@ from dlspec.ir.program import Names, Written
 from dlspec.ir.types import TensorType
 from dlspec.ops.constant import Param
 from dlspec.ops.conv import Conv, ConvFunction, ConvTranspose, ConvTransposeFunction
-from dlspec.ops.embedding import Embedding
-from dlspec.ops.linear import Bilinear, Linear, LinearFunction
+from dlspec.ops.linear import LinearFunction
 from dlspec.syntax import ast
 
 if TYPE_CHECKING:
@@ -123,7 +122,7 @@ class Sizing:
 
     def _passed(self, node: Node, axis: int) -> Value | None:
         """The input that an output has an axis of, of operators that keep their input's shape."""
-        if len(node.outputs) != 1 or _out_size(node.op) is not None or type(node.op) in _OUT_OF:
+        if len(node.outputs) != 1 or node.op.out_size is not None or type(node.op) in _OUT_OF:
             return None
         probed = self.author.probed(node.op, tuple(value.type for value in node.inputs))
         same_axis = probed is not None and probed[0].rank > axis and str(probed[0].shape[axis]) == f"s0_{axis}"
@@ -133,7 +132,7 @@ class Sizing:
         type_ = node.outputs[output].type
         dim = type_.shape[axis]
         channel = type_.rank - 1 if not _channels_first(node) else min(1, type_.rank - 1)
-        field = _out_size(node.op)
+        field = node.op.out_size
         if field is not None and axis == channel:
             written = node.origin.written.get(field)
             return py.Const(dim) if written is None else self.written(written)
@@ -146,7 +145,7 @@ class Sizing:
             return self.translate(written.expression.items[axis], written.names, written.time)
         probed = self.author.probed(node.op, tuple(value.type for value in node.inputs))
         if probed is None:
-            if _out_size(node.op) is not None:
+            if node.op.out_size is not None:
                 raise Unwritten
             return self._like(node, axis, dim, entry)
         found = probed[output].shape[axis]
@@ -304,18 +303,8 @@ def walk_all(node: Py) -> Iterable[Py]:
                 yield from walk_all(atom)
 
 
-_OUT: dict[type[Op], str] = {
-    Conv: "out_channels", ConvTranspose: "out_channels", Linear: "out_features", Bilinear: "out_features",
-    Embedding: "embedding_dim",
-}  # fmt: skip
-
-
 _OUT_OF: dict[type[Op], int] = {ConvFunction: 0, ConvTransposeFunction: 1, LinearFunction: 0}
 """Where their weight has the channels of the output."""
-
-
-def _out_size(op: Op) -> str | None:
-    return _OUT.get(type(op))
 
 
 def _channels_first(node: Node) -> bool:

@@ -6,26 +6,17 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
-from dlspec.backends.torch.lower_modules import INPLACE, module_of
+from dlspec.backends.torch.lower_modules import module_of
 from dlspec.backends.torch.names import hidden
-from dlspec.backends.torch.registry import FUNCTIONS
 from dlspec.backends.torch.symbols import signature
 from dlspec.ir.dims import symbols
 from dlspec.ir.graph import Graph, Node, Scope, Value
-from dlspec.ir.op import Op
 from dlspec.ir.program import Names
-from dlspec.ops import combine, constant, conv, dropout, gradient, linear, norm
+from dlspec.ops import constant, conv, dropout, gradient
 from dlspec.source import Span
 
 Key: TypeAlias = tuple[str, int, int, str, int]
 """A place in the text, what stands there, and the how-manieth time in its module."""
-
-# What autograd does not look at again: their results may be overwritten.
-_FRESH: tuple[type[Op], ...] = (
-    conv.Conv, conv.ConvTranspose, conv.ConvFunction, conv.ConvTransposeFunction, linear.Linear, linear.LinearFunction,
-    norm.BatchNorm, norm.GroupNorm, norm.LayerNorm, norm.InstanceNorm, combine.Add, combine.Sub, combine.Mul,
-    combine.Concat,
-)  # fmt: skip
 
 
 @dataclass(eq=False, slots=True)
@@ -268,12 +259,12 @@ class Tree:
         """Whether nothing but its one user needs the tensor: no one else reads it, and autograd keeps it not."""
         while len(self.consumers.get(value, ())) == 1 and value.producer is not None:
             if not isinstance(value.producer.op, dropout.Identity):
-                return isinstance(value.producer.op, _FRESH)
+                return value.producer.op.overwritable
             value = value.producer.inputs[0]
         return False
 
     def inplace(self, node: Node) -> bool:
-        return isinstance(node.op, INPLACE) and self.overwritable(node.inputs[0])
+        return node.op.inplace and self.overwritable(node.inputs[0])
 
 
 def origin(value: Value) -> Value:
@@ -366,10 +357,3 @@ def _needs_more(node: Node) -> bool:
 
         return pads_of(node.op, node) is not None
     return len(node.inputs) != 1 or isinstance(node.op, constant.Param)
-
-
-def is_known(operator: type[Op]) -> bool:
-    """Whether the operator has a lowering to PyTorch."""
-    from dlspec.backends.torch.lower_modules import MODULES
-
-    return operator in FUNCTIONS or operator in MODULES or operator.torch is not None
