@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,8 +40,7 @@ def open_program(path: str | Path, files: Files = DISK) -> Program:
 def files_of(source: Source, files: Files = DISK) -> list[Path]:
     """The file of a text and those it imports, as far as they can be followed."""
     loader = Loader(Diagnostics(), files)
-    with suppress(DlspecError):
-        loader.load(source)
+    loader.load(source)
     return list(dict.fromkeys(loader.paths))
 
 
@@ -128,11 +126,8 @@ def check(path: str | Path, files: Files = DISK) -> Diagnostics:
 def check_source(source: Source, files: Files = DISK) -> Diagnostics:
     """Like `check`, of a text."""
     diagnostics = Diagnostics()
-    try:
-        module = Loader(diagnostics, files).load(source)
-    except DlspecError as error:
-        diagnostics.extend(error.diagnostics)
-        return diagnostics
+    loader = Loader(diagnostics, files)
+    module = loader.load(source)
     measures = _Measures(diagnostics)
     for declaration in module.networks.values():
         measures.graph(BlockLayer(declaration, module))
@@ -142,8 +137,10 @@ def check_source(source: Source, files: Files = DISK) -> Diagnostics:
         if isinstance(declaration, ast.Expect):
             elaborator.statement(declaration, module.env)
     for declaration in module.trains.values():
-        _train(module, declaration, {}, {}, diagnostics, measures.measure)
-    return diagnostics
+        found = Diagnostics()
+        _train(module, declaration, {}, {}, found, measures.measure)
+        diagnostics.extend(found)
+    return Diagnostics(found for found in diagnostics if not loader.echoes(found))
 
 
 class _Measures:
@@ -160,9 +157,11 @@ class _Measures:
         key = (id(layer.declaration), repr(sorted(settings.items())))
         if key not in self._graphs:
             self._graphs[key] = None  # a network that measures itself finds nothing
+            found = Diagnostics()  # of its own: what is wrong with it may have been found in another network before
             self._graphs[key] = elaboration.elaborate_network(
-                layer.module, layer.declaration, settings, {}, self.diagnostics, self.measure
+                layer.module, layer.declaration, settings, {}, found, self.measure
             )
+            self.diagnostics.extend(found)
         return self._graphs[key]
 
     def measure(self, layer: BlockLayer, attribute: str, span: Span) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dlspec.diagnostics import Diagnostics, DlspecError, Note, did_you_mean
+from dlspec.diagnostics import Diagnostic, Diagnostics, DlspecError, Note, did_you_mean
 from dlspec.elaborate.builder import Builder
 from dlspec.elaborate.flow import Elaborator
 from dlspec.elaborate.values import POISON, BlockLayer, Failure, Module
@@ -15,6 +15,8 @@ from dlspec.source import Source, Span
 from dlspec.syntax import ast
 from dlspec.syntax.parser import parse
 
+_UNKNOWN = frozenset({"DL0301", "DL0302", "DL0705"})
+
 
 class Loader:
     """Reads files and what they import, each once. ``paths`` are those it has come upon, readable or not."""
@@ -24,20 +26,30 @@ class Loader:
         self.files = files
         self.paths: list[Path] = []
         self._modules: dict[Path, Module] = {}
+        self._by_source: dict[Source, Module] = {}
         self._loading: list[tuple[Path, Span | None]] = []
 
     def load(self, source: Source) -> Module:
-        """The module of a source. Raises `DlspecError` for one that does not parse; other errors go to
-        ``diagnostics``."""
+        """The module of a source. What is wrong with it and what it imports goes to ``diagnostics``."""
         path = self.files.resolve(source.path) if source.path else Path(source.name)
         self._loading.append((path, None))
         self.paths.append(path)
         try:
-            module = self._modules[path] = Module(parse(source))
-            self._declare(module)
-            return module
+            return self._read(path, source)
         finally:
             self._loading.pop()
+
+    def echoes(self, found: Diagnostic) -> bool:
+        """Whether a finding only says that a name is unknown which may stand in what could not be read."""
+        module = self._by_source.get(found.span.source)
+        return module is not None and found.code in _UNKNOWN and found.span.text in module.lost
+
+    def _read(self, path: Path, source: Source) -> Module:
+        parsed = parse(source)
+        self.diagnostics.extend(parsed.findings)
+        module = self._modules[path] = self._by_source[source] = Module(parsed.file)
+        self._declare(module)
+        return module
 
     def _declare(self, module: Module) -> None:
         names: dict[str, Span] = {}
@@ -51,6 +63,8 @@ class Loader:
                         module.env.names[declaration.name.name] = BlockLayer(declaration, module)
                     case ast.Train():
                         _take(names, declaration.name)
+                    case ast.Unreadable():
+                        module.env.names |= {name.name: POISON for name in declaration.names}
                     case _:
                         pass
             except Failure as failure:
@@ -72,7 +86,7 @@ class Loader:
             _take(names, local)
             name = imported.name.name
             module.env.names[local.name] = other.env.names.get(name, POISON)
-            if name not in other.env.names:
+            if name not in other.env.names and name not in other.lost:
                 if name in other.trains:
                     hint = f"it is run where it stands: `{'.'.join(node.path)}:{name}`"
                     message = f"`{name}` is a train, and trains are not imported"
@@ -108,12 +122,7 @@ class Loader:
             raise Failure("DL0404", f"{path.name} is not UTF-8 text", node.span) from None
         self._loading.append((path, node.span))
         try:
-            other = self._modules[path] = Module(parse(source))
-            self._declare(other)
-            return other
-        except DlspecError as error:
-            self.diagnostics.extend(error.diagnostics)
-            raise Failure("DL0404", f"{source.name} has errors", node.span) from None
+            return self._read(path, source)
         finally:
             self._loading.pop()
 

@@ -163,7 +163,7 @@ class Texts:
             texts: dict[tuple[int, int], Text] = {}
             names: dict[tuple[int, int], tuple[str, ...]] = {}
             try:
-                file = parse(source)
+                file = parse(source).check()
             except DlspecError:  # a graph that was not made of a text
                 file = None
             for declaration in file.declarations if file else ():
