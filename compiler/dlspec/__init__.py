@@ -16,13 +16,14 @@ if TYPE_CHECKING:
     from dlspec.ir.graph import Graph, Node, Scope, Value
     from dlspec.ir.program import Template
     from dlspec.ir.types import DType, TensorType
+    from dlspec.ir.verify import BrokenGraph
     from dlspec.model import Model, load
     from dlspec.source import Source, Span
 
 __version__ = "0.1.0"
 
 __all__ = [
-    "Cost", "Costs", "DType", "Diagnostic", "DlspecError", "EngineError", "Graph", "Memory", "Model", "Node", "Note",
+    "BrokenGraph", "Cost", "Costs", "DType", "Diagnostic", "DlspecError", "EngineError", "Graph", "Memory", "Model", "Node", "Note",
     "Picture", "Row", "RunError", "Scope", "Severity", "Source", "Span", "Summary", "Template", "TensorType", "UnknownPath",
     "Value", "__version__", "load",
 ]  # fmt: skip
@@ -39,6 +40,7 @@ _HOMES = {
     "ir.graph": ("Graph", "Node", "Scope", "Value"),
     "ir.program": ("Template",),
     "ir.types": ("DType", "TensorType"),
+    "ir.verify": ("BrokenGraph",),
     "model": ("Model", "load"),
     "source": ("Source", "Span"),
 }

@@ -63,8 +63,9 @@ class Hinted(Exception):
 class Diagnostics:
     """Collects findings, each place and text once however often a block is instantiated."""
 
-    def __init__(self) -> None:
+    def __init__(self, diagnostics: Iterable[Diagnostic] = ()) -> None:
         self._found: dict[tuple[str, str, int, int, str], Diagnostic] = {}
+        self.extend(diagnostics)
 
     def add(self, diagnostic: Diagnostic) -> None:
         span = diagnostic.span

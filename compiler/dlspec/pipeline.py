@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dlspec.diagnostics import Diagnostics, DlspecError, did_you_mean
 from dlspec.elaborate import network as elaboration
-from dlspec.elaborate.modules import Loader, constant_elaborator, read_source
+from dlspec.elaborate.modules import Loader, constant_elaborator
 from dlspec.elaborate.values import BlockLayer, Failure, Fault, Module
+from dlspec.files import DISK, Files, read_source, spec_path
 from dlspec.ir.graph import Graph
-from dlspec.resources import spec_file
 from dlspec.source import Source, Span
 from dlspec.syntax import ast
 
@@ -32,26 +31,23 @@ class Program:
         self.trains = module.trains
 
 
-def open_program(path: str | Path) -> Program:
-    """Reads a file, or a shipped one such as `std.resnet`, and its imports.
-
-    Raises `DlspecError`, and OSError or UnicodeDecodeError for the file itself.
-    """
-    return open_source(read_source(spec_file(path), str(path)))
+def open_program(path: str | Path, files: Files = DISK) -> Program:
+    """Reads a file, or a shipped one such as `std.resnet`, and its imports. Raises `DlspecError`, and OSError for the
+    file itself."""
+    return open_source(read_source(spec_path(path, files), str(path), files), files)
 
 
-def files_of(source: Source) -> list[Path]:
+def files_of(source: Source, files: Files = DISK) -> list[Path]:
     """The file of a text and those it imports, as far as they can be followed."""
-    loader = Loader(Diagnostics())
-    with suppress(DlspecError, OSError, UnicodeDecodeError):
-        loader.load(source)
+    loader = Loader(Diagnostics(), files)
+    loader.load(source)
     return list(dict.fromkeys(loader.paths))
 
 
-def open_source(source: Source) -> Program:
+def open_source(source: Source, files: Files = DISK) -> Program:
     """The program of a text. Raises `DlspecError`."""
     diagnostics = Diagnostics()
-    module = Loader(diagnostics).load(source)
+    module = Loader(diagnostics, files).load(source)
     diagnostics.check()
     return Program(module, diagnostics)
 
@@ -117,19 +113,21 @@ def _train(
     return made
 
 
-def check(path: str | Path) -> Diagnostics:
-    """Everything that is wrong with a file: its networks and expectations. Raises only OSError, UnicodeDecodeError."""
-    return check_source(read_source(Path(path), str(path)))
-
-
-def check_source(source: Source) -> Diagnostics:
-    """Like `check`, of a text."""
-    diagnostics = Diagnostics()
+def check(path: str | Path, files: Files = DISK) -> Diagnostics:
+    """Everything that is wrong with a file: its networks and expectations. Raises only OSError."""
     try:
-        module = Loader(diagnostics).load(source)
+        return check_source(read_source(Path(path), str(path), files), files)
     except DlspecError as error:
+        diagnostics = Diagnostics()
         diagnostics.extend(error.diagnostics)
         return diagnostics
+
+
+def check_source(source: Source, files: Files = DISK) -> Diagnostics:
+    """Like `check`, of a text."""
+    diagnostics = Diagnostics()
+    loader = Loader(diagnostics, files)
+    module = loader.load(source)
     measures = _Measures(diagnostics)
     for declaration in module.networks.values():
         measures.graph(BlockLayer(declaration, module))
@@ -139,8 +137,10 @@ def check_source(source: Source) -> Diagnostics:
         if isinstance(declaration, ast.Expect):
             elaborator.statement(declaration, module.env)
     for declaration in module.trains.values():
-        _train(module, declaration, {}, {}, diagnostics, measures.measure)
-    return diagnostics
+        found = Diagnostics()
+        _train(module, declaration, {}, {}, found, measures.measure)
+        diagnostics.extend(found)
+    return Diagnostics(found for found in diagnostics if not loader.echoes(found))
 
 
 class _Measures:
@@ -157,9 +157,11 @@ class _Measures:
         key = (id(layer.declaration), repr(sorted(settings.items())))
         if key not in self._graphs:
             self._graphs[key] = None  # a network that measures itself finds nothing
+            found = Diagnostics()  # of its own: what is wrong with it may have been found in another network before
             self._graphs[key] = elaboration.elaborate_network(
-                layer.module, layer.declaration, settings, {}, self.diagnostics, self.measure
+                layer.module, layer.declaration, settings, {}, found, self.measure
             )
+            self.diagnostics.extend(found)
         return self._graphs[key]
 
     def measure(self, layer: BlockLayer, attribute: str, span: Span) -> Any:

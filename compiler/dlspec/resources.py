@@ -12,12 +12,3 @@ def resource(name: str) -> Path:
         if (base / name).exists():
             return base / name
     raise FileNotFoundError(f"dlspec is installed without {name}")
-
-
-def spec_file(name: str | Path) -> Path:
-    """The file of a spec's name: itself, or for ``std.resnet`` the shipped spec."""
-    path = Path(name)
-    library, *parts = str(name).split(".")
-    if path.exists() or library != "std" or not parts:
-        return path
-    return resource("specs").joinpath(*parts).with_suffix(".dlspec")

@@ -23,7 +23,7 @@ def equal(left: ast.Node, right: ast.Node) -> bool:
 
 
 def parse_text(text: str) -> ast.File:
-    return parse(Source("test", text))
+    return parse(Source("test", text)).check()
 
 
 def findings(text: str) -> list[str]:

@@ -272,7 +272,7 @@ def test_byte_order_mark_and_carriage_returns() -> None:
 def test_every_span_is_its_text(path: Path) -> None:
     """A name's span holds the name, and no node leaves the one around it."""
     source = Source(path.name, path.read_text(encoding="utf-8"))
-    todo: list[ast.Node] = [parse(source)]
+    todo: list[ast.Node] = [parse(source).check()]
     while todo:
         node = todo.pop()
         if isinstance(node, ast.Name):

@@ -54,7 +54,7 @@ LARGE = {
 def diagnostics_of(text: str) -> tuple[Diagnostic, ...]:
     """What is wrong with a text; whatever cannot be parsed has something wrong."""
     try:
-        parse(Source("test", text))
+        parse(Source("test", text)).check()
     except DlspecError as error:
         return error.diagnostics or pytest.fail("an error without a diagnostic")
     return ()

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from dlspec.commands.errors import CallError, CallFindings
 from dlspec.diagnostics import Diagnostic, DlspecError, did_you_mean
+from dlspec.files import read_source, spec_path
 from dlspec.render import render, wants_colour
-from dlspec.resources import spec_file
-from dlspec.source import Source, Span
+from dlspec.source import Source
 
 if TYPE_CHECKING:
     from dlspec.ir.graph import Graph
@@ -49,16 +49,7 @@ def target(text: str) -> Target:
 
 def read(name: str) -> Source:
     """The text of a spec. Raises `DlspecError` where it is not UTF-8, `OSError` where it cannot be read."""
-    path = spec_file(name)
-    content = path.read_bytes()
-    try:
-        return Source(name, content.decode("utf-8"), path)
-    except UnicodeDecodeError as error:
-        source = Source(name, content.decode("utf-8", "replace"), path)
-        start = len(content[: error.start].decode("utf-8"))
-        message = f"{name} is not UTF-8 text: byte {content[error.start]:#04x} cannot stand here"
-        hint = "save it as UTF-8" if b"\0" not in content else "this does not look like a text file"
-        raise DlspecError([Diagnostic("DL0606", message, Span(source, start, start + 1), hint=hint)]) from None
+    return read_source(spec_path(name), name)
 
 
 def open_named(name: str) -> Program:

@@ -44,7 +44,7 @@ def _assignments(flag: str, given: Iterable[str]) -> Iterator[tuple[str, str]]:
 def _value(name: str, text: str, program: Program) -> object:
     source = Source(f"--set {name}", f"{name} = {text}")
     try:
-        declarations = parse(source).declarations
+        declarations = parse(source).check().declarations
     except DlspecError as error:
         raise CallFindings(error.diagnostics) from None
     if len(declarations) != 1 or not isinstance(declarations[0], ast.Bind):

@@ -12,8 +12,8 @@ from dlspec.commands.common import OK, open_named, read, target
 from dlspec.commands.errors import CallError
 from dlspec.commands.scenes import scene_of
 from dlspec.diagnostics import DlspecError, Hinted
+from dlspec.files import spec_path
 from dlspec.render import render
-from dlspec.resources import spec_file
 
 if TYPE_CHECKING:
     from dlspec.backends.diagram.page import Json
@@ -78,7 +78,7 @@ class _Drawing:
         from dlspec.backends.diagram.page import no_picture
         from dlspec.pipeline import files_of
 
-        file = spec_file(self._wanted.file).absolute()
+        file = spec_path(self._wanted.file).absolute()
         try:
             self.files = files_of(read(self._wanted.file))
         except (OSError, DlspecError):

@@ -52,6 +52,8 @@ class Elaborator(Application):
         self._applied = 0
         self._reported: set[tuple[str, str, int, int]] = set()
         self.faults: list[Fault] = []
+        self.incomplete = False
+        """Something is missing without a word of its own, since the text of it could not be read."""
 
     # Errors
 
@@ -82,7 +84,7 @@ class Elaborator(Application):
             raise Failure("DL0409", "this has no result", body.span, hint="its last line must be an expression")
         if not isinstance(last, ast.Evaluate):
             self.statement(last, env)
-            return None
+            return POISON if isinstance(last, ast.Unreadable) else None
         try:
             if not apply:
                 return self.evaluate(last.value, env)
@@ -109,7 +111,11 @@ class Elaborator(Application):
                 case ast.Expect():
                     self.expect(node, env)
                 case ast.Evaluate():
-                    self._stand_alone(node.value, env)
+                    self._stand_alone(node, env)
+                case ast.Unreadable():
+                    self.incomplete = True
+                    for name in node.names:
+                        env.bind(name.name, POISON)
         except Failure as failure:
             self.report(failure)
             for name in node.targets if isinstance(node, ast.Bind) else ():
@@ -117,7 +123,8 @@ class Elaborator(Application):
             if isinstance(node, ast.Shared | ast.Param):
                 env.bind(node.name.name, POISON)
 
-    def _stand_alone(self, expression: ast.Expression, env: Env) -> None:
+    def _stand_alone(self, node: ast.Evaluate, env: Env) -> None:
+        expression = node.value
         if isinstance(expression, _TRANSPARENT):
             # As a statement it runs for the names it binds; nothing flows out of it.
             self.step(expression, env.find("x"), env)
@@ -126,7 +133,8 @@ class Elaborator(Application):
         tapped = isinstance(expression, ast.Tap) or (
             isinstance(expression, ast.Chain) and any(isinstance(step, ast.Tap) for step in expression.steps)
         )
-        if value is not POISON and not (tapped and not isinstance(value, Layer)):
+        used = (tapped and not isinstance(value, Layer)) or isinstance(node, ast.Unfinished)
+        if value is not POISON and not used:
             raise Failure(
                 "DL0408",
                 f"nothing uses {kind_of(value)}",
@@ -211,12 +219,12 @@ class Elaborator(Application):
             return [result]
         values: list[Any] = []
         for name in names:
-            if name.name not in env.names:
+            if name.name not in env.names and not self.incomplete:
                 raise Failure(
                     "DL0409", f"the output `{name.name}` is not bound in the body", name.span,
                     hint=did_you_mean(name.name, env.names) or f"write `{name.name} = ...`",
                 )  # fmt: skip
-            values.append(env.names[name.name])
+            values.append(env.names.get(name.name, POISON))
         return values
 
     # Chains
@@ -240,6 +248,7 @@ class Elaborator(Application):
         for step in steps:
             try:
                 if has_poison(flow):
+                    flow = POISON
                     self._examine(step, env)
                 else:
                     flow = self.step(step, flow, env)

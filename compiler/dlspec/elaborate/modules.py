@@ -4,41 +4,52 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dlspec.diagnostics import Diagnostics, DlspecError, Note, did_you_mean
+from dlspec.diagnostics import Diagnostic, Diagnostics, DlspecError, Note, did_you_mean
 from dlspec.elaborate.builder import Builder
 from dlspec.elaborate.flow import Elaborator
 from dlspec.elaborate.values import POISON, BlockLayer, Failure, Module
+from dlspec.files import SUFFIX, Files, read_source
 from dlspec.ir.conditions import Conditions
 from dlspec.ir.graph import Graph, Scope
-from dlspec.resources import resource
 from dlspec.source import Source, Span
 from dlspec.syntax import ast
 from dlspec.syntax.parser import parse
 
-SUFFIX = ".dlspec"
+_UNKNOWN = frozenset({"DL0301", "DL0302", "DL0705"})
 
 
 class Loader:
     """Reads files and what they import, each once. ``paths`` are those it has come upon, readable or not."""
 
-    def __init__(self, diagnostics: Diagnostics) -> None:
+    def __init__(self, diagnostics: Diagnostics, files: Files) -> None:
         self.diagnostics = diagnostics
+        self.files = files
         self.paths: list[Path] = []
         self._modules: dict[Path, Module] = {}
+        self._by_source: dict[Source, Module] = {}
         self._loading: list[tuple[Path, Span | None]] = []
 
     def load(self, source: Source) -> Module:
-        """The module of a source. Raises `DlspecError` for one that does not parse; other errors go to
-        ``diagnostics``."""
-        path = source.path.resolve() if source.path else Path(source.name)
+        """The module of a source. What is wrong with it and what it imports goes to ``diagnostics``."""
+        path = self.files.resolve(source.path) if source.path else Path(source.name)
         self._loading.append((path, None))
         self.paths.append(path)
         try:
-            module = self._modules[path] = Module(parse(source))
-            self._declare(module)
-            return module
+            return self._read(path, source)
         finally:
             self._loading.pop()
+
+    def echoes(self, found: Diagnostic) -> bool:
+        """Whether a finding only says that a name is unknown which may stand in what could not be read."""
+        module = self._by_source.get(found.span.source)
+        return module is not None and found.code in _UNKNOWN and found.span.text in module.lost
+
+    def _read(self, path: Path, source: Source) -> Module:
+        parsed = parse(source)
+        self.diagnostics.extend(parsed.findings)
+        module = self._modules[path] = self._by_source[source] = Module(parsed.file)
+        self._declare(module)
+        return module
 
     def _declare(self, module: Module) -> None:
         names: dict[str, Span] = {}
@@ -52,6 +63,8 @@ class Loader:
                         module.env.names[declaration.name.name] = BlockLayer(declaration, module)
                     case ast.Train():
                         _take(names, declaration.name)
+                    case ast.Unreadable():
+                        module.env.names |= {name.name: POISON for name in declaration.names}
                     case _:
                         pass
             except Failure as failure:
@@ -73,7 +86,7 @@ class Loader:
             _take(names, local)
             name = imported.name.name
             module.env.names[local.name] = other.env.names.get(name, POISON)
-            if name not in other.env.names:
+            if name not in other.env.names and name not in other.lost:
                 if name in other.trains:
                     hint = f"it is run where it stands: `{'.'.join(node.path)}:{name}`"
                     message = f"`{name}` is a train, and trains are not imported"
@@ -88,7 +101,7 @@ class Loader:
                 )  # fmt: skip
 
     def _imported(self, node: ast.Import, module: Module) -> Module:
-        path = _find(node, module)
+        path = self._find(node, module)
         for index, (loading, _) in enumerate(self._loading):
             if loading == path:
                 cycle = [p.stem for p, _ in self._loading[index:]] + [path.stem]
@@ -100,51 +113,50 @@ class Loader:
         if path in self._modules:
             return self._modules[path]
         self.paths.append(path)
-        source = read_source(path, _display(path, module))
-        self._loading.append((path, node.span))
         try:
-            other = self._modules[path] = Module(parse(source))
-            self._declare(other)
-            return other
+            source = read_source(path, self._display(path, module), self.files)
+        except OSError as error:
+            raise Failure("DL0404", f"{path.name} cannot be read: {error.strerror}", node.span) from None
         except DlspecError as error:
             self.diagnostics.extend(error.diagnostics)
-            raise Failure("DL0404", f"{source.name} has errors", node.span) from None
+            raise Failure("DL0404", f"{path.name} is not UTF-8 text", node.span) from None
+        self._loading.append((path, node.span))
+        try:
+            return self._read(path, source)
         finally:
             self._loading.pop()
 
-
-def _find(node: ast.Import, module: Module) -> Path:
-    if node.level == 0:
-        if node.path[0] != "std":
+    def _find(self, node: ast.Import, module: Module) -> Path:
+        if node.level == 0:
+            if node.path[0] != "std":
+                raise Failure(
+                    "DL0404", f"there is no library `{node.path[0]}`", node.span,
+                    hint=f"`from .{'.'.join(node.path)} import ...` is a file beside this one; `std` is the library",
+                )  # fmt: skip
+            folder, parts = self.files.library, node.path[1:]
+        else:
+            here = module.file.source.path
+            if here is None:
+                raise Failure("DL0404", "a text without a file has no neighbours to import", node.span)
+            folder, parts = self.files.resolve(here).parent, node.path
+            for _ in range(node.level - 1):
+                folder = folder.parent
+        path = folder.joinpath(*parts).with_suffix(SUFFIX) if parts else folder
+        if not self.files.exists(path):
+            candidates = self.files.siblings(path)
+            wanted = parts[-1] if parts else ""
             raise Failure(
-                "DL0404", f"there is no library `{node.path[0]}`", node.span,
-                hint=f"`from .{'.'.join(node.path)} import ...` is a file beside this one; `std` is the library",
+                "DL0404", f"there is no file {path.name} in {'std' if node.level == 0 else 'this folder'}", node.span,
+                hint=did_you_mean(wanted, candidates) or (f"std has {', '.join(candidates)}" if node.level == 0 else ""),
             )  # fmt: skip
-        folder, parts = resource("specs"), node.path[1:]
-    else:
-        here = module.file.source.path
-        if here is None:
-            raise Failure("DL0404", "a text without a file has no neighbours to import", node.span)
-        folder, parts = here.resolve().parent, node.path
-        for _ in range(node.level - 1):
-            folder = folder.parent
-    path = folder.joinpath(*parts).with_suffix(SUFFIX) if parts else folder
-    if not path.is_file():
-        candidates = sorted(p.stem for p in path.parent.glob(f"*{SUFFIX}")) if path.parent.is_dir() else []
-        wanted = parts[-1] if parts else ""
-        raise Failure(
-            "DL0404", f"there is no file {path.name} in {'std' if node.level == 0 else 'this folder'}", node.span,
-            hint=did_you_mean(wanted, candidates) or (f"std has {', '.join(candidates)}" if node.level == 0 else ""),
-        )  # fmt: skip
-    return path.resolve()
+        return self.files.resolve(path)
 
-
-def _display(path: Path, module: Module) -> str:
-    """The name of an imported file in messages: as the importing file's own name leads there."""
-    here = module.file.source
-    if here.path is not None and path.parent == here.path.resolve().parent:
-        return str(Path(here.name).with_name(path.name))
-    return str(path) if not path.is_relative_to(resource("specs")) else f"std/{path.relative_to(resource('specs'))}"
+    def _display(self, path: Path, module: Module) -> str:
+        """The name of an imported file in messages: as the importing file's own name leads there."""
+        here, library = module.file.source, self.files.library
+        if here.path is not None and path.parent == self.files.resolve(here.path).parent:
+            return str(Path(here.name).with_name(path.name))
+        return str(path) if not path.is_relative_to(library) else f"std/{path.relative_to(library)}"
 
 
 def _take(names: dict[str, Span], name: ast.Name) -> None:
@@ -152,11 +164,6 @@ def _take(names: dict[str, Span], name: ast.Name) -> None:
         note = Note(names[name.name], "the first one is here")
         raise Failure("DL0307", f"`{name.name}` is declared twice", name.span, notes=(note,))
     names[name.name] = name.span
-
-
-def read_source(path: Path, name: str) -> Source:
-    """Reads a file. Raises OSError or UnicodeDecodeError."""
-    return Source(name, path.read_text(encoding="utf-8"), path)
 
 
 def constant_elaborator(diagnostics: Diagnostics) -> Elaborator:

@@ -46,13 +46,14 @@ def elaborate_network(
     diagnostics: Diagnostics,
     measure: Measure | None = None,
 ) -> Graph | None:
-    """The graph of a network, or None where ``diagnostics`` has new errors.
+    """The graph of a network, or None where ``diagnostics`` has new errors, or something of it could not be read.
 
     ``settings`` replace the defaults of its parameters, ``sizes`` turn symbols of its signature into numbers.
     """
     before = len(diagnostics.errors)
-    graph, _ = elaborate_partial(module, declaration, settings, sizes, diagnostics, measure)
-    return graph if len(diagnostics.errors) == before else None
+    graph, elaborator = _run(module, declaration, settings, sizes, diagnostics, measure)
+    whole = graph.outputs and not elaborator.incomplete and len(diagnostics.errors) == before
+    return graph if whole else None
 
 
 def elaborate_partial(
@@ -64,6 +65,18 @@ def elaborate_partial(
     measure: Measure | None = None,
 ) -> tuple[Graph, list[Fault]]:
     """What could be built of a network, and the steps that could not: none where ``diagnostics`` has no new errors."""
+    graph, elaborator = _run(module, declaration, settings, sizes, diagnostics, measure)
+    return graph, elaborator.faults
+
+
+def _run(
+    module: Module,
+    declaration: ast.Network,
+    settings: Mapping[str, object],
+    sizes: Mapping[str, int],
+    diagnostics: Diagnostics,
+    measure: Measure | None,
+) -> tuple[Graph, Elaborator]:
     graph = new_graph(declaration)
     conditions = Conditions()
     elaborator = Elaborator(Builder(graph, conditions), diagnostics, measure)
@@ -76,7 +89,7 @@ def elaborate_partial(
     if len(diagnostics.errors) == before:
         graph.conditions = conditions.simplified()
         check_defaults(graph, declaration.name, diagnostics)
-    return graph, elaborator.faults
+    return graph, elaborator
 
 
 def new_graph(declaration: ast.Network | ast.Train) -> Graph:
@@ -116,7 +129,7 @@ def _elaborate(
     if not any(not output.training for output in graph.outputs):
         raise Failure("DL0409", f"`{graph.name}` has no output outside of training", declaration.name.span)
     unused = _mark_training(graph)
-    if not elaborator.diagnostics.errors:
+    if not elaborator.diagnostics.errors and not elaborator.incomplete:
         for node in unused:
             elaborator.warn("DL0702", "no output needs what this computes", node.span, "use it, or take it out")
 

@@ -74,7 +74,10 @@ def elaborate_train(
     diagnostics: Diagnostics,
     measure: Measure | None = None,
 ) -> Training | None:
-    """The objectives of a `train`, or None where ``diagnostics`` has new errors. Arguments as `elaborate_network`."""
+    """The objectives of a `train`, or None where ``diagnostics`` has new errors, or something of it could not be read.
+
+    Arguments as `elaborate_network`.
+    """
     name = declaration.name
     graph = new_graph(declaration)
     conditions = Conditions()
@@ -85,7 +88,7 @@ def elaborate_train(
             elaborator.run(module, declaration, settings, sizes)
         except Failure as failure:
             elaborator.report(failure)
-    if len(diagnostics.errors) > before:
+    if elaborator.incomplete or len(diagnostics.errors) > before:
         return None
     graph.conditions = conditions.simplified()
     check_defaults(graph, name, diagnostics)
@@ -122,7 +125,7 @@ class TrainElaborator(Elaborator):
                 case _:
                     self.statement(statement, env)
         refuse_unknown_sizes(graph, declaration.name, sizes)
-        if not self.training.updates and len(self.diagnostics.errors) == before:
+        if not self.training.updates and not self.incomplete and len(self.diagnostics.errors) == before:
             hint = "write `minimize loss over net using Adam(lr=1e-3)`"
             raise Failure("DL0703", f"`{graph.name}` updates nothing", span, hint=hint)
         given = {*(data.value.name for data in self.training.data), *self.training.networks}
@@ -163,6 +166,7 @@ class TrainElaborator(Elaborator):
             times = 1 if node.times is None else self.evaluate(node.times, env)
             using = self._recipe(node.optimizer, env, Using, optimizers.OPTIMIZERS, "an optimizer")
             if using is None or has_poison([objective, times, *over]):
+                self.incomplete = True
                 return
             if not isinstance(objective, Value) or objective.type.rank or not objective.type.dtype.is_float:
                 hint = "reduce it with `mean` or `sum`" if isinstance(objective, Value) else ""

@@ -8,6 +8,7 @@ becomes POISON too, so that one mistake is reported once.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Final, TypeAlias, cast
 
 from dlspec.diagnostics import Diagnostic, Note
@@ -124,6 +125,13 @@ class Module:
     @property
     def blocks(self) -> dict[str, ast.Block]:
         return {d.name.name: d for d in self.file.declarations if isinstance(d, ast.Block)}
+
+    @cached_property
+    def lost(self) -> frozenset[str]:
+        """The words in what could not be read, some of which may have been declared or bound there."""
+        return frozenset(
+            word for node in ast.walk(self.file) if isinstance(node, ast.Unreadable) for word in node.words
+        )
 
 
 class Layer:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+from functools import cache
 from typing import Any, ClassVar, Literal, Self, TypeAlias, dataclass_transform
 
 from dlspec.source import Source, Span
@@ -243,7 +246,22 @@ class Evaluate(Node):
     value: Expression
 
 
-Statement: TypeAlias = Bind | Shared | Param | Default | Expect | Evaluate
+class Unfinished(Evaluate):
+    """One before a statement that could not be read, and may have been its beginning."""
+
+
+class Unreadable(Node):
+    """A statement or declaration that is no dlspec. `names` are those that it seems to bind or declare."""
+
+    names: tuple[Name, ...]
+
+    @property
+    def words(self) -> list[str]:
+        """All words in it, any of which may be one more."""
+        return re.findall(r"[A-Za-z_]\w*", self.span.text)
+
+
+Statement: TypeAlias = Bind | Shared | Param | Default | Expect | Evaluate | Unreadable
 
 
 class Body(Node):
@@ -338,10 +356,29 @@ class Train(Node):
     doc: str
 
 
-Declaration: TypeAlias = Import | Block | Network | Train | Expect | Default | Bind
+Declaration: TypeAlias = Import | Block | Network | Train | Expect | Default | Bind | Unreadable
 
 
 class File(Node):
     declarations: tuple[Declaration, ...]
     source: Source
     doc: str
+
+
+@cache
+def child_fields(kind: type[Node]) -> tuple[str, ...]:
+    """The fields of a node in which others may stand."""
+    plain = {"span", "name", "doc", "kind", "operator", "targets", "value" if kind is Constant else ""}
+    return tuple(name for name in kind.fields if name not in plain)
+
+
+def walk(node: Node) -> Iterator[Node]:
+    """The node and those in it, each before what it holds. Without recursion."""
+    todo: list[object] = [node]
+    while todo:
+        found = todo.pop()
+        if isinstance(found, tuple):
+            todo.extend(reversed(found))  # type: ignore[reportUnknownArgumentType]
+        elif isinstance(found, Node):
+            yield found
+            todo.extend(getattr(found, name) for name in reversed(child_fields(found.__class__)))

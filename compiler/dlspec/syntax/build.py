@@ -8,19 +8,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 from typing import Any
 
 from dlspec.diagnostics import Diagnostic
 from dlspec.source import Source, Span
 from dlspec.syntax import ast
-from dlspec.syntax.comments import doc_above, leading_comment
+from dlspec.syntax.comments import doc_above
 from dlspec.syntax.layout import SyntaxFault
 from dlspec.syntax.lexer import Token
 from dlspec.syntax.strings import string_parts
 
 Children = Sequence[Any]
 CONSTANTS = {"true": True, "false": False, "none": None}
+MISSPELT = {"True": True, "False": False, "None": None}
+"""What `hints.misspelt` finds, which is clear all the same."""
 
 
 def nodes(children: Children) -> tuple[Any, ...]:
@@ -39,6 +41,18 @@ def after(text: str, children: Children) -> Any:
         if token.__class__ is Token and token.kind == text:
             return following
     return None
+
+
+def statements(found: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The statements of a body."""
+    if not any(statement.__class__ is ast.Unreadable for statement in found):
+        return found
+    return tuple(
+        ast.Unfinished(statement.span, statement.value)
+        if statement.__class__ is ast.Evaluate and following.__class__ is ast.Unreadable
+        else statement
+        for statement, following in zip_longest(found, found[1:])
+    )
 
 
 class AstBuilder:
@@ -63,9 +77,8 @@ class AstBuilder:
 
     # Declarations ----------------------------------------------------------------------------------------------------
 
-    def file(self, children: Children) -> ast.File:
-        span = Span(self.source, 0, len(self.source.text))
-        return ast.File(span, nodes(children), self.source, leading_comment(self.source))
+    def file(self, children: Children) -> tuple[ast.Declaration, ...]:
+        return nodes(children)
 
     def interpolation(self, children: Children) -> ast.Expression:
         return children[0]
@@ -134,7 +147,7 @@ class AstBuilder:
     # Statements ------------------------------------------------------------------------------------------------------
 
     def body(self, children: Children) -> ast.Body:
-        return ast.Body(self.span(children), nodes(children))
+        return ast.Body(self.span(children), statements(nodes(children)))
 
     def bind(self, children: Children) -> ast.Bind:
         targets = children[0]
@@ -224,8 +237,11 @@ class AstBuilder:
         start, stop, step = (*parts, None)[:3]
         return ast.Slice(self.span(children), start, stop, step)
 
-    def name(self, children: Children) -> ast.Name:
-        return self.token_name(children[0])
+    def name(self, children: Children) -> ast.Name | ast.Constant:
+        token = children[0]
+        if token.text in MISSPELT:
+            return ast.Constant(self.span(children), MISSPELT[token.text])
+        return self.token_name(token)
 
     def integer(self, children: Children) -> ast.Constant:
         span, text = self.span(children), children[0].text
@@ -261,7 +277,7 @@ class AstBuilder:
         return ast.Braces(self.span(children), self._filled(children))
 
     def branch(self, children: Children) -> tuple[ast.Statement, ...]:
-        return nodes(children)
+        return statements(nodes(children))
 
     def branches(self, children: Children) -> tuple[ast.Body, ...]:
         if len(children) > 1 and () in children:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from dlspec.diagnostics import Diagnostic, Note
 from dlspec.source import Source, Span
 from dlspec.syntax.hints import COMPARISONS, FOREIGN, hint, hint_at_top_level, starts_statement, token_span
@@ -43,8 +45,11 @@ def unexpected(source: Source, layout: Layout, token: Token, stack: list[int], s
         and token.kind != CLOSERS[opener.kind]
         and not _is_closed(layout, opener)
     ):
-        note = Note(span, f"`{CLOSERS[opener.kind]}` is missing before this")
-        return Diagnostic("DL0104", f"this `{opener.kind}` is never closed", token_span(source, opener), notes=(note,))
+        return _never_closed(source, opener, token)
+    for around, brace in pairwise(opener for opener in openers if opener is not None):
+        # What looks like the branches of a call is a body, whose header lacks a bracket.
+        if around.kind in "([" and brace.kind == "{" and not _is_closed(layout, around, 1):
+            return _never_closed(source, around, brace)
     before = layout.previous
     if before is not None and before.text in FOREIGN and starts_statement(layout, before):
         message = f"`{before.text}` is no word of this language"
@@ -61,7 +66,7 @@ def unexpected(source: Source, layout: Layout, token: Token, stack: list[int], s
     found = f"`{token.text}`"
     if token.kind == "NEWLINE":
         found = "the end of the line"
-    elif token.kind == END:
+    elif token.kind == END and not token.text:
         found = "the end of the file"
     if start == "interpolation":
         words = words.replace(IN_WORDS[END], "`}`")
@@ -124,10 +129,15 @@ def in_words(kinds: set[str], bracket: str) -> str:
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}"
 
 
-def _is_closed(layout: Layout, opener: Token) -> bool:
-    """Whether the closing bracket that is met first, of those still to come, fits."""
-    depth = 0
-    for token in layout.raw[layout.index :]:
+def _never_closed(source: Source, opener: Token, missing_before: Token) -> Diagnostic:
+    note = Note(token_span(source, missing_before), f"`{CLOSERS[opener.kind]}` is missing before this")
+    return Diagnostic("DL0104", f"this `{opener.kind}` is never closed", token_span(source, opener), notes=(note,))
+
+
+def _is_closed(layout: Layout, opener: Token, depth: int = 0) -> bool:
+    """Whether the closing bracket that is met first, of those still to come, fits. With ``depth``, the one after those
+    of so many brackets that are open within."""
+    for token in layout.raw[layout.index : layout.last]:
         if token.kind in CLOSERS:
             depth += 1
         elif token.kind in (")", "]", "}"):

@@ -21,7 +21,7 @@ BRANCH = 2
 
 def format_source(source: Source) -> str:
     """The text in its canonical form. Raises `DlspecError` where it cannot be parsed."""
-    parse(source)
+    parse(source).check()
     return _Formatter(items_of(source)).text()
 
 

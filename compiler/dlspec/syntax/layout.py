@@ -32,7 +32,7 @@ CONTINUES = OPERATORS | {"->", "as", "else", "|", "}", ")", "]"}
 OPENS_STATEMENT = frozenset({"NEWLINE", "BODY", "{", "|"})
 
 
-def _is_name(token: Token) -> bool:
+def is_name(token: Token) -> bool:
     return token.kind == "NAME" and token.text not in RESERVED
 
 
@@ -57,12 +57,13 @@ class Level:
 
 
 class Layout:
-    """The tokens of the grammar, from one place of the raw tokens on. `index` is where it stands."""
+    """The tokens of the grammar between two raw tokens, the last of which counts as the end. `index` is where it stands."""
 
-    def __init__(self, source: Source, raw: list[Token], index: int = 0) -> None:
+    def __init__(self, source: Source, raw: list[Token], first: int = 0, last: int = -1) -> None:
         self.source = source
         self.raw = raw
-        self.index = index
+        self.index = self.first = first
+        self.last = last % len(raw)
         self.previous: Token | None = None
         """The token before the one given last."""
         self.levels = [Level(None)]
@@ -72,11 +73,13 @@ class Layout:
     def __iter__(self) -> Iterator[Token]:
         raw, levels, all_words = self.raw, self.levels, words()
         level = levels[-1]
-        previous: Token | None = None
+        previous = self.previous
         newline: Token | None = None
-        index = self.index
+        index, last = self.index, self.last
         while True:
             token = raw[index]
+            if index == last:
+                token = Token("END", token.start, token.end, token.text)
             self.index = index
             index += 1
             kind = token.kind
@@ -88,8 +91,6 @@ class Layout:
             if kind == ";" and (level.opener is None or level.opener.kind == "{"):
                 newline = token
                 continue
-            if kind in UNREADABLE:
-                raise SyntaxFault(unreadable(self.source, token))
 
             if newline is not None:
                 if previous is not None and self._separates(level, previous, newline, token):
@@ -102,8 +103,6 @@ class Layout:
 
             if kind == "NAME":
                 if token.text in all_words:
-                    if level.opener is not None and self._declares(index - 1):
-                        raise SyntaxFault(self._unclosed(token))
                     kind = self._word(level, previous, token, raw[index])
                     if kind != "NAME":
                         token = Token(kind, token.start, token.end, token.text)
@@ -124,6 +123,8 @@ class Layout:
                 self.previous = previous
                 yield token
                 return
+            elif kind in UNREADABLE:
+                raise SyntaxFault(unreadable(self.source, token))
 
             self.previous = previous
             yield token
@@ -173,7 +174,7 @@ class Layout:
 
     def _opening_word(self, level: Level, word: str, following: Token) -> str:
         if word in BEFORE_NAME:
-            governs = _is_name(following) or (word == "from" and following.kind == "." and level.opener is None)
+            governs = is_name(following) or (word == "from" and following.kind == "." and level.opener is None)
         else:
             governs = word in BEFORE_EXPRESSION and following.kind in STARTS_EXPRESSION
             governs = governs and following.text not in ("as", "and", "or", "in")
@@ -188,15 +189,23 @@ class Layout:
             index += 1
         return self.raw[index]
 
-    def _declares(self, index: int) -> bool:
-        """Whether a declaration starts there, which at the start of a line nothing else looks like."""
-        token, following = self.raw[index], self.raw[index + 1]
-        at_line_start = index == 0 or (self.raw[index - 1].kind == "NEWLINE" and self.raw[index - 1].end == token.start)
-        return at_line_start and token.text in DECLARATIONS and _is_name(following)
+    def in_header(self, brace: Token) -> bool:
+        """Whether in the braces that ``brace`` opens a header stands whose body is still to come."""
+        return any(
+            level.opener is not None and level.opener.start == brace.start and level.header for level in self.levels
+        )
 
-    def resynchronise(self) -> int | None:
-        """Where the next declaration starts, after a fault."""
-        return next((i for i in range(self.index + 1, len(self.raw) - 1) if self._declares(i)), None)
+    def resume(self, index: int, brace: Token) -> None:
+        """Goes on at a raw token, behind a statement in the braces that ``brace`` opens."""
+        while len(self.levels) > 1 and self.levels[-1].opener.start > brace.start:  # type: ignore[union-attr]
+            self.levels.pop()
+        opener = self.levels[-1].opener
+        if opener is None or opener.start != brace.start:  # its closing brace was the last token
+            self.levels.append(Level(brace))
+        level = self.levels[-1]
+        level.statement, level.header = "", False
+        before = self.raw[index - 1]
+        self.index, self.previous = index, Token("NAME", before.start, before.end, before.text)
 
     # Brackets --------------------------------------------------------------------------------------------------------
 
@@ -219,7 +228,7 @@ class Layout:
         if doubt is not None:
             opener, closer = doubt
             notes = (Note(Span(self.source, closer.start, closer.end), "this `}` closes it, but stands elsewhere"),)
-        elif token.kind != "END":
+        elif token.text:
             expected = CLOSERS[opener.kind]
             notes = (Note(Span(self.source, token.start, token.end), f"`{expected}` is missing before this"),)
         span = Span(self.source, opener.start, opener.end)
@@ -233,12 +242,12 @@ class Layout:
         outermost = self.levels[1].opener
         assert outermost is not None
         open_braces: list[tuple[Token, int]] = []
-        indent, line = 0, -1
-        for number, token in enumerate(self.raw[: self.index]):
+        indent, line = 0, self.raw[self.first].start if self.first else 0
+        for token in self.raw[self.first : self.index]:
             if token.kind == "NEWLINE":
                 line = token.end
-            elif line >= 0 or number == 0:
-                indent = token.start - max(line, 0)
+            elif line >= 0:
+                indent = token.start - line
             if token.kind == "{" and token.start >= outermost.start:
                 open_braces.append((token, indent))
             elif token.kind == "}" and open_braces:

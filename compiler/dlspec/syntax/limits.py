@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
-
 from dlspec.diagnostics import Diagnostic
 from dlspec.source import Span
 from dlspec.syntax import ast
@@ -26,16 +24,9 @@ def too_deep(span: Span) -> Diagnostic:
     )
 
 
-@cache
-def child_fields(kind: type[ast.Node]) -> tuple[str, ...]:
-    """The fields of a node in which others may stand."""
-    plain = {"span", "name", "doc", "kind", "operator", "targets", "value" if kind is ast.Constant else ""}
-    return tuple(name for name in kind.fields if name not in plain)
-
-
-def first_too_deep(file: ast.File) -> Span | None:
+def first_too_deep(declaration: ast.Declaration) -> Span | None:
     """Where the expressions first stand deeper than allowed. Walks without recursion."""
-    todo: list[tuple[object, int]] = [(declaration, 0) for declaration in reversed(file.declarations)]
+    todo: list[tuple[object, int]] = [(declaration, 0)]
     while todo:
         node, depth = todo.pop()
         kind = node.__class__
@@ -46,5 +37,5 @@ def first_too_deep(file: ast.File) -> Span | None:
                 depth += 1
                 if depth > NESTING:
                     return node.span
-            todo.extend((getattr(node, name), depth) for name in reversed(child_fields(kind)))
+            todo.extend((getattr(node, name), depth) for name in reversed(ast.child_fields(kind)))
     return None
