@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
-    "BrokenGraph", "Cost", "Costs", "DType", "Diagnostic", "DlspecError", "EngineError", "Graph", "Memory", "Model", "Node", "Note",
-    "Picture", "Row", "RunError", "Scope", "Severity", "Source", "Span", "Summary", "Template", "TensorType", "UnknownPath",
-    "Value", "__version__", "load",
+    "BrokenGraph", "Cost", "Costs", "DType", "Diagnostic", "DlspecError", "EngineError", "Graph", "Memory", "Model",
+    "Node", "Note", "Picture", "Row", "RunError", "Scope", "Severity", "Source", "Span", "Summary", "Template",
+    "TensorType", "UnknownPath", "Value", "__version__", "load",
 ]  # fmt: skip
 
 _HOMES = {

@@ -8,6 +8,7 @@ from collections.abc import Sequence as Many
 from dataclasses import fields
 from typing import Any, Protocol
 
+from dlspec.backends.torch.evaluate import CALLS
 from dlspec.backends.torch.plan import Action, Chain, Item, Loop, Make, Option, Part, Plan, Slot
 from dlspec.backends.torch.python import Binary, Call, Const, IfElse, Keyword, Label, Name, Py, Subscript, walk
 from dlspec.backends.torch.registry import Ref, Size
@@ -397,7 +398,10 @@ def _mismatched() -> Py:
 
 
 def _is_size(node: Py) -> bool:
-    return isinstance(node, Const | Leaf | Sum | Turned | Binary | Subscript)
+    """Whether this is a number, and not what is made with it."""
+    if isinstance(node, Call):
+        return isinstance(node.function, Name) and node.function.text in CALLS.values()
+    return isinstance(node, Const | Leaf | Sum | Turned | Binary | Subscript | IfElse)
 
 
 def _common(actions: list[Action]) -> Action:

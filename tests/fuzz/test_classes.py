@@ -1,0 +1,107 @@
+"""Random blocks with parameters in arithmetic, defaults, conditions, loops, layers and open sizes: their classes follow from
+the text and from which parameters are given, never from the values, and do what ONNX Runtime does.
+
+A loop in a chain of layers is a loop of the constructor, however often it runs; where a forward runs one it is written out,
+so there the number of turns is not varied. Each program is elaborated with two sets of values.
+`CLASS_RUNS=1000 pytest tests/fuzz/test_classes.py` for a long run.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pytest
+
+from dlspec.backends.torch import source
+from dlspec.backends.verify import verify
+from dlspec.pipeline import elaborate, open_source
+from dlspec.source import Source
+
+RUNS = int(os.environ.get("CLASS_RUNS", "50"))
+SEED = int(os.environ.get("CLASS_SEED", "0"))
+
+WIDTHS = ["w", "w + 2", "2 * w", "w * m", "w // 2 + m", "max(w, 4)", "m * 4", "inner", "x.channels", "x.channels + m"]
+STEPS: list[Callable[[random.Random], str]] = [
+    lambda draw: f"Conv({draw.choice(WIDTHS)}, k, padding=k // 2)",
+    lambda draw: f"Conv({draw.choice(WIDTHS)}, 3, padding=1, bias=false) -> BatchNorm",
+    lambda draw: f"Conv({draw.choice(WIDTHS)}, 1) -> norm",
+    lambda draw: draw.choice(["ReLU", "GELU", "LeakyReLU(1 / (m + 1))", "Dropout(0.1 * m)"]),
+    lambda draw: f"if flag {{ {step(draw)} }}",
+    lambda draw: f"if flag {{ {step(draw)} }} else {{ {step(draw)} }}",
+    lambda draw: f"if not flag {{ Conv({draw.choice(WIDTHS)}, 1) }}",
+    lambda draw: f"repeat n {{ Conv({draw.choice(WIDTHS[:8])}, 3, padding=1) -> ReLU }}",
+    lambda draw: "for i in range(n) { Conv(w * (i + 1), 1) -> ReLU }",
+    lambda draw: "for width in [w, 2 * w, w + m] { Conv(width, 3, padding=1) -> ReLU }",
+    lambda draw: "Add { Conv(x.channels, k, padding=k // 2) | Identity }",
+    lambda draw: f"Concat {{ Identity | Conv({draw.choice(WIDTHS)}, 1) -> ReLU }}",
+    lambda draw: draw.choice(["{ x * 0.5 + m }", "{ x / x.channels }", "{ x * (w / 8) }"]),
+    lambda draw: "PadTo([2 * ceil(size / 2) + 1 for size in x.spatial])",
+    lambda draw: "repeat 2 { Add { Conv(x.channels, 3, padding=1) | Identity } }",
+]
+
+
+def step(draw: random.Random) -> str:
+    return draw.choice(STEPS)(draw)
+
+
+@dataclass
+class Program:
+    """A block, and the calls of it: which arguments each gives, what its conditions decide, and how it is labelled."""
+
+    body: str
+    calls: list[tuple[list[str], bool]]
+    turns: list[int]
+
+    def text(self, draw: random.Random) -> str:
+        """The spec with values for what is given."""
+        steps = ["Conv(4, 1)"]
+        chain = not any(part in self.body for part in ("Add", "Concat", "PadTo", "{ x"))
+        for (given, flag), turns in zip(self.calls, self.turns, strict=True):
+            values = {
+                "w": str(draw.choice([4, 6, 8])), "k": str(draw.choice([1, 3, 5])), "m": str(draw.randint(1, 3)),
+                "n": str(draw.randint(2, 4) if chain else turns), "flag": str(flag).lower(), "norm": "BatchNorm",
+            }  # fmt: skip
+            steps.append(f"Unit({', '.join(f'{name}={values[name]}' for name in given)})")
+        return (
+            "block Unit(w, k = 3, m = 1, n = 3, flag: bool = true, norm: layer = InstanceNorm) {\n"
+            f"    inner = w * m + 2\n    {self.body}\n}}\n"
+            "network Net(image: float[N, 3, H = 12, W = 12]) -> y where H >= 4, W >= 4 "
+            f"{{ image -> {' -> '.join(steps)} }}\n"
+        )
+
+
+def program(draw: random.Random) -> Program:
+    body = " -> ".join(step(draw) for _ in range(draw.randint(2, 5)))
+    others = [name for name in ("k", "m", "n", "norm") if draw.random() < 0.6]
+    calls = [(["w", *others], True)]
+    for _ in range(draw.randint(1, 3)):
+        decided = draw.random() < 0.5
+        calls.append(
+            (["w", *(name for name in others if draw.random() < 0.7), *([] if decided else ["flag"])], decided)
+        )
+    return Program(body, calls, [draw.randint(2, 4) for _ in calls])
+
+
+def classes(text: str) -> dict[str, str]:
+    """The texts of the classes of blocks, by name."""
+    parts = [f"class {part.rstrip()}" for part in text.split("\nclass ")[1:]]
+    return {part.split()[1].partition("(")[0]: part for part in parts if not part.startswith("class Net(")}
+
+
+@pytest.mark.parametrize("seed", range(SEED, SEED + RUNS))
+def test_classes_follow_from_the_text(seed: int, compared: Callable[[str, int], None]) -> None:
+    draw = random.Random(seed)
+    made = program(draw)
+    found: list[dict[str, str]] = []
+    for _ in range(2):
+        spec = made.text(draw)
+        graph = elaborate(open_source(Source("random.dlspec", spec)), "Net")
+        written = source(graph)
+        report = verify(graph)
+        assert report.faults == [], f"{spec}\n{written}"
+        compared("values of random blocks compared with ONNX Runtime", report.compared)
+        found.append(classes(written))
+    assert found[0] == found[1], spec
