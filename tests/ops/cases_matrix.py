@@ -1,4 +1,4 @@
-"""Products of matrices and tensors against torch."""
+"""Products of matrices and tensors, and triangles of matrices, against torch."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 from harness import Case, Input, Refusal
 from tables import every_axis
 
-from dlspec.ops.matrix import Einsum, MatMul
+from dlspec.ops.matrix import Einsum, MatMul, Tril, Triu
 
 
 def matmul(*shapes: Any, macs: bool = True) -> Case:
@@ -23,6 +23,11 @@ def einsum(equation: str, *inputs: Any, macs: bool = True) -> Case:
         macs=macs,
         symbols=every_axis(*inputs),
     )
+
+
+def triangle(op: Tril | Triu, x: Any) -> Case:
+    function = torch.tril if isinstance(op, Tril) else torch.triu
+    return Case(op, (x,), lambda: lambda x: function(x, op.diagonal), symbols=every_axis(x))
 
 
 CASES: list[Case] = [
@@ -54,6 +59,13 @@ CASES: list[Case] = [
     einsum("Xa,aY->XY", (2, 3), (3, 4)),
     einsum("ij,jk->ik", Input((2, 3), "int64"), Input((3, 4), "int64")),
     einsum("ij,jk->ik", Input((2, 3), "float64"), Input((3, 4), "float64")),
+    triangle(Tril(), (2, 4, 3)),
+    triangle(Tril(1), Input((3, 5), "float64")),
+    triangle(Tril(-2), Input((2, 4, 4), "int64")),
+    triangle(Tril(), Input((4, 4), "bool")),
+    triangle(Triu(), (3, 5)),
+    triangle(Triu(-1), Input((2, 3, 4, 3), "int64")),
+    triangle(Triu(2), Input((4, 4), "bool")),
 ]
 
 REFUSED: list[Refusal] = [
@@ -62,6 +74,8 @@ REFUSED: list[Refusal] = [
     (MatMul, ((2, 3), ()), "takes vectors and matrices, not [2, 3] and []"),
     (MatMul, ((2, 3), Input((3, 2), "int64")), "not float32 and int64"),
     (MatMul, (Input((2, 2), "bool"), Input((2, 2), "bool")), "takes numbers, not bool"),
+    (Tril, ((4,),), "`tril` takes matrices [..., n, m], not float[4]"),
+    (Triu, ((),), "`triu` takes matrices [..., n, m], not float[]"),
     (lambda: Einsum("ij,jk->ik"), ((2, 3), (4, 5)), "two sizes for `j`, 3 and 4, in [2, 3] and [4, 5]"),
     (lambda: Einsum("ij,jk->iz"), ((2, 3), (3, 5)), "`z` in its result and in none of its inputs"),
     (lambda: Einsum("ij,jk->ii"), ((2, 3), (3, 5)), "`i` twice in its result"),

@@ -1,4 +1,4 @@
-"""Products of matrices and tensors."""
+"""Products of matrices and tensors, and triangles of matrices."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import ClassVar
 from dlspec.ir.dims import Dim, product
 from dlspec.ir.op import Needs, Op, OpError, Types
 from dlspec.ir.types import TensorType, format_shape
-from dlspec.ops.rules import broadcast, require_inputs, require_numbers, same_dtype
+from dlspec.ops.rules import DataMovement, broadcast, require_inputs, require_numbers, same_dtype
 
 
 class MatMul(Op):
@@ -171,6 +171,40 @@ class Einsum(Op):
         return 2 * macs + others
 
 
+class Triangle(DataMovement):
+    """Base of Tril and Triu."""
+
+    layer = False
+    elementwise = True
+
+    diagonal: int = 0
+
+    def infer(self, need: Needs, inputs: Types) -> TensorType:
+        if inputs[0].rank < 2:
+            raise OpError(f"`{self.function}` takes matrices [..., n, m], not {inputs[0]}", code="DL0202")
+        return inputs[0]
+
+
+class Tril(Triangle):
+    """The lower triangles of matrices `[..., n, m]`: zeros above the `diagonal`, which counts upwards from the main one.
+
+    As ``torch.tril`` and ONNX's Trilu. No FLOPs.
+    """
+
+    function = "tril"
+    torch_function = "torch.tril"
+
+
+class Triu(Triangle):
+    """The upper triangles of matrices `[..., n, m]`: zeros below the `diagonal`, which counts upwards from the main one.
+
+    As ``torch.triu`` and ONNX's Trilu. No FLOPs.
+    """
+
+    function = "triu"
+    torch_function = "torch.triu"
+
+
 _HINT = 'write the axes of each tensor and of the result: einsum("bij,bjk->bik", a, b)'
 
-OPERATORS: tuple[type[Op], ...] = (MatMul, Einsum)
+OPERATORS: tuple[type[Op], ...] = (MatMul, Einsum, Tril, Triu)

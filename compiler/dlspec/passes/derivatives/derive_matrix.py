@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dlspec.ops.algebra import Term
 from dlspec.ops.linear import Linear, LinearFunction
-from dlspec.ops.matrix import Einsum, MatMul
+from dlspec.ops.matrix import Einsum, MatMul, Tril, Triu
 from dlspec.passes.derivatives.registry import Cotangents, derives
 from dlspec.passes.derivatives.step import NoDerivative, Step, fitted, reshaped
 
@@ -45,6 +45,11 @@ def matmul(s: Step, op: MatMul) -> Cotangents:
 
 def _turned(x: Term) -> Term:
     return x.call("transpose", dim0=-2, dim1=-1)
+
+
+@derives(Tril, Triu)
+def triangle(s: Step, op: Tril | Triu) -> Cotangents:
+    return (s.g.call(op.function or "", diagonal=op.diagonal),)
 
 
 @derives(Einsum)
