@@ -1,4 +1,4 @@
-"""Three generated files as they are read. With UPDATE_GOLDEN=1 in the environment they are written anew."""
+"""Generated files as they are read. With UPDATE_GOLDEN=1 in the environment they are written anew."""
 
 from __future__ import annotations
 
@@ -13,7 +13,13 @@ from dlspec.backends.torch import source
 GOLDEN = Path(__file__).parents[2] / "golden" / "torch"
 
 
-@pytest.mark.parametrize("network", ["resnet:ResNet50", "unet:UNet", "googlenet:GoogLeNet"])
+NETWORKS = [
+    "resnet:ResNet50", "unet:UNet", "unet:UNetRecursive", "googlenet:GoogLeNet", "densenet:DenseNet121",
+    "stylegan:Generator", "nvae:NVAE", "hnet:HNet",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("network", NETWORKS)
 def test_golden(network: str) -> None:
     path = GOLDEN / f"{network.partition(':')[2].lower()}.py"
     text = source(graph_of(network))

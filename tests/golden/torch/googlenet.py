@@ -77,7 +77,7 @@ class GoogLeNet(nn.Module):
     Generated from the network GoogLeNet of googlenet.dlspec.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, classes: int = 1000) -> None:
         super().__init__()
         self.conv1 = ConvNormReLU(3, 64, 7, stride=2, padding=3)
         self.conv2 = ConvNormReLU(64, 64, 1)
@@ -91,9 +91,9 @@ class GoogLeNet(nn.Module):
         self.inception4e = Inception(528, 256, 160, 320, 32, 128, 128)
         self.inception5a = Inception(832, 256, 160, 320, 32, 128, 128)
         self.inception5b = Inception(832, 384, 192, 384, 48, 128, 128)
-        self.aux1 = Auxiliary(512, 1000)
-        self.aux2 = Auxiliary(528, 1000)
-        self.fc = nn.Linear(1024, 1000)
+        self.aux1 = Auxiliary(512, classes)
+        self.aux2 = Auxiliary(528, classes)
+        self.fc = nn.Linear(1024, classes)
 
     def forward(self, image: Tensor) -> Tensor | tuple[Tensor, Tensor, Tensor]:
         if not torch.compiler.is_compiling():

@@ -64,7 +64,7 @@ class ResNet50(nn.Module):
     Generated from the network ResNet50 of resnet.dlspec.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, classes: int = 1000) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(3, 64, 7, stride=2, padding=3, bias=False)
         self.bn1 = nn.BatchNorm2d(64)
@@ -72,7 +72,7 @@ class ResNet50(nn.Module):
         self.layer2 = Stage(256, 1, 4)
         self.layer3 = Stage(512, 2, 6)
         self.layer4 = Stage(1024, 3, 3)
-        self.fc = nn.Linear(2048, 1000)
+        self.fc = nn.Linear(2048, classes)
 
     def forward(self, image: Tensor) -> Tensor:
         x = F.relu(self.bn1(self.conv1(image)), inplace=True)

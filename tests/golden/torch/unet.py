@@ -70,7 +70,7 @@ class UNet(nn.Module):
     Generated from the network UNet of unet.dlspec.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, classes: int = 2) -> None:
         super().__init__()
         self.inc = DoubleConv(3, 64)
         self.down1 = Down(64, 128)
@@ -81,7 +81,7 @@ class UNet(nn.Module):
         self.up2 = Up(512, 256, 256)
         self.up3 = Up(256, 128, 128)
         self.up4 = Up(128, 64, 64)
-        self.outc = nn.Sequential(OrderedDict([("conv", nn.Conv2d(64, 2, 1))]))
+        self.outc = nn.Sequential(OrderedDict([("conv", nn.Conv2d(64, classes, 1))]))
 
     def forward(self, image: Tensor) -> Tensor:
         if not torch.compiler.is_compiling():

@@ -220,7 +220,7 @@ class Library(Resolver):
         for graph in self.graphs:
             if graph.root.template is not None:
                 own = given.setdefault(id(graph.root.template.declaration), set())
-                own |= graph.settings.keys()
+                own.update(graph.settings)
                 own -= self._fixed[graph]
         return dict[int, Collection[str]](given)
 

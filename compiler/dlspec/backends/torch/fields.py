@@ -29,7 +29,7 @@ from dlspec.ir.graph import Node, Value
 from dlspec.ir.program import Written
 from dlspec.syntax import ast
 
-_MANY = 64
+_MANY = 16
 """Numbers that a table shows one by one."""
 
 

@@ -321,6 +321,10 @@ class Planner:
     # Steps
 
     def _steps(self, elements: list[Element], conditions: tuple[Key, ...]) -> None:
+        for element in elements if self.keeps_constants else ():
+            op = element.node.op if isinstance(element, Step) else None
+            if isinstance(element, Step) and isinstance(op, combine.Const) and isinstance(op.value, tuple):
+                self._keep(element.node, op, conditions)
         for element in elements:
             match element:
                 case Region(kind="if"):
@@ -377,8 +381,6 @@ class Planner:
         node = step.node
         if isinstance(node.op, combine.Const | constant.Size | constant.Param | dropout.Identity):
             self._hidden.add(node)
-            if self.keeps_constants and isinstance(node.op, combine.Const) and isinstance(node.op.value, tuple):
-                self._keep(node, conditions)
             return
         value = self.lowered(node)
         light = node.op.light
@@ -388,7 +390,7 @@ class Planner:
         for output in node.outputs:
             self._track(output, conditions, node.training)
 
-    def _keep(self, node: Node, conditions: tuple[Key, ...]) -> None:
+    def _keep(self, node: Node, op: combine.Const, conditions: tuple[Key, ...]) -> None:
         """A tensor that is written in the spec is a buffer that no state dict has."""
         taken = {
             *self.plan.inputs,
@@ -397,7 +399,7 @@ class Planner:
             *names.RESERVED,
         }
         label = self._constants[node] = names.unique(self._bound(node.outputs[0], node.scope) or "constant", taken)
-        made = self._made(tensor_of(Arg(node.op.value, "value"), node.op.dtype), node)  # type: ignore[attr-defined]
+        made = self._made(tensor_of(Arg(op.value, "value"), op.dtype), node)
         self.plan.members.append(Member(label, made, "constant", conditions))
 
     def _augments(self, node: Node) -> bool:
@@ -434,6 +436,9 @@ class Planner:
         floats = [value for value in at_hand if value.type.dtype.is_float]
         if floats:
             return Ref(self._slots[floats[0]]), floats[0].type.dtype
+        for node, label in self._constants.items():
+            if node.outputs[0].type.dtype.is_float:
+                return Name(f"self.{label}"), node.outputs[0].type.dtype
         for label, member in self.plan.module.members.items():
             if isinstance(member, Node) and isinstance(member.op, constant.Param) and member.op.dtype.is_float:
                 return self.access(self.plan.module, label), member.op.dtype

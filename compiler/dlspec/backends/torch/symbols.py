@@ -284,17 +284,17 @@ def item_of(iterable: Py, part: int | None) -> Callable[[Py], Py]:
             case Call(function=Name(text="range"), args=(_,)) if part is None:
                 return turn
             case Call(function=Name(text="enumerate"), args=args) if part is not None:
-                return turn if part == 0 else _item(args[0], turn)
+                return turn if part == 0 else item(args[0], turn)
             case Call(function=Name(text="zip"), args=args) if part is not None:
-                return _item(args[part], turn)
+                return item(args[part], turn)
             case _:
-                found = _item(iterable, turn)
-                return found if part is None else _item(found, Const(part))
+                found = item(iterable, turn)
+                return found if part is None else item(found, Const(part))
 
     return at
 
 
-def _item(base: Py, place: Py) -> Py:
+def item(base: Py, place: Py) -> Py:
     """An item of a list, itself where the list and the place are written out."""
     if isinstance(place, Const) and isinstance(base, Sequence):
         return base.items[int(place.value)]
@@ -336,6 +336,6 @@ def leaves(node: Py) -> Iterator[Leaf]:
 
 
 __all__ = [
-    "Arg", "Dimension", "Leaf", "LoopId", "Sum", "Turned", "add", "at_start", "ended", "is_counted", "item_of", "leaves",
-    "placed", "rebuild_all", "scaled", "signature", "times", "tupled", "turned", "without", "written_out",
+    "Arg", "Dimension", "Leaf", "LoopId", "Sum", "Turned", "add", "at_start", "ended", "is_counted", "item", "item_of",
+    "leaves", "placed", "rebuild_all", "scaled", "signature", "times", "tupled", "turned", "without", "written_out",
 ]  # fmt: skip

@@ -11,7 +11,7 @@ from dlspec.backends.torch.names import variable
 from dlspec.backends.torch.places import homes_of, loop_id, turn_of
 from dlspec.backends.torch.python import Py
 from dlspec.backends.torch.sizing import Sizing
-from dlspec.backends.torch.symbols import Leaf, Turned, item_of, leaves, signature, tupled
+from dlspec.backends.torch.symbols import Leaf, Turned, item, item_of, leaves, signature, tupled
 from dlspec.elaborate.constants import CONSTANTS
 from dlspec.ir.dims import Expr
 from dlspec.ir.graph import Scope, Value
@@ -170,7 +170,7 @@ class Writing(Sizing):
         assert written is not None
         made = self.written(written)
         if binding.part is not None:
-            made = py.Subscript(made, (py.Const(binding.part),))
+            made = item(made, py.Const(binding.part))
         up = self._up(home)
         versions = where.history[name]
         plain = isinstance(made, py.Const | Leaf) or not any(True for _ in leaves(made))

@@ -1,0 +1,130 @@
+"""What the classes of generated source say: the author's own expressions, each parameter that a call gives, one layer for
+one layer. Each spec is one in which a class that is guessed from numbers went wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from dlspec.backends.torch import source
+from dlspec.backends.verify import verify
+from dlspec.pipeline import elaborate, open_source
+from dlspec.source import Source
+
+# A spec, what its source must say, and what it must not.
+CASES: dict[str, tuple[str, list[str], list[str]]] = {
+    "expression_of_the_author": (
+        "block Widen(a, b) { Conv(a, 3, padding=1) -> Conv(b + 2, 1) }\n"
+        "network Net(x: float[N, 3, 16, 16]) -> y { x -> Widen(4, 6) -> Widen(8, 14) }",
+        ["def __init__(self, in_channels: int, a: int, b: int)", "nn.Conv2d(a, b + 2, 1)"],
+        ["2 * a"],
+    ),
+    "parameters_of_one_value": (
+        'block Same(width, kernel) { Conv(width, kernel, padding="same") -> ReLU }\n'
+        "network Net(x: float[N, 3, 16, 16]) -> y { x -> Same(3, 3) -> Same(5, 5) }",
+        ["nn.Conv2d(in_channels, width, kernel,", "Same(3, 3, 3)", "Same(3, 5, 5)"],
+        ["width, width"],
+    ),
+    "parameter_that_no_call_gives": (
+        "block Unit(width, kernel = 3, groups = 1) { Conv(width, kernel, padding=kernel // 2, groups=groups) }\n"
+        "network Net(x: float[N, 4, 16, 16]) -> y { x -> Unit(8) -> Unit(8, groups=2) }",
+        ["def __init__(self, in_channels: int, width: int, groups: int = 1)", "width, 3, padding=1, groups=groups"],
+        ["kernel"],
+    ),
+    "layer_parameter_named_as_a_function": (
+        "block Unit(width, norm: layer = InstanceNorm) { Conv(width, 3) -> norm -> ReLU }\n"
+        "network Net(x: float[N, 3, 16, 16]) -> y { x -> Unit(8) -> Unit(9) }",
+        ["class Unit(nn.Sequential)", "nn.InstanceNorm2d(width)"],
+        ["F.instance_norm"],
+    ),
+    "sizes_of_a_tensor_that_are_open": (
+        "block Half(width) { PadTo([2 * ceil(size / 2) + 1 for size in x.spatial]) -> Conv(width, 3, stride=2) -> ReLU }\n"
+        "network Net(x: float[N, 3, H = 32, W = 32]) -> y { x -> Half(8) -> Half(8) -> Half(8) }",
+        ["class Half(", "[2 * math.ceil(size / 2) + 1 for size in x.shape[2:]]"],
+        [],
+    ),
+    "weight_beside_an_open_size": (
+        "block Table {\n    param table: float[4] = 0\n    (x -> Unflatten(1, [x.shape[1] // 5, 5])) + table\n}\n"
+        "network Net(x: float[N, H, 4], H = 10) -> y { x -> Table }".replace(", H = 10", ""),
+        ["x.unflatten(1, (x.shape[1] // 5, 5)) + self.table"],
+        [],
+    ),
+    "tensor_that_is_still_needed": (
+        "network Net(a: float[N, F = 5], b: float[N, 6]) -> first, second {\n"
+        "    first = b -> { x * 0.5 + 1 }\n    second = a -> repeat 2 { GELU -> LayerNorm(elementwise_affine=false) }\n}",
+        ["first = x + 1", "return first, F.layer_norm(x, x.shape[-1:])"],
+        [],
+    ),
+    "shared_layer_of_two_ranks": (
+        "network Net(i: float[N, 2, 10, 8]) -> p, q {\n    shared s = AvgPool(2)\n    p = i -> s\n    q = i[:, 0] -> s\n}",
+        ["F.avg_pool2d(i, 2)", "F.avg_pool1d(x, 2)"],
+        ["self.s"],
+    ),
+    "shared_block_of_two_ranks": (
+        "block Pool { AvgPool(2) -> { x * 2 } }\n"
+        "network Net(i: float[N, 2, 10, 8]) -> p, q {\n    shared s = Pool\n    p = i -> s\n    q = i[:, 0] -> s\n}",
+        ["avg_pool2d", "avg_pool1d"],
+        [],
+    ),
+    "constant_in_a_buffer": (
+        "block Bias {\n    param table: float[2, 2] = normal()\n    matmul(table, tensor([[1.0, 2.0], [3.0, 4.0]]))\n}\n"
+        "network Net(x: float[N, 2, 2]) -> y { x + (x -> bias: Bias) }",
+        ['self.register_buffer(', "persistent=False", "self.table @ self.constant"],
+        ["device="],
+    ),
+    "large_table_is_one_line": (
+        "network Net(x: float[N, 49]) -> y {\n"
+        "    matmul(x, tensor([[a * b / 7 for b in range(49)] for a in range(49)])) -> Linear(3)\n}",
+        ["[[a * b / 7 for b in range(49)] for a in range(49)]", "persistent=False"],
+        [],
+    ),
+    "the_networks_own_float": (
+        'network Net(t: int[N]) -> y { unsqueeze(cast(t, "float"), 1) -> fc: Linear(3) }',
+        ["self.parameters()).dtype"],
+        ["torch.float32"],
+    ),
+    "condition_that_differs": (
+        "block Down(width, stride = 1) {\n"
+        "    Add {\n        conv: Conv(width, 3, stride=stride, padding=1)\n"
+        "      | if stride != 1 or x.channels != width { skip: Conv(width, 1, stride=stride) }\n    }\n"
+        "}\nnetwork Net(x: float[N, 3, 16, 16]) -> y { x -> Down(4) -> Down(4) -> Down(8, stride=2) }",
+        ["if stride != 1 or in_channels != width"],
+        [],
+    ),
+    "loop_is_a_loop": (
+        "block Stack(width, depth) { repeat depth { Conv(width, 3, padding=1) -> ReLU } }\n"
+        "network Net(x: float[N, 3, 16, 16]) -> y { x -> Stack(4, 3) -> Stack(6, 5) }",
+        ["for i in range(depth)", "in_channels if i == 0 else width"],
+        [],
+    ),
+    "settings_of_a_network": (
+        "network Net(x: float[N, 3, 16, 16], depth = 3, classes = 10) -> y {\n"
+        "    x -> repeat depth { Conv(4, 3, padding=1) -> ReLU } -> GlobalAvgPool -> Flatten -> fc: Linear(classes)\n}",
+        ["def __init__(self, classes: int = 10)", "nn.Linear(4, classes)"],
+        ["depth"],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_source_says_what_the_author_wrote(name: str, compared: Callable[[str, int], None]) -> None:
+    spec, says, not_says = CASES[name]
+    program = open_source(Source(f"{name}.dlspec", spec))
+    graph = elaborate(program, "Net")
+    text = source(graph)
+    for part in says:
+        assert part in text, text
+    for part in not_says:
+        assert part not in text, text
+    report = verify(graph)
+    assert report.faults == []
+    compared("values of sources compared with ONNX Runtime", report.compared)
+
+
+def test_no_backend_parses_text() -> None:
+    backends = Path(__file__).parents[3] / "compiler" / "dlspec" / "backends"
+    for path in backends.rglob("*.py"):
+        text = path.read_text()
+        assert "syntax.parser" not in text, path
