@@ -33,10 +33,12 @@ def described(graph: Graph) -> list[Any]:
 
     scopes = [
         (s.kind, s.path, s.label, s.declaration, s.shared, s.given, {n: argument(v) for n, v in s.arguments.items()},
-         repr(s.inputs), repr(s.outputs), repr(s.flow))
+         repr(s.inputs), repr(s.outputs), repr(s.flow), repr(s.bound), s.template and s.template.name, s.names, s.origin)
         for s in graph.root.scopes()
     ]  # fmt: skip
-    nodes = [(repr(n), n.name, n.scope.path, [w.path for w in n.weights], n.training, n.span) for n in graph.nodes]
+    nodes = [
+        (repr(n), n.name, n.scope.path, [w.path for w in n.weights], n.training, n.span, n.origin) for n in graph.nodes
+    ]
     outputs = [(o.name, repr(o.value), o.training) for o in graph.outputs]
     return [graph.name, graph.inputs and repr(graph.inputs), outputs, scopes, nodes, list(graph.parameters.items())]
 
@@ -180,6 +182,6 @@ def test_a_scope_is_copied_as_if_it_had_been_built_again() -> None:
     graph.verify()
     ours, theirs = described(graph), described(expected)
     assert [(n[0], n[1], n[2], n[3]) for n in ours[4]] == [(n[0], n[1], n[2], n[3]) for n in theirs[4]]
-    assert [s[1:] for s in ours[3]] == [s[1:] for s in theirs[3]]
+    assert [s[1:-2] for s in ours[3]] == [s[1:-2] for s in theirs[3]]  # names and origins are those of each elaboration
     assert [path for path, _ in ours[5]] == [path for path, _ in theirs[5]]
     assert ours[2] == theirs[2]

@@ -10,6 +10,7 @@ from tests.elaborate.specs import graph_of
 
 from dlspec.ir.dims import symbol
 from dlspec.ir.graph import Graph, Node, Output, Scope, Value
+from dlspec.ir.program import Template
 from dlspec.ir.types import DType, TensorType
 from dlspec.ir.verify import BrokenGraph, verified
 from dlspec.ops.activation import ReLU
@@ -49,6 +50,10 @@ def rename(graph: Graph, one: str, other: str) -> None:
 
 def retype(value: Value, type: TensorType) -> None:
     value.type = type
+
+
+def more(graph: Graph) -> Template:
+    return Template("More", graph.templates[0].declaration)
 
 
 BREAKS: list[tuple[str, Break, str]] = [
@@ -100,6 +105,13 @@ BREAKS: list[tuple[str, Break, str]] = [
         "training at inference",
         lambda g: setattr(node(g, "add"), "training", True),
         "add is for training, and inference",
+    ),
+    ("a name's stranger", lambda g: first(g).bound.update({elsewhere(g.inputs[0]): "z"}), "speaks of %elsewhere"),
+    ("an instance too few", lambda g: first(g).template.instances.pop(), "Twice has other instances"),
+    (
+        "an unknown template",
+        lambda g: setattr(first(g), "template", Template("More", g.templates[0].declaration)),
+        "More, which",
     ),
 ]
 

@@ -112,8 +112,8 @@ class Scope:
             stack += [part for part in reversed(scope.children) if isinstance(part, Scope)]
 
     def tensors(self) -> Iterator[Value]:
-        """Those of the graph that are said to be given to it, to flow in and to come of it."""
-        yield from _tensors([*self.arguments.values(), *self.inputs.values(), *self.outputs])
+        """Those of the graph that are said to be given to it, to flow in, to have names in it and to come of it."""
+        yield from _tensors([*self.arguments.values(), *self.inputs.values(), *self.bound, *self.outputs])
         if self.flow is not None:
             yield self.flow
 

@@ -13,6 +13,7 @@ from dlspec.ir.types import TensorType
 
 if TYPE_CHECKING:
     from dlspec.ir.graph import Graph, Node, Output, Parameter, Scope, Value
+    from dlspec.ir.program import Template
 
 P = ParamSpec("P")
 Made = TypeVar("Made")
@@ -44,7 +45,8 @@ def verified(make: Callable[P, Made]) -> Callable[P, Made]:
 def verify(graph: Graph) -> None:
     """Raises `BrokenGraph` with all that is wrong.
 
-    * The tree of scopes holds the nodes of the list, in its order; each part knows the scope that it is in.
+    * The tree of scopes holds the nodes of the list, in its order; each part knows the scope that it is in. The instances
+      of the templates are the scopes that say so, in their order.
     * A node takes inputs of the graph and results of nodes before it. Each result knows its producer, and each tensor its
       uses in their order.
     * Names of nodes, of inputs and of outputs are unique.
@@ -53,7 +55,7 @@ def verify(graph: Graph) -> None:
     * The weights of a node are those that its operator asks for, and the graph's parameters are those of its nodes.
     * Outputs and what scopes say of tensors are in the graph. No output of inference needs a node that is for training.
     """
-    faults = [*_order(graph), *_names(graph), *_operators(graph), *_references(graph)]
+    faults = [*_order(graph), *_instances(graph), *_names(graph), *_operators(graph), *_references(graph)]
     if faults:
         raise BrokenGraph(f"{graph.name}: " + "; ".join(faults))
 
@@ -82,6 +84,16 @@ def _order(graph: Graph) -> Iterator[str]:
             if value.producer is not node:
                 yield f"{value!r} does not know that {node.name} gives it"
     yield from (f"{value!r} has other uses" for value, nodes in users.items() if value.uses != nodes)
+
+
+def _instances(graph: Graph) -> Iterator[str]:
+    instances: dict[Template, list[Scope]] = {template: [] for template in graph.templates}
+    for scope in graph.root.scopes():
+        if scope.template in instances:
+            instances[scope.template].append(scope)
+        elif scope.template is not None:
+            yield f"{scope!r} is an instance of {scope.template.name}, which the graph does not know"
+    yield from (f"{t.name} has other instances" for t, scopes in instances.items() if t.instances != scopes)
 
 
 def _names(graph: Graph) -> Iterator[str]:

@@ -188,7 +188,7 @@ class Triangle(DataMovement):
 class Tril(Triangle):
     """The lower triangles of matrices `[..., n, m]`: zeros above the `diagonal`, which counts upwards from the main one.
 
-    As ``torch.tril`` and ONNX's Trilu. No FLOPs.
+    As ``torch.tril``. No FLOPs. ONNX: Trilu.
     """
 
     function = "tril"
@@ -198,7 +198,7 @@ class Tril(Triangle):
 class Triu(Triangle):
     """The upper triangles of matrices `[..., n, m]`: zeros below the `diagonal`, which counts upwards from the main one.
 
-    As ``torch.triu`` and ONNX's Trilu. No FLOPs.
+    As ``torch.triu``. No FLOPs. ONNX: Trilu.
     """
 
     function = "triu"
