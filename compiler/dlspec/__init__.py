@@ -6,13 +6,23 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dlspec.diagnostics import DlspecError
+    from dlspec.editing.analysis import Analysis, Instance, Place, Symbol, analyse
+    from dlspec.files import Files, Memory, Unsaved
     from dlspec.model import Model, load
 
 __version__ = "0.1.0"
 
-__all__ = ["DlspecError", "Model", "__version__", "load"]
+__all__ = [
+    "Analysis", "DlspecError", "Files", "Instance", "Memory", "Model", "Place", "Symbol", "Unsaved", "__version__",
+    "analyse", "load",
+]  # fmt: skip
 
-_HOMES = {"DlspecError": "dlspec.diagnostics", "Model": "dlspec.model", "load": "dlspec.model"}
+_HOMES = {
+    "DlspecError": "dlspec.diagnostics",
+    **dict.fromkeys(("Analysis", "Instance", "Place", "Symbol", "analyse"), "dlspec.editing.analysis"),
+    **dict.fromkeys(("Files", "Memory", "Unsaved"), "dlspec.files"),
+    **dict.fromkeys(("Model", "load"), "dlspec.model"),
+}
 
 
 def __getattr__(name: str) -> Any:

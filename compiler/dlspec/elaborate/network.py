@@ -13,6 +13,7 @@ from dlspec.elaborate.builder import Builder, broken_default
 from dlspec.elaborate.calls import bind_block, is_input
 from dlspec.elaborate.expressions import Measure
 from dlspec.elaborate.flow import Elaborator
+from dlspec.elaborate.recorder import Recorder, make_elaborator
 from dlspec.elaborate.values import (
     UNBOUND,
     Abandon,
@@ -54,13 +55,14 @@ def elaborate_network(
     sizes: Mapping[str, int],
     diagnostics: Diagnostics,
     measure: Measure | None = None,
+    recorder: Recorder | None = None,
 ) -> Graph | None:
     """The graph of a network, or None where ``diagnostics`` has new errors, or something of it could not be read.
 
     ``settings`` replace the defaults of its parameters, ``sizes`` turn symbols of its signature into numbers.
     """
     before = len(diagnostics.errors)
-    graph, elaborator = _run(module, declaration, settings, sizes, diagnostics, measure)
+    graph, elaborator = _run(module, declaration, settings, sizes, diagnostics, measure, recorder)
     whole = graph.outputs and not elaborator.incomplete and len(diagnostics.errors) == before
     return graph if whole else None
 
@@ -74,7 +76,7 @@ def elaborate_partial(
     measure: Measure | None = None,
 ) -> tuple[Graph, list[Fault]]:
     """What could be built of a network, and the steps that could not: none where ``diagnostics`` has no new errors."""
-    graph, elaborator = _run(module, declaration, settings, sizes, diagnostics, measure)
+    graph, elaborator = _run(module, declaration, settings, sizes, diagnostics, measure, None)
     return graph, elaborator.faults
 
 
@@ -85,10 +87,11 @@ def _run(
     sizes: Mapping[str, int],
     diagnostics: Diagnostics,
     measure: Measure | None,
+    recorder: Recorder | None,
 ) -> tuple[Graph, Elaborator]:
     graph = new_graph(declaration)
     conditions = Conditions()
-    elaborator = Elaborator(Builder(graph, conditions), diagnostics, measure)
+    elaborator = make_elaborator(Builder(graph, conditions), diagnostics, measure, recorder)
     before = len(diagnostics.errors)
     with deep_recursion(), paused_collector(), suppress(Abandon):
         try:
