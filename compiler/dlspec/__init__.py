@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from dlspec.backends.diagram.scene import UnknownPath
     from dlspec.backends.runtime import RunError
     from dlspec.diagnostics import Diagnostic, DlspecError, Note, Severity
+    from dlspec.editing.analysis import Analysis, Instance, Place, Symbol, analyse
+    from dlspec.files import Files, InMemory, Unsaved
     from dlspec.ir.graph import Graph, Node, Scope, Value
     from dlspec.ir.program import Template
     from dlspec.ir.types import DType, TensorType
@@ -23,9 +25,10 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
-    "BrokenGraph", "Cost", "Costs", "DType", "Diagnostic", "DlspecError", "EngineError", "Graph", "Memory", "Model",
-    "Node", "Note", "Picture", "Row", "RunError", "Scope", "Severity", "Source", "Span", "Summary", "Template",
-    "TensorType", "UnknownPath", "Value", "__version__", "load",
+    "Analysis", "BrokenGraph", "Cost", "Costs", "DType", "Diagnostic", "DlspecError", "EngineError", "Files", "Graph",
+    "InMemory", "Instance", "Memory", "Model", "Node", "Note", "Picture", "Place", "Row", "RunError", "Scope", "Severity",
+    "Source", "Span", "Summary", "Symbol", "Template", "TensorType", "UnknownPath", "Unsaved", "Value", "__version__",
+    "analyse", "load",
 ]  # fmt: skip
 
 _HOMES = {
@@ -37,6 +40,8 @@ _HOMES = {
     "backends.diagram.scene": ("UnknownPath",),
     "backends.runtime": ("RunError",),
     "diagnostics": ("Diagnostic", "DlspecError", "Note", "Severity"),
+    "editing.analysis": ("Analysis", "Instance", "Place", "Symbol", "analyse"),
+    "files": ("Files", "InMemory", "Unsaved"),
     "ir.graph": ("Graph", "Node", "Scope", "Value"),
     "ir.program": ("Template",),
     "ir.types": ("DType", "TensorType"),

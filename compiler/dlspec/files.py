@@ -63,7 +63,7 @@ class Disk:
 DISK: Final = Disk()
 
 
-class Memory:
+class InMemory:
     """Texts by path, and nothing else. ``library`` is the folder among them that `std` stands for."""
 
     def __init__(self, texts: Mapping[str, str], library: str = "std") -> None:

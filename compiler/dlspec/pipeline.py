@@ -17,6 +17,7 @@ from dlspec.syntax import ast
 
 if TYPE_CHECKING:
     from dlspec.elaborate.expressions import Measure
+    from dlspec.elaborate.recorder import Recorder
     from dlspec.objectives.training import Training
 
 
@@ -102,12 +103,13 @@ def _train(
     sizes: Mapping[str, int],
     diagnostics: Diagnostics,
     measure: Measure,
+    recorder: Recorder | None = None,
 ) -> Training | None:
     # Most files have no train, and are checked more quickly without what trains need.
     from dlspec.analyses.objectives import objective_findings
     from dlspec.elaborate.training import elaborate_train
 
-    made = elaborate_train(module, declaration, settings, sizes, diagnostics, measure)
+    made = elaborate_train(module, declaration, settings, sizes, diagnostics, measure, recorder)
     if made is not None:
         diagnostics.extend(objective_findings(made))
     return made
@@ -125,29 +127,45 @@ def check(path: str | Path, files: Files = DISK) -> Diagnostics:
 
 def check_source(source: Source, files: Files = DISK) -> Diagnostics:
     """Like `check`, of a text."""
-    diagnostics = Diagnostics()
-    loader = Loader(diagnostics, files)
-    module = loader.load(source)
-    measures = _Measures(diagnostics)
-    for declaration in module.networks.values():
-        measures.graph(BlockLayer(declaration, module))
-    elaborator = constant_elaborator(diagnostics)
-    elaborator.measure = measures.measure
-    for declaration in module.file.declarations:
-        if isinstance(declaration, ast.Expect):
-            elaborator.statement(declaration, module.env)
-    for declaration in module.trains.values():
-        found = Diagnostics()
-        _train(module, declaration, {}, {}, found, measures.measure)
-        diagnostics.extend(found)
-    return Diagnostics(found for found in diagnostics if not loader.echoes(found))
+    return open_unchecked(source, files).check()
+
+
+class Unchecked:
+    """A file with what it imports, whatever is wrong with it."""
+
+    def __init__(self, loader: Loader, module: Module) -> None:
+        self.module = module
+        self._loader = loader
+
+    def check(self, recorder: Recorder | None = None) -> Diagnostics:
+        """Everything that is wrong with the file and what it imports."""
+        module, diagnostics = self.module, Diagnostics(self._loader.diagnostics)
+        measures = _Measures(diagnostics, recorder)
+        for declaration in module.networks.values():
+            measures.graph(BlockLayer(declaration, module))
+        elaborator = constant_elaborator(diagnostics, measures.measure, recorder)
+        for declaration in module.file.declarations:
+            if isinstance(declaration, ast.Expect):
+                elaborator.statement(declaration, module.env)
+        for declaration in module.trains.values():
+            found = Diagnostics()
+            _train(module, declaration, {}, {}, found, measures.measure, recorder)
+            diagnostics.extend(found)
+        return Diagnostics(found for found in diagnostics if not self._loader.echoes(found))
+
+
+def open_unchecked(source: Source, files: Files = DISK, recorder: Recorder | None = None) -> Unchecked:
+    """Reads a text and its imports, as far as it goes."""
+    loader = Loader(Diagnostics(), files, recorder)
+    return Unchecked(loader, loader.load(source))
 
 
 class _Measures:
     """Counts of networks, for `expect ResNet50.params == ...`; each is elaborated once for each set of settings."""
 
-    def __init__(self, diagnostics: Diagnostics) -> None:
+    def __init__(self, diagnostics: Diagnostics, recorder: Recorder | None = None) -> None:
         self.diagnostics = diagnostics
+        self._recorder = recorder
         self._graphs: dict[tuple[int, str], Graph | None] = {}
         self._totals: dict[int, Mapping[str, Any]] = {}
 
@@ -159,7 +177,7 @@ class _Measures:
             self._graphs[key] = None  # a network that measures itself finds nothing
             found = Diagnostics()  # of its own: what is wrong with it may have been found in another network before
             self._graphs[key] = elaboration.elaborate_network(
-                layer.module, layer.declaration, settings, {}, found, self.measure
+                layer.module, layer.declaration, settings, {}, found, self.measure, self._recorder
             )
             self.diagnostics.extend(found)
         return self._graphs[key]

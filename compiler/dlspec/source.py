@@ -33,6 +33,12 @@ class Source:
         line = bisect_right(self._line_starts, offset)
         return line, offset - self._line_starts[line - 1] + 1
 
+    def offset(self, line: int, column: int) -> int | None:
+        """The offset of a line and column, both from 1; None where the text has no such place."""
+        if not (0 < line <= len(self._line_starts) and 0 < column <= len(self.line(line)) + 1):
+            return None
+        return self._line_starts[line - 1] + column - 1
+
     def line(self, number: int) -> str:
         """The text of a line (from 1), without its line end."""
         starts = self._line_starts

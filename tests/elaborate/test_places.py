@@ -8,7 +8,7 @@ from typing import NoReturn
 
 import pytest
 
-from dlspec.files import DISK, Disk, Files, Memory, Unsaved, read_source, spec_path
+from dlspec.files import DISK, Disk, Files, InMemory, Unsaved, read_source, spec_path
 from dlspec.pipeline import check, check_source, elaborate, files_of, open_program
 from dlspec.source import Source
 
@@ -19,7 +19,7 @@ MAIN = "from .parts import Body\nnetwork A(x: float[N, 3, 8, 8]) -> y { x -> Bod
 
 @pytest.fixture
 def no_disk(monkeypatch: pytest.MonkeyPatch) -> None:
-    check_source(Source("warm", MAIN.splitlines()[1]), Memory({}))  # what is read once, the grammar, is read
+    check_source(Source("warm", MAIN.splitlines()[1]), InMemory({}))  # what is read once, the grammar, is read
 
     def refuse(*_: object, **__: object) -> NoReturn:
         raise AssertionError("the disk is touched")
@@ -43,12 +43,12 @@ def no_disk(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("name", sorted(SHIPPED))
 @pytest.mark.usefixtures("no_disk")
 def test_shipped_specs_from_memory(name: str) -> None:
-    assert list(check(name, Memory(SHIPPED))) == []
+    assert list(check(name, InMemory(SHIPPED))) == []
 
 
 @pytest.mark.usefixtures("no_disk")
 def test_neighbours_in_memory() -> None:
-    files = Memory({"here/main.dlspec": MAIN, "here/parts.dlspec": PARTS, "up.dlspec": PARTS.replace("3", "9")})
+    files = InMemory({"here/main.dlspec": MAIN, "here/parts.dlspec": PARTS, "up.dlspec": PARTS.replace("3", "9")})
     graph = elaborate(open_program("here/main.dlspec", files), "A")
     assert str(graph.outputs[0].value.type) == "float[N, 4, 6, 6]"
     main = read_source(Path("here/main.dlspec"), "main.dlspec", files)
@@ -98,11 +98,11 @@ def test_what_cannot_be_read(saved: Path) -> None:
     with pytest.raises(FileNotFoundError):
         check("nowhere.dlspec")
     with pytest.raises(FileNotFoundError):
-        Memory({}).read(Path("nowhere.dlspec"))
+        InMemory({}).read(Path("nowhere.dlspec"))
 
 
 def test_names_of_the_library(saved: Path) -> None:
-    memory = Memory(SHIPPED)
+    memory = InMemory(SHIPPED)
     assert spec_path("std.lenet", memory) == Path("std/lenet.dlspec")
-    assert spec_path("std.lenet", Memory({"std.lenet": ""})) == Path("std.lenet")
+    assert spec_path("std.lenet", InMemory({"std.lenet": ""})) == Path("std.lenet")
     assert spec_path("std.lenet") == DISK.library / "lenet.dlspec"

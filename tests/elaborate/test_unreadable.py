@@ -9,7 +9,7 @@ import pytest
 from tests.elaborate.specs import found_in
 
 from dlspec.diagnostics import DlspecError
-from dlspec.files import DISK, Memory
+from dlspec.files import DISK, InMemory
 from dlspec.pipeline import check, check_source, open_source
 from dlspec.source import Source
 from dlspec.syntax import ast
@@ -115,7 +115,7 @@ def test_what_does_not_follow_is_reported(code: str, text: str) -> None:
 
 
 def test_files_with_errors_are_imported_as_far_as_they_go() -> None:
-    files = Memory({
+    files = InMemory({
         "parts.dlspec": "block Good { x -> ReLU }\nblock Bad { x y }\nblock Worse x }\nblock Wrong { x -> Nothing }\n",
         "main.dlspec": "from .parts import Good, Bad, Worse, Wrong, None_such\n"
         + NET.replace("BODY", "Good -> Wrong") + NET.replace("Net", "Net2").replace("BODY", "Bad -> Worse -> Good(3)"),

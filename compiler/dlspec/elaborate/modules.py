@@ -6,7 +6,9 @@ from pathlib import Path
 
 from dlspec.diagnostics import Diagnostic, Diagnostics, DlspecError, Note, did_you_mean
 from dlspec.elaborate.builder import Builder
+from dlspec.elaborate.expressions import Measure
 from dlspec.elaborate.flow import Elaborator
+from dlspec.elaborate.recorder import Recorder, make_elaborator
 from dlspec.elaborate.values import POISON, BlockLayer, Failure, Module
 from dlspec.files import SUFFIX, Files, read_source
 from dlspec.ir.conditions import Conditions
@@ -21,9 +23,10 @@ _UNKNOWN = frozenset({"DL0301", "DL0302", "DL0705"})
 class Loader:
     """Reads files and what they import, each once. ``paths`` are those it has come upon, readable or not."""
 
-    def __init__(self, diagnostics: Diagnostics, files: Files) -> None:
+    def __init__(self, diagnostics: Diagnostics, files: Files, recorder: Recorder | None = None) -> None:
         self.diagnostics = diagnostics
         self.files = files
+        self._recorder = recorder
         self.paths: list[Path] = []
         self._modules: dict[Path, Module] = {}
         self._by_source: dict[Source, Module] = {}
@@ -69,7 +72,7 @@ class Loader:
                         pass
             except Failure as failure:
                 self.diagnostics.add(failure.diagnostic)
-        elaborator = constant_elaborator(self.diagnostics)
+        elaborator = constant_elaborator(self.diagnostics, recorder=self._recorder)
         for declaration in module.file.declarations:
             if isinstance(declaration, ast.Bind | ast.Default):
                 elaborator.statement(declaration, module.env)
@@ -85,6 +88,7 @@ class Loader:
             local = imported.alias or imported.name
             _take(names, local)
             name = imported.name.name
+            module.imports[local.name] = (other, name)
             module.env.names[local.name] = other.env.names.get(name, POISON)
             if name not in other.env.names and name not in other.lost:
                 if name in other.trains:
@@ -166,7 +170,10 @@ def _take(names: dict[str, Span], name: ast.Name) -> None:
     names[name.name] = name.span
 
 
-def constant_elaborator(diagnostics: Diagnostics) -> Elaborator:
+def constant_elaborator(
+    diagnostics: Diagnostics, measure: Measure | None = None, recorder: Recorder | None = None
+) -> Elaborator:
     """Evaluates what stands outside networks: constants, layers and expectations."""
     span = Span(Source("", ""), 0, 0)
-    return Elaborator(Builder(Graph("", Scope("network", None, span)), Conditions()), diagnostics)
+    builder = Builder(Graph("", Scope("network", None, span)), Conditions())
+    return make_elaborator(builder, diagnostics, measure, recorder)

@@ -12,7 +12,18 @@ from dlspec.elaborate.builder import Builder, broken_default
 from dlspec.elaborate.calls import bind_block, is_input
 from dlspec.elaborate.expressions import Measure
 from dlspec.elaborate.flow import Elaborator
-from dlspec.elaborate.values import UNBOUND, Abandon, BlockLayer, Env, Failure, Fault, Module, has_poison, kind_of
+from dlspec.elaborate.recorder import Recorder, make_elaborator
+from dlspec.elaborate.values import (
+    UNBOUND,
+    Abandon,
+    BlockLayer,
+    Env,
+    Failure,
+    Fault,
+    Module,
+    has_poison,
+    kind_of,
+)
 from dlspec.ir.conditions import Conditions
 from dlspec.ir.constants import is_dim
 from dlspec.ir.dims import Dim, symbol
@@ -45,13 +56,14 @@ def elaborate_network(
     sizes: Mapping[str, int],
     diagnostics: Diagnostics,
     measure: Measure | None = None,
+    recorder: Recorder | None = None,
 ) -> Graph | None:
     """The graph of a network, or None where ``diagnostics`` has new errors, or something of it could not be read.
 
     ``settings`` replace the defaults of its parameters, ``sizes`` turn symbols of its signature into numbers.
     """
     before = len(diagnostics.errors)
-    graph, elaborator = _run(module, declaration, settings, sizes, diagnostics, measure)
+    graph, elaborator = _run(module, declaration, settings, sizes, diagnostics, measure, recorder)
     whole = graph.outputs and not elaborator.incomplete and len(diagnostics.errors) == before
     return graph if whole else None
 
@@ -65,7 +77,7 @@ def elaborate_partial(
     measure: Measure | None = None,
 ) -> tuple[Graph, list[Fault]]:
     """What could be built of a network, and the steps that could not: none where ``diagnostics`` has no new errors."""
-    graph, elaborator = _run(module, declaration, settings, sizes, diagnostics, measure)
+    graph, elaborator = _run(module, declaration, settings, sizes, diagnostics, measure, None)
     return graph, elaborator.faults
 
 
@@ -76,10 +88,11 @@ def _run(
     sizes: Mapping[str, int],
     diagnostics: Diagnostics,
     measure: Measure | None,
+    recorder: Recorder | None,
 ) -> tuple[Graph, Elaborator]:
     graph = new_graph(declaration)
     conditions = Conditions()
-    elaborator = Elaborator(Builder(graph, conditions), diagnostics, measure)
+    elaborator = make_elaborator(Builder(graph, conditions), diagnostics, measure, recorder)
     before = len(diagnostics.errors)
     with deep_recursion(), paused_collector(), suppress(Abandon):
         try:

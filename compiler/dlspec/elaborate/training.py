@@ -20,6 +20,7 @@ from dlspec.elaborate.network import (
     new_graph,
     refuse_unknown_sizes,
 )
+from dlspec.elaborate.recorder import Recorder, Recording
 from dlspec.elaborate.values import (
     POISON,
     UNBOUND,
@@ -73,6 +74,7 @@ def elaborate_train(
     sizes: Mapping[str, int],
     diagnostics: Diagnostics,
     measure: Measure | None = None,
+    recorder: Recorder | None = None,
 ) -> Training | None:
     """The objectives of a `train`, or None where ``diagnostics`` has new errors, or something of it could not be read.
 
@@ -81,7 +83,11 @@ def elaborate_train(
     name = declaration.name
     graph = new_graph(declaration)
     conditions = Conditions()
-    elaborator = TrainElaborator(Training(graph), Builder(graph, conditions), diagnostics, measure)
+    builder, made = Builder(graph, conditions), Training(graph)
+    if recorder is None:
+        elaborator = TrainElaborator(builder, diagnostics, measure, made)
+    else:
+        elaborator = _Recording(builder, diagnostics, measure, made, recorder=recorder)
     before = len(diagnostics.errors)
     with deep_recursion(), paused_collector(), suppress(Abandon):
         try:
@@ -99,9 +105,7 @@ class TrainElaborator(Elaborator):
     """Runs the body of a `train`. Beside what networks know it has schedules, optimizers, frozen networks and moving
     averages."""
 
-    def __init__(
-        self, made: Training, builder: Builder, diagnostics: Diagnostics, measure: Measure | None = None
-    ) -> None:
+    def __init__(self, builder: Builder, diagnostics: Diagnostics, measure: Measure | None, made: Training) -> None:
         super().__init__(builder, diagnostics, measure)
         self.training = made
         self._step: Value | None = None
@@ -319,6 +323,10 @@ class TrainElaborator(Elaborator):
             self._step = Value(STEP, TensorType(DType.INT64, ()), None, graph.root.span)
             graph.inputs.append(self._step)
         return self._step
+
+
+class _Recording(Recording, TrainElaborator):
+    """The same, with a recorder."""
 
 
 def _called(node: ast.Expression) -> ast.Name | None:

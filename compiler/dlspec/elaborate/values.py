@@ -108,11 +108,12 @@ Arguments: TypeAlias = "dict[str, tuple[Any, Written]]"
 
 
 class Module:
-    """A file: its declarations by name in ``env``, imports included."""
+    """A file: its declarations by name in ``env``, imports included. ``imports`` says of those what they are where."""
 
     def __init__(self, file: ast.File) -> None:
         self.file = file
         self.env = Env(None, {}, self)
+        self.imports: dict[str, tuple[Module, str]] = {}
 
     @property
     def networks(self) -> dict[str, ast.Network]:
