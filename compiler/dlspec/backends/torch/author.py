@@ -89,8 +89,8 @@ class Author:
                 found.add(name)
             elif home is not None and name in home.origin.written:
                 found |= self.settings(home.origin.written[name])
-            elif isinstance(binding.value, Value):
-                found |= self.settings_of(self.tree.now(binding.value))
+            elif isinstance(tensor := self.tree.now(binding.value), Value):
+                found |= self.settings_of(tensor)
         self._written[id(written)] = written, frozenset(found)
         return self._written[id(written)][1]
 
