@@ -36,11 +36,13 @@ class Scope:
     * ``shared``: a use of a layer declared by `shared`; several such scopes have one path, that of the declaration.
     * ``inputs`` and ``outputs``: of a network inside another, the tensors that flow in by its names for them, and all
       that it gives. ``flow``: the tensor that flows into a block.
+    * ``twin``: the scope that this one repeats, elaborated from the same with the same types: all in it is the same but
+      paths, and what only training needs. ``names``, and the origins and layers of what is in it, are the twin's.
     """
 
     __slots__ = (
         "arguments", "bound", "children", "declaration", "definition", "flow", "given", "inputs", "kind", "label", "names",
-        "opens", "origin", "outputs", "parent", "path", "shared", "span", "template",
+        "opens", "origin", "outputs", "parent", "path", "shared", "span", "template", "twin",
     )  # fmt: skip
 
     def __init__(
@@ -72,6 +74,7 @@ class Scope:
         self.shared = shared
         self.inputs: dict[str, Value] = {}
         self.flow: Value | None = None
+        self.twin: Scope | None = None
         self.outputs: tuple[Value, ...] = ()
         self.children: list[Node | Scope] = []
         self.opens = kind in ("network", "block", "level")
@@ -169,10 +172,10 @@ class Node:
         self.name = name
         self.span = span
         self.training = False
-        self.outputs = tuple(
-            Value(name if len(types) == 1 else f"{name}.out{index}", type, self, span)
-            for index, type in enumerate(types)
-        )
+        if len(types) == 1:
+            self.outputs = (Value(name, types[0], self, span),)
+        else:
+            self.outputs = tuple([Value(f"{name}.out{index}", type, self, span) for index, type in enumerate(types)])
         scope.children.append(self)
 
     def __repr__(self) -> str:
