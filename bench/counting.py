@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import importlib.util
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from bench.peers import torchvision_models
-from bench.timing import interleaved, milliseconds, ratio, table
+from bench.timing import ROOT, interleaved, milliseconds, ratio, table
 
 NETWORKS = (("specs/resnet.dlspec", "ResNet50", "resnet50"), ("specs/densenet.dlspec", "DenseNet201", "densenet201"))
 
@@ -75,20 +78,45 @@ def run(folder: Path, runs: int, depth: int = 12_500) -> dict[str, float]:
             figures[f"{network} / FlopCounter"] = times["dlspec"] / times["FlopCounter"]
     table("From text to counts, started process", ("", "dlspec", "FlopCounter (meta)", "torchinfo"), rows)
 
-    sizes = (depth // 10, depth)
+    sizes = (depth // 10, depth, 10 * depth)
+    large: dict[int, list[tuple[float, float]]] = {size: [] for size in sizes}
     for size in sizes:
         (folder / f"{size}.dlspec").write_text(LARGE.replace("12_500", str(size)))
-    large = interleaved(
-        {str(size): lambda s=size: counts(str(folder / f"{s}.dlspec"), "Large") for size in sizes}, max(1, runs // 5), 0
-    )
+    for _ in range(max(1, runs // 5)):
+        for size in sizes:
+            large[size].append(_alone(folder / f"{size}.dlspec"))
+    seconds = {size: median(time for time, _ in measured) for size, measured in large.items()}
+    peaks = {size: max(peak for _, peak in measured) for size, measured in large.items()}
+    lines = [(f"{8 * size:,}", seconds[size], seconds[size] / (8 * size) * 1e6, peaks[size]) for size in sizes]
     table(
-        "The same for a spec that expands to many nodes",
-        ("nodes", "time", "per node"),
-        [(f"{8 * s:,}", f"{large[str(s)]:.2f} s", f"{large[str(s)] / (8 * s) * 1e6:.0f} us") for s in sizes],
+        "The same for a spec that expands to many nodes, each in a process of its own",
+        ("nodes", "time", "per node", "peak memory"),
+        [(nodes, f"{time:.2f} s", f"{each:.0f} us", f"{peak:,.0f} MB") for nodes, time, each, peak in lines],
     )
-    figures["large"] = large[str(depth)]
-    figures["growth"] = large[str(sizes[1])] / large[str(sizes[0])] / (sizes[1] / sizes[0])
+    figures["large"], figures["largest"], figures["largest, MB"] = seconds[depth], seconds[sizes[2]], peaks[sizes[2]]
+    figures["growth"] = seconds[sizes[2]] / seconds[depth] / (sizes[2] / depth)
     return figures
+
+
+_ALONE = """
+import re, sys, time
+from pathlib import Path
+from bench.counting import NETWORKS, counts
+counts(*NETWORKS[0][:2])
+start = time.perf_counter()
+counts(sys.argv[1], "Large")
+seconds = time.perf_counter() - start
+status = Path("/proc/self/status").read_text()  # getrusage tells the peak of the process that began this one, too
+print(seconds, int(re.search(r"VmHWM:\\s*(\\d+) kB", status)[1]) * 1024 / 1e6)
+"""
+
+
+def _alone(path: Path) -> tuple[float, float]:
+    """Seconds to count a network in a started process, and the megabytes that the process took at most."""
+    command = [sys.executable, "-c", _ALONE, str(path)]
+    printed = subprocess.run(command, check=True, cwd=ROOT, stdout=subprocess.PIPE, text=True).stdout
+    seconds, peak = map(float, printed.split())
+    return seconds, peak
 
 
 def _beside(times: dict[str, float], peer: str) -> str:

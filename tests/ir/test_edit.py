@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from tests.elaborate.specs import graph_of
 
-from dlspec.ir.edit import Editor, clone_scope, copied, edited
-from dlspec.ir.graph import Graph, Node, Output, Scope, Value
+from dlspec.ir.edit import Editor, copied, edited
+from dlspec.ir.graph import Graph, Node, Output, Value
 from dlspec.ops.activation import ReLU, Tanh
 from dlspec.ops.combine import Add
 from dlspec.ops.constant import Param
@@ -156,32 +156,3 @@ network Net(x: float[N, 3, 8, 8]) -> y {{
     {}
 }}
 """
-
-
-def test_a_scope_is_copied_as_if_it_had_been_built_again() -> None:
-    expected = graph_of(BLOCKS.format("x -> a: Outer(3, outside) -> b: Outer(3, outside)"))
-    graph = graph_of(BLOCKS.format("x -> a: Outer(3, outside)"))
-    (scope,) = [child for child in graph.root.children if isinstance(child, Scope)]
-    taken = {name: sum(n.name.partition(":")[0] == name for n in graph.nodes) for name in (n.name for n in graph.nodes)}
-
-    def path(old: str) -> str:
-        return f"b{old[1:]}" if old == "a" or old.startswith("a.") else old
-
-    def name(old: str) -> str:
-        base = path(old.partition(":")[0])
-        taken[base] = taken.get(base, 0) + 1
-        return base if taken[base] == 1 else f"{base}:{taken[base]}"
-
-    into = scope.copied(graph.root, "b")
-    (out,) = graph.outputs
-    copies = {graph.inputs[0]: out.value}
-    clone_scope(graph, scope, into, path=path, name=name, copies=copies)
-    into.label = "b"
-    into.refer(scope, lambda value: copies.get(value, value))
-    graph.outputs = [Output("y", copies[out.value], False)]
-    graph.verify()
-    ours, theirs = described(graph), described(expected)
-    assert [(n[0], n[1], n[2], n[3]) for n in ours[4]] == [(n[0], n[1], n[2], n[3]) for n in theirs[4]]
-    assert [s[1:-2] for s in ours[3]] == [s[1:-2] for s in theirs[3]]  # names and origins are those of each elaboration
-    assert [path for path, _ in ours[5]] == [path for path, _ in theirs[5]]
-    assert ours[2] == theirs[2]

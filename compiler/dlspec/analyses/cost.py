@@ -7,14 +7,13 @@ pooling.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from dlspec.analyses.sizes import Sizing
 from dlspec.ir.dims import Dim, total
-from dlspec.ir.graph import Graph, Node, Scope
-from dlspec.ir.op import Op, Types
+from dlspec.ir.graph import Graph, Node, Parameter, Scope
 
 
 class Cost(NamedTuple):
@@ -45,47 +44,54 @@ class Costs:
 
 
 def cost(graph: Graph, sizes: Mapping[str, int]) -> Costs:
-    """Counts a graph with numbers for its symbols. Takes time in proportion to the nodes."""
+    """Counts a graph with numbers for its symbols. Takes time in proportion to the nodes, and computes what a kind of
+    node or of scope costs once."""
     nodes = _of_nodes(graph, Sizing(sizes))
     scopes = list(graph.root.scopes())
     parts: dict[Scope, list[Cost]] = {scope: [] for scope in scopes}
     for node, own in nodes.items():
         parts[node.scope].append(own)
     rolled: dict[Scope, Cost] = {}
+    summed: dict[tuple[Cost, ...], Cost] = {}
     for scope in reversed(scopes):  # what is inside comes before what is around it
-        rolled[scope] = sum_of(parts[scope])
+        inside = tuple(parts[scope])
+        own = summed.get(inside)
+        if own is None:
+            own = summed[inside] = sum_of(inside)
+        rolled[scope] = own
         if scope.parent:
-            parts[scope.parent].append(rolled[scope])
+            parts[scope.parent].append(own)
     return Costs(nodes, rolled, rolled[graph.root])
 
 
 def _of_nodes(graph: Graph, sizing: Sizing) -> dict[Node, Cost]:
-    counted: dict[tuple[Op, Types, Types], tuple[Dim, Dim]] = {}
-    seen: set[str] = set()
+    known: dict[tuple[Any, ...], Cost] = {}
+    counted: set[Parameter] = set()
     costs: dict[Node, Cost] = {}
     for node in graph.nodes:
-        params = buffers = 0
-        for weight in node.weights:
-            if weight.path not in seen:
-                seen.add(weight.path)
-                if weight.kind == "param":
-                    params += weight.elements
-                else:
-                    buffers += weight.elements
-        if node.training:
-            costs[node] = Cost(params, buffers)
-            continue
-        inputs = tuple([sizing.type(value.type) for value in node.inputs])
-        outputs = tuple([sizing.type(value.type) for value in node.outputs])
-        work = counted.get((node.op, inputs, outputs))
-        if work is None:
-            work = sizing.dim(node.op.macs(inputs, outputs)), sizing.dim(node.op.flops(inputs, outputs))
-            counted[node.op, inputs, outputs] = work
-        costs[node] = Cost(params, buffers, *work)
+        new = [weight for weight in node.weights if weight not in counted]
+        counted.update(new)
+        types = [value.type for value in node.inputs]
+        key = (node.op, node.training, *types, *[(weight.kind, weight.shape) for weight in new])
+        own = known.get(key)
+        if own is None:
+            own = known[key] = _of_node(node, new, sizing)
+        costs[node] = own
     return costs
 
 
-def sum_of(costs: list[Cost]) -> Cost:
+def _of_node(node: Node, weights: list[Parameter], sizing: Sizing) -> Cost:
+    params = sum(weight.elements for weight in weights if weight.kind == "param")
+    buffers = sum(weight.elements for weight in weights if weight.kind == "buffer")
+    if node.training:
+        return Cost(params, buffers)
+    inputs = tuple([sizing.type(value.type) for value in node.inputs])
+    outputs = tuple([sizing.type(value.type) for value in node.outputs])
+    macs, flops = node.op.macs(inputs, outputs), node.op.flops(inputs, outputs)
+    return Cost(params, buffers, sizing.dim(macs), sizing.dim(flops))
+
+
+def sum_of(costs: Sequence[Cost]) -> Cost:
     """All of them together."""
     if len(costs) == 1:
         return costs[0]

@@ -37,9 +37,7 @@ def memory(graph: Graph, sizes: Mapping[str, int]) -> Memory:
     nothing is computed in place.
     """
     weights, buffers = (_bytes(p for p in graph.parameters.values() if p.kind == kind) for kind in ("param", "buffer"))
-    moments = _moments(graph, Sizing(sizes))
-    distinct = {frozenset(taken.items()): (taken, node) for taken, node in reversed(moments)}
-    candidates = sorted(distinct.values(), key=lambda moment: sum(moment[0].values()), reverse=True)
+    candidates = sorted(_moments(graph, Sizing(sizes)), key=lambda moment: sum(moment[0].values()), reverse=True)
     kept: list[tuple[_Bytes, Node | None]] = []
     for taken, node in candidates:
         if not any(_covers(other, taken) for other, _ in kept):
@@ -52,52 +50,55 @@ def _bytes(parameters: Iterable[Parameter]) -> int:
     return sum(parameter.elements * parameter.dtype.size for parameter in parameters)
 
 
-def _moments(graph: Graph, sizing: Sizing) -> list[tuple[_Bytes, Node | None]]:
-    """What lives before the first node and at each node."""
+def _moments(graph: Graph, sizing: Sizing) -> Iterable[tuple[_Bytes, Node | None]]:
+    """What lives before the first node and at each node: every different amount, with the first node at it."""
     nodes = graph.inference_nodes()
-    storage: dict[Value, Value | None] = {value: value for value in graph.inputs}
+    stored: dict[Value, Value | None] = {}
+    last_use: dict[Value | None, Node | None] = {}
     for node in nodes:
-        for value in node.outputs:
-            storage[value] = _storage(node, value, storage)
-    last_use: dict[Value, int] = {}
-    for index, node in enumerate(nodes):
+        if node.op.view or node.op.identity_in_eval or not node.inputs:
+            _store(node, stored)
         for value in (*node.inputs, *node.outputs):
-            stored = storage[value]
-            if stored is not None:
-                last_use[stored] = index
+            last_use[stored.get(value, value)] = node
     for output in graph.outputs:
-        stored = None if output.training else storage[output.value]
-        if stored is not None:
-            last_use[stored] = len(nodes)
-    freed: list[list[Value]] = [[] for _ in range(len(nodes) + 1)]
-    for value, index in last_use.items():
-        freed[index].append(value)
+        if not output.training:
+            last_use[stored.get(output.value, output.value)] = None
 
     live: _Bytes = {}
+    sized: dict[TensorType, tuple[tuple[Expr, ...], int]] = {}
+
+    def add(value: Value, count: int) -> None:
+        size = sized.get(value.type)
+        if size is None:
+            size = sized[value.type] = _size(sizing.type(value.type))
+        live[size[0]] = live.get(size[0], 0) + count * size[1]
+
     for value in graph.inputs:
-        _add(live, sizing.type(value.type), 1)
-    moments: list[tuple[_Bytes, Node | None]] = [(dict(live), None)]
-    for index, node in enumerate(nodes):
+        add(value, 1)
+    moments: dict[frozenset[tuple[tuple[Expr, ...], int]], tuple[_Bytes, Node | None]] = {
+        frozenset(live.items()): (dict(live), None)
+    }
+    for node in nodes:
         for value in node.outputs:
-            if storage[value] is value:
-                _add(live, sizing.type(value.type), 1)
-        moments.append((dict(live), node))
-        for value in freed[index]:
-            _add(live, sizing.type(value.type), -1)
-    return moments
+            if value not in stored:
+                add(value, 1)
+        taken = frozenset(live.items())
+        if taken not in moments:
+            moments[taken] = (dict(live), node)
+        for value in (*node.inputs, *node.outputs):
+            own = stored.get(value, value)
+            if own is not None and last_use[own] is node:
+                add(own, -1)
+                last_use[own] = None
+    return moments.values()
 
 
-def _add(live: _Bytes, type: TensorType, count: int) -> None:
-    """Adds or takes away tensors of a type."""
-    factors: list[Expr] = []
-    size = count * type.dtype.size
+def _size(type: TensorType) -> tuple[tuple[Expr, ...], int]:
+    """The bytes of a tensor: the open sizes that they are multiplied with, and the number before them."""
+    size = type.dtype.size
     for dim in type.shape:
-        if isinstance(dim, int):
-            size *= dim
-        else:
-            factors.append(dim)
-    key = tuple(sorted(factors, key=str))
-    live[key] = live.get(key, 0) + size
+        size *= dim if isinstance(dim, int) else 1
+    return tuple(sorted((dim for dim in type.shape if isinstance(dim, Expr)), key=str)), size
 
 
 def _covers(one: _Bytes, other: _Bytes) -> bool:
@@ -109,10 +110,10 @@ def _total(taken: _Bytes) -> Dim:
     return total([product(factors) * size for factors, size in taken.items()])
 
 
-def _storage(node: Node, value: Value, storage: Mapping[Value, Value | None]) -> Value | None:
-    """The tensor whose memory an output lies in: None for a weight's."""
-    if not node.inputs and node.weights:
-        return None
-    if node.op.view or node.op.identity_in_eval:
-        return storage[node.inputs[0]]
-    return value
+def _store(node: Node, stored: dict[Value, Value | None]) -> None:
+    """Where the outputs of a node lie if not in memory of their own: with its input, or None with a weight."""
+    for value in node.outputs:
+        if node.inputs:
+            stored[value] = stored.get(node.inputs[0], node.inputs[0])
+        elif node.weights:
+            stored[value] = None

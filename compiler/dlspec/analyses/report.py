@@ -10,6 +10,7 @@ from dlspec.analyses.cost import Cost, Costs, cost
 from dlspec.analyses.memory import Memory, memory
 from dlspec.analyses.sizes import Sizing
 from dlspec.analyses.written import written_op, written_scope
+from dlspec.collector import paused_collector
 from dlspec.ir.dims import Dim
 from dlspec.ir.graph import Graph, Node, Scope
 from dlspec.ir.types import TensorType
@@ -89,12 +90,17 @@ def summarise(graph: Graph, symbolic: bool = False) -> Summary:
     """Counts a graph with the default sizes of its signature; with ``symbolic`` all sizes stay open."""
     counted = {} if symbolic else graph.default_sizes()
     shown = {} if symbolic else {name: size for name, size in graph.symbols.items() if size is not None}
-    return Summary(graph, counted, shown, cost(graph, counted), memory(graph, counted))
+    return _counted(graph, counted, shown)
 
 
 def totals(graph: Graph, sizes: Mapping[str, int]) -> dict[str, Dim]:
     """The totals of a graph by name: what `expect` may ask of a network."""
-    return Summary(graph, sizes, sizes, cost(graph, sizes), memory(graph, sizes)).totals
+    return _counted(graph, sizes, sizes).totals
+
+
+def _counted(graph: Graph, counted: Mapping[str, int], shown: Mapping[str, int]) -> Summary:
+    with paused_collector():
+        return Summary(graph, counted, shown, cost(graph, counted), memory(graph, counted))
 
 
 def dim_json(dim: Dim) -> int | str:

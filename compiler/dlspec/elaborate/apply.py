@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
+from functools import partial
 from typing import Any
 
 from dlspec.diagnostics import Note, did_you_mean
@@ -81,6 +82,7 @@ class Application(Expressions):
             case BlockLayer():
                 return self._apply_block(layer, flow, step, label, path)
             case SharedLayer():
+                self.builder.shares += 1
                 if label is not None:
                     hint = "drop the label"
                     raise Failure("DL0307", f"{layer.title} has its name from `shared`", step.span, hint=hint)
@@ -213,15 +215,20 @@ class Application(Expressions):
             if has_poison(list(env.names.values())):
                 return POISON
             arguments.update((n, v) for n, v in env.names.items() if n != "x")
-            if isinstance(declaration, ast.Network):
-                return self._network_result(declaration, flow, env, step.span)
-            result = self.run_body(declaration.body, env, apply=True)
-            if result is None:
-                raise Failure(
-                    "DL0409", f"`{name}` has no result", declaration.span,
-                    hint="the last line of a block must be an expression",
-                )  # fmt: skip
-            return result
+            sought = self.instances.block(layer, flow)
+            return self.instances.make(sought, partial(self._result, declaration, flow, env, step.span))
+
+    def _result(self, declaration: ast.Block | ast.Network, flow: Any, env: Env, span: Span) -> Any:
+        """What the body of a block or network gives, its parameters bound."""
+        if isinstance(declaration, ast.Network):
+            return self._network_result(declaration, flow, env, span)
+        result = self.run_body(declaration.body, env, apply=True)
+        if result is None:
+            raise Failure(
+                "DL0409", f"`{declaration.name.name}` has no result", declaration.span,
+                hint="the last line of a block must be an expression",
+            )  # fmt: skip
+        return result
 
     def bind_parameters(self, layer: BlockLayer, env: Env, span: Span) -> None:
         """Puts the arguments of a block or the settings of a network into its environment."""

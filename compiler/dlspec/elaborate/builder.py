@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
 from contextlib import ExitStack, contextmanager
 from typing import Any, TypeAlias
 
@@ -17,7 +17,8 @@ from dlspec.ir.types import TensorType
 from dlspec.source import Span
 from dlspec.syntax import ast
 
-MAX_NODES = 400_000
+MAX_NODES = 2_000_000
+MAX_STEPS = 5_000_000
 MAX_DEPTH = 200
 
 Inferred: TypeAlias = tuple[Types, tuple[Weight, ...]]
@@ -26,20 +27,28 @@ Inferred: TypeAlias = tuple[Types, tuple[Weight, ...]]
 class Level:
     """Where paths are counted: the labels taken and the next position, as ``nn.Sequential`` counts.
 
-    ``inner`` are those inside that labels with dots have entered, and may enter again.
+    ``named`` counts the labels that are no positions, ``again`` has those taken twice by one step. ``fresh``: no other
+    level has the same path. ``inner`` are those inside that labels with dots have entered, and may enter again.
     """
 
-    __slots__ = ("inner", "labels", "path", "position")
+    __slots__ = ("again", "fresh", "inner", "labels", "named", "path", "position")
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, fresh: bool = True) -> None:
         self.path = path
+        self.fresh = fresh
         self.position = 0
+        self.named = 0
+        self.again: set[str] = set()
         self.labels: dict[str, Span] = {}
         self.inner: dict[str, Level] = {}
 
 
 class Builder:
-    """Builds one graph. ``scope`` is the region that is being built, ``level`` the innermost one that opens a level."""
+    """Builds one graph. ``scope`` is the region that is being built, ``level`` the innermost one that opens a level.
+
+    ``depth`` is how many declarations are nested there, ``deepest`` how many were at most since it was set. ``steps`` and
+    ``shares`` count the steps of chains and the uses of shared layers.
+    """
 
     def __init__(self, graph: Graph, conditions: Conditions) -> None:
         self.graph = graph
@@ -48,6 +57,9 @@ class Builder:
         self.level = Level("")
         self.sharing = False
         self.depth: int = 0
+        self.deepest = 0
+        self.steps = 0
+        self.shares = 0
         self._names: dict[str, int] = {}
         self._inferred: dict[tuple[Op, Types], Inferred] = {}
 
@@ -57,13 +69,23 @@ class Builder:
         """The last part of a layer's path: its label, or its position in the level."""
         position = self.level.position
         self.level.position += 1
-        label = str(position) if label is None else label
-        self.reserve(label, span)
-        return label
+        if label is not None:
+            self.reserve(label, span)
+            return label
+        self._take(str(position), span)
+        return str(position)
 
     def reserve(self, name: str, span: Span) -> None:
         """Takes a name in the level. Raises `Failure` where it is taken."""
-        taken = self.level.labels.setdefault(name, span)
+        self.level.named += 1
+        self._take(name, span)
+
+    def _take(self, name: str, span: Span) -> None:
+        taken = self.level.labels.get(name)
+        if taken is None:
+            self.level.labels[name] = span
+            return
+        self.level.again.add(name)
         if taken is not span and not self.sharing:
             raise Failure(
                 "DL0307",
@@ -79,6 +101,7 @@ class Builder:
         with ExitStack() as stack:
             for label in labels:
                 around = self.level
+                around.named += 1
                 if label not in around.inner:
                     self.label(label, step.span)
                 origin = Origin(step, "scope", labelled=True)
@@ -86,12 +109,37 @@ class Builder:
                 self.level = around.inner.setdefault(label, self.level)
             yield
 
-    def _unique(self, name: str) -> str:
+    def unique(self, name: str) -> str:
+        """The name, with a number behind it where another node has it."""
         count = self._names.get(name, 0) + 1
         self._names[name] = count
         if count == 1:
             return name
-        return self._unique(f"{name}:{count}")
+        return self.unique(f"{name}:{count}")
+
+    def free(self, positions: int) -> bool:
+        """Whether the next so many positions of the level are no labels."""
+        level = self.level
+        return all(str(level.position + index) not in level.labels for index in range(positions))
+
+    def moved(self, positions: range) -> Callable[[str], str]:
+        """Takes as many positions as these of the level. The result gives the path there of what stands right in it."""
+        level = self.level
+        offset, start = level.position - positions.start, len(join(level.path, ""))
+        for position in positions:
+            self.label(None, level.labels[str(position)])
+
+        def moved(path: str) -> str:
+            last = path[start:]
+            return join(level.path, str(int(last) + offset)) if last.isdigit() else path
+
+        return moved
+
+    def step(self, span: Span) -> None:
+        """Counts a step of a chain or a turn of a loop. Raises `Failure` for one too many."""
+        self.steps += 1
+        if self.steps > MAX_STEPS:
+            raise Failure("DL0407", f"the network takes more than {MAX_STEPS:,} steps to build", span, fatal=True)
 
     @contextmanager
     def region(
@@ -124,12 +172,13 @@ class Builder:
                 hint="a block that uses itself needs an `if` that stops it",
                 fatal=True,
             )
+        self.deepest = max(self.deepest, self.depth)
         inner = Scope(kind, scope, span, label, declaration, definition, arguments, sharing, path, origin, template)
         inner.names = names
         self.scope = inner
         self.sharing = shared or sharing
         if inner.opens:
-            self.level = Level(inner.path)
+            self.level = Level(inner.path, level.fresh and label not in level.again)
         try:
             yield inner
         finally:
@@ -152,7 +201,7 @@ class Builder:
         if len(self.graph.nodes) >= MAX_NODES:
             raise Failure("DL0407", f"the network has more than {MAX_NODES:,} nodes", span, fatal=True)
         parameters = tuple([self._parameter(join(name, weight.name), weight, span) for weight in weights])
-        node = Node(op, inputs, parameters, self.scope, self._unique(name), span, types, origin)
+        node = Node(op, inputs, parameters, self.scope, self.unique(name), span, types, origin)
         self.graph.nodes.append(node)
         return node.outputs
 
@@ -166,7 +215,7 @@ class Builder:
         path = join(self.level.path, name)
         self.reserve(name, span)
         types, (weight,) = self._infer(op, (), span)
-        node = Node(op, (), (self._parameter(path, weight, span),), self.scope, self._unique(path), span, types, origin)
+        node = Node(op, (), (self._parameter(path, weight, span),), self.scope, self.unique(path), span, types, origin)
         self.graph.nodes.append(node)
         return node.outputs[0]
 

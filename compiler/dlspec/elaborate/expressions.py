@@ -12,6 +12,7 @@ from dlspec.elaborate.calls import Given, bind_block, bind_op, function_op
 from dlspec.elaborate.compare import compare
 from dlspec.elaborate.gradients import check_dependence
 from dlspec.elaborate.indexing import index_list, index_tensor, tensor_attribute
+from dlspec.elaborate.instances import Instances
 from dlspec.elaborate.values import (
     POISON,
     UNBOUND,
@@ -57,6 +58,7 @@ class Expressions:
         self.builder = builder
         self.diagnostics = diagnostics
         self.measure = measure
+        self.instances = Instances(builder)
         self.made: dict[Any, Op] = {}
         self._methods: dict[type[ast.Node], Callable[[Any, Env], Any]] = {
             ast.Name: self._name,
@@ -367,6 +369,7 @@ class Expressions:
     ) -> Any:
         """The tensor a function gives, or a list of them where it has several results."""
         if isinstance(op, Grad):
+            self.instances.refused += 1  # the way between two tensors is more than their types
             check_dependence(inputs[0], inputs[1], step.span)
         origin = Origin(step, "function" if isinstance(step, ast.Call) else "operator", written)
         outputs = self.builder.function(op, inputs, step.span, origin)
@@ -424,7 +427,7 @@ class Expressions:
 
     def bound(self, name: str, value: Any, env: Env, written: Written, part: int | None = None) -> None:
         """Gives a value a name."""
-        env.bind(name, value, written, part)
+        self.instances.bound(env.bind(name, value, written, part))
         if isinstance(value, Value):
             self.builder.scope.bound.setdefault(value, name)
 

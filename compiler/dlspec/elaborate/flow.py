@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import Any
 
 from dlspec.diagnostics import Diagnostic, Diagnostics, Note, Severity, did_you_mean
@@ -37,7 +38,6 @@ from dlspec.ops.constant import Param
 from dlspec.source import Span
 from dlspec.syntax import ast
 
-MAX_STEPS = 5_000_000
 _PART = r"(?:[A-Za-z_][A-Za-z0-9_]*|[0-9]+)"
 _LABEL = re.compile(rf"{_PART}(?:\.{_PART})*\Z")
 _TRANSPARENT = (ast.Repeat, ast.For, ast.If)
@@ -49,7 +49,6 @@ class Elaborator(Application):
 
     def __init__(self, builder: Builder, diagnostics: Diagnostics, measure: Measure | None = None) -> None:
         super().__init__(builder, diagnostics, measure)
-        self._applied = 0
         self._reported: set[tuple[str, str, int, int]] = set()
         self.faults: list[Fault] = []
         self.incomplete = False
@@ -60,6 +59,7 @@ class Elaborator(Application):
     def report(self, failure: Failure) -> None:
         """Keeps an error, with the block instances it stands in. A place that is instantiated often is reported
         once."""
+        self.instances.refused += 1
         d = failure.diagnostic
         trace = tuple(_instances(self.builder.scope))
         key = (d.code, d.span.source.name, d.span.start, d.span.end)
@@ -103,9 +103,9 @@ class Elaborator(Application):
                     for part, (name, value) in enumerate(named):
                         self.bound(name, value, env, written, part if len(named) > 1 else None)
                 case ast.Shared():
-                    env.bind(node.name.name, self.shared(node, env))
+                    self.instances.bound(env.bind(node.name.name, self.shared(node, env)))
                 case ast.Param():
-                    env.bind(node.name.name, self.declared(node, env))
+                    self.instances.bound(env.bind(node.name.name, self.declared(node, env)))
                 case ast.Default():
                     self._default(node, env)
                 case ast.Expect():
@@ -277,9 +277,7 @@ class Elaborator(Application):
 
     def step(self, node: ast.Expression, flow: Any, env: Env, label: str | None = None) -> Any:
         """What comes out of one step of a chain."""
-        self._applied += 1
-        if self._applied > MAX_STEPS:
-            raise Failure("DL0407", f"the network takes more than {MAX_STEPS:,} steps to build", node.span, fatal=True)
+        self.builder.step(node.span)
         match node:
             case ast.Chain():
                 return self.steps(node.steps, flow, env)
@@ -381,14 +379,19 @@ class Elaborator(Application):
                 return self._repeat(node, flow, env, None)
         written = Written(node.count, env)
         origin = Origin(node, "scope", {"count": written})
-        with self.builder.region("repeat", node.span, arguments={"count": count}, origin=origin):
+        with self.builder.region("repeat", node.span, arguments={"count": count}, origin=origin) as loop:
             for index in range(count):
                 if has_poison(flow):
                     return POISON
-                turn = Turn(node, written, count, index)
+                self.builder.step(node.span)
                 with self.builder.region("iteration", node.body.span):
-                    flow = self._loop(flow, self.body(node.body, flow, env, transparent=True, turn=turn))
+                    sought = self.instances.turn(loop, flow)
+                    flow = self.instances.make(sought, partial(self._turn, node, written, count, index, flow, env))
         return flow
+
+    def _turn(self, node: ast.Repeat, written: Written, count: int, index: int, flow: Any, env: Env) -> Any:
+        turn = Turn(node, written, count, index)
+        return self._loop(flow, self.body(node.body, flow, env, transparent=True, turn=turn))
 
     def _for(self, node: ast.For, flow: Any, env: Env, label: str | None) -> Any:
         values = self.evaluate(node.iterable, env)
@@ -402,6 +405,7 @@ class Elaborator(Application):
             for index, value in enumerate(self.iterate(values, node.iterable.span)):
                 if has_poison(flow):
                     return POISON
+                self.builder.step(node.span)
                 names = dict(self.unpack(node.targets, value, node.span))
                 turn = Turn(node, written, values, index)
                 with self.builder.region("iteration", node.body.span, arguments=names):

@@ -227,6 +227,8 @@ def _output(graph: Graph, output: ast.Output, value: object) -> None:
 def _mark_training(graph: Graph) -> list[Node]:
     """Marks the nodes that only training outputs need. Returns the last ones of what no output needs."""
     inference = _reached(output.value for output in graph.outputs if not output.training)
+    if len(inference) == len(graph.nodes):
+        return []
     training = _reached(output.value for output in graph.outputs if output.training)
     for node in training - inference:
         node.training = True

@@ -76,6 +76,7 @@ class Editor:
                 self._copies |= zip(part.outputs, rule(self, part), strict=True)
         for scope, copy in scopes.items():
             copy.refer(scope, self._copies.get)
+            copy.twin = None if scope.twin is None else scopes.get(scope.twin)
         made.outputs = [Output(each.name, self._copies[each.value], each.training) for each in outputs]
         made.symbols, made.sizes, made.settings = source.symbols, source.sizes, source.settings
         made.conditions = source.conditions
@@ -124,46 +125,3 @@ class Editor:
 
     def _retyped(self, type: TensorType) -> TensorType:
         return type if self._retype is None else self._retype(type)
-
-
-def clone_scope(
-    graph: Graph,
-    scope: Scope,
-    into: Scope,
-    *,
-    path: Callable[[str], str],
-    name: Callable[[str], str],
-    copies: dict[Value, Value],
-) -> None:
-    """Copies what is inside a scope of a graph to the end of the graph, into another scope.
-
-    ``path`` gives the path of a copied weight or scope by its path, ``name`` that of a node by its name, which must be
-    free. A weight whose path stays is the same one, not a copy. ``copies`` says what stands for the tensors that come
-    from outside, which otherwise stand for themselves, and learns what stands for those inside. What ``into`` itself
-    says of tensors is the caller's to say.
-    """
-    weights: dict[Parameter, Parameter] = {}
-    scopes = {scope: into}
-    nodes, parameters = graph.nodes, graph.parameters
-
-    def weight(old: Parameter) -> Parameter:
-        if old not in weights:
-            at = path(old.path)
-            weights[old] = old if at == old.path else old.copied(at)
-            parameters[at] = weights[old]
-        return weights[old]
-
-    for part in scope.walk():
-        if isinstance(part, Scope):
-            assert part.parent
-            scopes[part] = part.copied(scopes[part.parent], path(part.path))
-            continue
-        inputs = tuple(map(copies.get, part.inputs, part.inputs))
-        types = tuple([value.type for value in part.outputs])
-        own = tuple(map(weight, part.weights))
-        node = part.copied(part.op, inputs, own, scopes[part.scope], name(part.name), types)
-        nodes.append(node)
-        copies.update(zip(part.outputs, node.outputs, strict=True))
-    for old, new in scopes.items():
-        if old is not scope:
-            new.refer(old, lambda value: copies.get(value, value))

@@ -38,11 +38,13 @@ class Scope:
     * ``shared``: a use of a layer declared by `shared`; several such scopes have one path, that of the declaration.
     * ``inputs`` and ``outputs``: of a network inside another, the tensors that flow in by its names for them, and all
       that it gives. ``flow``: the tensor that flows into a block or a turn of a loop.
+    * ``twin``: the scope that this one repeats, elaborated from the same with the same types: all in it is the same but
+      paths, and what only training needs. ``names``, and the origins and layers of what is in it, are the twin's.
     """
 
     __slots__ = (
         "arguments", "bound", "children", "declaration", "definition", "flow", "given", "inputs", "kind", "label", "names",
-        "opens", "origin", "outputs", "parent", "path", "shared", "span", "template",
+        "opens", "origin", "outputs", "parent", "path", "shared", "span", "template", "twin",
     )  # fmt: skip
 
     def __init__(
@@ -74,6 +76,7 @@ class Scope:
         self.shared = shared
         self.inputs: dict[str, Value] = {}
         self.flow: Value | None = None
+        self.twin: Scope | None = None
         self.outputs: tuple[Value, ...] = ()
         self.children: list[Node | Scope] = []
         self.opens = kind in ("network", "block", "level")

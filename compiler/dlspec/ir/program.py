@@ -17,6 +17,11 @@ Form: TypeAlias = Literal["layer", "function", "operator", "constant", "weight",
 _clock = count(1)
 
 
+def now() -> int:
+    """A time later than all before."""
+    return next(_clock)
+
+
 class Written:
     """An expression of the text with the names that it saw. ``span`` is where to point at it: with the name it is given
     by, where it is an argument."""
@@ -72,10 +77,10 @@ class Names:
 
     ``scope`` is the instance of a block or network whose parameters are here, ``turn`` the turn of a loop whose variables
     are. A ``transparent`` one (the body of an `if`, a `for` or a `repeat`) holds only `x` and the loop's own names: other
-    names bound in it belong to the names around it.
+    names bound in it belong to the names around it. ``time`` is when it began.
     """
 
-    __slots__ = ("history", "names", "parent", "scope", "transparent", "turn")
+    __slots__ = ("history", "names", "parent", "scope", "time", "transparent", "turn")
 
     def __init__(self, parent: Names | None, names: dict[str, Any], transparent: bool = False) -> None:
         self.parent = parent
@@ -84,8 +89,10 @@ class Names:
         self.history: dict[str, list[Binding]] = {}
         self.scope: Scope | None = None
         self.turn: Turn | None = None
+        self.time = next(_clock)
 
-    def bind(self, name: str, value: Any, written: Written | None = None, part: int | None = None) -> None:
+    def bind(self, name: str, value: Any, written: Written | None = None, part: int | None = None) -> Names:
+        """Binds a name. Returns the names to which it belongs."""
         around = self
         while around.transparent and name not in around.names and around.parent is not None:
             around = around.parent
@@ -95,6 +102,7 @@ class Names:
             bindings = around.history[name] = before
         bindings.append(Binding(next(_clock), value, written, part))
         around.names[name] = value
+        return around
 
     def seen(self, name: str, time: int) -> tuple[Names, Binding] | None:
         """Where a name was found at a time, and what it stood for then. A parameter or a loop's variable has the time 0."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
+from typing import ClassVar, NoReturn
 
 from dlspec.ir.dims import Dim, product, symbols
 
@@ -45,12 +45,34 @@ DTYPES: dict[str, DType] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
 class TensorType:
-    """A dtype and a shape. Axes are batch, channels, then space, as in ``torch.nn``."""
+    """A dtype and a shape. Axes are batch, channels, then space, as in ``torch.nn``.
 
+    Equal ones are one object, as with atoms of sizes: every node's type is looked up again and again.
+    """
+
+    __slots__ = ("dtype", "shape")
     dtype: DType
     shape: tuple[Dim, ...]
+    _known: ClassVar[dict[tuple[DType, tuple[Dim, ...]], TensorType]] = {}
+
+    def __new__(cls, dtype: DType, shape: tuple[Dim, ...]) -> TensorType:
+        found = cls._known.get((dtype, shape))
+        if found is None:
+            found = super().__new__(cls)
+            object.__setattr__(found, "dtype", dtype)
+            object.__setattr__(found, "shape", shape)
+            found = cls._known.setdefault((dtype, shape), found)
+        return found
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise AttributeError("TensorType is immutable")
+
+    def __reduce__(self) -> tuple[type[TensorType], tuple[DType, tuple[Dim, ...]]]:
+        return TensorType, (self.dtype, self.shape)
+
+    def __repr__(self) -> str:
+        return f"TensorType({self.dtype.label}, {format_shape(self.shape)})"
 
     @property
     def rank(self) -> int:

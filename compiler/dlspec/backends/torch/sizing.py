@@ -244,7 +244,8 @@ class Sizing:
     # Places
 
     def _inside(self, scope: Scope) -> bool:
-        return scope is self.module.scope or any(s is self.module.scope for s in scope.ancestors())
+        own = (self.module.scope, self.module.scope.twin)
+        return any(around in own for around in scope.ancestors())
 
     def _way(self, scope: Scope) -> list[Scope]:
         """The scopes from the module in to another, outermost first."""

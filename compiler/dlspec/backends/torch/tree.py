@@ -104,6 +104,7 @@ class Tree:
         self.modules: dict[str, Module] = {"": self.root}
         self.of_scope: dict[Scope, Module] = {graph.root: self.root}
         self.turns: dict[Names, tuple[Scope, int]] = {}
+        self._counterparts: dict[Scope, dict[Value, Value]] = {}
         self._inside: dict[Scope, tuple[Node, ...]] = {}
         self._inputs: dict[Scope, list[Value]] = {}
         self._outputs: dict[tuple[Scope, object], list[Value]] = {}
@@ -185,6 +186,19 @@ class Tree:
     def now(self, thing: Any) -> Any:
         """A scope or tensor of the graph that this one was made of, as it is here."""
         return self.graph.former.get(thing, thing) if isinstance(thing, Scope | Value) else thing
+
+    def counterparts(self, scope: Scope) -> dict[Value, Value]:
+        """The tensors of a scope that repeats another, by those of the other: names in it mean those."""
+        if scope.twin is None:
+            return {}
+        known = self._counterparts.get(scope)
+        if known is None:
+            one, other = self.nodes_in(scope.twin), self.nodes_in(scope)
+            pairs = zip(one, other, strict=True) if len(one) == len(other) else ()
+            known = {old: new for a, b in pairs for old, new in zip(a.outputs, b.outputs, strict=False)}
+            known |= zip(self.inputs(scope.twin), self.inputs(scope), strict=False)
+            self._counterparts[scope] = known
+        return known
 
     def home(self, names: Names) -> Scope | None:
         """The instance in whose body names are."""

@@ -145,7 +145,9 @@ class Writing(Sizing):
         return _constant(binding.value)
 
     def _home(self, names: Names) -> Scope | None:
-        return self.tree.home(names)
+        """The instance in whose body names are: the one around this place, where they are those of its twin."""
+        home = self.tree.home(names)
+        return next((scope for scope in self._homes if scope.twin is home), home) if home is not None else None
 
     def _up(self, home: Scope) -> int | None:
         """How many declarations out a body is; None for one that is written out inside the module."""
@@ -244,7 +246,8 @@ class Writing(Sizing):
         tensor = None if found is None else self.tree.now(found[1].value)
         if not isinstance(tensor, Value):
             raise Unwritten
-        return tensor
+        repeats = [scope for scope in self.module.scope.ancestors() if scope.twin is not None]
+        return self.tree.counterparts(repeats[-1]).get(tensor, tensor) if repeats else tensor
 
     def _attribute(self, node: ast.Attribute, names: Names, time: int) -> Py:
         tensor, wanted = self._tensor(node.base, names, time), node.name.name
