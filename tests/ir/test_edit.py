@@ -136,23 +136,3 @@ def test_a_weight_is_put_beside_those_that_are_there() -> None:
     made.verify()
     assert list(made.parameters) == list(graph.parameters)
     assert [node.name for node in made.nodes][:3] == ["a.param", "a.param:2", "a"]
-
-
-# Scopes that are copied within a graph
-
-BLOCKS = """
-block Inner(other: tensor, n = 3) {{
-    y = x -> conv: Conv(n, 1)
-    other * y -> Add {{ Conv(n, 1, bias=false) | Conv(n, 3, padding=1) }}
-}}
-block Outer(n, f: layer) {{
-    shared g = Conv(n, 1)
-    y = x -> for i in range(2) {{ "step{{i}}": Inner(other=x) -> f -> g }}
-    param gain: float[n, 1, 1] = 1.0
-    y * gain + mean(x)
-}}
-network Net(x: float[N, 3, 8, 8]) -> y {{
-    shared outside = Conv(3, 1)
-    {}
-}}
-"""
