@@ -114,6 +114,7 @@ class Elaborator(Application):
                     self._stand_alone(node, env)
                 case ast.Unreadable():
                     self.incomplete = True
+                    self.instances.refused += 1
                     for name in node.names:
                         env.bind(name.name, POISON)
         except Failure as failure:

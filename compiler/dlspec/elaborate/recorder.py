@@ -64,6 +64,7 @@ class Recording(Elaborator):
         self, builder: Builder, diagnostics: Diagnostics, measure: Measure | None, *rest: Any, recorder: Recorder
     ) -> None:
         super().__init__(builder, diagnostics, measure, *rest)
+        self.instances.enabled = False
         self._recorder = recorder
         self._graph = builder.graph
         recorder.graphs.append(builder.graph)
