@@ -44,6 +44,7 @@ class Nets:
                     lines.append(f"{name} = {self.one(names)} -> {self.step(blocks, names, layers, depth - 1)}")
                     names.append(name)
                 case "layer":
+                    name = f"l{len(layers)}{depth}"  # never one in itself
                     lines.append(f"{name} = {self.one(['', '', 'Plain -> '])}{self.step(blocks, names, layers, 0)}")
                     layers.append(name)
                 case "shared":

@@ -44,10 +44,7 @@ class Cloner:
                     stack.append(self._scope(child, new, cut, prefix))
                     break
                 path = child.name.partition(":")[0]
-                if prefix is None:
-                    cut, start = len(path), moved(path)
-                else:
-                    start = prefix
+                start, cut = (moved(path), len(path)) if prefix is None else (prefix, cut)
                 weights: list[Parameter] = []
                 for weight in child.weights:
                     at = start + weight.path[cut:]
