@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 
+from dlspec.collector import paused_collector
 from dlspec.commands.arguments import Parser, positive, takes_network
 from dlspec.commands.common import OK
 from dlspec.commands.errors import CallError
@@ -32,7 +33,8 @@ def run(arguments: Namespace) -> int:
     if arguments.output is None:
         raise CallError("draw needs a file to write, or --watch", "-o net.svg")
     _check(arguments)
-    write("draw", arguments)
+    with paused_collector():
+        write("draw", arguments)
     return OK
 
 

@@ -8,8 +8,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dlspec.backends.diagram.layout import STACK, Drawing, Placed, Way, Words
+from dlspec.backends.diagram.layout import Drawing, Placed
 from dlspec.backends.diagram.looks import SIZES
+from dlspec.backends.diagram.pieces import MARGIN, STACK
+from dlspec.backends.diagram.sketch import Way, Words
 
 SLACK = 0.6
 """Pixels by which things may touch."""
@@ -40,19 +42,39 @@ class Area(NamedTuple):
 
 def area(placed: Placed) -> Area:
     """A box with what shows behind it."""
+    (x, y), sketch = corner(placed), placed.sketch
     behind = STACK if placed.box.count > 1 and not placed.box.open else 0.0
-    return Area(placed.x, placed.y, placed.right + behind, placed.bottom + behind)
+    return Area(x, y, x + sketch.width + behind, y + sketch.height + behind)
 
 
-def text_area(words: Words) -> Area:
+def frame(placed: Placed, canvas: Area) -> Area:
+    """The area of a box; of the network, whose frame is not drawn, all within the margin."""
+    return widened(canvas, -MARGIN) if placed.box.kind == "network" else area(placed)
+
+
+def corner(placed: Placed) -> tuple[float, float]:
+    return placed.origin[0] + placed.x, placed.origin[1] + placed.y
+
+
+def text_area(words: Words, around: Placed) -> Area:
+    x, y = corner(around)
     size = max(SIZES[span.style] for span in words.line)
-    return Area(words.x, words.y - size * 0.75, words.x + words.width, words.y + size * 0.22)
+    left, baseline = x + words.x, y + words.y + words.drop
+    return Area(left, baseline - size * 0.75, left + words.width, baseline + size * 0.22)
 
 
-def segments(way: Way) -> Iterator[Area]:
-    """The stretches of an edge, each as wide as its line."""
-    for (x1, y1), (x2, y2) in pairwise(way.points):
-        yield Area(min(x1, x2) - 0.6, min(y1, y2) - 0.6, max(x1, x2) + 0.6, max(y1, y2) + 0.6)
+def lines(placed: Placed) -> list[tuple[Way, Area]]:
+    """The stretches of edges in a box, of no width."""
+    x, y = corner(placed)
+    return [
+        (way, Area(x + min(x1, x2), y + min(y1, y2), x + max(x1, x2), y + max(y1, y2)))
+        for way in placed.sketch.ways
+        for (x1, y1), (x2, y2) in pairwise(way.points)
+    ]
+
+
+def widened(own: Area, by: float) -> Area:
+    return Area(own.left - by, own.top - by, own.right + by, own.bottom + by)
 
 
 def faults(drawing: Drawing) -> list[str]:
@@ -63,7 +85,7 @@ def faults(drawing: Drawing) -> list[str]:
         for placed in top.walk():
             found += _of_box(placed, canvas)
             if placed.box.open:
-                found += _of_children(placed)
+                found += _of_children(placed, canvas)
                 found += _of_edges(placed)
                 found += _of_shapes(placed, canvas)
     return found
@@ -71,43 +93,40 @@ def faults(drawing: Drawing) -> list[str]:
 
 def _of_box(placed: Placed, canvas: Area) -> Iterator[str]:
     name = placed.box.id or "the network"
-    own = area(placed)
+    own, head = frame(placed, canvas), placed.sketch.head
     if not canvas.holds(own):
         yield f"{name} is outside of the picture"
-    room = Area(own.left, own.top, own.right, placed.y + placed.head if placed.head else own.bottom)
-    for words in placed.lines:
-        if not room.holds(text_area(words)):
+    room = own._replace(bottom=own.top + head) if head else own
+    for words in placed.sketch.lines:
+        if not room.holds(text_area(words, placed)):
             yield f"{name}: its text {''.join(s.text for s in words.line)!r} does not fit"
-    for one, other in combinations(placed.lines, 2):
-        if text_area(one).meets(text_area(other)):
+    for one, other in combinations(placed.sketch.lines, 2):
+        if text_area(one, placed).meets(text_area(other, placed)):
             yield f"{name}: two of its lines lie on one another"
 
 
-def _of_children(placed: Placed) -> Iterator[str]:
-    inside = Area(placed.x, placed.y + placed.head, placed.right, placed.bottom)
-    areas = [area(child) for child in placed.children]
-    for child, own in zip(placed.children, areas, strict=True):
-        if not inside.holds(own):
+def _of_children(placed: Placed, canvas: Area) -> Iterator[str]:
+    own, children = frame(placed, canvas), placed.children
+    inside = own._replace(top=own.top + placed.sketch.head)
+    areas = [area(child) for child in children]
+    for child, each in zip(children, areas, strict=True):
+        if not inside.holds(each):
             yield f"{child.box.id} is outside of {placed.box.id or 'the network'}"
     for index, other in _meetings(areas, areas):
         if index < other:
-            yield f"{placed.children[index].box.id} and {placed.children[other].box.id} lie on one another"
+            yield f"{children[index].box.id} and {children[other].box.id} lie on one another"
 
 
 def _of_edges(placed: Placed) -> Iterator[str]:
-    lines = [(way, *pair) for way in placed.ways for pair in pairwise(way.points)]
-    for way, (x1, y1), (x2, y2) in lines:
-        if x1 != x2 and y1 != y2:
+    children, strokes = placed.children, lines(placed)
+    for way, stroke in strokes:
+        if stroke.left != stroke.right and stroke.top != stroke.bottom:
             yield f"the edge {_ends(way)} is askew"
-    strokes = [Area(min(x1, x2), min(y1, y2), max(x1, x2), max(y1, y2)) for _, (x1, y1), (x2, y2) in lines]
-    wide = [
-        Area(left - SLACK / 2, top - SLACK / 2, right + SLACK / 2, bottom + SLACK / 2)
-        for left, top, right, bottom in strokes
-    ]
-    for index, child in _meetings(wide, [area(child) for child in placed.children]):
-        yield f"the edge {_ends(lines[index][0])} runs through {placed.children[child].box.id}"
+    wide = [widened(stroke, SLACK / 2) for _, stroke in strokes]
+    for index, child in _meetings(wide, [area(child) for child in children]):
+        yield f"the edge {_ends(strokes[index][0])} runs through {children[child].box.id}"
     by_place: dict[tuple[bool, int], list[tuple[Way, float, float, float]]] = {}
-    for (way, _, _), (left, top, right, bottom) in zip(lines, strokes, strict=True):
+    for way, (left, top, right, bottom) in strokes:
         upright = left == right
         place, start, end = (left, top, bottom) if upright else (top, left, right)
         for bucket in {round(place / 2), round(place / 2) + 1}:
@@ -125,15 +144,16 @@ def _ends(way: Way) -> str:
 
 
 def _of_shapes(placed: Placed, canvas: Area) -> Iterator[str]:
-    texts = ["".join(span.text for span in words.line) for words in placed.shapes]
-    areas = [text_area(words) for words in placed.shapes]
+    children, shapes = placed.children, placed.sketch.shapes
+    texts = ["".join(span.text for span in words.line) for words in shapes]
+    areas = [text_area(words, placed) for words in shapes]
     for text, own in zip(texts, areas, strict=True):
         if not canvas.holds(own):
             yield f"the shape {text} is outside of the picture"
-    for index, child in _meetings(areas, [area(child) for child in placed.children]):
-        yield f"the shape {texts[index]} lies on {placed.children[child].box.id}"
-    strokes = [(way, segment) for way in placed.ways for segment in segments(way)]
-    for index, stroke in _meetings(areas, [segment for _, segment in strokes]):
+    for index, child in _meetings(areas, [area(child) for child in children]):
+        yield f"the shape {texts[index]} lies on {children[child].box.id}"
+    strokes = lines(placed)
+    for index, stroke in _meetings(areas, [widened(stroke, 0.6) for _, stroke in strokes]):
         yield f"the shape {texts[index]} lies on the edge {_ends(strokes[stroke][0])}"
     for index, other in _meetings(areas, areas):
         if index < other:

@@ -9,7 +9,8 @@ across the flow the boxes and lanes of the rows stand; the channels between the 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import TypeAlias
 
@@ -47,7 +48,7 @@ class Blocked(Exception):
 class BlockLayout:
     """One block to be laid out: first its graph for the engine, then its geometry."""
 
-    def __init__(self, box: Box, shapes: dict[Box, Shape], *, sideways: bool, beside: bool = True) -> None:
+    def __init__(self, box: Box, shape_of: Callable[[Box], Shape], *, sideways: bool, beside: bool = True) -> None:
         """``sideways`` where the flow is from left to right: text is then along the flow, not across it. ``beside`` lets a
         long box stand beside several rows."""
         self._box = box
@@ -60,12 +61,10 @@ class BlockLayout:
             if edge.source is not None and edge.source.outputs[edge.out].runs:
                 self._labels[edge.source, edge.out] = shape_line(edge.source.outputs[edge.out])
         rows = self._rows()
-        self._children = {child: self._item(rows[child], shapes[child], child) for child in box.children}
+        self._children = {child: self._item(rows[child], shape_of(child), child) for child in box.children}
         self._inputs = [self._item(0, _line_shape()) for _ in box.inputs]
         last = max(rows.values(), default=0) + 1
         self._outputs = [self._item(last, self._result_shape(port)) for port in box.outputs]
-        for (child, _), line in self._labels.items():
-            self._make_room(self._children[child].shape, line)
         if beside:
             self._stand_beside(rows, last)
         self._lanes: dict[tuple[Item, int, int], Item] = {}
@@ -121,15 +120,7 @@ class BlockLayout:
     def _result_shape(self, port: Port) -> Shape:
         """Where several tensors leave the block, their shapes stand beside them outside."""
         shape = _line_shape()
-        if len(self._box.outputs) > 1 and port.runs:
-            self._make_room(shape, shape_line(port))
-        return shape
-
-    def _make_room(self, shape: Shape, line: Line) -> None:
-        if self._sideways:
-            shape.left = max(shape.left, line_height(line) + LABEL_GAP - min(shape.outputs))
-        else:
-            shape.right = max(shape.right, max(shape.outputs) + LABEL_GAP + line_width(line))
+        return with_labels(shape, [port], self._sideways) if len(self._box.outputs) > 1 else shape
 
     def _in_order(self) -> list[Edge]:
         """The edges, those into one box in the order of its operands."""
@@ -365,6 +356,18 @@ class BlockLayout:
         for (child, port), line in self._labels.items():
             item = self._children[child]
             yield Text(line, item.leaves(port), item.along + item.shape.length)
+
+
+def with_labels(shape: Shape, ports: Sequence[Port], sideways: bool) -> Shape:
+    """A shape with room for the texts beside the edges that leave it."""
+    lines = [shape_line(port) for port in ports if port.runs]
+    if not lines:
+        return shape
+    if sideways:
+        above = max(map(line_height, lines)) + LABEL_GAP - min(shape.outputs)
+        return replace(shape, left=max(shape.left, above))
+    beside = max(shape.outputs) + LABEL_GAP + max(map(line_width, lines))
+    return replace(shape, right=max(shape.right, beside))
 
 
 def _line_shape() -> Shape:

@@ -216,9 +216,7 @@ class _SceneBuilder:
                 box.training = bool(inner) and all(child.training for child in inner)
                 operands = [port.type for port in box.inputs]
                 box.outputs = [_result(port.name, port.type, operands) for port in box.outputs]
-        for edge in (edge for box in root.walk() for edge in box.edges if edge.fault and edge.source is not None):
-            port = edge.source.outputs[edge.out]  # pyright: ignore[reportOptionalMemberAccess]
-            port.runs, port.fault = port.runs or shape_runs(port.type, None), True
+        self._finish_ports(root)
         whole = root.cost
         for box in root.walk():
             box.share = _share(box.cost.macs, whole.macs) if whole.macs != 0 else _share(box.cost.params, whole.params)
@@ -227,6 +225,19 @@ class _SceneBuilder:
         mark_main_paths(root)
         mark_shared(root, {box for scope, box in self._scopes.items() if scope.shared})
         mark_differences(root, {box: _settings(scope) for scope, box in self._scopes.items()})
+
+    def _finish_ports(self, root: Box) -> None:
+        """Shapes are written where a tensor leaves a box and is another one than came in, or one that does not fit."""
+        for box in root.walk():
+            left = {(edge.source, edge.out) for edge in box.edges}
+            for child in box.children:
+                for index, port in enumerate(child.outputs):
+                    if (child, index) not in left:
+                        port.runs = ()
+            for edge in box.edges:
+                if edge.fault and edge.source is not None:
+                    port = edge.source.outputs[edge.out]
+                    port.runs, port.fault = port.runs or shape_runs(port.type, None), True
 
     def _bytes(self, node: Node) -> Dim:
         if node.op.view or (node.op.identity_in_eval and not node.training):

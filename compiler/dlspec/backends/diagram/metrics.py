@@ -45,6 +45,8 @@ def _other(character: str) -> int:
 
 def clean(text: str) -> str:
     """The text in one line, without what no file of XML can hold."""
+    if text.isprintable():
+        return text
     return "".join([c if c.isprintable() else " " if c.isspace() else "\N{REPLACEMENT CHARACTER}" for c in text])
 
 

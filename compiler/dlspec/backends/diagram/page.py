@@ -19,10 +19,10 @@ from typing import Any, Literal, TypeAlias
 from dlspec.analyses.report import Summary
 from dlspec.analyses.written import number, scaled
 from dlspec.backends.diagram.about import About
+from dlspec.backends.diagram.blocks import folded_size, head_size, lay_out_each
 from dlspec.backends.diagram.engine import Engine
-from dlspec.backends.diagram.layout import STACK, folded_size, head_size, lay_out_blocks
 from dlspec.backends.diagram.looks import BOLD, PADDING_Y, SIZES, Line, Look, head, line_width, look, shape_line
-from dlspec.backends.diagram.pieces import Laid
+from dlspec.backends.diagram.pieces import STACK, Laid
 from dlspec.backends.diagram.scene import Box, Scene
 from dlspec.backends.diagram.theme import HUES, THEMES, Theme
 from dlspec.ir.types import format_shape
@@ -62,8 +62,10 @@ def page_data(scene: Scene) -> Json:
     """What the page shows: the boxes, each distinct layout once, and what is told of each box. Raises `EngineError`."""
     boxes = list(scene.boxes())
     numbers = {box: index for index, box in enumerate(boxes)}
+    with Engine() as engine:
+        laid, alike = lay_out_each(boxes, engine)
     layouts: dict[str, int] = {}
-    by_box = {box: layouts.setdefault(_layout(box, laid), len(layouts)) for box, laid in _each_by_itself(scene).items()}
+    by_first = {box: layouts.setdefault(_layout(box, own), len(layouts)) for box, own in laid.items()}
     about = About(scene)
     return {
         "network": scene.graph.name,
@@ -73,7 +75,7 @@ def page_data(scene: Scene) -> Json:
         "stack": STACK,
         "families": LABELS,
         "layouts": [json.loads(text) for text in layouts],
-        "boxes": [_box(box, numbers, by_box.get(box), about) for box in boxes],
+        "boxes": [_box(box, numbers, by_first[alike[box]] if box in alike else None, about) for box in boxes],
     }
 
 
@@ -94,28 +96,6 @@ def no_picture(name: str) -> Json:
 
 
 # Layouts
-
-
-def _each_by_itself(scene: Scene) -> dict[Box, Laid]:
-    """The layout of each block with all that is in it folded: the page puts them into one another."""
-    opened = [box for box in scene.boxes() if box.open]
-    laid: dict[Box, Laid] = {}
-    level = [scene.root]
-    try:
-        with Engine() as engine:
-            while level:
-                for box in scene.boxes():
-                    box.open = False
-                for box in level:
-                    box.open = True
-                laid.update(lay_out_blocks(level, "TB", engine))
-                level = [child for box in level for child in box.children if child.children]
-    finally:
-        for box in scene.boxes():
-            box.open = False
-        for box in opened:
-            box.open = True
-    return laid
 
 
 def _layout(box: Box, laid: Laid) -> str:

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from dlspec.analyses.written import number, scaled
-from dlspec.backends.diagram.layout import STACK, Drawing, Placed, Point, Words
+from dlspec.backends.diagram.layout import Drawing, Placed
 from dlspec.backends.diagram.looks import BAR, Style, badge
 from dlspec.backends.diagram.metrics import clean, shortened
+from dlspec.backends.diagram.pieces import STACK
 from dlspec.backends.diagram.scene import ENDS, Box
+from dlspec.backends.diagram.sketch import Point, Sketch, Words
 from dlspec.backends.diagram.theme import Theme
 
 ROUND = 4.0
@@ -24,7 +26,7 @@ _DASH = (4.0, 3.0)
 
 @dataclass(frozen=True, slots=True)
 class Rect:
-    """A rectangle with round corners. ``tip`` is what a viewer may show where the mouse is."""
+    """A rectangle with round corners."""
 
     x: float
     y: float
@@ -64,80 +66,98 @@ class Letters:
     colours: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
-    """Begins the marks of a box; `END` ends them."""
-
-    box: Box
-    tip: str
+Mark: TypeAlias = Rect | Stroke | Fill | Letters
 
 
-class _End:
-    pass
+@dataclass(frozen=True, slots=True, eq=False)
+class Patch:
+    """Marks that are painted together wherever a box of their kind stands. ``ends`` where they are the last of the box."""
+
+    marks: tuple[Mark, ...]
+    ends: bool
 
 
-END = _End()
+class Painted(NamedTuple):
+    """A patch with its place, counted from ``origin``. ``box`` where it is the first of the box."""
 
-Mark: TypeAlias = Rect | Stroke | Fill | Letters | Group | _End
+    patch: Patch
+    x: float
+    y: float
+    origin: Point
+    box: Box | None
 
 
-def marks(drawing: Drawing, theme: Theme) -> Iterator[Mark]:
-    """The marks of a picture, the ground first."""
-    yield Rect(0, 0, drawing.width, drawing.height, theme.background, round=0)
+def patches(drawing: Drawing, theme: Theme) -> Iterator[Painted]:
+    """All that is painted of a picture, the ground first."""
+    ground = Rect(0, 0, drawing.width, drawing.height, theme.background, round=0)
+    yield Painted(Patch((ground,), False), 0, 0, (0, 0), None)
+    painter = _Painter(theme)
     for top in (drawing.root, *drawing.others):
-        yield from _box(top, theme, 0)
+        yield from painter.paint(top, 0)
 
 
-def _box(placed: Placed, theme: Theme, level: int) -> Iterator[Mark]:
-    box = placed.box
-    yield Group(box, tip(box))
-    if box.open:
-        yield from _frame(placed, theme, level)
-        for child in placed.children:
-            yield from _box(child, theme, level + 1)
-        for (x1, y1), (x2, y2) in placed.ties:
-            yield Stroke(((x1, y1), (x2, y2)), theme.accent, 1.2, True)
-        yield from _edges(placed, theme)
-    else:
-        yield from _folded(placed, theme)
-    for words in placed.lines:
-        yield _letters(words, theme)
-    yield END
+class _Painter:
+    def __init__(self, theme: Theme) -> None:
+        self._theme = theme
+        self._known: dict[tuple[Sketch, int], tuple[Patch, Patch]] = {}
+
+    def paint(self, placed: Placed, level: int) -> Iterator[Painted]:
+        first, last = self._patches(placed.sketch, level)
+        yield Painted(first, placed.x, placed.y, placed.origin, placed.box)
+        if first is not last:
+            for child in placed.children:
+                yield from self.paint(child, level + 1)
+            yield Painted(last, placed.x, placed.y, placed.origin, None)
+
+    def _patches(self, sketch: Sketch, level: int) -> tuple[Patch, Patch]:
+        """What is painted of a box before what is in it, and after: one where it is folded."""
+        known = self._known.get((sketch, level))
+        if known is None:
+            text = [_letters(words, self._theme) for words in sketch.lines]
+            if sketch.box.open:
+                first = Patch(tuple(_frame(sketch, self._theme, level)), False)
+                known = first, Patch((*_edges(sketch, self._theme), *text), True)
+            else:
+                only = Patch((*_folded(sketch, self._theme), *text), True)
+                known = only, only
+            self._known[sketch, level] = known
+        return known
 
 
-def _frame(placed: Placed, theme: Theme, level: int) -> Iterator[Mark]:
+def _frame(sketch: Sketch, theme: Theme, level: int) -> Iterator[Mark]:
     """The ground and head of an open block."""
-    box = placed.box
+    box = sketch.box
     if box.kind == "network":
         return
     border = theme.border(box.family)
     ground = theme.ground(level)
-    yield Rect(
-        placed.x, placed.y, placed.width, placed.height, ground, border, 1.0, box.training or box.kind == "repeat"
-    )
-    yield Rect(placed.x + 0.5, placed.y + 0.5, placed.width - 1, placed.head - 0.5, theme.fill(box.family))
+    dashed = box.training or box.kind == "repeat"
+    yield Rect(0, 0, sketch.width, sketch.height, ground, border, 1.0, dashed)
+    yield Rect(0.5, 0.5, sketch.width - 1, sketch.head - 0.5, theme.fill(box.family))
 
 
-def _folded(placed: Placed, theme: Theme) -> Iterator[Mark]:
-    box = placed.box
+def _folded(sketch: Sketch, theme: Theme) -> Iterator[Mark]:
+    box = sketch.box
     fill, border = theme.fill(box.family), theme.border(box.family)
     if box.kind == "fault":
         border = theme.fault
     if box.count > 1:
         for behind in (STACK, STACK / 2):
-            yield Rect(placed.x + behind, placed.y + behind, placed.width, placed.height, fill, border)
+            yield Rect(behind, behind, sketch.width, sketch.height, fill, border)
     width = 2.0 if box.kind == "fault" else 1.4 if box.children else 1.0
-    corner = placed.height / 2 if box.kind in ("input", "output") else ROUND
-    yield Rect(placed.x, placed.y, placed.width, placed.height, fill, border, width, box.training, min(corner, 14.0))
-    if placed.look.bar and box.share:
-        room = placed.width - 2 * ROUND
-        y = placed.bottom - BAR - 0.5
-        yield Rect(placed.x + ROUND, y, room, BAR - 1.5, theme.ground(1), round=1)
-        yield Rect(placed.x + ROUND, y, max(room * box.share, 1.0), BAR - 1.5, border, round=1)
+    corner = sketch.height / 2 if box.kind in ("input", "output") else ROUND
+    yield Rect(0, 0, sketch.width, sketch.height, fill, border, width, box.training, min(corner, 14.0))
+    if sketch.look.bar and box.share:
+        room = sketch.width - 2 * ROUND
+        y = sketch.height - BAR - 0.5
+        yield Rect(ROUND, y, room, BAR - 1.5, theme.ground(1), round=1)
+        yield Rect(ROUND, y, max(room * box.share, 1.0), BAR - 1.5, border, round=1)
 
 
-def _edges(placed: Placed, theme: Theme) -> Iterator[Mark]:
-    for way in placed.ways:
+def _edges(sketch: Sketch, theme: Theme) -> Iterator[Mark]:
+    for tie in sketch.ties:
+        yield Stroke(tie, theme.accent, 1.2, True)
+    for way in sketch.ways:
         colour = theme.fault if way.edge.fault else theme.line
         points = _without_repeats(way.points)
         if way.arrow:
@@ -145,7 +165,7 @@ def _edges(placed: Placed, theme: Theme) -> Iterator[Mark]:
         yield Stroke(tuple(points), colour, 1.8 if way.edge.fault else 1.2, way.edge.training)
         if way.arrow:
             yield Fill(_arrow(way.points), colour)
-    for words in placed.shapes:
+    for words in sketch.shapes:
         yield _letters(words, theme)
 
 

@@ -18,6 +18,9 @@ LONG = 30
 """An edge that passes more rows than this runs outside of all of them: the engine would take too long over it."""
 LABEL_GAP = 5.0
 PORT_GAP = 16.0
+MARGIN = 12.0
+STACK = 5.0
+"""How far a repeated box's copies stand out behind it."""
 
 
 @dataclass(slots=True, eq=False)

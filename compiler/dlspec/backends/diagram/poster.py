@@ -8,7 +8,7 @@ from itertools import groupby
 from typing import Any
 
 from dlspec.backends.diagram.engine import Engine
-from dlspec.backends.diagram.layout import Drawing, Placed, bounds, place, settle, shift
+from dlspec.backends.diagram.layout import Drawing, Placed, place, settled
 from dlspec.backends.diagram.scene import Box, Scene, fold
 
 WIDTH = 1200.0
@@ -21,10 +21,9 @@ def lay_out_poster(scene: Scene, width: float = WIDTH) -> Drawing:
     with Engine() as engine:
         root = place(scene.root, "LR", engine, width)
         blocks = [place(block, "TB", engine) for block in distinct_blocks(scene)]
-    left, _, right, lower = bounds(root)
+    left, _, right, lower = root.bounds
     _shelve(blocks, left, lower + 2 * _BETWEEN, max(right - left, width))
-    full_width, height = settle([root, *blocks])
-    return Drawing(scene, full_width, height, root, blocks)
+    return settled(scene, root, blocks)
 
 
 def distinct_blocks(scene: Scene) -> Iterator[Box]:
@@ -50,9 +49,9 @@ def _shelve(blocks: Sequence[Placed], left: float, top: float, width: float) -> 
     """Puts pictures side by side in rows."""
     x, y, height = left, top, 0.0
     for block in blocks:
-        low, high, right, lower = bounds(block)
+        low, high, right, lower = block.bounds
         if x > left and x + right - low > left + width:
             x, y, height = left, y + height + _BETWEEN, 0.0
-        shift(block, x - low, y - high)
+        block.shift(x - low, y - high)
         x += right - low + _BETWEEN
         height = max(height, lower - high)

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from dlspec.backends.diagram.engine import EngineError
-from dlspec.backends.diagram.layout import Drawing, Point
+from dlspec.backends.diagram.layout import Drawing
 from dlspec.backends.diagram.looks import BOLD, SIZES
 from dlspec.backends.diagram.metrics import clean
-from dlspec.backends.diagram.paint import Fill, Letters, Mark, Rect, Stroke, marks
+from dlspec.backends.diagram.paint import Fill, Letters, Painted, Rect, Stroke, patches
+from dlspec.backends.diagram.sketch import Point
 from dlspec.backends.diagram.svg import svg
 from dlspec.backends.diagram.theme import THEMES, ThemeName
 
@@ -63,8 +64,8 @@ def pdf(drawing: Drawing, theme: ThemeName = "light") -> bytes:
     canvas.setTitle(clean(drawing.scene.graph.name))
     canvas.setCreator("dlspec")
     page = _Page(canvas, drawing.height)
-    for mark in marks(drawing, THEMES[theme]):
-        page.paint(mark)
+    for painted in patches(drawing, THEMES[theme]):
+        page.paint(painted)
     canvas.save()
     return file.getvalue()
 
@@ -75,28 +76,23 @@ class _Page:
     def __init__(self, canvas: Any, height: float) -> None:
         self._canvas = canvas
         self._height = height
+        self._place: Point = 0.0, 0.0
 
-    def paint(self, mark: Mark) -> None:
-        match mark:
-            case Rect():
-                self._rect(mark)
-            case Stroke():
-                self._stroke(mark)
-            case Fill():
-                self._canvas.setFillColor(mark.colour)
-                path = self._canvas.beginPath()
-                path.moveTo(*self._at(mark.points[0]))
-                for point in mark.points[1:]:
-                    path.lineTo(*self._at(point))
-                path.close()
-                self._canvas.drawPath(path, stroke=0, fill=1)
-            case Letters():
-                self._letters(mark)
-            case _:
-                pass
+    def paint(self, painted: Painted) -> None:
+        self._place = painted.x + painted.origin[0], painted.y + painted.origin[1]
+        for mark in painted.patch.marks:
+            match mark:
+                case Rect():
+                    self._rect(mark)
+                case Stroke():
+                    self._stroke(mark)
+                case Fill():
+                    self._fill(mark)
+                case Letters():
+                    self._letters(mark)
 
     def _at(self, point: Point) -> Point:
-        return point[0], self._height - point[1]
+        return self._place[0] + point[0], self._height - self._place[1] - point[1]
 
     def _pen(self, colour: str, width: float, dashed: bool) -> None:
         self._canvas.setStrokeColor(colour)
@@ -133,8 +129,17 @@ class _Page:
                 path.lineTo(*self._at((cx, cy)))
         self._canvas.drawPath(path, stroke=1, fill=0)
 
+    def _fill(self, mark: Fill) -> None:
+        self._canvas.setFillColor(mark.colour)
+        path = self._canvas.beginPath()
+        path.moveTo(*self._at(mark.points[0]))
+        for point in mark.points[1:]:
+            path.lineTo(*self._at(point))
+        path.close()
+        self._canvas.drawPath(path, stroke=0, fill=1)
+
     def _letters(self, mark: Letters) -> None:
-        x, y = self._at((mark.words.x, mark.words.y))
+        x, y = self._at((mark.words.x, mark.words.y + mark.words.drop))
         for span, colour in zip(mark.words.line, mark.colours, strict=True):
             self._canvas.setFont("Bold" if span.style in BOLD else "Regular", SIZES[span.style])
             self._canvas.setFillColor(colour)

@@ -39,8 +39,8 @@ class Run(NamedTuple):
 class Port:
     """Where a tensor enters or leaves a box. Ports stand in the order of the operands or results.
 
-    ``runs`` is the shape to write at the edge that leaves here: empty where it is that of what flows in. ``fault`` where
-    something does not accept this tensor.
+    ``runs`` is the shape to write at the edge that leaves here: empty where it is that of what flows in, or none leaves.
+    ``fault`` where something does not accept this tensor.
     """
 
     name: str

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from xml.sax.saxutils import escape, quoteattr
+import html
 
-from dlspec.backends.diagram.layout import Drawing, Point
+from dlspec.backends.diagram.layout import Drawing
 from dlspec.backends.diagram.looks import BOLD, SIZES
 from dlspec.backends.diagram.metrics import FONTS, clean, shortened
-from dlspec.backends.diagram.paint import Fill, Group, Letters, Mark, Rect, Stroke, marks, tip
+from dlspec.backends.diagram.paint import Fill, Letters, Mark, Patch, Rect, Stroke, patches, tip
+from dlspec.backends.diagram.sketch import Point
 from dlspec.backends.diagram.theme import THEMES, ThemeName
 
 
@@ -17,12 +18,24 @@ def svg(drawing: Drawing, theme: ThemeName = "light", fonts: str = FONTS) -> str
     name = shortened(clean(drawing.scene.graph.name))
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}"'
-        f' role="img" aria-labelledby="title desc" font-family={quoteattr(fonts)}>',
+        f' role="img" aria-labelledby="title desc" font-family="{escape(fonts)}">',
         f'<title id="title">{escape(name)}</title>',
         f'<desc id="desc">{escape(tip(drawing.scene.root))}</desc>',
     ]
-    lines += [_element(mark) for mark in marks(drawing, THEMES[theme])]
+    texts = _Coordinates()
+    forms: dict[Patch, _Form] = {}
+    for patch, x, y, origin, box in patches(drawing, THEMES[theme]):
+        form = forms.get(patch)
+        if form is None:
+            form = forms[patch] = _Form(patch)
+        if box is not None:
+            lines.append(f"<g><title>{escape(tip(box))}</title>")
+        lines += form.at(x, y, origin, texts)
     return "\n".join([*lines, "</svg>", ""])
+
+
+def escape(text: str) -> str:
+    return html.escape(text, quote=False)
 
 
 def coordinate(value: float) -> str:
@@ -30,69 +43,91 @@ def coordinate(value: float) -> str:
     return f"{value:.2f}".rstrip("0").rstrip(".")
 
 
-def path_of(points: tuple[Point, ...], bend: float) -> str:
-    """The data of a path through points, with round corners."""
-    (x, y), *rest = points
-    parts = [f"M{coordinate(x)} {coordinate(y)}"]
-    for index, (cx, cy) in enumerate(rest):
-        if index + 1 == len(rest):
-            parts.append(f"L{coordinate(cx)} {coordinate(cy)}")
-            break
-        nx, ny = rest[index + 1]
-        before, after = abs(cx - x) + abs(cy - y), abs(nx - cx) + abs(ny - cy)
-        cut = min(bend, before / 2, after / 2)
-        if not before or not after:
-            continue
-        ax, ay = cx - cut * (cx - x) / before, cy - cut * (cy - y) / before
-        bx, by = cx + cut * (nx - cx) / after, cy + cut * (ny - cy) / after
-        parts.append(
-            f"L{coordinate(ax)} {coordinate(ay)}Q{coordinate(cx)} {coordinate(cy)} {coordinate(bx)} {coordinate(by)}"
+class _Coordinates(dict[float, str]):
+    """Coordinates as text: most stand in a picture many times."""
+
+    def __missing__(self, value: float) -> str:
+        text = self[value] = coordinate(value)
+        return text
+
+
+class _Form:
+    """The elements of a patch, with gaps for the coordinates that depend on where it stands."""
+
+    def __init__(self, patch: Patch) -> None:
+        self._gaps: list[tuple[bool, float, float]] = []  # upright or not, a place, and what to add to it
+        elements = [self._element(mark) for mark in patch.marks] + ["</g>"] * patch.ends
+        self._text = "\n".join(elements)
+
+    def at(self, x: float, y: float, origin: Point, texts: _Coordinates) -> list[str]:
+        """The elements where the patch stands at a place."""
+        if not self._text:
+            return []
+        left, top = origin
+        places = [y + value + more + top if down else x + value + left for down, value, more in self._gaps]
+        return [self._text % tuple([texts[place] for place in places])]
+
+    def _x(self, value: float) -> str:
+        self._gaps.append((False, value, 0.0))
+        return "%s"
+
+    def _y(self, value: float, more: float = 0.0) -> str:
+        self._gaps.append((True, value, more))
+        return "%s"
+
+    def _element(self, mark: Mark) -> str:
+        match mark:
+            case Rect():
+                return self._rect(mark)
+            case Stroke():
+                dashed = ' stroke-dasharray="4 3"' if mark.dashed else ""
+                return (
+                    f'<path d="{self._path(mark.points, mark.bend)}" fill="none" stroke="{mark.colour}"'
+                    f' stroke-width="{coordinate(mark.width)}"{dashed}/>'
+                )
+            case Fill():
+                corners = " ".join([f"{self._x(x)},{self._y(y)}" for x, y in mark.points])
+                return f'<polygon points="{corners}" fill="{mark.colour}"/>'
+            case Letters():
+                return self._letters(mark)
+
+    def _path(self, points: tuple[Point, ...], bend: float) -> str:
+        """The data of a path through points, with round corners."""
+        (x, y), *rest = points
+        parts = [f"M{self._x(x)} {self._y(y)}"]
+        for index, (cx, cy) in enumerate(rest):
+            if index + 1 == len(rest):
+                parts.append(f"L{self._x(cx)} {self._y(cy)}")
+                break
+            nx, ny = rest[index + 1]
+            before, after = abs(cx - x) + abs(cy - y), abs(nx - cx) + abs(ny - cy)
+            cut = min(bend, before / 2, after / 2)
+            if not before or not after:
+                continue
+            ax, ay = cx - cut * (cx - x) / before, cy - cut * (cy - y) / before
+            bx, by = cx + cut * (nx - cx) / after, cy + cut * (ny - cy) / after
+            parts.append(f"L{self._x(ax)} {self._y(ay)}Q{self._x(cx)} {self._y(cy)} {self._x(bx)} {self._y(by)}")
+            x, y = cx, cy
+        return "".join(parts)
+
+    def _rect(self, mark: Rect) -> str:
+        round_ = f' rx="{coordinate(mark.round)}"' if mark.round else ""
+        stroke = f' stroke="{mark.stroke}" stroke-width="{coordinate(mark.stroke_width)}"' if mark.stroke else ""
+        dashed = ' stroke-dasharray="4 3"' if mark.dashed else ""
+        return (
+            f'<rect x="{self._x(mark.x)}" y="{self._y(mark.y)}" width="{coordinate(mark.width)}"'
+            f' height="{coordinate(mark.height)}"{round_} fill="{mark.fill}"{stroke}{dashed}/>'
         )
-        x, y = cx, cy
-    return "".join(parts)
 
-
-def _element(mark: Mark) -> str:
-    match mark:
-        case Group():
-            return f"<g><title>{escape(mark.tip)}</title>"
-        case Rect():
-            return _rect(mark)
-        case Stroke():
-            dashed = ' stroke-dasharray="4 3"' if mark.dashed else ""
-            return (
-                f'<path d="{path_of(mark.points, mark.bend)}" fill="none" stroke="{mark.colour}"'
-                f' stroke-width="{coordinate(mark.width)}"{dashed}/>'
-            )
-        case Fill():
-            corners = " ".join(f"{coordinate(x)},{coordinate(y)}" for x, y in mark.points)
-            return f'<polygon points="{corners}" fill="{mark.colour}"/>'
-        case Letters():
-            return _text(mark)
-        case _:
-            return "</g>"
-
-
-def _rect(mark: Rect) -> str:
-    round_ = f' rx="{coordinate(mark.round)}"' if mark.round else ""
-    stroke = f' stroke="{mark.stroke}" stroke-width="{coordinate(mark.stroke_width)}"' if mark.stroke else ""
-    dashed = ' stroke-dasharray="4 3"' if mark.dashed else ""
-    return (
-        f'<rect x="{coordinate(mark.x)}" y="{coordinate(mark.y)}" width="{coordinate(mark.width)}"'
-        f' height="{coordinate(mark.height)}"{round_} fill="{mark.fill}"{stroke}{dashed}/>'
-    )
-
-
-def _text(mark: Letters) -> str:
-    """A line of text. Its length is stated, so that it fits with another font too."""
-    words = mark.words
-    spans: list[str] = []
-    for span, colour in zip(words.line, mark.colours, strict=True):
-        bold = ' font-weight="bold"' if span.style in BOLD else ""
-        spans.append(
-            f'<tspan font-size="{coordinate(SIZES[span.style])}"{bold} fill="{colour}">{escape(span.text)}</tspan>'
+    def _letters(self, mark: Letters) -> str:
+        """A line of text. Its length is stated, so that it fits with another font too."""
+        words = mark.words
+        spans: list[str] = []
+        for span, colour in zip(words.line, mark.colours, strict=True):
+            bold = ' font-weight="bold"' if span.style in BOLD else ""
+            text = escape(span.text).replace("%", "%%")
+            spans.append(f'<tspan font-size="{coordinate(SIZES[span.style])}"{bold} fill="{colour}">{text}</tspan>')
+        return (
+            f'<text xml:space="preserve" x="{self._x(words.x)}" y="{self._y(words.y, words.drop)}"'
+            f' textLength="{coordinate(words.width)}" lengthAdjust="spacingAndGlyphs">{"".join(spans)}</text>'
         )
-    return (
-        f'<text xml:space="preserve" x="{coordinate(words.x)}" y="{coordinate(words.y)}"'
-        f' textLength="{coordinate(words.width)}" lengthAdjust="spacingAndGlyphs">{"".join(spans)}</text>'
-    )
