@@ -34,5 +34,6 @@ def test_running() -> None:
 def test_drawing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(drawing, "_torchview", lambda out: 1.0)
     figures = drawing.run(tmp_path, runs=1, turns=20)
-    assert {"ResNet152", "DenseNet201", "Row", "Branches"} <= set(figures)
+    assert {"ResNet152", "DenseNet201", "Generator", "NVAE", "Row", "Branches"} <= set(figures)
+    assert figures["NVAE, processor"] > 0
     assert (tmp_path / "Row.svg").stat().st_size > 10_000

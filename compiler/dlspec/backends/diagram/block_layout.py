@@ -68,7 +68,9 @@ class BlockLayout:
         if beside:
             self._stand_beside(rows, last)
         self._lanes: dict[tuple[Item, int, int], Item] = {}
-        self._outside: dict[Item, tuple[Item, int]] = {}  # a lane outside of the rows, and where its tensor comes from
+        self._outside: dict[
+            tuple[Item, int], Item
+        ] = {}  # the lanes outside of the rows, by where their tensors come from
         self._known: dict[tuple[Item, int, Item, int | None], Step] = {}
         for edge in self._in_order():
             self._lead(edge)
@@ -138,23 +140,34 @@ class BlockLayout:
         port = edge.out if edge.source is not None else 0
         way: list[Step] = []
         start = here = start.last
-        long = end.row - start.row - 1 > LONG
         for row in range(start.row + 1, end.row):
-            lane = self._lanes.get((start, port, row))
-            if lane is None:
-                lane = self._lanes[start, port, row] = self._item(row, _line_shape())
-                if long:
-                    self._outside[lane] = start, port
-            way.append(self._step(here, port if here is start else 0, lane, None, edge.main))
+            lane = self._lane(start, port, row, end.row - 1)
+            way.append(self._step(row - 1, here, port if here is start else 0, lane, None, edge.main))
             here = lane
-        way.append(self._step(here, port if here is start else 0, end, into, edge.main))
+            if lane.until >= row:
+                break
+        way.append(self._step(end.row - 1, here, port if here is start else 0, end, into, edge.main))
         self._ways[edge] = way
 
-    def _step(self, start: Item, port: int, end: Item, into: int | None, main: bool) -> Step:
+    def _lane(self, start: Item, port: int, row: int, until: int) -> Item:
+        """The lane that a tensor takes in a row, on its way to the row behind ``until``."""
+        lane = self._lanes.get((start, port, row))
+        if lane is not None:
+            return lane
+        outside = self._outside.get((start, port))
+        if outside is None and until - start.row <= LONG:
+            lane = self._lanes[start, port, row] = self._item(row, _line_shape())
+            return lane
+        if outside is None:
+            outside = self._outside[start, port] = self._item(row, _line_shape())
+        outside.until = max(outside.until, until)
+        return outside
+
+    def _step(self, row: int, start: Item, port: int, end: Item, into: int | None, main: bool) -> Step:
         key = (start, port, end, into)
         step = self._known.get(key)
         if step is None:
-            step = self._known[key] = Step(start, port, end, into, main)
+            step = self._known[key] = Step(row, start, port, end, into, main)
             self._steps.append(step)
         step.main = step.main or main
         return step
@@ -163,11 +176,15 @@ class BlockLayout:
 
     def graph(self) -> str:
         """The rows as a graph in the DOT language. Blocks of the same structure and sizes give the same text."""
-        numbers = {item: index for index, item in enumerate(self._items) if item not in self._outside}
+        numbers = {item: index for index, item in enumerate(self._items) if item.until < 0}
         steps = [step for step in self._steps if step.start in numbers and step.end in numbers]
         joins = Counter(step.end for step in steps)
         forks = Counter(step.start for step in steps)
-        lines = [f"digraph {{ nodesep={SEPARATION / 72:.4f}; ranksep=0.1; splines=false; nslimit=4; nslimit1=4;"]
+        # Every edge leads from one row to the next, so that any tree of edges gives the rows: that search may end at once.
+        once = 1.5 / len(numbers)
+        lines = [
+            f"digraph {{ nodesep={SEPARATION / 72:.4f}; ranksep=0.1; splines=false; nslimit=4; nslimit1={once:.6f};"
+        ]
         lines.append('node [shape=box, fixedsize=true, label="", height=0.1];')
         for item, index in numbers.items():
             width = 2 * max(item.shape.left, item.shape.right)
@@ -205,19 +222,15 @@ class BlockLayout:
 
     def _run_outside(self) -> None:
         """Places the lanes outside of the rows, the shorter ones further in."""
-        chains: dict[tuple[Item, int], list[Item]] = {}
-        for lane, source in self._outside.items():
-            chains.setdefault(source, []).append(lane)
-        edge = max(item.across + item.shape.right for item in self._items if item not in self._outside)
-        columns: list[list[tuple[int, int]]] = []
-        for lanes in sorted(chains.values(), key=len):
-            first, last = lanes[0].row, lanes[-1].row
-            column = next((c for c in columns if all(last < a - 1 or b + 1 < first for a, b in c)), None)
+        edge = max(item.across + item.shape.right for item in self._items if item.until < 0)
+        columns: list[list[Item]] = []
+        for lane in sorted(self._outside.values(), key=lambda lane: lane.until - lane.row):
+            free = (c for c in columns if all(lane.until < one.row - 1 or one.until + 1 < lane.row for one in c))
+            column = next(free, None)
             if column is None:
                 columns.append(column := [])
-            column.append((first, last))
-            for lane in lanes:
-                lane.across = edge + SEPARATION + LANE * columns.index(column)
+            column.append(lane)
+            lane.across = edge + SEPARATION + LANE * columns.index(column)
 
     # Geometry
 
@@ -228,7 +241,7 @@ class BlockLayout:
         """
         head_width, head_height = head
         for index, item in enumerate(self._items):
-            if item not in self._outside:
+            if item.until < 0:
                 item.across = round(points[str(index)][0])
         if self._outside:
             self._run_outside()
@@ -247,7 +260,11 @@ class BlockLayout:
             by_row[item.row].append(item)
         leaving: list[list[Step]] = [[] for _ in range(last + 1)]
         for step in self._steps:
-            leaving[step.start.row].append(step)
+            leaving[step.row].append(step)
+        passing: list[list[float]] = [[] for _ in range(last + 1)]
+        for lane in self._outside.values():
+            for row in range(lane.row, lane.until):
+                passing[row].append(lane.across)
         along = 0.0 if self._sideways else head_height
         for row, items in enumerate(by_row):
             length = max((item.shape.length for item in items if not item.parts), default=0.0)
@@ -262,9 +279,10 @@ class BlockLayout:
             waiting = [item for item in waiting if item.last.row > row]
             along += length
             if row < last:
-                along = self._channel(leaving[row], waiting, along, tracks)
-                if len(leaving[row]) == 1 and not waiting:
-                    cuts.append((along - ARROW * 0.8, _arrival(leaving[row][0])))
+                along = self._channel(leaving[row], waiting, passing[row], along, tracks)
+                through = [*map(_arrival, leaving[row]), *passing[row]]
+                if len(through) == 1 and not waiting:
+                    cuts.append((along - ARROW * 0.8, through[0]))
         left = max((item.shape.left - item.across for item in self._items), default=0.0)
         right = max((item.shape.right + item.across for item in self._items), default=0.0)
         if self._box.kind != "network":
@@ -308,8 +326,11 @@ class BlockLayout:
             else:
                 item.arrivals = spread(item, steps)
 
-    def _channel(self, steps: list[Step], beside: list[Item], along: float, tracks: dict[Step, _Track]) -> float:
-        """Places what runs across the flow behind a row, ``beside`` boxes that go on. Returns where the next row begins."""
+    def _channel(
+        self, steps: list[Step], beside: list[Item], passing: list[float], along: float, tracks: dict[Step, _Track]
+    ) -> float:
+        """Places what runs across the flow behind a row, ``beside`` boxes that go on, with lanes ``passing``. Returns where
+        the next row begins."""
         ends = {(step.start.box, step.port) for step in steps if step.start.box is not None}
         labelled = [self._labels[end] for end in ends if end in self._labels]
         if labelled:
@@ -325,7 +346,7 @@ class BlockLayout:
                 c.low < item.across + item.shape.right and item.across - item.shape.left < c.high for c in crossings
             ):
                 raise Blocked
-        count = assign_tracks(crossings)
+        count = assign_tracks(crossings, passing)
         first = along + BEFORE_TRACKS
         for crossing, group in zip(crossings, groups.values(), strict=True):
             if crossing.track is not None:

@@ -29,8 +29,9 @@ class Crossing:
         return max(self.start, *self.ends)
 
 
-def assign_tracks(crossings: Sequence[Crossing]) -> int:
-    """Gives tracks to all that do not run straight, so that no two lie on one another. Returns how many there are.
+def assign_tracks(crossings: Sequence[Crossing], passing: Sequence[float] = ()) -> int:
+    """Gives tracks to all that do not run straight, so that no two lie on one another, nor on what is ``passing``. Returns
+    how many there are.
 
     One that comes in where another leaves turns before it. Beyond that those that go the same way are nested, so that
     they do not cross.
@@ -58,14 +59,14 @@ def assign_tracks(crossings: Sequence[Crossing]) -> int:
         placed.append(ready)
     count = max((c.track + 1 for c in turning if c.track is not None), default=0)
     for crossing in trading:
-        crossing.middle, crossing.second = _between(crossing, crossings), count
+        crossing.middle, crossing.second = _between(crossing, crossings, passing), count
         count += 1
     return count
 
 
-def _between(crossing: Crossing, others: Sequence[Crossing]) -> float:
+def _between(crossing: Crossing, others: Sequence[Crossing], passing: Sequence[float]) -> float:
     """A place between where a tensor comes in and leaves where nothing else runs along."""
-    taken = [place for other in others for place in (other.start, *other.ends)]
+    taken = [*passing, *(place for other in others for place in (other.start, *other.ends))]
     middle = (crossing.start + crossing.ends[0]) / 2
     for step in range(200):
         for place in (middle + step * _APART, middle - step * _APART):

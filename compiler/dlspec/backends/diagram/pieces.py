@@ -43,11 +43,13 @@ class Item:
     """Something in a row: a child, an edge's lane, or a port of the block (of no length).
 
     A long box beside several short ones stands beside all of them: ``parts`` keep its place in the rows behind its first.
+    A lane outside of the rows passes all up to the row ``until``.
     """
 
     row: int
     shape: Shape
     box: Box | None = None
+    until: int = -1
     parts: list[Item] = field(default_factory=list["Item"])
     across: float = 0.0
     along: float = 0.0
@@ -64,8 +66,9 @@ class Item:
 
 @dataclass(slots=True, eq=False, repr=False)
 class Step:
-    """A stretch of a tensor's way from one row to the next; its edges share it."""
+    """A stretch of a tensor's way, its turn behind a ``row``; edges share it."""
 
+    row: int
     start: Item
     port: int
     end: Item
