@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, cast
 
-from dlspec.elaborate.values import show
+from dlspec.elaborate.values import has_tensor, show
 from dlspec.ir.dims import Dim
 from dlspec.ir.fields import Fielded
 from dlspec.ir.graph import Scope
@@ -41,11 +41,25 @@ def written_arguments(op: Fielded) -> list[str]:
     return arguments
 
 
+def positional(op: Fielded) -> int:
+    """How many of `written_arguments` come first and have no name."""
+    return next((index for index, field in enumerate(op.fields) if not field.required), len(op.fields))
+
+
 def written_scope(scope: Scope) -> str:
     """``Bottleneck(planes=64, stride=2)``; nothing for labelled braces."""
     if not scope.declaration:
         return ""
     return _call(scope.declaration, [f"{name}={written_value(value)}" for name, value in scope.arguments.items()])
+
+
+def written_given(scope: Scope) -> dict[str, str]:
+    """``stride=2`` and so on, by name: what a block is given, but for tensors."""
+    return {
+        name: f"{name}={written_value(value)}"
+        for name, value in scope.arguments.items()
+        if name in scope.given and not has_tensor(value)
+    }
 
 
 def number(dim: Dim) -> str:

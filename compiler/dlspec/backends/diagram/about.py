@@ -8,7 +8,7 @@ from dlspec.analyses.receptive_field import Axis, receptive_fields
 from dlspec.analyses.sizes import Sizing
 from dlspec.analyses.written import number, scaled, written_value
 from dlspec.backends.diagram.scene import Box, Port, Scene
-from dlspec.ir.dims import Dim
+from dlspec.ir.dims import Dim, total
 from dlspec.ir.graph import Node, Value
 from dlspec.source import Span
 
@@ -24,6 +24,11 @@ class About:
     def __init__(self, scene: Scene) -> None:
         graph, summary = scene.graph, scene.summary
         self._shown = Sizing(summary.shown)
+        self._counted = Sizing(summary.counted)
+        self._memory: dict[Box, Dim] = {}
+        for box in reversed(list(scene.boxes())):
+            inside = [self._memory[child] for child in box.children]
+            self._memory[box] = total(inside or map(self._bytes, box.nodes))
         self._fields = receptive_fields(graph, summary.counted)
         self._values = {value.name: value for value in graph.inputs}
         for node in graph.nodes:
@@ -36,7 +41,7 @@ class About:
         return {
             "params": box.cost.params,
             "macs": _known(box.cost.macs),
-            "memory": _known(box.memory),
+            "memory": _known(self._memory[box]),
             "field": max(known) if known and len(known) == len(seen) else None,
         }
 
@@ -47,12 +52,18 @@ class About:
             "inputs": list(map(_port, box.inputs)),
             "outputs": list(map(_port, box.outputs)),
             "formula": self._formula(node) if node else [],
-            "costs": _costs(box),
+            "costs": _costs(box, self._memory[box]),
             "field": _field(self._axes(box)),
             "arguments": _arguments(node) if node else [],
             "weights": _weights(box.nodes),
             "source": _source(box.span),
         }
+
+    def _bytes(self, node: Node) -> Dim:
+        """Of the tensors that a node computes, with batch 1 as in the summary."""
+        if node.op.view or (node.op.identity_in_eval and not node.training):
+            return 0
+        return total([self._counted.type(value.type).bytes for value in node.outputs])
 
     def _axes(self, box: Box) -> tuple[Axis, ...]:
         """Of a box's first result; of an output, of what comes out there."""
@@ -73,13 +84,13 @@ def _port(port: Port) -> str:
     return str(port.type)
 
 
-def _costs(box: Box) -> _Pairs:
+def _costs(box: Box, memory: Dim) -> _Pairs:
     pairs = [
         ("Parameters", number(box.cost.params) if box.cost.params else ""),
         ("Buffers", number(box.cost.buffers) if box.cost.buffers else ""),
         ("MACs", _both(box.cost.macs)),
         ("FLOPs", _both(box.cost.flops)),
-        ("Results", scaled(box.memory, "B") if box.memory != 0 else ""),
+        ("Results", scaled(memory, "B") if memory != 0 else ""),
         ("Share", f"{box.share:.1%}" if box.share else ""),
     ]
     return [(name, text) for name, text in pairs if text]

@@ -7,14 +7,14 @@ from collections.abc import Collection, Iterable, Sequence
 from dlspec.analyses.cost import sum_of
 from dlspec.analyses.report import Summary
 from dlspec.analyses.sizes import Sizing
-from dlspec.analyses.written import operator_name, written_arguments, written_value
+from dlspec.analyses.written import operator_name, positional, written_arguments, written_given
 from dlspec.backends.diagram.marks import mark_differences, mark_main_paths, mark_shared
 from dlspec.backends.diagram.repeats import Repeats, counterparts
 from dlspec.backends.diagram.routing import Router
 from dlspec.backends.diagram.scene import Box, Port, Run, Scene, fold
 from dlspec.elaborate.network import deep_recursion
-from dlspec.elaborate.values import Fault, has_tensor
-from dlspec.ir.dims import Dim, total
+from dlspec.elaborate.values import Fault
+from dlspec.ir.dims import Dim
 from dlspec.ir.graph import Graph, Node, Output, Scope, Value
 from dlspec.ir.types import TensorType
 
@@ -47,21 +47,22 @@ class _SceneBuilder:
         self._summary = summary
         self._faults = faults
         self._shown = Sizing(summary.shown)
-        self._counted = Sizing(summary.counted)
         self._repeats = Repeats(graph)
         self._drawn: dict[Node, Node] = {}  # a node of a later turn to that of the first
-        self._ids: set[str] = set()
+        self._ids: dict[str, int] = {}
+        self._runs: dict[tuple[TensorType, TensorType | None], tuple[Run, ...]] = {}
         self._boxes: dict[Node, Box] = {}
         self._scopes: dict[Scope, Box] = {}
 
     def build(self) -> Box:
         """The box of the network with all that is in it; nothing is open yet."""
-        root = Box("", "network", "", "", self._graph.name, self._graph.root.span, family="network")
+        scope = self._graph.root
+        root = Box("", "network", "", "", self._graph.name, scope.span, family="network", scope=scope)
         inputs = {value: self._input(value) for value in self._graph.inputs}
         root.children.extend(inputs.values())
-        self._scopes[self._graph.root] = root
+        self._scopes[scope] = root
         with deep_recursion():
-            self._fill(root, self._graph.root)
+            self._fill(root, scope)
         turns = self._turns()
         faults = [(fault, self._fault(fault, root)) for fault in self._faults]
         results = [(output, self._output(output)) for output in self._graph.outputs]
@@ -111,7 +112,8 @@ class _SceneBuilder:
                 continue
             self._drawn |= counterparts(turns)
             name = "repeat" if loop.kind == "repeat" else "for"
-            around = Box(self._id(f"{loop.path}/{name}"), "repeat", "", "", name, loop.span, family="repeat")
+            id_ = self._id(f"{loop.path}/{name}")
+            around = Box(id_, "repeat", "", "", name, loop.span, family="repeat", scope=loop)
             self._fill(around, first)
             around.count = len(turns)
             if len(around.children) == 1 and around.children[0].count == 1:
@@ -136,27 +138,23 @@ class _SceneBuilder:
         )  # fmt: skip
 
     def _operator(self, node: Node) -> Box:
-        path = node.name
-        operands = [self._type(value.type) for value in node.inputs]
+        op, title = node.op, _last(node.name) if node.origin.labelled else ""
         box = Box(
-            self._id(path), "op", path, _label(node), operator_name(type(node.op)), node.span,
-            arguments=tuple(written_arguments(node.op)), family=type(node.op).__module__.rpartition(".")[2],
-            inputs=[Port(value.name, type_) for value, type_ in zip(node.inputs, operands, strict=True)],
-            outputs=[_result(value.name, self._type(value.type), operands) for value in node.outputs],
+            self._id(node.name), "op", node.name, title, operator_name(type(op)), node.span,
+            arguments=tuple(written_arguments(op)), positional=positional(op),
+            family=type(op).__module__.rpartition(".")[2],
+            inputs=[Port(value.name, self._type(value.type)) for value in node.inputs],
+            outputs=[Port(value.name, self._type(value.type)) for value in node.outputs],
             training=node.training,
         )  # fmt: skip
         self._boxes[node] = box
         return box
 
     def _block(self, scope: Scope) -> Box:
-        given = {
-            name: value for name, value in scope.arguments.items() if name in scope.given and not has_tensor(value)
-        }
-        arguments = tuple(f"{name}={written_value(value)}" for name, value in given.items())
-        name = scope.declaration or ""
+        title = _last(scope.path) if scope.origin.labelled else ""
         return Box(
-            self._id(scope.path), "block", scope.path, _title(scope.path), name, scope.span,
-            arguments=arguments, family="block",
+            self._id(scope.path), "block", scope.path, title, scope.declaration, scope.span,
+            arguments=tuple(written_given(scope).values()), family="block", scope=scope,
         )  # fmt: skip
 
     def _fault(self, fault: Fault, root: Box) -> Box:
@@ -171,12 +169,8 @@ class _SceneBuilder:
         return box
 
     def _id(self, path: str) -> str:
-        unique, count = path, 1
-        while unique in self._ids:
-            count += 1
-            unique = f"{path}~{count}"
-        self._ids.add(unique)
-        return unique
+        count = self._ids[path] = self._ids.get(path, 0) + 1
+        return path if count == 1 else self._id(f"{path}~{count}")
 
     # What a box stands for
 
@@ -202,7 +196,6 @@ class _SceneBuilder:
         for node, box in self._boxes.items():
             box.nodes = tuple(turns[node])
             box.cost = sum_of([self._summary.costs.nodes[each] for each in box.nodes])
-            box.memory = total([self._bytes(each) for each in box.nodes])
             box.turns = _several(each.name for each in box.nodes)
         for scope, box in self._scopes.items():
             inside = next((inner for inner in box.walk() if inner.nodes), None)
@@ -211,11 +204,8 @@ class _SceneBuilder:
         for box in reversed(list(root.walk())):
             if box.children:
                 box.cost = sum_of([child.cost for child in box.children])
-                box.memory = total([child.memory for child in box.children])
                 inner = [child for child in box.children if child.kind not in ("input", "output")]
                 box.training = bool(inner) and all(child.training for child in inner)
-                operands = [port.type for port in box.inputs]
-                box.outputs = [_result(port.name, port.type, operands) for port in box.outputs]
         self._finish_ports(root)
         whole = root.cost
         for box in root.walk():
@@ -223,26 +213,27 @@ class _SceneBuilder:
             if box.kind == "network":
                 box.open = True
         mark_main_paths(root)
-        mark_shared(root, {box for scope, box in self._scopes.items() if scope.shared})
-        mark_differences(root, {box: _settings(scope) for scope, box in self._scopes.items()})
+        mark_shared(root)
+        mark_differences(root)
 
     def _finish_ports(self, root: Box) -> None:
         """Shapes are written where a tensor leaves a box and is another one than came in, or one that does not fit."""
-        for box in root.walk():
-            left = {(edge.source, edge.out) for edge in box.edges}
-            for child in box.children:
-                for index, port in enumerate(child.outputs):
-                    if (child, index) not in left:
-                        port.runs = ()
-            for edge in box.edges:
-                if edge.fault and edge.source is not None:
-                    port = edge.source.outputs[edge.out]
-                    port.runs, port.fault = port.runs or shape_runs(port.type, None), True
+        for edge in (edge for box in root.walk() for edge in box.edges):
+            box = edge.source
+            if box is None:
+                continue
+            port = box.outputs[edge.out]
+            port.fault = port.fault or edge.fault
+            before = box.inputs[0].type if box.inputs else None
+            new = box.kind != "input" and (before is None or before.shape != port.type.shape)
+            if new or port.fault:
+                port.runs = self._shape_runs(port.type, before if new else None)
 
-    def _bytes(self, node: Node) -> Dim:
-        if node.op.view or (node.op.identity_in_eval and not node.training):
-            return 0
-        return total([self._counted.type(value.type).bytes for value in node.outputs])
+    def _shape_runs(self, type_: TensorType, before: TensorType | None) -> tuple[Run, ...]:
+        runs = self._runs.get((type_, before))
+        if runs is None:
+            runs = self._runs[type_, before] = shape_runs(type_, before)
+        return runs
 
     def _type(self, type_: TensorType) -> TensorType:
         return self._shown.type(type_)
@@ -257,25 +248,8 @@ def shape_runs(type_: TensorType, before: TensorType | None) -> tuple[Run, ...]:
     return (*runs, Run("]"))
 
 
-def _result(name: str, type_: TensorType, operands: Iterable[TensorType]) -> Port:
-    """A port for a result: its shape is written where it is not that of what flows in, the first operand."""
-    before = next(iter(operands), None)
-    if before is not None and before.shape == type_.shape:
-        return Port(name, type_)
-    return Port(name, type_, shape_runs(type_, before))
-
-
-def _title(path: str) -> str:
-    """The last part of a path where the spec gave it; nothing for a position."""
-    last = path.rpartition(".")[2]
-    return "" if last.partition(":")[0].isdigit() else last
-
-
-def _label(node: Node) -> str:
-    """The title of an operator; a function is named after itself, which says nothing."""
-    title = _title(node.name)
-    named_after = type(node.op).function or type(node.op).__name__.lower()
-    return "" if title.partition(":")[0] == named_after else title
+def _last(path: str) -> str:
+    return path.rpartition(".")[2]
 
 
 def _several(paths: Iterable[str]) -> tuple[str, ...]:
@@ -291,11 +265,6 @@ def _ancestor(node: Node, first: Node, scope: Scope) -> Scope:
         assert inner.parent is not None
         around, inner = around.parent, inner.parent
     return inner
-
-
-def _settings(scope: Scope) -> set[str]:
-    """All arguments of a block, those with their defaults too."""
-    return {f"{name}={written_value(value)}" for name, value in scope.arguments.items()}
 
 
 def _share(part: Dim, whole: Dim) -> float | None:

@@ -59,11 +59,10 @@ def look(box: Box) -> Look:
         words = [Span(f"{word} ", "small") for word in clean(box.message).split(" ")]
         return _look([*_wrapped([Span(clean(box.name), "name")]), *_wrapped(words)], False)
     given = _arguments(box)
-    first = [span for span in given if "=" not in span.text] if box.kind == "op" else []
+    first, rest = given[: box.positional], given[box.positional :]
     heading = _heading(box) + [Span(" ", "label")] * bool(first) + first
     if first:
         heading[-1] = Span(heading[-1].text.rstrip(", "), "argument")
-    rest = [span for span in given if span not in first]
     lines = _wrapped(heading) + _wrapped(rest) + _wrapped(_more(box))
     costs = _costs(box)
     if costs:

@@ -3,10 +3,13 @@ that the others have not."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Iterator
 from itertools import pairwise
 
+from dlspec.analyses.written import written_given
+from dlspec.backends.diagram.kinds import argument, step, template
 from dlspec.backends.diagram.scene import Box, Edge
+from dlspec.ir.graph import Parameter
 
 
 def mark_main_paths(root: Box) -> None:
@@ -45,18 +48,17 @@ def _mark_main_path(box: Box, sizes: dict[Box, int]) -> None:
         edge = best.get(edge.source) if edge.source is not None else None
 
 
-def mark_shared(root: Box, declared: Collection[Box]) -> None:
+def mark_shared(root: Box) -> None:
     """Gives boxes with the same weights the same letters: blocks that are used again, and operators outside of them."""
-    groups: dict[str, list[Box]] = {}
+    groups: dict[Parameter | str, list[Box]] = {}
     stack = [root]
     while stack:
         box = stack.pop()
-        weights = box.nodes[0].weights if box.nodes else ()
-        if box in declared and box.path:
+        if box.scope is not None and box.scope.shared and box.path:
             groups.setdefault(box.path, []).append(box)
             continue
-        if weights:
-            groups.setdefault(weights[0].path, []).append(box)
+        if box.nodes and box.nodes[0].weights:
+            groups.setdefault(box.nodes[0].weights[0], []).append(box)
         stack.extend(reversed(box.children))
     marks = 0
     for group in groups.values():
@@ -76,18 +78,25 @@ def _letters(number: int) -> str:
     return text
 
 
-def mark_differences(root: Box, settings: Mapping[Box, Collection[str]]) -> None:
-    """Says of a block that stands before a repeated one of the same name what it has that the other has not.
-
-    ``settings`` are all arguments of a block as text.
-    """
+def mark_differences(root: Box) -> None:
+    """Says of a block that stands before a repeated one of the same template what it has that the other has not."""
     for box in root.walk():
         for one, other in pairwise(box.children):
-            if other.count > 1 and one.count == 1 and one.name == other.name and one.kind == other.kind == "block":
-                arguments = [argument for argument in one.arguments if argument not in settings.get(other, ())]
-                known = {(child.title, child.name) for child in other.children}
-                more = [child for child in one.children if child.title and (child.title, child.name) not in known]
-                one.differs = (
-                    *arguments,
-                    *(f"{child.title}: {child.name}" if child.name else child.title for child in more),
-                )
+            if other.count > 1 and one.count == 1 and one.kind == other.kind == "block":
+                one.differs = tuple(_differences(one, other))
+
+
+def _differences(one: Box, other: Box) -> Iterator[str]:
+    """What a block is given that is another value in the other, and the labelled steps that ran in it only."""
+    assert one.scope is not None
+    assert other.scope is not None
+    if template(one.scope) is not template(other.scope):
+        return
+    known = other.scope.arguments
+    for name, text in written_given(one.scope).items():
+        if name not in known or argument(one.scope.arguments[name]) != argument(known[name]):
+            yield text
+    steps = {step(child) for child in other.children}
+    for child in one.children:
+        if child.title and step(child) not in steps:
+            yield f"{child.title}: {child.name}" if child.name else child.title

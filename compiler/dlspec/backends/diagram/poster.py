@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import replace
-from itertools import groupby
-from typing import Any
 
 from dlspec.backends.diagram.engine import Engine
+from dlspec.backends.diagram.kinds import step, template
 from dlspec.backends.diagram.layout import Drawing, Placed, place, settled
 from dlspec.backends.diagram.scene import Box, Scene, fold
 
@@ -27,22 +26,27 @@ def lay_out_poster(scene: Scene, width: float = WIDTH) -> Drawing:
 
 
 def distinct_blocks(scene: Scene) -> Iterator[Box]:
-    """Each block once, open: those with the same name and the same children are one, whatever sizes they have. The first
-    stands for all."""
-    seen: set[Any] = set()
+    """Each block once, open: those are one of the same template in whose bodies the same steps ran, whatever sizes they
+    have. The first stands for all."""
+    seen: set[Hashable] = set()
     for box in scene.boxes():
-        key = _structure(box)
-        if box.kind == "block" and box.children and key not in seen:
-            seen.add(key)
-            yield replace(box, open=True, count=1, differs=(), inputs=list(box.inputs))
+        if box.kind == "block" and box.children:
+            kind = _kind(box)
+            if kind not in seen:
+                seen.add(kind)
+                yield replace(box, open=True, count=1, differs=(), inputs=list(box.inputs))
 
 
-def _structure(box: Box) -> Any:
-    """What makes a block another one: its children but for numbers at the end of their names, each run of equal ones once,
-    and how many tensors go in and out."""
-    children = [(child.kind, child.title.rstrip("0123456789"), child.name, child.count > 1) for child in box.children]
-    runs = [child for child, _ in groupby(children)]
-    return box.name or box.title, tuple(runs), len(box.inputs), len(box.outputs)
+def _kind(box: Box) -> Hashable:
+    """What makes a block another one."""
+    assert box.scope is not None
+    return template(box.scope), _steps(box), len(box.inputs), len(box.outputs)
+
+
+def _steps(box: Box) -> Hashable:
+    """The steps that are seen in an open box; of those that a loop takes several times each once."""
+    inside = [(step(child), child.count > 1, _steps(child) if child.kind == "repeat" else ()) for child in box.children]
+    return tuple(dict.fromkeys(inside))
 
 
 def _shelve(blocks: Sequence[Placed], left: float, top: float, width: float) -> None:

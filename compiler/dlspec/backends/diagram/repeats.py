@@ -3,44 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, TypeAlias
 
+from dlspec.backends.diagram.kinds import call
 from dlspec.ir.graph import Graph, Node, Scope, Value
 
 # Where a turn takes a tensor from: the same one in every turn, or an output of a node of the turn before it.
 _Origin: TypeAlias = "Value | tuple[int, int]"
 
 
-@dataclass(slots=True)
 class Turn:
-    """An iteration of a loop: its nodes, and what they take from outside in the order in which they first use it."""
+    """An iteration of a loop with its nodes."""
 
-    scope: Scope
-    nodes: list[Node]
-    taken: list[Value]
-    signature: tuple[Any, ...]
+    def __init__(self, scope: Scope) -> None:
+        self.scope = scope
+        self.nodes = list(scope.nodes())
+
+    @cached_property
+    def joined(self) -> tuple[tuple[Any, ...], list[Value]]:
+        """What the nodes are and how they are joined, and what they take from outside in the order of first use."""
+        return _joined(self.scope, self.nodes)
 
 
 class Repeats:
     """Finds turns that are equal: the same operators with the same arguments, joined in the same way, with the same types
-    of results, in the same blocks. What flows in may differ in its channels, and the weights may differ in name and size.
+    of results, in instances of the same templates that are given the same. What flows in may differ in its channels, and
+    the weights may differ in name and size.
     """
 
     def __init__(self, graph: Graph) -> None:
-        self._users: dict[Value, list[Node]] = {}
         self._results = {output.value for output in graph.outputs}
-        for node in graph.nodes:
-            for value in node.inputs:
-                self._users.setdefault(value, []).append(node)
 
     def runs(self, loop: Scope) -> list[list[Turn]]:
         """The turns of a `repeat` or `for` that have nodes, in order, equal neighbours together."""
         runs: list[list[Turn]] = []
         link: list[_Origin] | None = None
         for scope in loop.children:
-            turn = _turn(scope) if isinstance(scope, Scope) else None
-            if turn is None:
+            if not isinstance(scope, Scope):
+                continue
+            turn = Turn(scope)
+            if not turn.nodes:
                 continue
             if runs:
                 linked = self._link(runs[-1][-1], turn)
@@ -54,30 +57,45 @@ class Repeats:
 
     def _link(self, one: Turn, other: Turn) -> list[_Origin] | None:
         """Where each tensor comes from that the second turn takes; None where it is not the first one again."""
-        if one.signature != other.signature:
+        if len(one.nodes) != len(other.nodes) or self._reaches_beyond(one, other):
+            return None
+        (signature, taken), (again, takes) = one.joined, other.joined
+        if signature != again:
             return None
         positions = {value: (i, k) for i, node in enumerate(one.nodes) for k, value in enumerate(node.outputs)}
         link: list[_Origin] = []
-        for before, value in zip(one.taken, other.taken, strict=True):
+        for before, value in zip(taken, takes, strict=True):
             if value in positions:
                 link.append(positions[value])
             elif value is before:
                 link.append(value)
             else:
                 return None
-        within = {*one.nodes, *other.nodes}
-        for value in positions:
-            if value in self._results or not within.issuperset(self._users.get(value, ())):
-                return None
         return link
 
+    def _reaches_beyond(self, one: Turn, other: Turn) -> bool:
+        """Whether something outside of two turns uses what the first computes."""
+        within = {*one.nodes, *other.nodes}
+        return any(
+            value in self._results or not within.issuperset(value.uses) for node in one.nodes for value in node.outputs
+        )
 
-def _turn(scope: Scope) -> Turn | None:
-    nodes = list(scope.nodes())
+
+def _joined(turn: Scope, nodes: Sequence[Node]) -> tuple[tuple[Any, ...], list[Value]]:
     index = {node: i for i, node in enumerate(nodes)}
     taken: dict[Value, int] = {}
-    around: dict[Scope, tuple[Any, ...]] = {scope: ()}
+    regions = {turn: 0}
     signature: list[Any] = []
+
+    def region(scope: Scope) -> int:
+        """The number of a scope in the turn; a new one is written down with the number of that around it."""
+        if scope not in regions:
+            assert scope.parent is not None
+            around = region(scope.parent)
+            regions[scope] = len(regions)
+            signature.append((around, call(scope)))
+        return regions[scope]
+
     for node in nodes:
         sources: list[Any] = []
         for value in node.inputs:
@@ -87,16 +105,8 @@ def _turn(scope: Scope) -> Turn | None:
             else:
                 sources.append(taken.setdefault(value, len(taken)))
         types = tuple([value.type for value in node.outputs])
-        signature.append((node.op, types, tuple(sources), _place(node.scope, around)))
-    return Turn(scope, nodes, list(taken), tuple(signature)) if nodes else None
-
-
-def _place(scope: Scope, around: dict[Scope, tuple[Any, ...]]) -> tuple[Any, ...]:
-    """The scopes between a turn and something in it, but for what they are called."""
-    if scope not in around:
-        assert scope.parent is not None
-        around[scope] = (*_place(scope.parent, around), (scope.kind, scope.declaration))
-    return around[scope]
+        signature.append((region(node.scope), node.op, types, tuple(sources)))
+    return tuple(signature), list(taken)
 
 
 def counterparts(turns: Sequence[Turn]) -> dict[Node, Node]:

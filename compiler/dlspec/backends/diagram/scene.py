@@ -18,8 +18,7 @@ from typing import Literal, NamedTuple, TypeAlias
 
 from dlspec.analyses.cost import Cost
 from dlspec.analyses.report import Summary
-from dlspec.ir.dims import Dim
-from dlspec.ir.graph import Graph, Node
+from dlspec.ir.graph import Graph, Node, Scope
 from dlspec.ir.types import TensorType
 from dlspec.source import Span
 
@@ -81,12 +80,13 @@ class Box:
     * ``kind``: ``op`` has no children. ``repeat`` is a loop whose turn is more than one box; where a turn is one box,
       that box has the ``count`` itself. ``fault`` is a step that could not be built.
     * ``title``: the label; empty where the spec gave none. ``name``: the operator or block. ``arguments``: as a spec
-      would write them, one text each, without what is a default.
+      would write them, one text each, without what is a default, the first ``positional`` without a name.
     * ``family``: what the colour stands for: the module of the operator (``conv``, ``norm`` ...), else the kind.
     * ``count``: how often the source repeats it. ``turns``: the paths of all of them, where that is more than one.
-    * ``cost``, ``memory`` (bytes of the tensors it computes, batch 1 as in the summary) and ``share`` (of the MACs of the
-      network, or of its parameters where it has no MACs; None where sizes are open) are those of all turns.
+    * ``cost`` and ``share`` (of the MACs of the network, or of its parameters where it has no MACs; None where sizes are
+      open) are those of all turns.
     * ``inputs``, ``outputs``: ports, see `Port`.
+    * ``scope``: the region of the graph that it stands for, of several turns the first; None for an operator.
     * ``nodes``: the nodes of the graph it stands for: of an operator its own, one for each turn.
     * ``shared``: a mark that boxes with the same weights have in common, such as ``A``; else empty.
     * ``differs``: for the first turn of a loop that is not like the others, what it has that they have not.
@@ -100,16 +100,17 @@ class Box:
     name: str
     span: Span
     arguments: tuple[str, ...] = ()
+    positional: int = 0
     family: str = ""
     count: int = 1
     turns: tuple[str, ...] = ()
     cost: Cost = field(default_factory=Cost)
-    memory: Dim = 0
     share: float | None = None
     inputs: list[Port] = field(default_factory=list[Port])
     outputs: list[Port] = field(default_factory=list[Port])
     children: list[Box] = field(default_factory=list["Box"])
     edges: list[Edge] = field(default_factory=list[Edge])
+    scope: Scope | None = None
     nodes: tuple[Node, ...] = ()
     open: bool = False
     training: bool = False

@@ -64,8 +64,9 @@ class _Form:
         if not self._text:
             return []
         left, top = origin
-        places = [y + value + more + top if down else x + value + left for down, value, more in self._gaps]
-        return [self._text % tuple([texts[place] for place in places])]
+        return [
+            self._text % tuple([texts[y + at + more + top if down else x + at + left] for down, at, more in self._gaps])
+        ]
 
     def _x(self, value: float) -> str:
         self._gaps.append((False, value, 0.0))
