@@ -7,10 +7,16 @@ import compileall
 import tempfile
 from pathlib import Path
 
-from bench import compiling, counting, drawing, running
+from bench import compiling, counting, drawing, editing, running
 from bench.timing import ROOT
 
-BENCHES = {"compiling": compiling.run, "counting": counting.run, "drawing": drawing.run, "running": running.run}
+BENCHES = {
+    "compiling": compiling.run,
+    "counting": counting.run,
+    "drawing": drawing.run,
+    "editing": editing.run,
+    "running": running.run,
+}
 
 
 def main() -> None:

@@ -6,17 +6,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dlspec.diagnostics import Diagnostics, DlspecError, did_you_mean
+from dlspec.diagnostics import Diagnostic, Diagnostics, DlspecError, did_you_mean
 from dlspec.elaborate import network as elaboration
+from dlspec.elaborate.known import Known
 from dlspec.elaborate.modules import Loader, constant_elaborator
-from dlspec.elaborate.values import BlockLayer, Failure, Fault, Module
+from dlspec.elaborate.session import Session
+from dlspec.elaborate.values import POISON, BlockLayer, Failure, Fault, Module
 from dlspec.files import DISK, Files, read_source, spec_path
 from dlspec.ir.graph import Graph
 from dlspec.source import Source, Span
 from dlspec.syntax import ast
 
 if TYPE_CHECKING:
-    from dlspec.elaborate.expressions import Measure
     from dlspec.elaborate.recorder import Recorder
     from dlspec.objectives.training import Training
 
@@ -40,7 +41,7 @@ def open_program(path: str | Path, files: Files = DISK) -> Program:
 
 def files_of(source: Source, files: Files = DISK) -> list[Path]:
     """The file of a text and those it imports, as far as they can be followed."""
-    loader = Loader(Diagnostics(), files)
+    loader = Loader(Diagnostics(), files, Session())
     loader.load(source)
     return list(dict.fromkeys(loader.paths))
 
@@ -48,7 +49,7 @@ def files_of(source: Source, files: Files = DISK) -> list[Path]:
 def open_source(source: Source, files: Files = DISK) -> Program:
     """The program of a text. Raises `DlspecError`."""
     diagnostics = Diagnostics()
-    module = Loader(diagnostics, files).load(source)
+    module = Loader(diagnostics, files, Session()).load(source)
     diagnostics.check()
     return Program(module, diagnostics)
 
@@ -57,14 +58,13 @@ def elaborate(
     program: Program, network: str, settings: Mapping[str, Any] | None = None, sizes: Mapping[str, int] | None = None
 ) -> Graph:
     """The graph of a network. Raises `DlspecError`; KeyError for a name that is not a network of the file."""
-    diagnostics = Diagnostics()
-    measures = _Measures(diagnostics)
+    checks = Checks()
     graph = elaboration.elaborate_network(
-        program.module, program.networks[network], settings or {}, sizes or {}, diagnostics, measures.measure
+        program.module, program.networks[network], settings or {}, sizes or {}, checks.diagnostics, checks.session
     )
-    diagnostics.check()
+    checks.diagnostics.check()
     assert graph is not None
-    program.diagnostics.extend(diagnostics)
+    program.diagnostics.extend(checks.diagnostics)
     return graph
 
 
@@ -72,12 +72,13 @@ def elaborate_training(
     program: Program, train: str, settings: Mapping[str, Any] | None = None, sizes: Mapping[str, int] | None = None
 ) -> Training:
     """The objectives of a `train`. Raises as `elaborate`."""
-    diagnostics = Diagnostics()
-    measure = _Measures(diagnostics).measure
-    made = _train(program.module, program.trains[train], settings or {}, sizes or {}, diagnostics, measure)
-    diagnostics.check()
+    checks = Checks()
+    made = _train(
+        program.module, program.trains[train], settings or {}, sizes or {}, checks.diagnostics, checks.session
+    )
+    checks.diagnostics.check()
     assert made is not None
-    program.diagnostics.extend(diagnostics)
+    program.diagnostics.extend(checks.diagnostics)
     return made
 
 
@@ -88,12 +89,11 @@ def elaborate_partial(
 
     For pictures: where the diagnostics have errors the graph ends at the faults. Raises KeyError as `elaborate`.
     """
-    diagnostics = Diagnostics()
-    measures = _Measures(diagnostics)
+    checks = Checks()
     graph, faults = elaboration.elaborate_partial(
-        program.module, program.networks[network], settings or {}, sizes or {}, diagnostics, measures.measure
+        program.module, program.networks[network], settings or {}, sizes or {}, checks.diagnostics, checks.session
     )
-    return graph, faults, diagnostics
+    return graph, faults, checks.diagnostics
 
 
 def _train(
@@ -102,14 +102,13 @@ def _train(
     settings: Mapping[str, Any],
     sizes: Mapping[str, int],
     diagnostics: Diagnostics,
-    measure: Measure,
-    recorder: Recorder | None = None,
+    session: Session,
 ) -> Training | None:
     # Most files have no train, and are checked more quickly without what trains need.
     from dlspec.analyses.objectives import objective_findings
     from dlspec.elaborate.training import elaborate_train
 
-    made = elaborate_train(module, declaration, settings, sizes, diagnostics, measure, recorder)
+    made = elaborate_train(module, declaration, settings, sizes, diagnostics, session)
     if made is not None:
         diagnostics.extend(objective_findings(made))
     return made
@@ -120,9 +119,7 @@ def check(path: str | Path, files: Files = DISK) -> Diagnostics:
     try:
         return check_source(read_source(Path(path), str(path), files), files)
     except DlspecError as error:
-        diagnostics = Diagnostics()
-        diagnostics.extend(error.diagnostics)
-        return diagnostics
+        return Diagnostics(error.diagnostics)
 
 
 def check_source(source: Source, files: Files = DISK) -> Diagnostics:
@@ -135,65 +132,103 @@ class Unchecked:
 
     def __init__(self, loader: Loader, module: Module) -> None:
         self.module = module
+        self.imported = loader.imported
         self._loader = loader
 
-    def check(self, recorder: Recorder | None = None) -> Diagnostics:
+    def check(self, checks: Checks | None = None) -> Diagnostics:
         """Everything that is wrong with the file and what it imports."""
-        module, diagnostics = self.module, Diagnostics(self._loader.diagnostics)
-        measures = _Measures(diagnostics, recorder)
+        module, checks = self.module, checks or Checks()
+        checks.diagnostics.extend(self._loader.diagnostics)
         for declaration in module.networks.values():
-            measures.graph(BlockLayer(declaration, module))
-        elaborator = constant_elaborator(diagnostics, measures.measure, recorder)
+            checks.network(BlockLayer(declaration, module))
+        elaborator = constant_elaborator(checks.diagnostics, checks.session)
         for declaration in module.file.declarations:
             if isinstance(declaration, ast.Expect):
                 elaborator.statement(declaration, module.env)
         for declaration in module.trains.values():
-            found = Diagnostics()
-            _train(module, declaration, {}, {}, found, measures.measure, recorder)
-            diagnostics.extend(found)
-        return Diagnostics(found for found in diagnostics if not self._loader.echoes(found))
+            checks.train(declaration, module)
+        return Diagnostics(found for found in checks.diagnostics if not self._loader.echoes(found))
 
 
-def open_unchecked(source: Source, files: Files = DISK, recorder: Recorder | None = None) -> Unchecked:
-    """Reads a text and its imports, as far as it goes."""
-    loader = Loader(Diagnostics(), files, recorder)
+def open_unchecked(
+    source: Source,
+    files: Files = DISK,
+    session: Session | None = None,
+    known: Mapping[Path, Module] | None = None,
+) -> Unchecked:
+    """Reads a text and its imports, as far as it goes; of the imports those that are ``known`` and still the same."""
+    loader = Loader(Diagnostics(), files, session or Session(), known)
     return Unchecked(loader, loader.load(source))
 
 
-class _Measures:
-    """Counts of networks, for `expect ResNet50.params == ...`; each is elaborated once for each set of settings."""
+class Check:
+    """What came of a network or train: the ``findings``, and where nothing is wrong that it is ``sound``.
 
-    def __init__(self, diagnostics: Diagnostics, recorder: Recorder | None = None) -> None:
-        self.diagnostics = diagnostics
-        self._recorder = recorder
-        self._graphs: dict[tuple[int, str], Graph | None] = {}
-        self._totals: dict[int, Mapping[str, Any]] = {}
+    Of a network its ``graph``, or what was counted in it: the ``totals`` by name.
+    """
 
-    def graph(self, layer: BlockLayer) -> Graph | None:
+    __slots__ = ("findings", "graph", "sound", "totals")
+
+    def __init__(self, findings: tuple[Diagnostic, ...], sound: bool, graph: Graph | None = None) -> None:
+        self.findings = findings
+        self.sound = sound
+        self.graph = graph
+        self.totals: Mapping[str, Any] | None = None
+
+
+class Checks:
+    """Elaborates networks, each once for each set of settings, and trains; what is wrong goes to ``diagnostics``.
+
+    What is wrong with one may have been found in another before, so each has diagnostics of its own first.
+    """
+
+    def __init__(self, known: Known | None = None, recorder: Recorder | None = None) -> None:
+        self.diagnostics = Diagnostics()
+        self.session = Session(self.measure, known or Known(), recorder)
+        self._networks: dict[tuple[int, str], Check | None] = {}
+
+    def network(self, layer: BlockLayer) -> Check | None:
+        """What came of a network; None where it is asked while it is elaborated, by itself."""
+        key = (id(layer.declaration), repr(sorted(_settings(layer).items())))
+        if key not in self._networks:
+            self._networks[key] = None
+            check = self._networks[key] = self.elaborated(layer)
+            self.diagnostics.extend(check.findings)
+        return self._networks[key]
+
+    def train(self, declaration: ast.Train, module: Module) -> None:
+        self.diagnostics.extend(self.elaborated_train(declaration, module).findings)
+
+    def elaborated(self, layer: BlockLayer) -> Check:
+        found = Diagnostics()
         assert isinstance(layer.declaration, ast.Network)
-        settings = {name: value for name, (value, _) in layer.arguments.items()}
-        key = (id(layer.declaration), repr(sorted(settings.items())))
-        if key not in self._graphs:
-            self._graphs[key] = None  # a network that measures itself finds nothing
-            found = Diagnostics()  # of its own: what is wrong with it may have been found in another network before
-            self._graphs[key] = elaboration.elaborate_network(
-                layer.module, layer.declaration, settings, {}, found, self.measure, self._recorder
-            )
-            self.diagnostics.extend(found)
-        return self._graphs[key]
+        graph = elaboration.elaborate_network(
+            layer.module, layer.declaration, _settings(layer), {}, found, self.session
+        )
+        return Check(tuple(found), graph is not None, graph)
+
+    def elaborated_train(self, declaration: ast.Train, module: Module) -> Check:
+        found = Diagnostics()
+        made = _train(module, declaration, {}, {}, found, self.session)
+        return Check(tuple(found), made is not None)
 
     def measure(self, layer: BlockLayer, attribute: str, span: Span) -> Any:
-        """A total of a network by name. Raises `Failure` for a name that is no total."""
-        from dlspec.analyses.report import totals
-        from dlspec.elaborate.values import POISON
-
-        graph = self.graph(layer)
-        if graph is None:
+        """A total of a network by name, for `expect ResNet50.params == ...`. Raises `Failure` for a name that is none."""
+        check = self.network(layer)
+        if check is None or not check.sound:
             return POISON
-        if id(graph) not in self._totals:
-            self._totals[id(graph)] = totals(graph, graph.default_sizes() | graph.sizes)
-        known = self._totals[id(graph)]
+        known = check.totals = check.totals or self.totals(layer, check)
         if attribute not in known:
             hint = did_you_mean(attribute, known) or f"it has {', '.join(known)}"
             raise Failure("DL0302", f"a network has no `{attribute}`", span, hint=hint)
         return known[attribute]
+
+    def totals(self, layer: BlockLayer, check: Check) -> Mapping[str, Any]:
+        from dlspec.analyses.report import totals
+
+        assert check.graph is not None
+        return totals(check.graph, check.graph.default_sizes() | check.graph.sizes)
+
+
+def _settings(layer: BlockLayer) -> dict[str, Any]:
+    return {name: value for name, (value, _) in layer.arguments.items()}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import compiling, counting, drawing, running
+from bench import compiling, counting, drawing, editing, running
 
 
 def test_compiling(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -21,6 +21,14 @@ def test_counting(tmp_path: Path) -> None:
     # Ten times the nodes may not take thirty times as long; what it takes exactly, `make bench` prints.
     assert figures["growth"] < 3
     assert figures["ResNet50"] < figures["DenseNet201"] * 3
+
+
+def test_editing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    times = editing.run(tmp_path, runs=2)
+    assert "resnet.dlspec" in capsys.readouterr().out
+    # What it takes exactly, `make bench` prints; but an edit of one network must not cost what all seven do.
+    one, _, _, fresh, _ = times.values()
+    assert one < fresh
 
 
 def test_running() -> None:

@@ -14,9 +14,10 @@ import pytest
 import dlspec
 from dlspec.editing.analysis import Analysis, Instance, Place, analyse
 from dlspec.elaborate.recorder import MOST, Record, Recorder
+from dlspec.elaborate.session import Session
 from dlspec.files import DISK, InMemory
 from dlspec.ir.graph import Value
-from dlspec.pipeline import check, elaborate, elaborate_training, open_source, open_unchecked
+from dlspec.pipeline import Checks, check, elaborate, elaborate_training, open_source, open_unchecked
 from dlspec.source import Source
 from dlspec.syntax import ast
 from dlspec.syntax.lexer import scan
@@ -171,6 +172,28 @@ def test_signatures_and_their_docs(net: Analysis) -> None:
     assert mean.doc.startswith("The mean")
 
 
+def test_what_is_neither_tensor_nor_layer_nor_constant() -> None:
+    analysis = analyse(
+        text="""train T {
+    data image: float[N, 4]
+    shared net = freeze(Linear(2))
+    shared judge = Linear(1)
+    noise = Normal(image, 1.0)
+    begin = uniform(0.1, 0.2)
+    rate = Adam(lr=1e-2, schedule=StepLR(10))
+    minimize mean(image -> judge) over judge using rate
+}"""
+    )
+    assert analysis.diagnostics == ()
+    shown = [
+        line(place(analysis, text).instances[0]) for text in ("net =", "noise", "begin", "rate =", "StepLR", "image:")
+    ]
+    assert shown == [
+        "T | layer | Linear(out_features=2)", "T | other | Normal of float[N, 4]", "T | constant | uniform(a=0.1, b=0.2)",
+        "T | other | Adam(lr=0.01)", "T | other | StepLR(10)", "T | tensor | float[N, 4]",
+    ]  # fmt: skip
+
+
 def test_places_where_nothing_stands(net: Analysis) -> None:
     assert [net.at(*at) for at in ((0, 1), (1, 0), (2, 1), (3, 5), (999, 1), (5, 999), (6, 1), (22, 3))] == [None] * 8
 
@@ -224,8 +247,8 @@ def test_records_are_what_the_graphs_hold(path: Path, compared: Callable[[str, i
     """Each tensor of an expression has the type that it has in the graph, and every layer and weight is one's result."""
     source = Source(path.name, path.read_text(encoding="utf-8"), path)
     recorder = Recorder()
-    opened = open_unchecked(source, recorder=recorder)
-    assert not opened.check(recorder).errors
+    opened = open_unchecked(source, session=Session(recorder=recorder))
+    assert not opened.check(Checks(recorder=recorder)).errors
     modules = [opened.module]
     for module in modules:
         modules += [other for other, _ in module.imports.values() if other not in modules]
@@ -344,8 +367,8 @@ def test_expressions_with_many_instances_are_remembered_in_part() -> None:
     text = "network Net(x: float[N, 2, 8]) -> y { x -> repeat 1500 { Conv(2, 1) } }"
     assert len(place(analyse(text=text), "Conv(2, 1)").instances) == 1
     recorder = Recorder()
-    opened = open_unchecked(Source("inline", text), recorder=recorder)
-    opened.check(recorder)
+    opened = open_unchecked(Source("inline", text), session=Session(recorder=recorder))
+    opened.check(Checks(recorder=recorder))
     assert max(len(recorder.of(node)) for node in ast.walk(opened.module.file)) == MOST
 
 

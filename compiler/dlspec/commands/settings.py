@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from dlspec.commands.errors import CallError, CallFindings
 from dlspec.diagnostics import Diagnostics, DlspecError, did_you_mean
 from dlspec.elaborate.modules import constant_elaborator
+from dlspec.elaborate.session import Session
 from dlspec.pipeline import Program
 from dlspec.source import Source
 from dlspec.syntax import ast
@@ -57,7 +58,7 @@ def _value(name: str, text: str, program: Program) -> object:
     ):
         return expression.name
     diagnostics = Diagnostics()
-    value = constant_elaborator(diagnostics).evaluate(expression, program.module.env)
+    value = constant_elaborator(diagnostics, Session()).evaluate(expression, program.module.env)
     if diagnostics.errors:
         raise CallFindings(diagnostics)
     return value

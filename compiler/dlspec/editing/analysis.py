@@ -9,21 +9,26 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from dlspec.analyses.cost import Cost, Costs, cost, sum_of
-from dlspec.analyses.written import written_op, written_value
+from dlspec.analyses.written import written_call, written_op, written_value
 from dlspec.diagnostics import Diagnostic, DlspecError
 from dlspec.editing.places import definition, named, path_to, subject
+from dlspec.editing.unchanged import Unchanged
 from dlspec.elaborate.calls import signature_hint
 from dlspec.elaborate.recorder import Record, Recorder
-from dlspec.elaborate.values import AverageLayer, BlockLayer, FrozenLayer, Layer, OpLayer, SharedLayer, as_list
+from dlspec.elaborate.session import Session
+from dlspec.elaborate.values import AverageLayer, BlockLayer, FrozenLayer, Layer, OpLayer, Ratio, SharedLayer, as_list
 from dlspec.files import DISK, Files, read_source, spec_path
+from dlspec.ir.dims import Expr
+from dlspec.ir.fields import Fielded
 from dlspec.ir.graph import Graph, Value
+from dlspec.ir.init import Init
 from dlspec.ir.types import TensorType
 from dlspec.ops import FUNCTIONS
-from dlspec.pipeline import open_unchecked
+from dlspec.pipeline import Checks, open_unchecked
 from dlspec.source import Source, Span
 from dlspec.syntax import ast
 
-Kind: TypeAlias = Literal["tensor", "layer", "constant"]
+Kind: TypeAlias = Literal["tensor", "layer", "constant", "other"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +37,8 @@ class Instance:
 
     * ``network``: the network or train that was elaborated, an empty text for what stands outside of them. ``path``: the
       instance in it, as in the names of weights; empty for the network itself.
-    * ``kind``, and as ``text`` the type of a tensor, a constant, or a layer with its arguments. A list of tensors is a
-      tensor too. ``value`` is the constant.
+    * ``kind``, and as ``text`` the type of a tensor, a constant, a layer with its arguments, or something else such as a
+      distribution or an optimizer. A list of tensors is a tensor too. ``value`` is the constant.
     * ``outputs``: the types of the tensors, of a layer those it gave; ``inputs``: those that flowed into the layer. Both
       are empty for a layer that was only named.
     * ``signature`` and ``doc``: of the layer or function.
@@ -77,11 +82,17 @@ class Symbol:
 class Analysis:
     """What is known of a text: its ``diagnostics``, its ``symbols``, and what stands `at` each place."""
 
-    def __init__(self, source: Source, files: Files, found: tuple[Diagnostic, ...] = ()) -> None:
+    def __init__(
+        self, source: Source, files: Files, found: tuple[Diagnostic, ...] = (), before: Analysis | None = None
+    ) -> None:
         self.source = source
         self._recorder = Recorder()
-        self._opened = open_unchecked(source, files, self._recorder)
-        self.diagnostics = (*found, *self._opened.check())
+        self._opened = open_unchecked(
+            source, files, Session(recorder=self._recorder), before and before._opened.imported
+        )
+        self._checks = Unchanged(self._opened.module, before and before._checks)
+        self.diagnostics = (*found, *self._opened.check(self._checks))
+        self._checks.forget_graphs()
         self._costs: dict[Graph, Costs] = {}
 
     @cached_property
@@ -117,7 +128,7 @@ class Analysis:
     @cached_property
     def _recorded(self) -> Recorder:
         """Diagnostics come first and quickly: what expressions were is found out when somebody asks."""
-        self._opened.check(self._recorder)
+        self._opened.check(Checks(recorder=self._recorder))
         return self._recorder
 
     def _records(self, path: list[ast.Node], node: ast.Node) -> list[Record]:
@@ -155,7 +166,9 @@ class Analysis:
         if outputs:
             text = ", ".join(str(each) for each in outputs)
             return Instance(network, path, "tensor", text, None, (), outputs, signature, doc, costs)
-        return Instance(network, path, "constant", written_value(value), value, (), (), signature, doc)
+        if _is_constant(value):
+            return Instance(network, path, "constant", written_value(value), value, (), (), signature, doc)
+        return Instance(network, path, "other", _other(value), None, (), (), signature, doc)
 
     def _costs_of(self, graph: Graph) -> Costs:
         if graph not in self._costs:
@@ -163,12 +176,14 @@ class Analysis:
         return self._costs[graph]
 
 
-def analyse(path: str | Path = "", *, text: str | None = None, files: Files = DISK) -> Analysis:
+def analyse(
+    path: str | Path = "", *, text: str | None = None, files: Files = DISK, before: Analysis | None = None
+) -> Analysis:
     """What is known of a spec, right or wrong: of a file or a shipped one such as ``std.resnet``, or of a ``text``, for
     which ``path`` says where its neighbours are.
 
     Reads nothing but ``files``, which may hold unsaved texts. Never fails for what a text says; raises OSError for a file
-    that cannot be read.
+    that cannot be read. An analysis from ``before`` an edit makes this one quicker, and no other.
     """
     name, found = str(path), ()
     where = spec_path(path, files) if name else None
@@ -179,13 +194,29 @@ def analyse(path: str | Path = "", *, text: str | None = None, files: Files = DI
             source = read_source(where, name, files)
         except DlspecError as error:
             source, found = Source(name, "", where), error.diagnostics
-    return Analysis(source, files, found)
+    return Analysis(source, files, found, before)
 
 
 def _distinct(instances: tuple[Instance, ...]) -> tuple[Instance, ...]:
     """Each once: the turns of a loop are one instance where nothing changes."""
     known = {(i.network, i.path, i.kind, i.text, i.inputs, i.outputs, i.cost): i for i in reversed(instances)}
     return tuple(reversed(known.values()))
+
+
+def _is_constant(value: Any) -> bool:
+    if isinstance(value, list):
+        return all(_is_constant(each) for each in value)  # type: ignore[reportUnknownVariableType]
+    return value is None or isinstance(value, int | float | str | Expr | Ratio | Init)
+
+
+def _other(value: Any) -> str:
+    match value:
+        case Fielded():
+            return written_call(value)
+        case tuple():  # an optimizer, with its schedule and limits
+            return _other(value[0])
+        case _:
+            return written_value(value)
 
 
 def _types(value: Any) -> tuple[TensorType, ...]:

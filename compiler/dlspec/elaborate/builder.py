@@ -4,24 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable
 from contextlib import ExitStack, contextmanager
-from typing import Any, TypeAlias
+from typing import Any
 
 from dlspec.diagnostics import Note
+from dlspec.elaborate.known import Inferred, Known, infer
 from dlspec.elaborate.values import Failure
 from dlspec.ir.conditions import Condition, Conditions
 from dlspec.ir.dims import Dim
 from dlspec.ir.graph import Graph, Node, Parameter, Scope, ScopeKind, Value
-from dlspec.ir.op import Needs, Op, OpError, Requirement, Types, Weight
+from dlspec.ir.op import Op, OpError, Requirement, Types, Weight
 from dlspec.ir.program import COMPILER, Names, Origin, Template
-from dlspec.ir.types import TensorType
 from dlspec.source import Span
 from dlspec.syntax import ast
 
 MAX_NODES = 2_000_000
 MAX_STEPS = 5_000_000
 MAX_DEPTH = 200
-
-Inferred: TypeAlias = tuple[Types, tuple[Weight, ...]]
 
 
 class Level:
@@ -50,9 +48,10 @@ class Builder:
     ``shares`` count the steps of chains and the uses of shared layers.
     """
 
-    def __init__(self, graph: Graph, conditions: Conditions) -> None:
+    def __init__(self, graph: Graph, conditions: Conditions, known: Known | None = None) -> None:
         self.graph = graph
         self.conditions = conditions
+        self.known = known or Known()
         self.scope = graph.root
         self.level = Level("")
         self.sharing = False
@@ -248,21 +247,19 @@ class Builder:
         key = (op, types)
         inferred = self._inferred.get(key)
         if inferred is None:
-            need = Needs()
+            known = self.known.inferred.get(key)
             try:
-                outputs = as_types(op.infer(need, types))
-                weights = op.weights(types)
-                for output in outputs:
-                    for size in output.shape:
-                        need.at_least(size, 1, f"the result would have a size of {size}")
+                if known is None:
+                    known = self.known.inferred[key] = infer(op, types)
             except OpError as error:
                 raise Failure(
                     error.code, error.message, span, hint=error.hint, notes=tuple(origin(value) for value in inputs)
                 ) from None
-            for requirement in need.requirements:
+            inferred, requirements = known
+            for requirement in requirements:
                 self._require(requirement, inputs, span)
             # What was demanded once holds from then on, so a second use of the same need not ask again.
-            inferred = self._inferred[key] = (outputs, weights)
+            self._inferred[key] = inferred
         return inferred
 
     def _require(self, requirement: Requirement, inputs: tuple[Value, ...], span: Span) -> None:
@@ -308,10 +305,6 @@ def origin(value: Value) -> Note:
 
 def join(path: str, name: str) -> str:
     return f"{path}.{name}" if path else name
-
-
-def as_types(result: TensorType | Types) -> Types:
-    return (result,) if isinstance(result, TensorType) else result
 
 
 def as_int(size: Dim) -> int:

@@ -7,6 +7,7 @@ from typing import Any
 
 from dlspec.diagnostics import Note, did_you_mean
 from dlspec.elaborate.constants import as_init
+from dlspec.elaborate.known import Table
 from dlspec.elaborate.values import (
     Arguments,
     BlockLayer,
@@ -67,7 +68,7 @@ def bind_op(layer: OpLayer, given: list[Given], span: Span, env: Env) -> OpLayer
 _PLAIN = (int, bool, str, float, type(None))
 
 
-def make_op(layer: OpLayer, made: dict[Any, Op]) -> Op:
+def make_op(layer: OpLayer, made: Table[Any, Op]) -> Op:
     """The operator with the arguments of the layer. Raises `Failure` for one that is missing or of a wrong kind.
 
     ``made`` remembers operators by plain arguments: a network has few different ones and many uses of each.

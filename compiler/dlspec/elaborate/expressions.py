@@ -59,7 +59,7 @@ class Expressions:
         self.diagnostics = diagnostics
         self.measure = measure
         self.instances = Instances(builder)
-        self.made: dict[Any, Op] = {}
+        self.made = builder.known.made
         self._methods: dict[type[ast.Node], Callable[[Any, Env], Any]] = {
             ast.Name: self._name,
             ast.Constant: self._constant,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from dlspec.diagnostics import Diagnostic, Diagnostics, DlspecError, Note, did_you_mean
-from dlspec.elaborate.builder import Builder
-from dlspec.elaborate.expressions import Measure
 from dlspec.elaborate.flow import Elaborator
-from dlspec.elaborate.recorder import Recorder, make_elaborator
+from dlspec.elaborate.recorder import make_elaborator
+from dlspec.elaborate.session import Session
 from dlspec.elaborate.values import POISON, BlockLayer, Failure, Module
 from dlspec.files import SUFFIX, Files, read_source
 from dlspec.ir.conditions import Conditions
@@ -21,12 +21,20 @@ _UNKNOWN = frozenset({"DL0301", "DL0302", "DL0705"})
 
 
 class Loader:
-    """Reads files and what they import, each once. ``paths`` are those it has come upon, readable or not."""
+    """Reads files and what they import, each once. ``paths`` are those it has come upon, readable or not, ``imported`` the
+    modules that were imported.
 
-    def __init__(self, diagnostics: Diagnostics, files: Files, recorder: Recorder | None = None) -> None:
+    Those of another loader are ``known``: one with the same text, and the same imports in it, is taken as it is.
+    """
+
+    def __init__(
+        self, diagnostics: Diagnostics, files: Files, session: Session, known: Mapping[Path, Module] | None = None
+    ) -> None:
         self.diagnostics = diagnostics
         self.files = files
-        self._recorder = recorder
+        self.imported: dict[Path, Module] = {}
+        self._session = session
+        self._known = known or {}
         self.paths: list[Path] = []
         self._modules: dict[Path, Module] = {}
         self._by_source: dict[Source, Module] = {}
@@ -49,9 +57,11 @@ class Loader:
 
     def _read(self, path: Path, source: Source) -> Module:
         parsed = parse(source)
+        before = len(self.diagnostics)
         self.diagnostics.extend(parsed.findings)
         module = self._modules[path] = self._by_source[source] = Module(parsed.file)
         self._declare(module)
+        module.sound = len(self.diagnostics) == before
         return module
 
     def _declare(self, module: Module) -> None:
@@ -66,15 +76,13 @@ class Loader:
                         module.env.names[declaration.name.name] = BlockLayer(declaration, module)
                     case ast.Train():
                         _take(names, declaration.name)
-                    case ast.Unreadable():
-                        module.env.names |= {name.name: POISON for name in declaration.names}
                     case _:
                         pass
             except Failure as failure:
                 self.diagnostics.add(failure.diagnostic)
-        elaborator = constant_elaborator(self.diagnostics, recorder=self._recorder)
+        elaborator = constant_elaborator(self.diagnostics, self._session)
         for declaration in module.file.declarations:
-            if isinstance(declaration, ast.Bind | ast.Default):
+            if isinstance(declaration, ast.Bind | ast.Default | ast.Unreadable):
                 elaborator.statement(declaration, module.env)
 
     def _import(self, node: ast.Import, module: Module, names: dict[str, Span]) -> None:
@@ -126,9 +134,29 @@ class Loader:
             raise Failure("DL0404", f"{path.name} is not UTF-8 text", node.span) from None
         self._loading.append((path, node.span))
         try:
-            return self._read(path, source)
+            other = self._unchanged(path, source) or self._read(path, source)
+            self.imported[path] = other
+            return other
         finally:
             self._loading.pop()
+
+    def _unchanged(self, path: Path, source: Source) -> Module | None:
+        """The module that is known of a text in which nothing is wrong, if what it imports is unchanged too."""
+        known = self._known.get(path)
+        if known is None or not known.sound or known.file.source.name != source.name:
+            return None
+        if known.file.source.text != source.text:
+            return None
+        try:
+            for node in known.file.declarations:
+                if isinstance(node, ast.Import):
+                    other = self._imported(node, known)
+                    if any(known.imports[(name.alias or name.name).name][0] is not other for name in node.names):
+                        return None
+        except Failure:
+            return None
+        self._modules[path] = self._by_source[known.file.source] = known
+        return known
 
     def _find(self, node: ast.Import, module: Module) -> Path:
         if node.level == 0:
@@ -170,10 +198,7 @@ def _take(names: dict[str, Span], name: ast.Name) -> None:
     names[name.name] = name.span
 
 
-def constant_elaborator(
-    diagnostics: Diagnostics, measure: Measure | None = None, recorder: Recorder | None = None
-) -> Elaborator:
+def constant_elaborator(diagnostics: Diagnostics, session: Session) -> Elaborator:
     """Evaluates what stands outside networks: constants, layers and expectations."""
     span = Span(Source("", ""), 0, 0)
-    builder = Builder(Graph("", Scope("network", None, span)), Conditions())
-    return make_elaborator(builder, diagnostics, measure, recorder)
+    return make_elaborator(Graph("", Scope("network", None, span)), Conditions(), diagnostics, session)

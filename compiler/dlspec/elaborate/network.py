@@ -8,11 +8,11 @@ from contextlib import contextmanager, suppress
 
 from dlspec.collector import paused_collector
 from dlspec.diagnostics import Diagnostics, did_you_mean
-from dlspec.elaborate.builder import Builder, broken_default
+from dlspec.elaborate.builder import broken_default
 from dlspec.elaborate.calls import bind_block, is_input
-from dlspec.elaborate.expressions import Measure
 from dlspec.elaborate.flow import Elaborator
-from dlspec.elaborate.recorder import Recorder, make_elaborator
+from dlspec.elaborate.recorder import make_elaborator
+from dlspec.elaborate.session import Session
 from dlspec.elaborate.values import (
     UNBOUND,
     Abandon,
@@ -55,15 +55,14 @@ def elaborate_network(
     settings: Mapping[str, object],
     sizes: Mapping[str, int],
     diagnostics: Diagnostics,
-    measure: Measure | None = None,
-    recorder: Recorder | None = None,
+    session: Session,
 ) -> Graph | None:
     """The graph of a network, or None where ``diagnostics`` has new errors, or something of it could not be read.
 
     ``settings`` replace the defaults of its parameters, ``sizes`` turn symbols of its signature into numbers.
     """
     before = len(diagnostics.errors)
-    graph, elaborator = _run(module, declaration, settings, sizes, diagnostics, measure, recorder)
+    graph, elaborator = _run(module, declaration, settings, sizes, diagnostics, session)
     whole = graph.outputs and not elaborator.incomplete and len(diagnostics.errors) == before
     return graph if whole else None
 
@@ -74,10 +73,10 @@ def elaborate_partial(
     settings: Mapping[str, object],
     sizes: Mapping[str, int],
     diagnostics: Diagnostics,
-    measure: Measure | None = None,
+    session: Session,
 ) -> tuple[Graph, list[Fault]]:
     """What could be built of a network, and the steps that could not: none where ``diagnostics`` has no new errors."""
-    graph, elaborator = _run(module, declaration, settings, sizes, diagnostics, measure, None)
+    graph, elaborator = _run(module, declaration, settings, sizes, diagnostics, session)
     return graph, elaborator.faults
 
 
@@ -87,12 +86,11 @@ def _run(
     settings: Mapping[str, object],
     sizes: Mapping[str, int],
     diagnostics: Diagnostics,
-    measure: Measure | None,
-    recorder: Recorder | None,
+    session: Session,
 ) -> tuple[Graph, Elaborator]:
     graph = new_graph(declaration)
     conditions = Conditions()
-    elaborator = make_elaborator(Builder(graph, conditions), diagnostics, measure, recorder)
+    elaborator = make_elaborator(graph, conditions, diagnostics, session)
     before = len(diagnostics.errors)
     with deep_recursion(), paused_collector(), suppress(Abandon):
         try:

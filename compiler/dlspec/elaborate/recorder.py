@@ -12,7 +12,9 @@ from dlspec.diagnostics import Diagnostics
 from dlspec.elaborate.builder import Builder
 from dlspec.elaborate.expressions import Measure
 from dlspec.elaborate.flow import Elaborator
+from dlspec.elaborate.session import Session
 from dlspec.elaborate.values import POISON, BlockLayer, Env, Layer
+from dlspec.ir.conditions import Conditions
 from dlspec.ir.graph import Graph, Node, Scope
 from dlspec.source import Span
 from dlspec.syntax import ast
@@ -127,10 +129,9 @@ class Recording(Elaborator):
                 self._keep(parameter.name, env.names[parameter.name.name])
 
 
-def make_elaborator(
-    builder: Builder, diagnostics: Diagnostics, measure: Measure | None = None, recorder: Recorder | None = None
-) -> Elaborator:
-    """An elaborator that tells the recorder, if there is one."""
-    if recorder is None:
-        return Elaborator(builder, diagnostics, measure)
-    return Recording(builder, diagnostics, measure, recorder=recorder)
+def make_elaborator(graph: Graph, conditions: Conditions, diagnostics: Diagnostics, session: Session) -> Elaborator:
+    """An elaborator that tells the recorder of the session, if it has one."""
+    builder = Builder(graph, conditions, session.known)
+    if session.recorder is None:
+        return Elaborator(builder, diagnostics, session.measure)
+    return Recording(builder, diagnostics, session.measure, recorder=session.recorder)

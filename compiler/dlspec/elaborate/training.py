@@ -20,7 +20,8 @@ from dlspec.elaborate.network import (
     new_graph,
     refuse_unknown_sizes,
 )
-from dlspec.elaborate.recorder import Recorder, Recording
+from dlspec.elaborate.recorder import Recording
+from dlspec.elaborate.session import Session
 from dlspec.elaborate.values import (
     POISON,
     UNBOUND,
@@ -73,8 +74,7 @@ def elaborate_train(
     settings: Mapping[str, object],
     sizes: Mapping[str, int],
     diagnostics: Diagnostics,
-    measure: Measure | None = None,
-    recorder: Recorder | None = None,
+    session: Session,
 ) -> Training | None:
     """The objectives of a `train`, or None where ``diagnostics`` has new errors, or something of it could not be read.
 
@@ -83,11 +83,11 @@ def elaborate_train(
     name = declaration.name
     graph = new_graph(declaration)
     conditions = Conditions()
-    builder, made = Builder(graph, conditions), Training(graph)
-    if recorder is None:
+    builder, made, measure = Builder(graph, conditions, session.known), Training(graph), session.measure
+    if session.recorder is None:
         elaborator = TrainElaborator(builder, diagnostics, measure, made)
     else:
-        elaborator = _Recording(builder, diagnostics, measure, made, recorder=recorder)
+        elaborator = _Recording(builder, diagnostics, measure, made, recorder=session.recorder)
     before = len(diagnostics.errors)
     with deep_recursion(), paused_collector(), suppress(Abandon):
         try:

@@ -114,6 +114,8 @@ class Module:
         self.file = file
         self.env = Env(None, {}, self)
         self.imports: dict[str, tuple[Module, str]] = {}
+        self.sound = False
+        """Nothing is wrong with its declarations and what it imports, as far as that is seen without networks."""
 
     @property
     def networks(self) -> dict[str, ast.Network]:

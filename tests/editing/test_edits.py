@@ -1,0 +1,135 @@
+"""An analysis from before an edit makes the next one quicker, and no other."""
+
+from __future__ import annotations
+
+import random
+import re
+from pathlib import Path
+
+import pytest
+
+from dlspec.editing.analysis import Analysis, analyse
+from dlspec.elaborate import network
+from dlspec.files import DISK, InMemory
+
+SPECS = sorted(path for path in DISK.library.glob("*.dlspec") if path.stat().st_size < 4500)
+UI = sorted((Path(__file__).parents[1] / "ui").glob("*.dlspec"))
+STRAY = ["(", ")", "{", "}", "|", "x ", "a = ", "default Conv(bias=false)\n", "block Identity { x }\n", "# more\n", "3"]
+
+
+def seen(analysis: Analysis) -> list[str]:
+    """All that is found, with every place."""
+    return [repr(found) for found in analysis.diagnostics]
+
+
+def edited(text: str, chance: random.Random) -> str:
+    """A text after an edit as people make them: a number, a name, a line, a declaration, something typed."""
+    declarations = re.split(r"(?m)^(?=block |network |train |expect |from |default )", text)
+    at = chance.randrange(len(text) + 1)
+    match chance.randrange(7):
+        case 0:
+            numbers = list(re.finditer(r"\b\d+\b", text)) or [re.match("", text)]
+            number = chance.choice(numbers)
+            assert number is not None
+            return text[: number.start()] + str(chance.choice([0, 1, 2, 3, 64])) + text[number.end() :]
+        case 1:
+            return text[:at] + "\n# moved\n" * (at == 0 or text[at - 1] == "\n") + text[at:]
+        case 2:
+            return "# everything moves\n\n" + text
+        case 3:
+            chance.shuffle(declarations)
+            return "".join(each if each.endswith("\n") else each + "\n" for each in declarations)
+        case 4:
+            declarations.insert(chance.randrange(len(declarations) + 1), chance.choice(declarations))
+            return "".join(declarations)
+        case 5:
+            words = list(re.finditer(r"[A-Za-z_]\w*", text)) or [re.match("", text)]
+            word, other = chance.choice(words), chance.choice(words)
+            assert word is not None
+            assert other is not None
+            return text[: word.start()] + other.group() + text[word.end() :]
+        case _:
+            return text[:at] + chance.choice(STRAY) + text[at + chance.choice([0, 0, 1, 9]) :]
+
+
+@pytest.mark.parametrize("path", [*SPECS, *UI], ids=lambda path: path.stem)
+def test_a_chain_of_edits_finds_what_a_fresh_analysis_finds(path: Path) -> None:
+    chance = random.Random(path.stem)
+    whole = text = path.read_text(encoding="utf-8")
+    analysis = analyse(path, text=text)
+    for step in range(10):
+        text = whole if step % 4 == 3 else edited(text, chance)
+        analysis, fresh = analyse(path, text=text, before=analysis), analyse(path, text=text)
+        assert seen(analysis) == seen(fresh), text
+        at = analysis.source.position(chance.randrange(len(text) + 1))
+        assert repr(analysis.at(*at)) == repr(fresh.at(*at))
+
+
+FILE = """
+from .parts import Body
+widths = [4, 8]
+default Conv(bias=false)
+
+block Twice(w) { Body(w) -> Body(w) }
+block Alone { x -> ReLU }
+
+network One(image: float[N, 3, 32, 32]) -> out { image -> Twice(4) -> Conv(WRONG, 1) }
+network Two(image: float[N, 3, 32, 32]) -> out { image -> for w in widths { Twice(w) } }
+network Three(image: float[N, 3, 32, 32], classes = 10) -> out { image -> Alone -> Flatten -> Linear(classes) }
+network Four(image: float[N, 3, 32, 32]) -> out { expect Three.params > 0
+    image -> Alone }
+
+expect Two.params > 10
+expect Three(classes=3).params > 10
+"""
+PARTS = "block Body(w) { Conv(w, 3) }\n"
+WHOLE = ["One", "Two", "Three", "Four", "Three(classes=3)"]
+EDITS = {
+    "nothing": ("", "", ["Four"]),
+    "a line above": ("\nfrom", "\n\n# here\nfrom", ["Four"]),
+    "a network": ("image -> Twice(4)", "image -> Twice(5)", ["One", "Four"]),
+    "a block": ("{ Body(w) -> Body(w) }", "{ Body(w) -> ReLU -> Body(w) }", ["One", "Two", "Four"]),
+    "a block of a measured network": ("{ x -> ReLU }", "{ x -> Tanh }", ["Three", "Four", "Three(classes=3)"]),
+    "a constant": ("[4, 8]", "[4, 7]", ["Two", "Four"]),
+    "a default": ("bias=false", "bias=true", WHOLE),
+    "a name": ("block Alone", "block Aloned", WHOLE),
+    "a setting": ("classes=3)", "classes=5)", ["Four", "Three(classes=5)"]),
+    "an import": ("w, 3", "w, 5", ["One", "Two", "Four"]),
+    "a syntax error": ("image -> Twice(4)", "image -> Twice 4)", ["One", "Four"]),
+    "a broken block": ("block Alone {", "block Alone", WHOLE),
+    "a broken constant": ("[4, 8]", "[4, 8", ["Two", "Four"]),
+}
+
+
+@pytest.mark.parametrize(("old", "new", "expected"), EDITS.values(), ids=EDITS)
+def test_what_an_edit_does_not_touch_is_not_elaborated_again(
+    old: str, new: str, expected: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elaborated: list[str] = []
+    run = network._run  # pyright: ignore[reportPrivateUsage]
+
+    def told(module: object, declaration: object, settings: dict[str, object], *rest: object) -> object:
+        shown = ", ".join(f"{name}={value}" for name, value in settings.items())
+        elaborated.append(declaration.name.name + (f"({shown})" if shown else ""))  # type: ignore[attr-defined]
+        return run(module, declaration, settings, *rest)  # type: ignore[arg-type]
+
+    before = analyse("main.dlspec", files=InMemory({"main.dlspec": FILE, "parts.dlspec": PARTS}))
+    monkeypatch.setattr(network, "_run", told)
+    files = InMemory({"main.dlspec": FILE.replace(old, new), "parts.dlspec": PARTS.replace(old, new)})
+    after = analyse("main.dlspec", files=files, before=before)
+    assert sorted(elaborated) == sorted(expected)
+    elaborated.clear()
+    assert seen(after) == seen(analyse("main.dlspec", files=files))
+    assert len(elaborated) == len(WHOLE)
+
+
+def test_what_is_kept_does_not_grow() -> None:
+    text = "network Net(image: float[N, 3, 32, 32]) -> out { image -> Conv(WIDTH, 3) -> ReLU -> Conv(8, 3) }\n"
+    analysis = analyse(text=text.replace("WIDTH", "1"))
+    sizes: list[int] = []
+    for width in range(2, 40):
+        analysis = analyse(text=text.replace("WIDTH", str(width)), before=analysis)
+        known = analysis._checks.session.known  # pyright: ignore[reportPrivateUsage]
+        tables = (known.made, known.inferred)
+        sizes.append(sum(len(each._own) + len(each._older) for each in tables))  # pyright: ignore[reportPrivateUsage]
+    assert sizes[0] == sizes[-1] > 0
