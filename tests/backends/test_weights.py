@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from safetensors.numpy import save_file
 from torch.nn import init as torch_init
 
-from dlspec.backends.weights import PIECE, check_weights, draw, load_safetensors, pieces_of
+from dlspec.backends.weights import PIECE, check_weights, draw, pieces_of
 from dlspec.diagnostics import DlspecError, Severity
 from dlspec.ir.graph import Graph, Parameter, Scope
 from dlspec.ir.init import ONES, ZEROS, Init, constant, data, fan_in_uniform, normal, uniform
@@ -197,7 +194,7 @@ CHECKS: list[tuple[str, dict[str, Any], list[tuple[str, str, str]]]] = [
     (
         "unexpected",
         GOOD | {"head.weight": np.ones(1, np.float32)},
-        [("DL0603", "`head.weight` is among the weights, and Net has no such weight", "")],
+        [("DL0603", "`head.weight` is among the weights, and Net has no such weight", "--drop-unknown leaves it out")],
     ),
     (
         "misspelt",
@@ -213,9 +210,54 @@ CHECKS: list[tuple[str, dict[str, Any], list[tuple[str, str, str]]]] = [
         [("DL0604", "`fc.weight` has the shape [3, 2] in the weights and [2, 3] in the spec", "")],
     ),
     (
+        "all begin alike",
+        {f"_orig_mod.module.{name}": tensor for name, tensor in GOOD.items()},
+        [
+            (
+                "DL0603",
+                "the names of the weights begin with `_orig_mod.module.`, and those of Net do not",
+                "--strip-prefix _orig_mod.module takes it off",
+            )
+        ],
+    ),
+    (
+        "all begin alike, and one has another shape",
+        {
+            "module.fc.weight": np.ones((3, 2), np.float32),
+            "module.fc.bias": GOOD["fc.bias"],
+            "module.x": GOOD["fc.bias"],
+        },
+        [
+            (
+                "DL0603",
+                "the names of the weights begin with `module.`, and those of Net do not",
+                "--strip-prefix module takes it off",
+            ),
+            ("DL0604", "`fc.weight` has the shape [3, 2] in the weights and [2, 3] in the spec", ""),
+            ("DL0603", "`x` is among the weights, and Net has no such weight", "--drop-unknown leaves it out"),
+        ],
+    ),
+    (
+        "none begins as those of the network",
+        {name.removeprefix("fc."): tensor for name, tensor in GOOD.items()},
+        [
+            (
+                "DL0602",
+                "the names of Net begin with `fc.`, and those of the weights do not",
+                "--rename '*=fc.*' puts it before them",
+            )
+        ],
+    ),
+    (
         "dtype",
         GOOD | {"fc.bias": np.ones(2, np.float16)},
-        [("DL0604", "`fc.bias` is float16 in the weights and float32 in the spec", "convert it to float32")],
+        [
+            (
+                "DL0604",
+                "`fc.bias` is float16 in the weights and float32 in the spec",
+                "`dlspec weights convert FILE -o OUT --dtype float32` converts them",
+            )
+        ],
     ),
 ]
 
@@ -230,28 +272,6 @@ def test_check_weights(tensors: dict[str, Any], expected: list[tuple[str, str, s
 def test_what_is_not_needed_may_be_missing_with_a_warning() -> None:
     (diagnostic,) = check_weights(GRAPH, without("fc.bias"), needed={"fc.weight"})
     assert diagnostic.severity is Severity.WARNING
-
-
-def test_safetensors(tmp_path: Path) -> None:
-    path = tmp_path / "w.safetensors"
-    save_file(GOOD, path)
-    loaded = load_safetensors(path)
-    assert loaded.keys() == GOOD.keys()
-    for name, array in GOOD.items():
-        np.testing.assert_array_equal(loaded[name], array)
-
-
-def test_safetensors_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    broken = tmp_path / "broken.safetensors"
-    broken.write_bytes(b"\xff" * 64)
-    for path, message in ((tmp_path / "none.safetensors", "there is no file"), (broken, "is not a safetensors file")):
-        with pytest.raises(DlspecError, match=message) as caught:
-            load_safetensors(path)
-        assert caught.value.diagnostics[0].code == "DL0601"
-        assert caught.value.diagnostics[0].span.source.name == str(path)
-    monkeypatch.setitem(sys.modules, "safetensors", None)
-    with pytest.raises(DlspecError, match="needs the package safetensors"):
-        load_safetensors(broken)
 
 
 def test_the_padding_row_of_an_embedding_is_zero() -> None:

@@ -130,7 +130,7 @@ def test_a_pickle_that_is_no_state_dict_is_not_run(call: Call, folder: Path) -> 
     torch.save({"fc": [1, 2]}, "list.pt")
     assert call("weights", "list", "evil.pt")[0] == 2
     assert not Path("touched").exists()
-    assert "holds no state dict" in call("weights", "list", "list.pt")[2]
+    assert "holds no weights" in call("weights", "list", "list.pt")[2]
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""First values of weights: drawn from a seed, or read from a file.
+"""First values of weights drawn from a seed, and whether given ones fit a network.
 
 Every weight has generators of its own, NumPy's SFC64 seeded with a BLAKE2 hash of the seed, the weight's path and the
 position of the piece, so that values depend neither on the order nor on the threads they are drawn in. The
@@ -11,15 +11,14 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
 from math import prod, sqrt
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from dlspec.backends.weight_names import shared_beginning
 from dlspec.diagnostics import Diagnostic, DlspecError, Severity, did_you_mean
 from dlspec.ir.graph import Graph, Parameter
 from dlspec.ir.init import Init
 from dlspec.ir.types import DType
 from dlspec.objectives.training import Training
-from dlspec.source import Source, Span
 
 if TYPE_CHECKING:
     import numpy as np
@@ -254,37 +253,22 @@ def _error(parameter: Parameter, message: str, hint: str = "") -> DlspecError:
     return DlspecError([Diagnostic("DL0605", text, parameter.span, hint=hint)])
 
 
-def load_safetensors(path: Path | str) -> dict[str, Array]:
-    """The tensors of a safetensors file by name. Raises `DlspecError` where it cannot be read."""
-    try:
-        from safetensors import SafetensorError
-        from safetensors.numpy import load_file  # pyright: ignore[reportUnknownVariableType]
-    except ImportError:
-        hint = "pip install safetensors"
-        raise _unreadable(path, "reading weights from a file needs the package safetensors", hint) from None
-    try:
-        return dict(load_file(path))
-    except FileNotFoundError:
-        raise _unreadable(path, f"there is no file {path}") from None
-    except (OSError, SafetensorError) as error:
-        raise _unreadable(path, f"{path} is not a safetensors file that can be read: {error}") from None
-    except (KeyError, TypeError) as error:
-        raise _unreadable(path, f"{path} has an element type that NumPy does not know: {error}") from None
-
-
-def _unreadable(path: Path | str, message: str, hint: str = "") -> DlspecError:
-    return DlspecError([Diagnostic("DL0601", message, Span(Source(str(path), ""), 0, 0), hint=hint)])
-
-
 def check_weights(
     graph: Graph, tensors: Mapping[str, Array], needed: Collection[str] | None = None
 ) -> list[Diagnostic]:
     """Everything in which tensors differ from a graph's weights: names missing and unexpected, shapes and dtypes.
 
-    ``needed`` are the paths that have to be there (all unless told): what else is missing is a warning.
+    ``needed`` are the paths that have to be there (all unless told): what else is missing is a warning. A beginning that
+    all names have or lack is one finding, and the rest is compared without it.
     """
     found: list[Diagnostic] = []
     unexpected = [name for name in tensors if name not in graph.parameters]
+    missing = [path for path in graph.parameters if path not in tensors]
+    if unexpected and missing and (shared := shared_beginning(missing, unexpected)):
+        found.append(_of_beginning(graph, *shared))
+        theirs, ours = (f"{beginning}." if beginning else "" for beginning in shared)
+        tensors = {ours + name.removeprefix(theirs): tensor for name, tensor in tensors.items()}
+        unexpected = [name for name in tensors if name not in graph.parameters]
     for path, parameter in graph.parameters.items():
         tensor = tensors.get(path)
         if tensor is None:
@@ -300,9 +284,33 @@ def check_weights(
             found.append(Diagnostic("DL0604", message, parameter.span))
         elif tensor.dtype.name != parameter.dtype.label:
             message = f"`{path}` is {tensor.dtype.name} in the weights and {parameter.dtype.label} in the spec"
-            found.append(Diagnostic("DL0604", message, parameter.span, hint=f"convert it to {parameter.dtype.label}"))
+            hint = f"`dlspec weights convert FILE -o OUT --dtype {parameter.dtype.label}` converts them"
+            found.append(Diagnostic("DL0604", message, parameter.span, hint=hint))
     for name in unexpected:
-        hint = did_you_mean(name, graph.parameters.keys() - tensors.keys())
+        hint = did_you_mean(name, graph.parameters.keys() - tensors.keys()) or "--drop-unknown leaves it out"
         message = f"`{name}` is among the weights, and {graph.name} has no such weight"
         found.append(Diagnostic("DL0603", message, graph.root.span, hint=hint))
     return found
+
+
+def _of_beginning(graph: Graph, theirs: str, ours: str) -> Diagnostic:
+    if theirs:
+        message = f"the names of the weights begin with `{theirs}.`, and those of {graph.name} do not"
+        return Diagnostic("DL0603", message, graph.root.span, hint=f"--strip-prefix {theirs} takes it off")
+    message = f"the names of {graph.name} begin with `{ours}.`, and those of the weights do not"
+    return Diagnostic("DL0602", message, graph.root.span, hint=f"--rename '*={ours}.*' puts it before them")
+
+
+def without_gaps(graph: Graph, tensors: Mapping[str, Array]) -> tuple[dict[str, Array], list[Diagnostic]]:
+    """Tensors, with the counters that they lack at their first values, and a warning of that: files of old versions of
+    PyTorch have no `num_batches_tracked`, and PyTorch takes them too."""
+    lacking = [p for path, p in graph.parameters.items() if path not in tensors and p.is_counter]
+    fits = any(path in tensors for path in graph.parameters)
+    if not lacking or not fits:
+        return dict(tensors), []
+    first = lacking[0]
+    message = f"the weight `{first.path}` is missing, a counter, and begins anew"
+    if len(lacking) > 1:
+        message = f"{len(lacking)} counters such as `{first.path}` are missing among the weights, and begin anew"
+    warning = Diagnostic("DL0602", message, first.span, severity=Severity.WARNING)
+    return {**tensors, **{parameter.path: draw(parameter) for parameter in lacking}}, [warning]

@@ -31,7 +31,31 @@ def takes_settings(parser: Parser) -> None:
 def takes_weights(parser: Parser) -> None:
     parser.add_argument("--opset", type=positive, metavar="N", help="the version of ONNX's operators")
     parser.add_argument("--seed", type=int, metavar="N", help="what weights are drawn with (default 0)")
-    parser.add_argument("--weights", metavar="FILE.safetensors", help="take the weights from a file")
+    takes_weight_files(parser)
+
+
+def takes_weight_files(parser: Parser) -> None:
+    parser.add_argument(
+        "--weights", action="append", metavar="FILE", help="take the weights from a file, or from several together"
+    )
+    takes_weight_names(parser)
+    takes_dropping(parser)
+
+
+def takes_weight_names(parser: Parser) -> None:
+    parser.add_argument("--key", metavar="A.B", help="where in a checkpoint the weights are")
+    parser.add_argument("--strip-prefix", metavar="P", help="take a beginning off the names of the weights")
+    parser.add_argument(
+        "--rename",
+        action="append",
+        default=[],
+        metavar="OLD=NEW",
+        help="names that are or begin with OLD; * is any text",
+    )
+
+
+def takes_dropping(parser: Parser) -> None:
+    parser.add_argument("--drop-unknown", action="store_true", help="leave out weights that the network has not")
 
 
 def takes_form(parser: Parser) -> None:

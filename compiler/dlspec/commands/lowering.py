@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from dlspec.commands.common import show
 from dlspec.commands.errors import CallError
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from dlspec.ir.graph import Graph
+    from dlspec.ir.graph import Graph, Parameter
     from dlspec.ir.types import DType
     from dlspec.objectives.training import Training
 
@@ -19,15 +21,46 @@ if TYPE_CHECKING:
 HALVES = ("float16", "bfloat16")
 
 
-def given_weights(arguments: Namespace) -> dict[str, Array] | None:
-    """The weights that the call names. Raises `CallError` and `DlspecError`."""
+def given_weights(arguments: Namespace, graph: Graph) -> dict[str, Array] | None:
+    """The weights that the call names, for a graph. Raises `CallError` and `DlspecError`."""
     if arguments.weights is None:
+        for flag in ("key", "strip_prefix", "rename", "drop_unknown"):
+            if getattr(arguments, flag):
+                raise CallError(f"--{flag.replace('_', '-')} is for the files of --weights, and none is given")
         return None
     if arguments.seed is not None:
         raise CallError("--seed draws weights and --weights reads them: give one of the two")
-    from dlspec.backends.weights import load_safetensors
+    from dlspec.backends.weights import without_gaps
 
-    return load_safetensors(arguments.weights)
+    tensors = read_files(arguments.weights, arguments)
+    if arguments.drop_unknown:
+        tensors = {name: tensor for name, tensor in tensors.items() if name in graph.parameters}
+    tensors, warnings = without_gaps(graph, tensors)
+    show(warnings)
+    return {name: _widened(tensor, graph.parameters.get(name), arguments) for name, tensor in tensors.items()}
+
+
+def _widened(tensor: Array, parameter: Parameter | None, arguments: Namespace) -> Array:
+    """A tensor that has the element type of ``--dtype`` already, in the spec's: it loses nothing, and is narrowed again."""
+    asked = getattr(arguments, "dtype", None)
+    if asked is None or parameter is None or parameter.dtype.label != "float32" or tensor.dtype.name != asked:
+        return tensor
+    return tensor.astype("float32")
+
+
+def read_files(files: Sequence[str], arguments: Namespace) -> dict[str, Array]:
+    """The tensors of files, under the names that the call gives them. Raises `CallError` and `DlspecError`."""
+    from dlspec.backends.weight_files.read import Reading, read_weights
+
+    renames: list[tuple[str, str]] = []
+    if arguments.strip_prefix is not None:
+        renames.append((arguments.strip_prefix, ""))
+    for text in arguments.rename:
+        old, equals, new = text.partition("=")
+        if not equals or not old:
+            raise CallError(f"--rename {text}: write --rename OLD=NEW")
+        renames.append((old, new))
+    return read_weights(Reading(tuple(files), arguments.key, tuple(renames)))
 
 
 def dtype_of(arguments: Namespace) -> DType | None:
@@ -46,18 +79,25 @@ def drawn(graph: Graph, seed: int) -> dict[str, Array]:
 def train_weights(training: Training, arguments: Namespace) -> dict[str, Array]:
     """The weights of a train that the call names, or drawn from its seed. Those of moving averages that nothing uses
     are left out. Raises `CallError` and `DlspecError`."""
-    from dlspec.backends.weights import check_weights, initial_weights
-    from dlspec.diagnostics import DlspecError, Severity
+    from dlspec.backends.weights import initial_weights
 
-    given = given_weights(arguments)
+    given = given_weights(arguments, training.graph)
     if given is None:
         return initial_weights(training, arguments.seed or 0)
     parameters = training.graph.parameters
     known = {path: array for path, array in given.items() if path in parameters or training.origin(path) == path}
-    wrong = [found for found in check_weights(training.graph, known) if found.severity is Severity.ERROR]
+    check_fit(training.graph, known)
+    return known
+
+
+def check_fit(graph: Graph, weights: Mapping[str, Array]) -> None:
+    """Raises `DlspecError` for weights that are not those of a graph."""
+    from dlspec.backends.weights import check_weights
+    from dlspec.diagnostics import DlspecError, Severity
+
+    wrong = [found for found in check_weights(graph, weights) if found.severity is Severity.ERROR]
     if wrong:
         raise DlspecError(wrong)
-    return known
 
 
 def prepared(graph: Graph, arguments: Namespace, retype: bool) -> tuple[Graph, dict[str, Array] | None]:
@@ -65,20 +105,16 @@ def prepared(graph: Graph, arguments: Namespace, retype: bool) -> tuple[Graph, d
 
     With ``retype`` the graph itself has the element type of ``--dtype``; PyTorch converts the module instead.
     """
-    weights = given_weights(arguments)
+    weights = given_weights(arguments, graph)
     dtype = dtype_of(arguments) if retype else None
     if not arguments.optimize and dtype is None:
         return graph, weights
-    from dlspec.backends.weights import check_weights
-    from dlspec.diagnostics import DlspecError, Severity
     from dlspec.passes.fold_batch_norm import fold_batch_norm, folded_weights
     from dlspec.passes.retype import converted_weights, with_dtype
 
     if weights is None:
         weights = drawn(graph, arguments.seed or 0)
-    wrong = [found for found in check_weights(graph, weights) if found.severity is Severity.ERROR]
-    if wrong:
-        raise DlspecError(wrong)
+    check_fit(graph, weights)
     if arguments.optimize:
         graph, weights = fold_batch_norm(graph), folded_weights(graph, weights)
     if dtype is not None:

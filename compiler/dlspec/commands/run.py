@@ -74,7 +74,7 @@ def run(arguments: Namespace) -> int:
         seconds = session.time(inputs, arguments.repeat)
     lines = [
         f"{graph.name} in {'PyTorch' if arguments.backend == 'torch' else 'ONNX Runtime'} on {place}",
-        f"weights: {arguments.weights or f'made up, drawn with seed {seed}'}",
+        f"weights: {', '.join(arguments.weights or ()) or f'made up, drawn with seed {seed}'}",
     ]
     for name, array in inputs.items():
         origin = "made up" if name not in given else "given"

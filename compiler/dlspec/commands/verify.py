@@ -7,7 +7,7 @@ from argparse import Namespace
 from typing import TYPE_CHECKING
 
 from dlspec.backends.verify import MOST_MACS
-from dlspec.commands.arguments import Parser, positive, takes_network
+from dlspec.commands.arguments import Parser, positive, takes_network, takes_weight_files
 from dlspec.commands.common import (
     OK,
     WRONG_SPEC,
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 def declare(parser: Parser) -> None:
     takes_network(parser, trains=True)
     parser.add_argument("--seed", type=int, metavar="N", help="draw the weights as the other commands do")
-    parser.add_argument("--weights", metavar="FILE.safetensors", help="take the weights from a file")
+    takes_weight_files(parser)
     parser.add_argument("--optimize", action="store_true", help="compare the form with BatchNorm folded")
     parser.add_argument("--macs", type=positive, metavar="N", help="leave out sizes that cost more (default 20e9)")
 
@@ -87,7 +87,7 @@ def _verified(graph: Graph, arguments: Namespace) -> Report:
     from dlspec.backends.verify import telling, verify
     from dlspec.passes.fold_batch_norm import fold_batch_norm, folded_weights
 
-    weights = given_weights(arguments)
+    weights = given_weights(arguments, graph)
     if weights is None and arguments.seed is not None:
         weights = drawn(graph, arguments.seed)
     if arguments.optimize:

@@ -7,17 +7,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from dlspec.commands.arguments import Parser, takes_network
+from dlspec.commands.arguments import Parser, takes_dropping, takes_network, takes_weight_names
 from dlspec.commands.common import OK, WRONG_CALL, graph_of, show
 from dlspec.commands.errors import CallError
-from dlspec.commands.lowering import drawn
+from dlspec.commands.lowering import drawn, read_files
 
 if TYPE_CHECKING:
     import numpy as np
 
     Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
-_TORCH = (".pt", ".pth", ".bin")
+DTYPES = ("float32", "float16", "bfloat16", "float64")
 
 
 def declare(parser: Parser) -> None:
@@ -26,14 +26,27 @@ def declare(parser: Parser) -> None:
     takes_network(init)
     init.add_argument("--seed", type=int, metavar="N", help="what weights are drawn with (default 0)")
     init.add_argument("-o", "--output", required=True, metavar="OUT", help="a .safetensors or .pt file")
-    convert = actions.add_parser("convert", help="between .safetensors and PyTorch's .pt", allow_abbrev=False)
-    convert.add_argument("file", metavar="FILE")
-    convert.add_argument("-o", "--output", required=True, metavar="OUT")
-    listed = actions.add_parser("list", help="show what a file holds", allow_abbrev=False)
-    listed.add_argument("file", metavar="FILE")
-    diff = actions.add_parser("diff", help="compare a file with what a network needs", allow_abbrev=False)
+    convert = actions.add_parser("convert", help="write weights as .safetensors or .pt", allow_abbrev=False)
+    takes_files(convert)
+    convert.add_argument("-o", "--output", required=True, metavar="OUT", help="a .safetensors or .pt file")
+    convert.add_argument("--dtype", choices=DTYPES, help="the element type of floating-point weights")
+    convert.add_argument("--for", dest="spec", metavar="FILE[:NETWORK]", help="only what this network has")
+    listed = actions.add_parser("list", help="show what files hold", allow_abbrev=False)
+    takes_files(listed)
+    diff = actions.add_parser("diff", help="compare files with what a network needs", allow_abbrev=False)
     takes_network(diff)
-    diff.add_argument("file", metavar="FILE")
+    takes_files(diff)
+    takes_dropping(diff)
+
+
+def takes_files(parser: Parser) -> None:
+    parser.add_argument(
+        "files",
+        nargs="+",
+        metavar="FILE",
+        help="safetensors, a file of torch.save, TorchScript or ONNX; several are one",
+    )
+    takes_weight_names(parser)
 
 
 def run(arguments: Namespace) -> int:
@@ -49,12 +62,22 @@ def _init(arguments: Namespace) -> int:
 
 
 def _convert(arguments: Namespace) -> int:
-    _save(_load(Path(arguments.file)), Path(arguments.output))
+    from dlspec.backends.weight_files.write import as_dtype
+
+    tensors = read_files(arguments.files, arguments)
+    if arguments.spec is not None:
+        graph = graph_of(Namespace(target=arguments.spec, set=[], size=[]))
+        tensors = {path: tensors[path] for path in graph.parameters if path in tensors}
+        if not tensors:
+            raise CallError(f"{graph.name} has none of these weights", "`dlspec weights diff` shows what differs")
+    if arguments.dtype is not None:
+        tensors = as_dtype(tensors, arguments.dtype)
+    _save(tensors, Path(arguments.output))
     return OK
 
 
 def _list(arguments: Namespace) -> int:
-    tensors = _load(Path(arguments.file))
+    tensors = read_files(arguments.files, arguments)
     width = max((len(name) for name in tensors), default=0)
     for name, array in tensors.items():
         print(f"{name.ljust(width)}  {array.dtype.name} {list(array.shape)}")
@@ -63,71 +86,27 @@ def _list(arguments: Namespace) -> int:
 
 
 def _diff(arguments: Namespace) -> int:
-    """Everything in which a file differs from what a network needs; status 2 where it does."""
-    from dlspec.backends.weights import check_weights
+    """Everything in which files differ from what a network needs; status 2 where they do."""
+    from dlspec.backends.weights import check_weights, without_gaps
+    from dlspec.diagnostics import Severity
 
     graph = graph_of(arguments)
-    found = check_weights(graph, _load(Path(arguments.file)))
+    tensors, found = without_gaps(graph, read_files(arguments.files, arguments))
+    if arguments.drop_unknown:
+        tensors = {name: tensor for name, tensor in tensors.items() if name in graph.parameters}
+    found += check_weights(graph, tensors)
     show(found)
-    if not found:
-        print(f"{arguments.file} has the {len(graph.parameters)} weights of {graph.name}")
-    return WRONG_CALL if found else OK
-
-
-def _load(path: Path) -> dict[str, Array]:
-    if path.suffix not in _TORCH:
-        from dlspec.backends.weights import load_safetensors
-
-        return load_safetensors(path)
-    from dlspec.backends.torch.live import require_torch
-
-    torch = require_torch(f"a {path.suffix} file")
-    try:
-        state: Any = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError:
-        raise CallError(f"there is no file {path}") from None
-    except Exception as error:  # pickle and zip raise what they like
-        raise CallError(f"{path} is not a state dict that can be read: {str(error).splitlines()[0]}") from None
-    state = state.get("state_dict", state) if isinstance(state, dict) else state  # type: ignore[reportUnknownMemberType]
-    if not isinstance(state, Mapping) or not all(torch.is_tensor(tensor) for tensor in state.values()):  # type: ignore[reportUnknownMemberType]
-        raise CallError(f"{path} holds no state dict", "torch.save(model.state_dict(), PATH) makes one")
-    tensors: dict[str, Any] = dict(state)  # type: ignore[reportUnknownArgumentType]
-    return {name: _array(torch, tensor) for name, tensor in tensors.items()}
-
-
-def _array(torch: Any, tensor: Any) -> Array:
-    tensor = tensor.detach().contiguous()
-    if tensor.dtype != torch.bfloat16:
-        return tensor.numpy()
-    import ml_dtypes
-
-    return tensor.view(torch.int16).numpy().view(ml_dtypes.bfloat16)
+    if any(finding.severity is Severity.ERROR for finding in found):
+        return WRONG_CALL
+    print(f"{', '.join(arguments.files)} has the {len(graph.parameters)} weights of {graph.name}")
+    return OK
 
 
 def _save(tensors: Mapping[str, Array], path: Path) -> None:
-    from dlspec.backends.files import write_bytes
+    from dlspec.backends.weight_files.write import write_weights
 
     try:
-        write_bytes(path, _encoded(tensors, path))
+        write_weights(tensors, path)
     except OSError as error:
         raise CallError(f"cannot write {path}: {error.strerror or error}") from None
     print(f"wrote {path}, {len(tensors)} tensors, {path.stat().st_size / 10**6:,.1f} MB")
-
-
-def _encoded(tensors: Mapping[str, Array], path: Path) -> bytes:
-    import numpy as np
-
-    if path.suffix == ".safetensors":
-        from safetensors.numpy import save  # pyright: ignore[reportUnknownVariableType]
-
-        return save({name: np.array(array, order="C") for name, array in tensors.items()})
-    if path.suffix not in _TORCH:
-        raise CallError(f"cannot write weights to {path}", "the formats are .safetensors and .pt")
-    from io import BytesIO
-
-    from dlspec.backends.torch.live import require_torch
-
-    torch = require_torch(f"a {path.suffix} file")
-    buffer = BytesIO()
-    torch.save({name: torch.from_numpy(np.array(array, order="C")) for name, array in tensors.items()}, buffer)
-    return buffer.getvalue()

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dlspec.commands.common import Target, choose, elaborated, elaborated_train, show
-from dlspec.commands.lowering import dtype_of, prepared
+from dlspec.commands.lowering import check_fit, dtype_of, prepared
 from dlspec.commands.writing import onnx_model, show_written, write_json, write_onnx, write_source
 
 if TYPE_CHECKING:
@@ -56,6 +56,7 @@ def python(program: Program, wanted: Target, arguments: Namespace) -> None:
 
         graph, weights = prepared(graphs[0], arguments, retype=True)
         assert weights is not None
+        check_fit(graph, weights)
         beside = path.with_suffix(".safetensors")
         write_bytes(beside, save({name: weights[name] for name in graph.parameters}))
         show_written(beside)

@@ -210,6 +210,11 @@ class Parameter:
             count *= size
         return count
 
+    @property
+    def is_counter(self) -> bool:
+        """Whether it only counts what was seen, as `num_batches_tracked` does."""
+        return self.kind == "buffer" and not self.shape and self.dtype.is_integer
+
     def __repr__(self) -> str:
         return f"{self.path}: {self.kind} {list(self.shape)}"
 
