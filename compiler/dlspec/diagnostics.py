@@ -40,6 +40,15 @@ class Diagnostic:
     trace: tuple[Note, ...] = ()
     severity: Severity = Severity.ERROR
 
+    @property
+    def silenced(self) -> bool:
+        """Whether it is a warning that a comment in its first or last line asks to leave out."""
+        ignored = self.span.source.ignored
+        if self.severity is Severity.ERROR or not ignored:
+            return False
+        last = self.span.source.position(max(self.span.start, self.span.end - 1))[0]
+        return any(self.code in ignored.get(line, ()) for line in (self.span.line, last))
+
 
 class DlspecError(Exception):
     """A spec that cannot be compiled. ``diagnostics`` holds every finding, errors and warnings, in the order of the text."""
@@ -61,13 +70,16 @@ class Hinted(Exception):
 
 
 class Diagnostics:
-    """Collects findings, each place and text once however often a block is instantiated."""
+    """Collects findings, each place and text once however often a block is instantiated, but for warnings that a comment
+    silences: `# dlspec: ignore[DL0709]` in the line, or alone above it."""
 
     def __init__(self, diagnostics: Iterable[Diagnostic] = ()) -> None:
         self._found: dict[tuple[str, str, int, int, str], Diagnostic] = {}
         self.extend(diagnostics)
 
     def add(self, diagnostic: Diagnostic) -> None:
+        if diagnostic.silenced:
+            return
         span = diagnostic.span
         self._found.setdefault(
             (diagnostic.code, span.source.name, span.start, span.end, diagnostic.message), diagnostic

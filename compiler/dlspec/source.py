@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+
+_IGNORED = re.compile(r"#[ \t]*dlspec:[ \t]*ignore\[([\w, ]*)\]")
 
 
 class Source:
@@ -27,6 +32,18 @@ class Source:
         starts = [0]
         starts.extend(i + 1 for i, character in enumerate(self.text) if character == "\n")
         return starts
+
+    @cached_property
+    def ignored(self) -> Mapping[int, frozenset[str]]:
+        """The codes that `# dlspec: ignore[DL0709]` names, by line: its own, and where the comment stands alone the next
+        line of code."""
+        found: dict[int, frozenset[str]] = defaultdict(frozenset)
+        for match in _IGNORED.finditer(self.text):
+            line = self.position(match.start())[0]
+            while line < len(self._line_starts) and self.line(line).lstrip().startswith("#"):
+                line += 1
+            found[line] |= frozenset(match[1].replace(",", " ").split())
+        return found
 
     def position(self, offset: int) -> tuple[int, int]:
         """The line and column of an offset, both from 1."""

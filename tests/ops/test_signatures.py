@@ -26,8 +26,7 @@ from dlspec.ops import (
 FAMILIES = (conv, linear, norm, activation, softmax, pooling, dropout, embedding)
 COUNTERPARTS = [op for family in FAMILIES for op in family.OPERATORS if op.torch]
 
-# What the compiler infers, or what only says how a runtime works.
-INFERRED = {"in_channels", "in_features", "in1_features", "in2_features", "num_features", "num_channels"}
+# What only says how a runtime works.
 RUNTIME = {"inplace", "device", "dtype", "return_indices", "args", "kwargs", "_weight", "_freeze"}
 LEFT_OUT = {
     "ConvTranspose": {"padding_mode"},  # torch accepts zeros alone
@@ -42,8 +41,10 @@ OWN_FIELDS = {"weight_init", "bias_init"}
 def test_arguments_are_torchs(op: type[Op]) -> None:
     assert op.torch
     module = getattr(nn, op.torch.format(n=2))
-    left_out = INFERRED | RUNTIME | LEFT_OUT.get(op.__name__, set())
-    theirs = [p for p in signature(module).parameters.values() if p.name not in left_out]
+    parameters = signature(module).parameters
+    assert all(list(parameters)[position] == name for name, position in op.left_out)
+    left_out = dict(op.left_out).keys() | RUNTIME | LEFT_OUT.get(op.__name__, set())
+    theirs = [p for p in parameters.values() if p.name not in left_out]
     ours = [field for field in op.fields if field.name not in OWN_FIELDS]
     assert [field.name for field in ours] == [p.name for p in theirs]
     for field, parameter in zip(ours, theirs, strict=True):

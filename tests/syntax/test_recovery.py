@@ -166,3 +166,8 @@ def test_every_beginning_of_a_spec(path: Path) -> None:
             left[: len(whole)][: sum(end < token.start for end, _ in whole) - 1]
             == [shown for end, shown in whole if end < token.start][:-1]
         )
+
+
+def test_braces_that_brackets_within_have_closed() -> None:
+    parsed = read("block A {\n    a = if b 10 c -> F({) } else { none }\n}\nblock B { x }")
+    assert [outline(each) for each in parsed.file.declarations] == ["?A", "B {evaluate}"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from dlspec.diagnostics import Note, did_you_mean
@@ -40,11 +40,14 @@ def extra_tensors(op: type[Op]) -> list[str]:
 def bind_op(layer: OpLayer, given: list[Given], span: Span, env: Env) -> OpLayer:
     """The layer with more arguments. Positional ones fill the fields that have none yet, in order."""
     names = [field.name for field in layer.op.fields] + extra_tensors(layer.op)
-    free = iter(names)
+    placed = [field.name for field in layer.op.fields if field.required] if layer.op.left_out else names
+    free = iter(placed)
     explicit: Arguments = {}
     for argument, value in given:
         if argument.name is None:
             name = None if layer.called else next(free, None)
+            if name is None and not layer.called and placed is not names:
+                raise too_many_placed(layer, given, argument.span)
             if name is None:
                 raise Failure(
                     "DL0306",
@@ -56,9 +59,12 @@ def bind_op(layer: OpLayer, given: list[Given], span: Span, env: Env) -> OpLayer
                 )
         else:
             name = argument.name.name
+            if name in dict(layer.op.left_out):
+                hint = f"leave it out: {signature_hint(layer.op, layer.name)}"
+                raise Failure("DL0303", f"{layer.title} has `{name}` from its input", argument.span, hint=hint)
             if name not in names:
                 raise unknown_argument(argument.name, layer.title, names, signature_hint(layer.op, layer.name))
-        _refuse_twice(name, explicit, argument.span)
+        _refuse_twice(name, explicit, argument.span, without_input_sizes(layer, given))
         explicit[name] = (value, Written(argument.value, env, argument.span))
     return OpLayer(
         layer.op, layer.pinned, layer.name, layer.arguments | explicit, span, layer.branches, layer.env, called=True
@@ -278,9 +284,49 @@ def unknown_argument(name: ast.Name, title: str, known: list[str], otherwise: st
     )
 
 
-def _refuse_twice(name: str, bound: dict[str, Any], span: Span) -> None:
+def too_many_placed(layer: OpLayer, given: list[Given], span: Span) -> Failure:
+    """What to say of a number by position that might be torch's, which has the size of the input among its arguments."""
+    placed = [f"`{field.name}`" for field in layer.op.fields if field.required]
+    named = _written_call(layer, given, ())
+    hints = [without_input_sizes(layer, given), f"with names `{named}`" if named else ""]
+    return Failure(
+        "DL0306", f"{layer.title} takes {' and '.join(placed) or 'nothing'} by position, and all else by name", span,
+        hint="; ".join(filter(None, hints)) or signature_hint(layer.op, layer.name),
+    )  # fmt: skip
+
+
+def without_input_sizes(layer: OpLayer, given: list[Given]) -> str:
+    """A hint where torch's class would take sizes of the input among these arguments: the call without them."""
+    left_out = [position for _, position in layer.op.left_out]
+    if not left_out or sum(argument.name is None for argument, _ in given) <= max(left_out):
+        return ""
+    call = _written_call(layer, given, left_out)
+    return f"the size of the input is left out: `{call}`" if call else ""
+
+
+def _written_call(layer: OpLayer, given: list[Given], left_out: Collection[int]) -> str:
+    """The call as it should be written, but for positional arguments that are left out; empty where it would be wrong."""
+    placed = [(argument.span.text, value) for argument, value in given if argument.name is None]
+    kept = [pair for position, pair in enumerate(placed) if position not in left_out]
+    fields = layer.op.fields
+    if len(kept) > len(fields) or not all(_admits(f, value) for f, (_, value) in zip(fields, kept, strict=False)):
+        return ""
+    texts = [text if f.required else f"{f.name}={text}" for f, (text, _) in zip(fields, kept, strict=False)]
+    texts += [argument.span.text for argument, _ in given if argument.name is not None]
+    return f"{layer.name}({', '.join(texts)})" if texts else layer.name
+
+
+def _admits(field: Field, value: Any) -> bool:
+    try:
+        field.convert(freeze(value))
+    except FieldError:
+        return False
+    return True
+
+
+def _refuse_twice(name: str, bound: dict[str, Any], span: Span, hint: str = "") -> None:
     if name in bound:
-        raise Failure("DL0303", f"`{name}` is given twice", span)
+        raise Failure("DL0303", f"`{name}` is given twice", span, hint=hint)
 
 
 def signature_hint(op: type[Op], name: str) -> str:

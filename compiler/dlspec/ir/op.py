@@ -134,6 +134,8 @@ class Op(Fielded):
     * ``overwritable``: no derivative looks at its output again, so what comes after may be written over it.
     * ``light``: a small step that people write into the line of the one beside it: activations, normalisation, arithmetic.
     * ``out_size``: the field that says how many channels or features come out.
+    * ``left_out``: what ``torch`` asks for and the input says, its sizes, by name with its position there. Such an operator
+      takes only what it needs by position: who writes torch's arguments would have a size taken for another number.
 
     What it is elsewhere:
 
@@ -163,6 +165,7 @@ class Op(Fielded):
     overwritable: ClassVar[bool] = False
     light: ClassVar[bool] = False
     out_size: ClassVar[str | None] = None
+    left_out: ClassVar[tuple[tuple[str, int], ...]] = ()
     torch: ClassVar[str | None] = None
     torch_sizes: ClassVar[tuple[int, ...]] = ()
     torch_function: ClassVar[str | None] = None

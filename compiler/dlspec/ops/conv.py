@@ -69,6 +69,7 @@ class Conv(Op):
     overwritable = True
     gives = "logits"
     out_size = "out_channels"
+    left_out = (("in_channels", 0),)
     torch_sizes = (0, 1)
 
     out_channels: int
@@ -249,6 +250,7 @@ class ConvTranspose(Op):
     overwritable = True
     gives = "logits"
     out_size = "out_channels"
+    left_out = (("in_channels", 0),)
     torch_sizes = (0, 1)
 
     out_channels: int

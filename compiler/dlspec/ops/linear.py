@@ -35,6 +35,7 @@ class Linear(Op):
     overwritable = True
     gives = "logits"
     out_size = "out_features"
+    left_out = (("in_features", 0),)
     torch_sizes = (0, 1)
 
     out_features: int
@@ -116,6 +117,7 @@ class Bilinear(Op):
     torch = "Bilinear"
     gives = "logits"
     out_size = "out_features"
+    left_out = (("in1_features", 0), ("in2_features", 1))
     torch_sizes = (0, 1, 2)
 
     out_features: int

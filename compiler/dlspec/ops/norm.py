@@ -49,6 +49,7 @@ class BatchNorm(Op):
     pinned = (("BatchNorm1d", 1), ("BatchNorm2d", 2), ("BatchNorm3d", 3))
     flat = True
     torch = "BatchNorm{n}d"
+    left_out = (("num_features", 0),)
     overwritable = True
     light = True
     gives = "logits"
@@ -100,6 +101,7 @@ class InstanceNorm(Op):
 
     pinned = (("InstanceNorm1d", 1), ("InstanceNorm2d", 2), ("InstanceNorm3d", 3))
     torch = "InstanceNorm{n}d"
+    left_out = (("num_features", 0),)
     overwritable = True
     light = True
     gives = "logits"
@@ -152,6 +154,7 @@ class GroupNorm(Op):
     """
 
     torch = "GroupNorm"
+    left_out = (("num_channels", 1),)
     overwritable = True
     light = True
     gives = "logits"

@@ -119,7 +119,8 @@ class _Machine:
         return self.values[last].end if last >= 0 else 0
 
     def unwind(self, brace: Token | None) -> int:
-        """Goes back to that place, and returns it."""
+        """Goes back to that place, and returns it. Raises `_Stuck` where the braces are not open: brackets that do not fit
+        each other have closed them."""
         last = self._before_last(brace)
         del self.stack[last + 2 :], self.values[last + 1 :]
         return self.values[last].end if last >= 0 else 0
@@ -127,7 +128,11 @@ class _Machine:
     def _before_last(self, brace: Token | None) -> int:
         values = self.values
         braces = [n for n, v in enumerate(values) if v.__class__ is Token and v.kind in ("BODY", "{")]
-        opened = -1 if brace is None else next(n for n in braces if values[n].start == brace.start)
+        opened = -1
+        if brace is not None:
+            opened = next((n for n in braces if values[n].start == brace.start), -1)
+            if opened < 0:
+                raise _Stuck(brace)
         inside = next((n for n in braces if n > opened), len(values))
         origin = "<declaration>" if brace is None else "<statement>"
         return max(n for n in range(opened, inside) if origin in self.table.states[self.stack[n + 1]])
@@ -185,7 +190,10 @@ class _Reader:
         lost = recovery.never_closed(raw, layout.index, last, brackets)
         if any(bracket in lost for bracket in brackets[:depth]):
             return False
-        begin = self._behind(machine.unwind(brackets[depth]), layout.index)
+        try:
+            begin = self._behind(machine.unwind(brackets[depth]), layout.index)
+        except _Stuck:
+            return False
         branches = "|" in accepted([*machine.stack, machine.table.states[machine.stack[-1]]["<statement>"]])
         inside, header = brackets[depth + 1 :], layout.in_header(brackets[depth])
         end = recovery.statement_end(raw, begin, layout.index, last, inside, branches, header)
