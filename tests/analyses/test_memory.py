@@ -71,7 +71,7 @@ def live_at(graph: Graph, index: int, sizes: dict[str, int]) -> int:
             return storage(producer.inputs[0])
         return value
 
-    made = {*graph.inputs, *(value for node in nodes[: index + 1] for value in node.outputs)}
+    made = {*graph.inference_inputs(), *(value for node in nodes[: index + 1] for value in node.outputs)}
     needed = {storage(value) for node in nodes[index:] for value in (*node.inputs, *node.outputs)}
     needed |= {storage(output.value) for output in graph.outputs if not output.training}
     return sum(evaluate(value.type.bytes, sizes) for value in made & needed)
@@ -88,6 +88,23 @@ def test_peaks_of_shipped_networks(file: str, network: str) -> None:
     found = memory(graph, sizes)
     assert found.peak == max(alive)
     assert found.peak_node is graph.inference_nodes()[alive.index(max(alive))]
+
+
+UNUSED = [
+    "y = x -> ReLU\n    dead = x -> Linear(512) -> Tanh\n    t = mean(x)",
+    "d = uniform([x.batch, 1])\n    dead = d * x\n    m = d * x\n    y = x -> Linear(2)\n    t = mean(m)",
+    "m = exp(x)\n    a, b = m -> Split(2)\n    dead = b -> Linear(900)\n    y = x\n    t = mean(a)",
+    "a, b = x -> Split(2)\n    y = a\n    dead = z -> Reshape([N, 2, 2]) -> Dropout\n    t = mean(z)",
+]
+
+
+@pytest.mark.parametrize("body", UNUSED)
+def test_what_nothing_uses(body: str) -> None:
+    graph = graph_of(f"network A(x: float[N, 256], z: float[N, 4]) -> y, t: training {{\n    {body}\n}}")
+    sizes = graph.default_sizes()
+    alive = [live_at(graph, index, sizes) for index in range(len(graph.inference_nodes()))]
+    at_the_start = sum(evaluate(value.type.bytes, sizes) for value in graph.inference_inputs())
+    assert memory(graph, sizes).peak == max([*alive, at_the_start])
 
 
 def test_an_open_peak_is_the_peak_of_every_size() -> None:

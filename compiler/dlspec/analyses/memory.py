@@ -73,11 +73,15 @@ def _moments(graph: Graph, sizing: Sizing) -> Iterable[tuple[_Bytes, Node | None
             size = sized[value.type] = _size(sizing.type(value.type))
         live[size[0]] = live.get(size[0], 0) + count * size[1]
 
-    for value in graph.inputs:
+    inputs = graph.inference_inputs()
+    for value in inputs:
         add(value, 1)
     moments: dict[frozenset[tuple[tuple[Expr, ...], int]], tuple[_Bytes, Node | None]] = {
         frozenset(live.items()): (dict(live), None)
     }
+    for value in inputs:
+        if value not in last_use:
+            add(value, -1)
     for node in nodes:
         for value in node.outputs:
             if value not in stored:

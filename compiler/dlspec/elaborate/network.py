@@ -223,7 +223,8 @@ def _output(graph: Graph, output: ast.Output, value: object) -> None:
 
 
 def _mark_training(graph: Graph) -> list[Node]:
-    """Marks the nodes that only training outputs need. Returns the last ones of what no output needs."""
+    """Marks the nodes that only training outputs need, and what else is computed of those. Returns the last ones of what no
+    output needs."""
     inference = _reached(output.value for output in graph.outputs if not output.training)
     if len(inference) == len(graph.nodes):
         return []
@@ -231,6 +232,8 @@ def _mark_training(graph: Graph) -> list[Node]:
     for node in training - inference:
         node.training = True
     unneeded = [node for node in graph.nodes if node not in inference and node not in training]
+    for node in unneeded:
+        node.training = any(value.producer is not None and value.producer.training for value in node.inputs)
     feeding = {value.producer for node in unneeded for value in node.inputs}
     return [node for node in unneeded if node not in feeding]
 

@@ -224,7 +224,7 @@ class Node:
 
     ``name`` is unique in the graph and comes from the source: the path of the layer, with ``:2`` and so on for further
     uses of a shared one. ``weights`` are those of the operator, in its order. ``training`` marks what only training
-    outputs need. ``span`` is the step in the text, ``origin`` what the author wrote there.
+    outputs need, and what is computed of that. ``span`` is the step in the text, ``origin`` what the author wrote there.
     """
 
     __slots__ = ("inputs", "name", "op", "origin", "outputs", "scope", "span", "training", "weights")

@@ -150,5 +150,8 @@ def _references(graph: Graph) -> Iterator[str]:
         yield from (
             f"{scope!r} speaks of {value!r}, which is not there" for value in scope.tensors() if value not in there
         )
-    needed = graph.needed(output.value for output in graph.outputs if not output.training)
-    yield from (f"{node.name} is for training, and inference needs it" for node in needed if node.training)
+    needed = [output.value for output in graph.outputs if not output.training]
+    needed += [value for node in graph.nodes if not node.training for value in node.inputs]
+    for value in dict.fromkeys(needed):
+        if value.producer is not None and value.producer.training:
+            yield f"{value.producer.name} is for training, and inference needs it"

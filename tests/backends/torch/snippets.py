@@ -16,6 +16,20 @@ network Net(x: float[N, 8]) -> y {
     x -> Half(5)
 }
 """,
+    "nothing_uses_what_is_computed_of_training": """
+block Half(width) { fc: Linear(width) -> Tanh }
+network Net(x: float[N, 4], other: float[N, 3]) -> y, same, penalty: training {
+    drawn = uniform([x.batch, 1])
+    mixed = drawn * x
+    left, right = mixed -> Split(2)
+    dead = right -> dead: Half(3) -> also: Half(2)
+    mixed = drawn * x
+    unread = other -> Half(2)
+    y = x -> Half(5)
+    same = x
+    penalty = mean(mixed)
+}
+""",
     "only_the_size_of_what_flows_in": """
 block Start(width) {
     param w: float[1, width] = normal(0, 1)
