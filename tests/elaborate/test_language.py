@@ -171,6 +171,9 @@ def test_independent_mistakes_are_all_reported() -> None:
         ("image -> \"a b\": ReLU", "DL0305"),
         ("image + \"a\"", "DL0305"),
         ("image + true", "DL0207"),
+        ("where(image > 0, true, 1.0)", "DL0207"),
+        ("where(1, image, 2)", "DL0207"),
+        ("where(true, 1, 1.0)", "DL0305"),
         ("default Conv(padding=Conv)\nimage -> Conv(8, 3)", "DL0305"),
         ("shared f = 3\nimage", "DL0308"),
         ("param g: float = 3\nimage * g", "DL0305"),
@@ -183,3 +186,80 @@ def test_independent_mistakes_are_all_reported() -> None:
 )  # fmt: skip
 def test_refused(body: str, code: str) -> None:
     assert codes_in(net(body))[0] == code
+
+
+COMPARED = [
+    ("Sigmoid == Sigmoid", True),
+    ("Sigmoid == Sigmoid()", True),
+    ("Sigmoid != Sigmoid", False),
+    ("Sigmoid == Tanh", False),
+    ("Sigmoid in [Tanh, Sigmoid]", True),
+    ("Sigmoid in [Tanh, ReLU]", False),
+    ("Conv(8, 3) == Conv(out_channels=8, kernel_size=3, stride=1)", True),
+    ("Conv(8, 3) == Conv(8, 5)", False),
+    ("Conv(8, 3) == Conv", False),
+    ("Conv(8, 3) == Conv2d(8, 3)", True),
+    ("Conv1d(8, 3) == Conv2d(8, 3)", False),
+    ("Dropout(1) == Dropout(1.0)", True),
+    ("Conv(8, 3, weight_init=normal(0, 1)) == Conv(8, 3, weight_init=normal(0, 1))", True),
+    ("Conv(8, 3, weight_init=normal(0, 1)) == Conv(8, 3)", False),
+    ("Half == Half", True),
+    ("Half(4) == Half(width=4, slope=2)", True),
+    ("Half(4) == Half(5)", False),
+    ("Half(4, act=Sigmoid) == Half(4, act=Tanh)", False),
+    ("Half == Linear", False),
+    ("[Sigmoid, [3]] == [Sigmoid, [3]]", True),
+    ("[Sigmoid] == [Tanh]", False),
+    ("chain == chain", True),
+    ("once == ReLU", True),
+    ("Sigmoid == none", False),
+    ("Sigmoid == 3", False),
+    ("Half(4) == Half(4, act=ReLU)", "DL0305"),
+    ("(ReLU -> Tanh) == (ReLU -> Tanh)", "DL0305"),
+    ("chain == ReLU", "DL0305"),
+    ("(name: ReLU) in [ReLU]", "DL0305"),
+    ("Concat { ReLU | Tanh } == Concat { ReLU | Tanh }", "DL0305"),
+    ("Sigmoid < Tanh", "DL0305"),
+    ("Reshape([N, H]) == Reshape([N, 3])", "DL0406"),
+    ("H in [3, 5]", "DL0406"),
+    ("H == 2.0", "DL0406"),
+    ("H == 2.5", False),
+]
+
+
+@pytest.mark.parametrize(("condition", "holds"), COMPARED, ids=[condition for condition, _ in COMPARED])
+def test_layers_compare_by_operator_and_arguments(condition: str, holds: bool | str) -> None:
+    before = "block Half(width, act: layer = ReLU, slope = 2) { Linear(width) -> act }"
+    body = f"""
+    chain = ReLU -> Tanh
+    shared once = ReLU
+    same = ({condition})
+    image -> chain -> once -> if same {{ Conv(2, 1) }} else {{ Conv(3, 1) }}"""
+    text = net(body, "image: float[N, 3, H, W]", before=before)
+    if isinstance(holds, str):
+        assert codes_in(text) == [holds]
+    else:
+        assert graph_of(text).nodes[-1].op.out_channels == (2 if holds else 3)  # type: ignore[attr-defined]
+
+
+NUMBERS = [
+    ("where(x > 0, 1.0, -1.0)", "float[N, 4]"),
+    ("where(x > 0, 1, -1)", "int[N, 4]"),
+    ("where(x > 0, 1, 2.5)", "float[N, 4]"),
+    ("where(x > 0, N, 3)", "int[N, 4]"),
+    ("where(x > 0, true, false)", "bool[N, 4]"),
+    ("where(d > 0, 1, d)", "float64[N, 4]"),
+    ("where(true, x, 2)", "float[N, 4]"),
+]
+
+
+@pytest.mark.parametrize(("expression", "type_"), NUMBERS)
+def test_numbers_have_the_type_of_what_they_stand_beside(expression: str, type_: str) -> None:
+    graph = graph_of(net(expression, "x: float[N, 4], d: float64[N, 4]"))
+    assert str(graph.outputs[0].value.type) == type_
+
+
+def test_numbers_that_are_equal_and_not_the_same_are_kept_apart() -> None:
+    graph = graph_of(net("[x, tensor([-0.0]), tensor([0.0])] -> Concat(0)", "x: float[N]"))
+    assert [repr(node.op) for node in graph.nodes[:2]] == ["Const(value=(-0.0,))", "Const(value=(0.0,))"]
+    assert graph.nodes[0].op != graph.nodes[1].op

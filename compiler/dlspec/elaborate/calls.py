@@ -22,7 +22,7 @@ from dlspec.elaborate.values import (
 )
 from dlspec.ir.constants import is_dim
 from dlspec.ir.dims import Expr
-from dlspec.ir.fields import MISSING, Field, FieldError, describe
+from dlspec.ir.fields import MISSING, Field, FieldError, describe, told
 from dlspec.ir.graph import Value
 from dlspec.ir.op import Op, OpError
 from dlspec.ir.program import Written
@@ -80,7 +80,7 @@ def make_op(layer: OpLayer, made: Table[Any, Op]) -> Op:
     ``made`` remembers operators by plain arguments: a network has few different ones and many uses of each.
     """
     plain = all(type(value) in _PLAIN for value, _ in layer.arguments.values())
-    key: Any = (layer.op, *((name, type(v), v) for name, (v, _) in layer.arguments.items())) if plain else None
+    key: Any = (layer.op, *((name, told(v)) for name, (v, _) in layer.arguments.items())) if plain else None
     op = made.get(key) if plain else None
     if op is None:
         op = _make(layer.op, layer.title, layer.arguments, layer.span, layer.name)

@@ -9,7 +9,7 @@ from dlspec.diagnostics import Diagnostics, did_you_mean
 from dlspec.elaborate import constants, distributions
 from dlspec.elaborate.builder import Builder
 from dlspec.elaborate.calls import Given, bind_block, bind_op, function_op
-from dlspec.elaborate.compare import compare
+from dlspec.elaborate.compare import Comparison, compare
 from dlspec.elaborate.gradients import check_dependence
 from dlspec.elaborate.indexing import index_list, index_tensor, tensor_attribute
 from dlspec.elaborate.instances import Instances
@@ -35,6 +35,7 @@ from dlspec.ir.graph import Value
 from dlspec.ir.init import Init
 from dlspec.ir.op import Op, OpError
 from dlspec.ir.program import Origin, Turn, Written
+from dlspec.ir.types import DType
 from dlspec.ops import FUNCTIONS, LAYERS, by_name
 from dlspec.ops.gradient import Grad
 from dlspec.source import Span
@@ -229,7 +230,8 @@ class Expressions:
         if operator == "in":
             if type(right) is not list:
                 raise Failure("DL0305", f"`in` takes a list, not {kind_of(right)}", node.right.span)
-            return left in cast("list[Any]", right)
+            comparison = Comparison(self.builder.conditions, node.span)
+            return any(comparison.same(left, item) for item in cast("list[Any]", right))
         if operator in ("==", "!=") and (left is None or right is None):
             # A tensor is never none, which an argument that may be left out is asked for.
             return (left is right) == (operator == "==")
@@ -245,17 +247,17 @@ class Expressions:
 
     def _tensors(self, node: ast.Binary, left: Any, right: Any, env: Env) -> Any:
         op = by_name(_TENSOR_BINARY[node.operator])()
-        like = left if isinstance(left, Value) else right
+        dtype = (left if isinstance(left, Value) else right).type.dtype
         sides = ((left, node.left), (right, node.right))
-        values = tuple([self.as_tensor(value, like, node, Written(side, env)) for value, side in sides])
+        values = tuple([self.as_tensor(value, dtype, node, Written(side, env)) for value, side in sides])
         return self.function(op, values, node)
 
-    def as_tensor(self, value: Any, like: Value, node: ast.Expression, written: Written | None) -> Value:
+    def as_tensor(self, value: Any, like: DType, node: ast.Expression, written: Written | None) -> Value:
         """A number or size beside a tensor, as a 0-d tensor of the tensor's element type. ``node`` is the step with both,
         and the number is what is ``written``."""
         if isinstance(value, Value):
             return value
-        dtype = like.type.dtype.label
+        dtype = like.label
         origin = Origin(node, "constant", {} if written is None else {"value": written})
         if isinstance(value, Expr):
             return self.builder.function(by_name("Size")(value, dtype), (), node.span, origin)[0]
@@ -352,15 +354,17 @@ class Expressions:
     def _lifted(
         self, op: Op, inputs: tuple[Any, ...], node: ast.Call, written: dict[str, Written]
     ) -> tuple[Value, ...]:
-        """The tensor arguments of a function; a number among them has the element type of the last tensor."""
-        tensors = [value for value in inputs if isinstance(value, Value)]
-        if not tensors and inputs:
+        """The tensor arguments of a function; a number among them has the element type of the last tensor beside it, or
+        where there is none that of all the numbers."""
+        if inputs and not any(isinstance(value, Value) for value in inputs):
             raise Failure("DL0305", f"`{node.span.text}` has no tensor in it", node.span)
         slots = [slot.rstrip("?") for slot in op.tensors] if len(op.tensors) >= len(inputs) else [""] * len(inputs)
+        given = tuple(zip(slots, inputs, strict=False))
+        like = _common([value for slot, value in given if slot not in op.truths])
         return tuple(
             [
-                self.as_tensor(value, tensors[-1], node, written.get(slot))
-                for value, slot in zip(inputs, slots, strict=False)
+                self.as_tensor(value, DType.BOOL if slot in op.truths else like, node, written.get(slot))
+                for slot, value in given
             ]
         )
 
@@ -439,6 +443,16 @@ class Expressions:
         if isinstance(value, Layer):
             return Deferred(node, env)
         return self.steps(node.steps[1:], value, env)
+
+
+def _common(values: list[Any]) -> DType:
+    """The element type that numbers beside these have: that of the last tensor, or else float unless none is a float."""
+    dtypes = [value.type.dtype for value in values if isinstance(value, Value)]
+    if dtypes:
+        return dtypes[-1]
+    if all(type(value) is bool for value in values):
+        return DType.BOOL
+    return DType.FLOAT32 if any(type(value) is float for value in values) else DType.INT64
 
 
 __all__ = ["Expressions", "Init", "Measure"]

@@ -257,7 +257,7 @@ class Fielded:
         if given:
             raise TypeError(f"{type(self).__name__} has no argument {', '.join(given)}")
         self.check()
-        object.__setattr__(self, "_key", (type(self), *(getattr(self, name) for name in names)))
+        object.__setattr__(self, "_key", (type(self), *(told(getattr(self, name)) for name in names)))
         object.__setattr__(self, "_hash", hash(self._key))
 
     _key: ClassVar[tuple[Any, ...]]
@@ -288,6 +288,16 @@ class Fielded:
         """Raises `OpError` where the arguments do not fit each other."""
 
 
+def told(value: Any) -> Any:
+    """What compares equal only where a value is the same: 1 and 1.0, true and 1, 0.0 and -0.0 are not."""
+    kind = cast("type[Any]", type(value))
+    if kind is float or kind is bool:
+        return kind, repr(value)
+    if kind is Init:
+        return kind, value.kind, told(value.arguments), told(value.values)
+    return tuple([told(item) for item in value]) if kind is tuple else value
+
+
 def describe(value: object) -> str:
     """A value in the words of the language, for messages."""
     match value:
@@ -309,5 +319,5 @@ def describe(value: object) -> str:
 
 __all__ = [
     "KINDS", "MISSING", "Axes", "Data", "Field", "FieldError", "Fielded", "Floats", "Ints", "Item", "Items", "Padding",
-    "Pair", "Shape", "Sizes", "describe", "read_fields",
+    "Pair", "Shape", "Sizes", "describe", "read_fields", "told",
 ]  # fmt: skip

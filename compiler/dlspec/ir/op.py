@@ -116,6 +116,7 @@ class Op(Fielded):
       tensors, if any.
     * ``aliases``: further names of the function. ``neutral``: the number that stands for an optional tensor which is left
       out before one that is given.
+    * ``truths``: those of its tensors that hold truth values, whatever type the others have.
     * ``takes_numbers``: people write numbers for its tensors, as in ``2 * x``.
     * ``pinned``: ``(("Conv1d", 1), ...)``, further layer names that fix the number of spatial axes.
     * ``flat``: the layer that pins one spatial axis also takes [N, C], as BatchNorm1d does.
@@ -152,6 +153,7 @@ class Op(Fielded):
     function: ClassVar[str | None] = None
     aliases: ClassVar[tuple[str, ...]] = ()
     neutral: ClassVar[dict[str, float]] = {}
+    truths: ClassVar[tuple[str, ...]] = ()
     takes_numbers: ClassVar[bool] = False
     pinned: ClassVar[tuple[tuple[str, int], ...]] = ()
     flat: ClassVar[bool] = False

@@ -282,9 +282,15 @@ class Xor(Logic):
 
 
 class Where(Op):
-    """The elements of `x` where the condition is true, those of `y` elsewhere. Broadcasts. ONNX: Where."""
+    """The elements of `x` where the condition is true, those of `y` elsewhere. Broadcasts.
+
+    Where both are numbers they are float, or int if both are ints.
+
+    ONNX: Where.
+    """
 
     tensors: ClassVar[tuple[str, ...]] = ("condition", "x", "y")
+    truths: ClassVar[tuple[str, ...]] = ("condition",)
     layer = False
     function = "where"
     elementwise = True

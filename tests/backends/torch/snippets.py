@@ -30,6 +30,25 @@ network Net(x: float[N, 4], other: float[N, 3]) -> y, same, penalty: training {
     penalty = mean(mixed)
 }
 """,
+    "numbers_in_where": """
+network Net(x: float[N, 4], d: float64[N, K]) -> y, i, b, size, mixed, always, wide {
+    y = where(x > 0, 1.0, -1.0)
+    i = where(x > 0, 1, -1)
+    b = where(x > 0, true, false)
+    size = where(x > 0, K, 3)
+    mixed = where(x > 0, 1, 2.5)
+    always = where(true, x, 2)
+    wide = where(d > 0, 1, d)
+}
+""",
+    "a_layer_is_compared": """
+block Gate(gate: layer, width) {
+    if gate == Sigmoid { Linear(width) -> gate } else { Linear(width + 2) -> gate -> Linear(width) }
+}
+network Net(x: float[N, 4]) -> y {
+    x -> Gate(Sigmoid, 3) -> Gate(Tanh, 3) -> for act in [ReLU, Tanh, ReLU] { if act == ReLU { act } else { Linear(4) } }
+}
+""",
     "only_the_size_of_what_flows_in": """
 block Start(width) {
     param w: float[1, width] = normal(0, 1)

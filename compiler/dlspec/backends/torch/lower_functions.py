@@ -174,6 +174,8 @@ def extreme(e: Lower, op: Op, xs: list[Py]) -> Py:
 @lowers(combine.Where)
 def where(e: Lower, op: Op, xs: list[Py]) -> Py:
     condition, *sides = xs
+    if isinstance(condition, Const):
+        condition = call("torch.tensor", condition, **e.made(DType.BOOL))
     if all(isinstance(side, Const | Size) for side in sides):
         sides[0] = call("torch.tensor", sides[0], **e.made(e.node.inputs[1].type.dtype))
     return call("torch.where", condition, *sides)
