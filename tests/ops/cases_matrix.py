@@ -50,6 +50,7 @@ CASES: list[Case] = [
     einsum("i,j->ij", (2,), (3,)),
     einsum("nc,nc->n", (2, 3), (2, 3)),
     einsum("ijk,k->k", (2, 3, 4), (4,)),
+    einsum("abc,abz->ab", (2, 3, 4), (2, 3, 5)),
     einsum("bij,jk->bk", (2, 6, 4), (4, 5)),
     einsum("ab,bc,cd->ad", (2, 3), (3, 4), (4, 5)),
     einsum("...ij,...jk->...ik", (2, 7, 3, 4), (2, 7, 4, 5)),

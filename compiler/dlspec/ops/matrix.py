@@ -56,8 +56,9 @@ class Einsum(Op):
     without an arrow the result has those that occur once, in alphabetical order. `...` stands for axes that are not
     named.
 
-    MACs are counted as torch executes it, from left to right, two tensors at a time: the product of the sizes of all
-    letters of both. Sums over letters of one tensor and products without a sum are no MACs, but one FLOP per element.
+    MACs are counted as torch executes it, from left to right, two tensors at a time: where a letter of both is summed over,
+    the product of the sizes of all letters of both. Sums over letters of one tensor, over sizes of 1, and products without
+    a sum are no MACs, but one FLOP per element.
 
     ONNX: Einsum.
     """
@@ -142,20 +143,20 @@ class Einsum(Op):
         others: Dim = 0
         left: set[str] = set()
         for position, term in enumerate(terms):
-            right = set(term)
+            right = {letter for letter in term if size[letter] != 1}  # over a size of 1 nothing is summed
             needed = set(output).union(*terms[position + 1 :])
             if position:
-                summed = (left | right) - needed
-                for side, other in ((left, right), (right, left)):
-                    alone = (side & summed) - other
+                met = (left & right) - needed
+                for side in (left, right):
+                    alone = side - needed - met
                     if alone:
                         others = others + elements(side)
                         side -= alone
-                if summed:
+                if met:
                     macs = macs + elements(left | right)
                 else:
                     others = others + elements(left | right)
-                left = (left | right) - summed
+                left = (left | right) - met
             else:
                 left = right
                 if left - needed:
