@@ -76,7 +76,7 @@ CASES: list[Case] = [
     Case(ops.Atan2(), ((2, 3, 5), (3, 5)), lambda: torch.atan2, symbols={1: (3, "S5")}),
     Case(
         ops.Atan2(),
-        (Input((8,), values=[1, -1, 0, 0, 1, -1, 1, -1]), Input((8,), values=[0, 0, 1, -1, 1, 1, -1, -1])),
+        (Input((9,), values=[1, -1, 0, 0, 1, -1, 1, -1, 0]), Input((9,), values=[0, 0, 1, -1, 1, 1, -1, -1, 0])),
         lambda: torch.atan2,
     ),
 ]

@@ -59,6 +59,7 @@ CASES: list[Case] = [
     Case(ops.ChannelShuffle(3), ((2, 6, 5),), lambda: nn.ChannelShuffle(3), tolerance=(0, 0)),
     Case(ops.OneHot(10), (Input((2, 3), "int64"),), lambda: lambda x: F.one_hot(x, 10), macs=False),
     Case(ops.OneHot(4), (Input((2, 3), "int32", 0, 4),), lambda: lambda x: F.one_hot(x.long(), 4), macs=False),
+    Case(ops.OneHot(10), (Input((), "int64"),), lambda: lambda x: F.one_hot(x, 10), macs=False),
 ]
 
 REFUSED: list[Refusal] = [

@@ -54,10 +54,10 @@ class Comparison:
     conditions: Conditions
     span: Span
 
-    def same(self, a: Any, b: Any) -> bool:
+    def same(self, a: object, b: object) -> bool:
         """Whether two values are: sizes where they are so for all sizes that are allowed, lists where all in them are."""
         if isinstance(a, list | tuple) and isinstance(b, list | tuple):
-            one, other = cast("list[Any]", a), cast("list[Any]", b)
+            one, other = cast("list[object]", a), cast("list[object]", b)
             return len(one) == len(other) and all(map(self.same, one, other))
         if isinstance(a, Layer) and isinstance(b, Layer):
             return self._layers(a, b)

@@ -46,6 +46,8 @@ def prelu(e: Emitter, op: PReLU, node: Node, xs: list[str], ws: list[str]) -> st
     slope, rank = ws[0], node.inputs[0].type.rank
     if op.num_parameters > 1 and rank > 2:
         slope = e.op("Reshape", [slope, e.constant([-1] + [1] * (rank - 2))])
+    elif not rank:
+        slope = e.op("Reshape", [slope, e.constant([], "int64")])
     return e.op("PRelu", [xs[0], slope])
 
 

@@ -81,4 +81,8 @@ def channel_shuffle(e: Emitter, op: ops.ChannelShuffle, node: Node, xs: list[str
 @lowers(ops.OneHot)
 def one_hot(e: Emitter, op: ops.OneHot, node: Node, xs: list[str], ws: list[str]) -> str:
     x = xs[0] if node.inputs[0].type.dtype.label == "int64" else e.cast(xs[0], "int64")
-    return e.op("OneHot", [x, e.constant(op.num_classes), e.constant([0, 1])], axis=-1)
+    scalar = not node.inputs[0].type.rank
+    if scalar:
+        x = e.op("Reshape", [x, e.constant([1])])
+    result = e.op("OneHot", [x, e.constant(op.num_classes), e.constant([0, 1])], axis=-1)
+    return e.op("Reshape", [result, e.constant([op.num_classes])]) if scalar else result

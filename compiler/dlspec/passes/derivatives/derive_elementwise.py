@@ -133,5 +133,6 @@ def identity(s: Step, op: Identity) -> Cotangents:
 @derives(ops.Atan2)
 def atan2(s: Step, op: ops.Atan2) -> Cotangents:
     y, x = s.xs
-    part = s.g / (x * x + y * y)
+    square = x * x + y * y
+    part = where(compared("gt", square, 0), s.g / square, 0)  # none at the origin, as torch has it
     return part * x, -part * y
