@@ -56,13 +56,15 @@ class Comparison:
 
     def same(self, a: object, b: object) -> bool:
         """Whether two values are: sizes where they are so for all sizes that are allowed, lists where all in them are."""
+        sizes = _sizes(a, b)
+        if sizes is not None:
+            return _decided("==", *sizes, self.conditions, self.span)
         if isinstance(a, list | tuple) and isinstance(b, list | tuple):
             one, other = cast("list[object]", a), cast("list[object]", b)
             return len(one) == len(other) and all(map(self.same, one, other))
         if isinstance(a, Layer) and isinstance(b, Layer):
             return self._layers(a, b)
-        sizes = _sizes(a, b)
-        return a == b if sizes is None else _decided("==", *sizes, self.conditions, self.span)
+        return a == b
 
     def _layers(self, a: Layer, b: Layer) -> bool:
         """Whether layers are the same operator or block with the same arguments; their names and weights do not count."""
