@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dlspec.analyses.batch import batch_findings
 from dlspec.diagnostics import Diagnostic, Diagnostics, DlspecError, did_you_mean
 from dlspec.elaborate import network as elaboration
 from dlspec.elaborate.known import Known
@@ -59,7 +60,7 @@ def elaborate(
 ) -> Graph:
     """The graph of a network. Raises `DlspecError`; KeyError for a name that is not a network of the file."""
     checks = Checks()
-    graph = elaboration.elaborate_network(
+    graph = _network(
         program.module, program.networks[network], settings or {}, sizes or {}, checks.diagnostics, checks.session
     )
     checks.diagnostics.check()
@@ -96,6 +97,20 @@ def elaborate_partial(
     return graph, faults, checks.diagnostics
 
 
+def _network(
+    module: Module,
+    declaration: ast.Network,
+    settings: Mapping[str, Any],
+    sizes: Mapping[str, int],
+    diagnostics: Diagnostics,
+    session: Session,
+) -> Graph | None:
+    graph = elaboration.elaborate_network(module, declaration, settings, sizes, diagnostics, session)
+    if graph is not None:
+        diagnostics.extend(batch_findings(graph))
+    return graph
+
+
 def _train(
     module: Module,
     declaration: ast.Train,
@@ -111,6 +126,7 @@ def _train(
     made = elaborate_train(module, declaration, settings, sizes, diagnostics, session)
     if made is not None:
         diagnostics.extend(objective_findings(made))
+        diagnostics.extend(batch_findings(made.graph))
     return made
 
 
@@ -202,9 +218,7 @@ class Checks:
     def elaborated(self, layer: BlockLayer) -> Check:
         found = Diagnostics()
         assert isinstance(layer.declaration, ast.Network)
-        graph = elaboration.elaborate_network(
-            layer.module, layer.declaration, _settings(layer), {}, found, self.session
-        )
+        graph = _network(layer.module, layer.declaration, _settings(layer), {}, found, self.session)
         return Check(tuple(found), graph is not None, graph)
 
     def elaborated_train(self, declaration: ast.Train, module: Module) -> Check:

@@ -11,7 +11,7 @@ from dlspec.elaborate.known import Inferred, Known, infer
 from dlspec.elaborate.values import Failure
 from dlspec.ir.conditions import Condition, Conditions
 from dlspec.ir.dims import Dim
-from dlspec.ir.graph import Graph, Node, Parameter, Scope, ScopeKind, Value
+from dlspec.ir.graph import Derived, Graph, Node, Parameter, Scope, ScopeKind, Value
 from dlspec.ir.op import Op, OpError, Requirement, Types, Weight
 from dlspec.ir.program import COMPILER, Names, Origin, Template
 from dlspec.source import Span
@@ -275,6 +275,7 @@ class Builder:
         if outcome.derived:
             broken = broken_default(outcome.conditions, self.graph)
             reason = f"it needs {broken[0]}, and the default is {broken[1]}" if broken else ""
+            self.graph.derived += [Derived(condition, span, inputs) for condition in outcome.conditions]
         if reason:
             raise Failure(
                 requirement.code,

@@ -9,7 +9,7 @@ from dlspec.elaborate.values import POISON, UNBOUND, Env, Failure, kind_of
 from dlspec.ir.conditions import Condition
 from dlspec.ir.constants import Ratio, is_dim
 from dlspec.ir.dims import Dim, Expr
-from dlspec.ir.graph import Value
+from dlspec.ir.graph import Derived, Value
 from dlspec.ir.types import DTYPES, format_shape
 from dlspec.source import Span
 from dlspec.syntax import ast
@@ -57,7 +57,9 @@ def match_type(type_: ast.Type, value: Value, env: Env, elaborator: Expressions,
         if wanted is POISON or wanted == found:
             continue
         both_known = isinstance(wanted, int) and isinstance(found, int)
-        if both_known or elaborator.builder.conditions.require_equal(wanted, found).impossible:
+        outcome = elaborator.builder.conditions.require_equal(wanted, found)
+        elaborator.builder.graph.derived += [Derived(each, span, (value,)) for each in outcome.conditions]
+        if both_known or outcome.impossible:
             raise Failure(
                 "DL0201",
                 f"{value.type} where {type_.span.text} is declared: {found} is not {wanted}",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, cast
 
 from dlspec.diagnostics import Diagnostic, Note
 from dlspec.ir.conditions import Condition
@@ -291,12 +291,21 @@ class Output:
         self.training = training
 
 
+class Derived(NamedTuple):
+    """A precondition that nobody stated, with the step that demands it and what flows in there."""
+
+    condition: Condition
+    span: Span
+    inputs: tuple[Value, ...]
+
+
 class Graph:
     """A network, elaborated.
 
     * ``symbols``: the size symbols of the signature in order, each with its default or None.
     * ``sizes``: those pinned by the caller (``--size``): they are numbers in every shape.
-    * ``conditions``: what its sizes must satisfy, declared and derived, simplified.
+    * ``conditions``: what its sizes must satisfy, declared and derived, simplified. ``derived`` says where the latter
+      come from, as long as the graph is the one that was elaborated.
     * ``parameters``: by path, in the order of declaration, which is the state dict's.
     * ``former``: what scopes and tensors of the graph that this one was made of have become: names still mean those.
     * ``templates``: the declarations that it is made of, each with its instances, in the order in which they first appear.
@@ -313,6 +322,7 @@ class Graph:
         self.sizes: dict[str, int] = {}
         self.settings: dict[str, Any] = {}
         self.conditions: tuple[Condition, ...] = ()
+        self.derived: list[Derived] = []
         self.former: dict[Any, Any] = {}
         self._templates: dict[int, Template] = {}
         if root.template is not None:

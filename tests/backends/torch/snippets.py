@@ -59,6 +59,13 @@ network Net(x: float[N, 3], y: float[N, 2]) -> out {
     (x -> start: Start(4) -> fc: Linear(2)) + (h -> again: Start(2))
 }
 """,
+    "sizes_of_an_item_of_a_list": """
+network Net(x: float[N, 3, H = 8, W = 8]) -> y {
+    levels = [x, x -> MaxPool(2)]
+    tops = [level -> Conv(4, 1) -> Resize(size=levels[0]) for level in levels]
+    tops -> Add
+}
+""",
     "shared_layer": """
 network Net(x: float[N, 8]) -> y {
     shared f = Linear(8)

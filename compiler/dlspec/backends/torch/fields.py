@@ -203,8 +203,8 @@ def _item_of(written: Written, item: int | str | tuple[int, str]) -> Written:
     """One of the expressions in a list or between the brackets of an index."""
     expression = written.expression
     place, part = item if isinstance(item, tuple) else (item, "")
-    if not isinstance(expression, ast.List | ast.Index) or isinstance(place, str):
-        raise Unwritten
+    if not isinstance(expression, ast.List | ast.Index) or isinstance(place, str) or place >= len(expression.items):
+        raise Unwritten  # `levels[0]` may be a tensor that gives several sizes
     found: Any = expression.items[place]
     if part:
         found = getattr(found, part) if isinstance(found, ast.Slice) else None
