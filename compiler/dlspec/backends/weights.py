@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from dlspec.backends.weight_names import shared_beginning
 from dlspec.diagnostics import Diagnostic, DlspecError, Severity, did_you_mean
 from dlspec.ir.graph import Graph, Parameter
-from dlspec.ir.init import Init
+from dlspec.ir.init import Init, misfit
 from dlspec.ir.types import DType
 from dlspec.objectives.training import Training
 
@@ -49,6 +49,9 @@ def initial_weights(training: Training, seed: int = 0) -> dict[str, Array]:
 
 def pieces_of(parameter: Parameter, seed: int) -> list[Callable[[], Array]]:
     """The flat values of a weight in pieces that may be drawn in any order, each by a call."""
+    wrong = misfit(parameter.init, parameter.shape, parameter.dtype)
+    if wrong:
+        raise _error(parameter, wrong)
     spread = _spread(parameter)
     if spread is None:
         return [lambda: _whole(parameter, _generator(parameter, seed, 0)).ravel()]
@@ -143,7 +146,7 @@ def _cut_normal(generator: np.random.Generator, size: int, low: float, high: flo
 
 def _spread(parameter: Parameter) -> _Spread | None:
     """The distribution of a weight with independent elements, else None."""
-    init, shape = parameter.init, parameter.shape
+    init = parameter.init
     number = _numbers(init)
     match init.kind:
         case "constant":
@@ -158,10 +161,6 @@ def _spread(parameter: Parameter) -> _Spread | None:
             spread = _Spread("normal", mean=number("mean", 0.0), std=number("std", 1.0))
         case "trunc_normal":
             spread = _Spread("cut", number("a", -2.0), number("b", 2.0), number("mean", 0.0), number("std", 1.0))
-            if spread.a >= spread.b or spread.std <= 0:
-                raise _error(
-                    parameter, f"needs a < b and std > 0, not a={spread.a:g}, b={spread.b:g}, std={spread.std:g}"
-                )
         case "xavier_uniform" | "xavier_normal":
             fan_in, fan_out = _fans(parameter)
             std = number("gain", 1.0) * sqrt(2 / (fan_in + fan_out))
@@ -175,8 +174,6 @@ def _spread(parameter: Parameter) -> _Spread | None:
             return None
         case _:
             raise _error(parameter, "is not one that can be drawn", "see torch.nn.init for those there are")
-    if spread.kind != "constant" and not parameter.dtype.is_float:
-        raise _error(parameter, f"cannot fill a weight of {parameter.dtype.label} {list(shape)}")
     return spread
 
 
@@ -188,8 +185,6 @@ def _with_std(kind: str, std: float) -> _Spread:
 
 def _fans(parameter: Parameter) -> tuple[int, int]:
     """Inputs and outputs of one element, as ``torch.nn.init`` takes them from a weight's shape."""
-    if len(parameter.shape) < 2:
-        raise _error(parameter, f"needs a weight of rank 2 or more, not {list(parameter.shape)}")
     field = prod(parameter.shape[2:])
     return parameter.shape[1] * field, parameter.shape[0] * field
 
@@ -208,12 +203,8 @@ def _whole(parameter: Parameter, generator: np.random.Generator) -> Array:
     number = _numbers(init)
     if init.kind == "data":
         values = np.asarray(init.values, dtype)
-        if values.ndim and values.shape != shape:
-            raise _error(parameter, f"has the shape {list(values.shape)}, and the weight {list(shape)}")
         return np.broadcast_to(values, shape)
     if init.kind == "orthogonal":
-        if len(shape) < 2:
-            raise _error(parameter, f"needs a weight of rank 2 or more, not {list(shape)}")
         rows, columns = shape[0], prod(shape[1:])
         normal = generator.standard_normal((max(rows, columns), min(rows, columns)))
         q, r = np.linalg.qr(normal)
@@ -221,15 +212,9 @@ def _whole(parameter: Parameter, generator: np.random.Generator) -> Array:
         return (number("gain", 1.0) * (q.T if rows < columns else q)).reshape(shape).astype(dtype)
     values = np.zeros(shape, dtype)
     if init.kind == "eye":
-        if len(shape) != 2:
-            raise _error(parameter, f"needs a weight of rank 2, not {list(shape)}")
         np.fill_diagonal(values, 1)
         return values
     groups = int(number("groups", 1.0))
-    if len(shape) not in (3, 4, 5) or shape[0] % groups:
-        raise _error(
-            parameter, f"needs a weight of rank 3, 4 or 5 with channels divisible by {groups}, not {list(shape)}"
-        )
     channels = shape[0] // groups
     center = tuple(size // 2 for size in shape[2:])
     for group in range(groups):

@@ -30,7 +30,7 @@ def takes_settings(parser: Parser) -> None:
 
 def takes_weights(parser: Parser) -> None:
     parser.add_argument("--opset", type=positive, metavar="N", help="the version of ONNX's operators")
-    parser.add_argument("--seed", type=int, metavar="N", help="what weights are drawn with (default 0)")
+    parser.add_argument("--seed", type=seed, metavar="N", help="what weights are drawn with (default 0)")
     takes_weight_files(parser)
 
 
@@ -64,6 +64,12 @@ def takes_form(parser: Parser) -> None:
 
 
 def positive(text: str) -> int:
-    if text.isascii() and text.isdigit() and int(text) > 0:
+    if len(text) < 19 and text.isascii() and text.isdigit() and int(text) > 0:
         return int(text)
-    raise argparse.ArgumentTypeError(f"{text} is not a positive int")
+    raise argparse.ArgumentTypeError(f"{text[:40]} is not a positive int of less than 19 digits")
+
+
+def seed(text: str) -> int:
+    if len(text) < 19 and text.isascii() and text.isdigit():
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text[:40]} is not an int from 0 on of less than 19 digits")

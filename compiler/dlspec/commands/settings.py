@@ -8,6 +8,7 @@ from dlspec.commands.errors import CallError, CallFindings
 from dlspec.diagnostics import Diagnostics, DlspecError, did_you_mean
 from dlspec.elaborate.modules import constant_elaborator
 from dlspec.elaborate.session import Session
+from dlspec.ir.bounds import MOST
 from dlspec.pipeline import Program
 from dlspec.source import Source
 from dlspec.syntax import ast
@@ -28,10 +29,14 @@ def parse_sizes(given: Iterable[str], declaration: ast.Network | ast.Train) -> d
     """Sizes by symbol. Raises `CallError`."""
     texts = dict(_assignments("--size", given))
     _check_known("size", texts, dict.fromkeys(_symbols(declaration)), declaration)
-    for name, text in texts.items():
-        if not (text.isascii() and text.isdigit() and int(text) > 0):
-            raise CallError(f"--size {name}={text}: a size is a positive int")
-    return {name: int(text) for name, text in texts.items()}
+    return {name: _size(name, text) for name, text in texts.items()}
+
+
+def _size(name: str, text: str) -> int:
+    if len(text) > 19 or not (text.isascii() and text.isdigit() and 0 < int(text) < MOST):
+        shown = text if len(text) <= 40 else f"{text[:12]}..."
+        raise CallError(f"--size {name}={shown}: a size is a positive int of less than 2 ** 63")
+    return int(text)
 
 
 def _assignments(flag: str, given: Iterable[str]) -> Iterator[tuple[str, str]]:

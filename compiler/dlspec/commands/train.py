@@ -6,7 +6,7 @@ import re
 from argparse import Namespace
 from pathlib import Path
 
-from dlspec.commands.arguments import Parser, positive, takes_settings
+from dlspec.commands.arguments import Parser, positive, seed, takes_settings
 from dlspec.commands.common import OK, choose_train, elaborated_train, open_named, show, target
 from dlspec.commands.errors import CallError
 
@@ -25,7 +25,7 @@ def declare(parser: Parser) -> None:
     parser.add_argument("--epochs", type=positive, metavar="N", help="passes over the data (default 10)")
     parser.add_argument("--steps", type=positive, metavar="N", help="steps after which it ends")
     parser.add_argument("--batch-size", type=positive, metavar="N", help="examples of all processes (default 64)")
-    parser.add_argument("--seed", type=int, metavar="N", help="what everything is drawn with (default 0)")
+    parser.add_argument("--seed", type=seed, metavar="N", help="what everything is drawn with (default 0)")
     parser.add_argument("--val-fraction", type=float, metavar="F", help="the part that is held out (default 0.1)")
     parser.add_argument("--out", metavar="DIR", help="where everything is written (default runs/TRAIN)")
     parser.add_argument(

@@ -7,7 +7,7 @@ from argparse import Namespace
 from typing import TYPE_CHECKING
 
 from dlspec.backends.verify import MOST_MACS
-from dlspec.commands.arguments import Parser, positive, takes_network, takes_weight_files
+from dlspec.commands.arguments import Parser, positive, seed, takes_network, takes_weight_files
 from dlspec.commands.common import (
     OK,
     WRONG_SPEC,
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 def declare(parser: Parser) -> None:
     takes_network(parser, trains=True)
-    parser.add_argument("--seed", type=int, metavar="N", help="draw the weights as the other commands do")
+    parser.add_argument("--seed", type=seed, metavar="N", help="draw the weights as the other commands do")
     takes_weight_files(parser)
     parser.add_argument("--optimize", action="store_true", help="compare the form with BatchNorm folded")
     parser.add_argument("--macs", type=positive, metavar="N", help="leave out sizes that cost more (default 20e9)")

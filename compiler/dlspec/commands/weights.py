@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from dlspec.commands.arguments import Parser, takes_dropping, takes_network, takes_weight_names
+from dlspec.commands.arguments import Parser, seed, takes_dropping, takes_network, takes_weight_names
 from dlspec.commands.common import OK, WRONG_CALL, graph_of, show
 from dlspec.commands.errors import CallError
 from dlspec.commands.lowering import drawn, read_files
@@ -24,7 +24,7 @@ def declare(parser: Parser) -> None:
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True, parser_class=Parser)
     init = actions.add_parser("init", help="draw the weights of a network", allow_abbrev=False)
     takes_network(init)
-    init.add_argument("--seed", type=int, metavar="N", help="what weights are drawn with (default 0)")
+    init.add_argument("--seed", type=seed, metavar="N", help="what weights are drawn with (default 0)")
     init.add_argument("-o", "--output", required=True, metavar="OUT", help="a .safetensors or .pt file")
     convert = actions.add_parser("convert", help="write weights as .safetensors or .pt", allow_abbrev=False)
     takes_files(convert)

@@ -9,7 +9,7 @@ from typing import cast
 from dlspec.diagnostics import Hinted
 from dlspec.ir import init
 from dlspec.ir.constants import Constant, Number, Ratio, is_dim, is_number
-from dlspec.ir.dims import Dim, Expr, ceildiv, floordiv, product, smax, smin, total
+from dlspec.ir.dims import Dim, Expr, ceildiv, floordiv, greatest_number, product, smax, smin, total
 from dlspec.ir.init import Data, Init
 
 MAX_RANGE = 1_000_000
@@ -23,6 +23,13 @@ class ConstantError(Hinted):
 
 def arithmetic(operator: str, a: Constant, b: Constant) -> Constant:
     """``a operator b`` for numbers, sizes, strings and lists. Raises `ConstantError`."""
+    try:
+        return _bounded(_arithmetic(operator, a, b), a, b)
+    except OverflowError:
+        raise ConstantError(*_TOO_LARGE) from None
+
+
+def _arithmetic(operator: str, a: Constant, b: Constant) -> Constant:
     if isinstance(a, Ratio) or isinstance(b, Ratio):
         return _ratio(operator, a, b)
     if not (is_number(a) and is_number(b)):
@@ -37,6 +44,24 @@ def arithmetic(operator: str, a: Constant, b: Constant) -> Constant:
 
 
 _MIXED = ("a symbolic size and a fraction do not mix", "sizes are whole: use `//`, `ceil` or `floor`")
+
+
+_TOO_LARGE = ("this number would be too large", "fractions are at most 1.8e308, infinity is written `inf`")
+
+
+def _bounded(result: Constant, *operands: Constant) -> Constant:
+    """The result, where it is one: neither an int of very many digits nor an infinity or no number that came of finite
+    ones."""
+    if isinstance(result, float) and not math.isfinite(result):
+        if math.isnan(result):
+            raise ConstantError("this has no value")
+        if math.inf not in operands and -math.inf not in operands:
+            raise ConstantError(*_TOO_LARGE)
+    elif isinstance(result, int) and result.bit_length() > MAX_BITS:
+        raise ConstantError(_TOO_LARGE[0])
+    elif isinstance(result, Expr) and greatest_number(result).bit_length() > MAX_BITS:
+        raise ConstantError("this size would be too large")
+    return result
 
 
 def _numbers(operator: str, a: float, b: float) -> float:
@@ -264,8 +289,9 @@ def _init(kind: str, **defaults: float | str) -> Callable[..., Init]:
         for name, default in defaults.items():
             value = given.get(name, default)
             text = isinstance(default, str)
-            if text != isinstance(value, str) or not isinstance(value, int | float | str):
-                raise ConstantError(f"`{name}` of {kind} takes {'a string' if text else 'a number'}")
+            counted = not isinstance(value, int) or abs(value) < 2**63
+            if text != isinstance(value, str) or not isinstance(value, int | float | str) or not counted:
+                raise ConstantError(f"`{name}` of {kind} takes {'a string' if text else 'a number, such as 1e30'}")
             values.append((name, value))
         return Init(kind, tuple(values))
 
@@ -293,7 +319,7 @@ def as_init(value: object) -> Init | None:
     if isinstance(value, Init):
         return value
     if isinstance(value, int | float):
-        return init.constant(float(value))
+        return init.constant(float(value)) if abs(value) < 2**63 or isinstance(value, float) else None
     if isinstance(value, list):
         data = _nested(cast("list[object]", value))
         return init.data(data) if data is not None else None
@@ -305,14 +331,18 @@ def _nested(value: object) -> Data | None:
         parts = [_nested(item) for item in cast("list[object]", value)]
         known = tuple(part for part in parts if part is not None)
         return known if len(known) == len(parts) else None
-    return value if isinstance(value, int | float) else None
+    return value if isinstance(value, float) or (isinstance(value, int) and abs(value) < 2**63) else None
+
+
+def _items(arguments: list[Constant]) -> list[Constant]:
+    return [item for each in arguments if isinstance(each, list) for item in each]
 
 
 def call(name: str, arguments: list[Constant], named: dict[str, Constant]) -> Constant:
     """Calls a constant function. Raises `ConstantError`."""
     function = FUNCTIONS[name]
     try:
-        return function(*arguments, **named)
+        return _bounded(function(*arguments, **named), *arguments, *named.values(), *_items(arguments))
     except ConstantError:
         raise
     except (TypeError, ValueError, OverflowError, ZeroDivisionError, AttributeError):

@@ -30,7 +30,7 @@ from dlspec.elaborate.values import (
 )
 from dlspec.ir.constants import Ratio
 from dlspec.ir.dims import Expr
-from dlspec.ir.fields import describe
+from dlspec.ir.fields import FieldError, describe
 from dlspec.ir.graph import Value
 from dlspec.ir.init import Init
 from dlspec.ir.op import Op, OpError
@@ -267,6 +267,9 @@ class Expressions:
             except OpError:
                 message, hint = f"{describe(value)} beside a tensor of {dtype}", 'write `cast(x, "float")` first'
                 raise Failure("DL0207", message, node.span, hint="" if type(value) is bool else hint) from None
+            except FieldError:
+                message = f"{describe(value)} beside a tensor of {dtype}, and an int is less than 2 ** 63"
+                raise Failure("DL0305", message, node.span, hint="write it with an exponent: 1e30") from None
             return self.builder.function(op, (), node.span, origin)[0]
         raise Failure("DL0305", f"a tensor does not go with {kind_of(value)}", node.span)
 

@@ -49,8 +49,8 @@ def index_tensor(base: Value, items: list[Index], span: Span) -> Op:
             raise Failure("DL0305", f"a tensor is indexed by ints and slices, not {kind_of(item)}", span)
     try:
         return by_name("Index")(tuple(coded))
-    except FieldError as error:
-        raise Failure("DL0305", str(error), span) from None
+    except FieldError:
+        raise Failure("DL0305", "a position is an int of less than 2 ** 63, and a step is no symbol", span) from None
 
 
 _AXES = {"batch": 0, "channels": 1, "features": -1}

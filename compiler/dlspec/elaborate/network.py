@@ -24,10 +24,12 @@ from dlspec.elaborate.values import (
     has_poison,
     kind_of,
 )
+from dlspec.ir.bounds import MOST, check_size
 from dlspec.ir.conditions import Conditions
 from dlspec.ir.constants import is_dim
 from dlspec.ir.dims import Dim, symbol
 from dlspec.ir.graph import Graph, Node, Output, Scope, Value
+from dlspec.ir.op import OpError
 from dlspec.ir.program import Origin, Template
 from dlspec.ir.types import DTYPES, TensorType
 from dlspec.ir.verify import verified
@@ -184,8 +186,9 @@ def graph_input(
             if name not in graph.symbols:
                 raise Failure("DL0305", "only a symbol has a default size, as in `H = 224`", axis.span)
             default = elaborator.evaluate(axis.default, env)
-            if type(default) is not int or default < 1:
-                raise Failure("DL0305", f"a size is a positive int, not {kind_of(default)}", axis.default.span)
+            if type(default) is not int or not 1 <= default < MOST:
+                message = f"a size is a positive int of less than 2 ** 63, not {kind_of(default)}"
+                raise Failure("DL0305", message, axis.default.span)
             graph.symbols[name] = default
         size = elaborator.evaluate(axis.size, env)
         if not is_dim(size):
@@ -194,7 +197,12 @@ def graph_input(
             raise Failure("DL0201", f"a size of {size}", axis.span)
         shape.append(size)
     span = Span(name_.span.source, name_.span.start, type_.span.end)
-    return Value(name_.name, TensorType(DTYPES[type_.name], tuple(shape)), None, span)
+    made = TensorType(DTYPES[type_.name], tuple(shape))
+    try:
+        check_size(made)
+    except OpError as error:
+        raise Failure(error.code, f"`{name_.name}`: {error.message}", type_.span) from None
+    return Value(name_.name, made, None, span)
 
 
 def refuse_unknown_sizes(graph: Graph, declared: ast.Name, sizes: Mapping[str, int]) -> None:

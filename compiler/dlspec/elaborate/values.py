@@ -14,7 +14,7 @@ from typing import Any, Final, TypeAlias, cast
 from dlspec.diagnostics import Diagnostic, Note
 from dlspec.ir.constants import Ratio
 from dlspec.ir.dims import Expr
-from dlspec.ir.fields import describe
+from dlspec.ir.fields import describe, shown
 from dlspec.ir.graph import Scope, Value
 from dlspec.ir.init import Init
 from dlspec.ir.op import Op
@@ -266,7 +266,7 @@ def kind_of(value: Any) -> str:
         case bool() | None:
             return describe(value)
         case int() | float():
-            return f"the number {value}"
+            return f"the number {shown(value)}"
         case Expr() | Ratio():
             return f"the size {value}"
         case str():

@@ -220,6 +220,21 @@ def terms(dim: Dim) -> tuple[tuple[int, Monomial], ...]:
     return tuple((coefficient, monomial) for monomial, coefficient in sorted(_parts(dim).items(), key=_display_order))
 
 
+@lru_cache(_CACHE)
+def greatest_number(dim: Dim) -> int:
+    """The greatest of the numbers that a size is written with, without their signs."""
+    if isinstance(dim, int):
+        return abs(dim)
+    inner = [operand for monomial in dim.parts for atom, _ in monomial for operand in _operands(atom)]
+    return max(*map(abs, dim.parts.values()), *map(greatest_number, inner), 0)
+
+
+def _operands(atom: Atom) -> tuple[Dim, ...]:
+    if isinstance(atom, Symbol):
+        return ()
+    return (atom.numerator, atom.divisor) if isinstance(atom, FloorDiv) else atom.operands
+
+
 def from_terms(parts: Iterable[tuple[int, Monomial]]) -> Dim:
     """The polynomial of these terms, each monomial once: the inverse of `terms`."""
     return _make({monomial: coefficient for coefficient, monomial in parts if coefficient})
@@ -228,8 +243,7 @@ def from_terms(parts: Iterable[tuple[int, Monomial]]) -> Dim:
 def _names(atom: Atom) -> frozenset[str]:
     if isinstance(atom, Symbol):
         return frozenset((atom.name,))
-    operands = (atom.numerator, atom.divisor) if isinstance(atom, FloorDiv) else atom.operands
-    return frozenset(name for operand in operands for name in symbols(operand))
+    return frozenset(name for operand in _operands(atom) for name in symbols(operand))
 
 
 def _is_dim(value: object) -> bool:

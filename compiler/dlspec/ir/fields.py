@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any, ClassVar, Self, TypeAlias, cast
+from typing import Any, ClassVar, Self, TypeAlias, TypeVar, cast
 
-from dlspec.ir.dims import Dim, Expr
+from dlspec.ir.dims import Dim, Expr, greatest_number
 from dlspec.ir.init import Data, Init
 from dlspec.ir.types import DTYPES, DType, TensorType
 
@@ -47,7 +47,7 @@ class FieldError(Exception):
 
 
 class Reject(Exception):
-    """Raised by a converter whose kind does not admit the value."""
+    """Raised by a converter whose kind does not admit the value; may say what is taken instead."""
 
 
 Converter: TypeAlias = Callable[[Any], Any]
@@ -55,19 +55,28 @@ Converter: TypeAlias = Callable[[Any], Any]
 
 def _int(value: Any) -> int:
     if type(value) is int:
-        return value
+        return _counted(value)
     raise Reject
 
 
 def _dim(value: Any) -> Dim:
     if type(value) is int or isinstance(value, Expr):
-        return value
+        return _counted(value)
     raise Reject
 
 
+_Counted = TypeVar("_Counted", int, Dim)
+
+
+def _counted(size: _Counted) -> _Counted:
+    if greatest_number(size) >= 2**63:  # ONNX and PyTorch have int64
+        raise Reject("an int of less than 2 ** 63")
+    return size
+
+
 def _float(value: Any) -> float:
-    if type(value) in (int, float):
-        return float(value)
+    if type(value) is float or type(value) is int:
+        return float(_counted(value) if isinstance(value, int) else value)
     raise Reject
 
 
@@ -129,9 +138,9 @@ def _padding(value: Any) -> Any:
 def _data(value: Any) -> Any:
     if isinstance(value, tuple | list):
         return tuple(_data(part) for part in cast("tuple[Any, ...]", value))
-    if type(value) in (int, float, bool):
+    if type(value) in (float, bool):
         return value
-    raise Reject
+    return _int(value)
 
 
 def _item(value: Any) -> Any:
@@ -213,8 +222,9 @@ class Field:
             if value is MISSING:
                 raise Reject
             converted = self.convert_kind(value)
-        except Reject:
-            raise FieldError(self.name, self.expected + (" or none" if self.optional else ""), value) from None
+        except Reject as reason:
+            expected = str(reason) or self.expected
+            raise FieldError(self.name, expected + (" or none" if self.optional else ""), value) from None
         if self.choices and converted not in self.choices:
             raise FieldError(self.name, self.expected, value)
         return converted
@@ -313,11 +323,22 @@ def describe(value: object) -> str:
             return f"[{', '.join(describe(item) for item in cast('tuple[object, ...]', value))}]"
         case _ if value is MISSING:
             return "nothing"
+        case int():
+            return shown(value)
         case _:
             return str(value)
 
 
+def shown(number: object) -> str:
+    """A number or size as text: of more digits than anyone reads the first ones, and how many there are."""
+    if isinstance(number, int) and abs(number) >= 10**40:
+        digits = str(abs(number))
+        return f"{'-' if number < 0 else ''}{digits[:12]}... ({len(digits)} digits)"
+    text = str(number)
+    return text if len(text) <= 200 else f"{text[:100]}..."
+
+
 __all__ = [
     "KINDS", "MISSING", "Axes", "Data", "Field", "FieldError", "Fielded", "Floats", "Ints", "Item", "Items", "Padding",
-    "Pair", "Shape", "Sizes", "describe", "read_fields", "told",
+    "Pair", "Shape", "Sizes", "describe", "read_fields", "shown", "told",
 ]  # fmt: skip

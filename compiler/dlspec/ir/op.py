@@ -134,6 +134,8 @@ class Op(Fielded):
       -1 to 1.
     * ``overwritable``: no derivative looks at its output again, so what comes after may be written over it.
     * ``light``: a small step that people write into the line of the one beside it: activations, normalisation, arithmetic.
+    * ``wide``: of half precision it computes in float32, for sums and statistics do not fit into it.
+    * ``infinite``: the fields that may be infinite.
     * ``out_size``: the field that says how many channels or features come out.
     * ``left_out``: what ``torch`` asks for and the input says, its sizes, by name with its position there. Such an operator
       takes only what it needs by position: who writes torch's arguments would have a size taken for another number.
@@ -166,6 +168,8 @@ class Op(Fielded):
     gives: ClassVar[Numbers | None] = None
     overwritable: ClassVar[bool] = False
     light: ClassVar[bool] = False
+    wide: ClassVar[bool] = False
+    infinite: ClassVar[tuple[str, ...]] = ()
     out_size: ClassVar[str | None] = None
     left_out: ClassVar[tuple[tuple[str, int], ...]] = ()
     torch: ClassVar[str | None] = None
@@ -177,6 +181,12 @@ class Op(Fielded):
     def infer(self, need: Needs, inputs: Types) -> TensorType | Types:
         """The types of the outputs. Raises `OpError` for inputs that are not accepted."""
         raise NotImplementedError
+
+    def element_type(self, inputs: Types) -> DType | None:
+        """What the numbers among the fields are computed with: the operator's own type, or that of its floats."""
+        own = getattr(self, "dtype", None)
+        found = own if isinstance(own, DType) else next((x.dtype for x in inputs if x.dtype.is_float), None)
+        return DType.FLOAT32 if self.wide and found is not None and found.is_half else found
 
     def formula(self, inputs: Types, outputs: Types) -> tuple[str, ...]:
         """The sizes of the output that are computed, each with the numbers put in, for people to follow.

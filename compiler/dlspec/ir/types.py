@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
+from math import inf, isfinite
 from typing import ClassVar, NoReturn
 
 from dlspec.ir.dims import Dim, product, symbols
@@ -33,8 +34,62 @@ class DType(Enum):
     def is_integer(self) -> bool:
         return self in (DType.INT64, DType.INT32)
 
+    @property
+    def is_half(self) -> bool:
+        return self in (DType.FLOAT16, DType.BFLOAT16)
+
+    def rounded(self, number: float) -> float:
+        """What the type makes of a number but for the digits that every number loses: infinity of what is too large, and a
+        multiple of the least that it holds of what is too small."""
+        if not self.is_float or not number or number in (inf, -inf):
+            return number
+        digits, exponent = _FORMATS[self]
+        try:
+            number = float(number)
+        except OverflowError:
+            return inf if number > 0 else -inf
+        if abs(number) >= (2 - 2.0**-digits) * 2.0**exponent:
+            return inf if number > 0 else -inf
+        least = 2.0 ** (2 - exponent - digits)
+        return round(number / least) * least if abs(number) < 2.0 ** (1 - exponent) else number
+
+    def fault(self, number: float) -> str:
+        """What the type does to a number that it does not hold, as the end of a sentence; empty where it holds it.
+
+        Of a number below its normal ones a sixteenth may be lost. Sources: IEEE 754, and for bfloat16 the upper half of a
+        float32.
+        """
+        if self.is_integer:
+            bits = 8 * self.size - 1
+            return "" if -(1 << bits) <= number < 1 << bits else f"is outside of {self.label}"
+        kept = self.rounded(number)
+        if not isfinite(kept) and number not in (inf, -inf):
+            return f"is larger than {self.label} holds, which is up to {self.largest:.5g}"
+        if kept == number or abs(kept - number) <= abs(number) / 16:
+            return ""
+        return f"becomes {kept:.3g} in {self.label}"
+
+    @property
+    def largest(self) -> float:
+        """The largest number of a floating-point type."""
+        digits, exponent = _FORMATS[self]
+        return (2 - 2.0 ** (1 - digits)) * 2.0**exponent
+
+    @property
+    def smallest(self) -> float:
+        """The smallest positive number that a floating-point type holds with all its digits."""
+        return 2.0 ** (1 - _FORMATS[self][1])
+
 
 _FLOATS = frozenset({DType.FLOAT32, DType.FLOAT64, DType.FLOAT16, DType.BFLOAT16})
+
+# Binary digits of a number, with the first, and the largest exponent.
+_FORMATS = {
+    DType.FLOAT32: (24, 127),
+    DType.FLOAT64: (53, 1023),
+    DType.FLOAT16: (11, 15),
+    DType.BFLOAT16: (8, 127),
+}
 
 # The names a spec may write. `float` and `int` are torch's defaults for them.
 DTYPES: dict[str, DType] = {

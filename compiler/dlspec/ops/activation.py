@@ -283,6 +283,7 @@ class Hardtanh(Activation):
     ONNX: Clip. Collobert et al., 2011, "Natural Language Processing (Almost) from Scratch".
     """
 
+    infinite = ("min_val", "max_val")
     layer = True
     torch = "Hardtanh"
     function = "hardtanh"
@@ -294,8 +295,9 @@ class Hardtanh(Activation):
     max_val: float = 1.0
 
     def check(self) -> None:
-        if self.min_val > self.max_val:
-            message = f"`min_val` of {self.min_val:g} is larger than `max_val` of {self.max_val:g}"
+        if self.min_val >= self.max_val:
+            order = "larger than" if self.min_val > self.max_val else "not less than"
+            message = f"`min_val` of {self.min_val:g} is {order} `max_val` of {self.max_val:g}"
             raise OpError(message, code="DL0208")
 
 
@@ -364,6 +366,7 @@ class Hardshrink(Activation):
 class Threshold(Activation):
     """x where it is above the threshold, value elsewhere."""
 
+    infinite = ("threshold", "value")
     layer = True
     torch = "Threshold"
     function = "threshold"

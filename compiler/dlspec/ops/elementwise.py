@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import ClassVar
 
 from dlspec.ir.dims import Dim
@@ -228,6 +229,7 @@ class Square(NumberFunction):
 class Clamp(NumberFunction):
     """Limits each element to `min` and `max`, of which one may be left out. ONNX: Clip."""
 
+    infinite = ("min", "max")
     function = "clamp"
 
     min: float | None = None
@@ -238,6 +240,8 @@ class Clamp(NumberFunction):
             raise OpError("`clamp` needs `min`, `max` or both", "clamp(x, min=0)", "DL0208")
         if self.min is not None and self.max is not None and self.min > self.max:
             raise OpError(f"`clamp` has its `min` {self.min:g} above its `max` {self.max:g}", code="DL0208")
+        if self.min == inf or self.max == -inf:
+            raise OpError("`clamp` would make everything infinite", code="DL0208")
 
     def infer(self, need: Needs, inputs: Types) -> TensorType:
         x = super().infer(need, inputs)

@@ -23,6 +23,7 @@ class Loss(Op):
     * ``per_element``: FLOPs for each element of the first input, before the reduction.
     """
 
+    wide = True
     tensors: ClassVar[tuple[str, ...]] = ("input", "target")
     layer = False
     expects: ClassVar[Numbers | None] = None
@@ -403,6 +404,7 @@ class TripletMarginLoss(Loss):
     Balntas et al., 2016, "Learning shallow convolutional feature descriptors with triplet losses".
     """
 
+    infinite = ("p",)
     tensors: ClassVar[tuple[str, ...]] = ("anchor", "positive", "negative")
     function = "triplet_margin"
     aliases = ("triplet_margin_loss",)

@@ -46,6 +46,7 @@ class BatchNorm(Op):
     Reducing Internal Covariate Shift".
     """
 
+    wide = True
     pinned = (("BatchNorm1d", 1), ("BatchNorm2d", 2), ("BatchNorm3d", 3))
     flat = True
     torch = "BatchNorm{n}d"
@@ -99,6 +100,7 @@ class InstanceNorm(Op):
     Normalization: The Missing Ingredient for Fast Stylization".
     """
 
+    wide = True
     pinned = (("InstanceNorm1d", 1), ("InstanceNorm2d", 2), ("InstanceNorm3d", 3))
     torch = "InstanceNorm{n}d"
     left_out = (("num_features", 0),)
@@ -153,6 +155,7 @@ class GroupNorm(Op):
     ONNX: GroupNormalization, written out with InstanceNormalization. Wu and He, 2018, "Group Normalization".
     """
 
+    wide = True
     torch = "GroupNorm"
     left_out = (("num_channels", 1),)
     overwritable = True
@@ -231,6 +234,7 @@ class LayerNorm(Op):
     ONNX: LayerNormalization. Ba et al., 2016, "Layer Normalization".
     """
 
+    wide = True
     torch = "LayerNorm"
     overwritable = True
     light = True
@@ -277,6 +281,7 @@ class RMSNorm(Op):
     ONNX: RMSNormalization, written out. Zhang and Sennrich, 2019, "Root Mean Square Layer Normalization".
     """
 
+    wide = True
     torch = "RMSNorm"
     light = True
     gives = "logits"
@@ -319,6 +324,7 @@ class LocalResponseNorm(Op):
     ONNX: LRN. Krizhevsky et al., 2012, "ImageNet Classification with Deep Convolutional Neural Networks".
     """
 
+    wide = True
     torch = "LocalResponseNorm"
 
     size: int

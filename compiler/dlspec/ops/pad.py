@@ -26,6 +26,7 @@ class Pad(DataMovement):
     ONNX: Pad.
     """
 
+    infinite = ("value",)
     function = "pad"
 
     padding: Padding
@@ -85,6 +86,7 @@ class PadTo(DataMovement):
     ONNX: Pad.
     """
 
+    infinite = ("value",)
     function = "pad_to"
 
     size: Sizes

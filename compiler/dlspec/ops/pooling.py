@@ -100,6 +100,7 @@ class AvgPool(Op):
     ONNX: AveragePool. LeCun et al., 1998, "Gradient-Based Learning Applied to Document Recognition".
     """
 
+    wide = True
     pinned = (("AvgPool1d", 1), ("AvgPool2d", 2), ("AvgPool3d", 3))
     torch = "AvgPool{n}d"
     function = "avg_pool"
@@ -196,6 +197,7 @@ class AdaptiveAvgPool(Op):
     Pooling in Deep Convolutional Networks for Visual Recognition".
     """
 
+    wide = True
     pinned = (("AdaptiveAvgPool1d", 1), ("AdaptiveAvgPool2d", 2), ("AdaptiveAvgPool3d", 3))
     torch = "AdaptiveAvgPool{n}d"
     function = "adaptive_avg_pool"
@@ -246,6 +248,7 @@ class GlobalAvgPool(Op):
     ONNX: GlobalAveragePool. Lin et al., 2013, "Network In Network".
     """
 
+    wide = True
     onnx = "GlobalAveragePool"
 
     def infer(self, need: Needs, inputs: Types) -> TensorType:

@@ -91,6 +91,7 @@ class Bernoulli(Op):
 class Full(Generator):
     """A tensor with one value everywhere. ONNX: ConstantOfShape."""
 
+    infinite = ("value",)
     function = "full"
 
     shape: Shape

@@ -39,6 +39,7 @@ class PerInputElement(Op):
 class Reduction(PerInputElement):
     """Base of the reductions that have no other arguments."""
 
+    wide = True
     dim: Axes | None = None
     keepdim: bool = False
 
@@ -131,6 +132,7 @@ class Any(Reduction):
 class Spread(PerInputElement):
     """Base of variance and standard deviation. 3 FLOPs per input element: difference, square, sum."""
 
+    wide = True
     dim: Axes | None = None
     correction: int = 1
     keepdim: bool = False
@@ -173,6 +175,8 @@ class Norm(PerInputElement):
     ONNX: ReduceL2, or ReduceL1.
     """
 
+    wide = True
+    infinite = ("p",)
     layer = False
     function = "norm"
 
@@ -227,6 +231,7 @@ class ArgMin(Extreme):
 class CumSum(Op):
     """The running sum along an axis. Of int32 it is an int64. ONNX: CumSum."""
 
+    wide = True
     layer = False
     function = "cumsum"
 

@@ -11,6 +11,7 @@ from dlspec.ops.rules import one_axis, require_float
 class Normalised(Op):
     """Base of the softmaxes: FLOPs are five per element (maximum, subtract, exp, sum, divide)."""
 
+    wide = True
     layer = False
     light = True
 

@@ -27,10 +27,12 @@ def per_axis(value: Ints, axes: int, field: str) -> tuple[int, ...]:
 
 
 def require_bound(value: Ints, low: int, field: str) -> None:
-    """Raises `OpError` where one of the values is smaller than ``low``."""
+    """Raises `OpError` where one of the values is smaller than ``low``, or one that PyTorch has no int for."""
     for number in (value,) if isinstance(value, int) else value:
         if number < low:
             raise OpError(f"`{field}` must be at least {low}, not {number}", code="DL0208")
+        if number >= 2**31:
+            raise OpError(f"`{field}` must be less than 2 ** 31, not {number}", code="DL0208")
 
 
 class Window(NamedTuple):

@@ -77,10 +77,11 @@ def elu(e: Emitter, op: ELU, node: Node, xs: list[str], ws: list[str]) -> str:
 @lowers(CELU)
 def celu(e: Emitter, op: CELU, node: Node, xs: list[str], ws: list[str]) -> str:
     (x,), dtype = xs, _dtype(node)
-    if dtype is DType.FLOAT32:  # the only type that ONNX has Celu for
+    if dtype is DType.FLOAT32 and abs(op.alpha) <= 8:  # the only type that ONNX has Celu for
         return e.op("Celu", [x], alpha=op.alpha)
-    zero, one, alpha = (e.scalar(value, dtype) for value in (0.0, 1.0, op.alpha))
-    curve = e.op("Mul", [e.op("Sub", [e.op("Exp", [e.op("Div", [x, alpha])]), one]), alpha])
+    zero, one, half, twice = (e.scalar(value, dtype) for value in (0.0, 1.0, 0.5 / op.alpha, 2 * op.alpha))
+    t = e.op("Tanh", [e.op("Mul", [x, half])])  # exp(x) - 1 = 2 t / (1 - t), which keeps the digits of a small x
+    curve = e.op("Div", [e.op("Mul", [t, twice]), e.op("Sub", [one, t])])
     return e.op("Add", [e.op("Max", [x, zero]), e.op("Min", [curve, zero])])
 
 

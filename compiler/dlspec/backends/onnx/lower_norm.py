@@ -120,8 +120,9 @@ def rms_norm(e: Emitter, op: RMSNorm, node: Node, xs: list[str], ws: list[str]) 
 @lowers(LocalResponseNorm)
 def local_response_norm(e: Emitter, op: LocalResponseNorm, node: Node, xs: list[str], ws: list[str]) -> str:
     x = node.inputs[0].type
-    # LRN puts the larger half of an even size after, torch before; and ONNX Runtime has it for two spatial axes only.
-    if op.size % 2 and x.rank == 4:
+    # LRN puts the larger half of an even size after, torch before; and ONNX Runtime has it for two spatial axes and for
+    # positive numbers only.
+    if op.size % 2 and x.rank == 4 and op.alpha > 0 and op.beta > 0:
         return e.op("LRN", xs, size=op.size, alpha=op.alpha, beta=op.beta, bias=op.k)
     squares = e.op("Reshape", [e.op("Mul", [xs[0], xs[0]]), e.shape((0, 1, x.shape[1], -1))])
     mean = e.op(
