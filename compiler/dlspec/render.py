@@ -25,6 +25,8 @@ class Paint:
         self._colour = colour
 
     def __call__(self, text: str, style: str) -> str:
+        """The text without control characters of its own, in a style."""
+        text = printable(text)
         return f"\x1b[{_STYLES[style]}m{text}\x1b[0m" if self._colour and text else text
 
 
@@ -83,6 +85,11 @@ def to_json(diagnostic: Diagnostic) -> dict[str, Any]:
 def printable(text: str) -> str:
     """The text without characters that would move a terminal's cursor or turn its direction of writing."""
     return "".join(c if c.isprintable() or c == " " else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def plain(text: str) -> str:
+    """Lines, each as `printable` makes it."""
+    return "\n".join(map(printable, text.split("\n")))
 
 
 def _place(span: Span) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 from typing import Literal, TypeAlias
@@ -14,7 +15,7 @@ from dlspec.analyses.report import Row, Summary
 from dlspec.analyses.written import number, scaled, written_value
 from dlspec.ir.dims import Dim, symbols
 from dlspec.ir.types import TensorType, format_shape
-from dlspec.render import Paint
+from dlspec.render import Paint, printable
 
 Format: TypeAlias = Literal["table", "json", "markdown", "csv"]
 
@@ -93,11 +94,17 @@ def as_csv(summaries: Sequence[Summary], depth: int | None = None) -> str:
         writer.writerow(("path", "op", "output_shape", "params", "macs", "flops"))
         for row in summaries[0].rows(depth):
             shape = format_shape(row.outputs[0].shape)
-            writer.writerow((row.path, row.op, shape, row.cost.params, row.cost.macs, row.cost.flops))
+            writer.writerow((_cell(row.path), _cell(row.op), shape, row.cost.params, row.cost.macs, row.cost.flops))
     else:
         writer.writerow(("network", *summaries[0].totals))
         writer.writerows((summary.graph.name, *summary.totals.values()) for summary in summaries)
     return text.getvalue().removesuffix("\n")
+
+
+def _cell(text: str) -> str:
+    """A text that no spreadsheet takes for a formula."""
+    text = printable(text)
+    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
 
 
 def as_markdown(summaries: Sequence[Summary], depth: int | None = None) -> str:
@@ -127,7 +134,7 @@ def as_table(
     if len(summaries) == 1:
         names = facts(summaries[0])
         widest = max(len(name) for name, _ in names)
-        lines += ["", *(f"{paint(f'{name:<{widest}}', 'bold')}  {text}" for name, text in names)]
+        lines += ["", *(f"{paint(f'{name:<{widest}}', 'bold')}  {printable(text)}" for name, text in names)]
     return "\n".join(lines)
 
 
@@ -160,7 +167,7 @@ def _cells(summaries: Sequence[Summary], depth: int | None, tree: bool) -> tuple
 
 def _layer_cells(row: Row) -> Sequence[str]:
     op = f"{row.op} (training)" if row.training else row.op
-    return row.path, op, _shapes(row.outputs), *_costs(row.cost)
+    return printable(row.path), printable(op), _shapes(row.outputs), *_costs(row.cost)
 
 
 def _tree_cells(summary: Summary, depth: int | None) -> Iterator[Sequence[str]]:
@@ -176,7 +183,12 @@ def _tree_cells(summary: Summary, depth: int | None) -> Iterator[Sequence[str]]:
             op += f" x{box.count}" * (box.count > 1) + " (training)" * box.training
             first, last = (path.rpartition(".")[2] for path in (box.path, box.turns[-1] if box.turns else box.path))
             name = first if first == last else f"{first} .. {last}"
-            yield "  " * level + name, op, _shapes(port.type for port in box.outputs), *_costs(box.cost)
+            yield (
+                "  " * level + printable(name),
+                printable(op),
+                _shapes(port.type for port in box.outputs),
+                *_costs(box.cost),
+            )
         if box.open:
             stack += [(child, level + 1) for child in reversed(box.children)]
 
@@ -206,8 +218,19 @@ def _network_cells(summary: Summary) -> Sequence[str]:
 
 
 def _markdown_row(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
+    return f"| {' | '.join(map(_escaped, cells))} |"
+
+
+def _escaped(text: str) -> str:
+    """A text that Markdown shows as it is. A bracket means something only where another or a parenthesis follows."""
+    marked = re.sub(r"[\\`*_~|]|\](?=[(\[:])", r"\\\g<0>", printable(text))
+    return escape(marked, quote=False)
 
 
 def _code(text: str) -> str:
-    return f"`{text}`" if "[" in text or "%" in text else text
+    """A text in backquotes where it has brackets, and more of them around it than stand in it."""
+    if "[" not in text and "%" not in text:
+        return _escaped(text)
+    longest = max(map(len, re.findall("`+", text)), default=0)
+    fence, space = "`" * (longest + 1), " " * (longest > 0)
+    return f"{fence}{space}{printable(text)}{space}{fence}"

@@ -6,7 +6,7 @@ import sys
 from argparse import Namespace
 
 from dlspec.commands.arguments import Parser
-from dlspec.commands.common import OK, WRONG_CALL, WRONG_SPEC, read
+from dlspec.commands.common import OK, WRONG_CALL, WRONG_SPEC, read, say
 from dlspec.diagnostics import Diagnostic, DlspecError, Severity
 from dlspec.render import printable, render, summary_line, to_json, wants_colour
 
@@ -24,7 +24,7 @@ def run(arguments: Namespace) -> int:
         try:
             here = _findings(name)
         except OSError as error:
-            print(f"error: cannot read {printable(name)}: {error.strerror}", file=sys.stderr)
+            say(f"error: cannot read {name}: {error.strerror}", sys.stderr)
             status = WRONG_CALL
             continue
         if arguments.format == "text":
@@ -33,7 +33,7 @@ def run(arguments: Namespace) -> int:
     if arguments.format == "json":
         import json
 
-        print(json.dumps([to_json(diagnostic) for diagnostic in found], indent=2))
+        say(json.dumps([to_json(diagnostic) for diagnostic in found], indent=2))
     if status == OK and any(diagnostic.severity is Severity.ERROR for diagnostic in found):
         status = WRONG_SPEC
     return status
@@ -51,6 +51,6 @@ def _findings(name: str) -> list[Diagnostic]:
 def _print(name: str, found: list[Diagnostic]) -> None:
     if found:
         print(render(found, wants_colour(sys.stderr)), file=sys.stderr)
-        print(f"\n{printable(name)}: {summary_line(found)}", file=sys.stderr)
+        say(f"\n{printable(name)}: {summary_line(found)}", sys.stderr)
     else:
-        print(f"{printable(name)}: ok")
+        say(f"{printable(name)}: ok")

@@ -7,12 +7,12 @@ from argparse import Namespace
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 from dlspec.commands.errors import CallError, CallFindings
 from dlspec.diagnostics import Diagnostic, DlspecError, did_you_mean
 from dlspec.files import read_source, spec_path
-from dlspec.render import render, wants_colour
+from dlspec.render import plain, render, wants_colour
 from dlspec.source import Source
 
 if TYPE_CHECKING:
@@ -157,6 +157,12 @@ def _elaborated(
             make(program, name, None, None)
             raise CallFindings(error.diagnostics) from None
         raise
+
+
+def say(text: str, stream: TextIO | None = None, end: str = "\n") -> None:
+    """Prints lines, without the control characters of what stands in them. All that commands print in plain text goes
+    through this, and what is coloured through `Paint`."""
+    print(plain(text), file=stream, end=end, flush=True)
 
 
 def show(diagnostics: Iterable[Diagnostic]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 
 from dlspec.commands.arguments import Parser
-from dlspec.commands.common import OK, WRONG_SPEC, read, show
+from dlspec.commands.common import OK, WRONG_SPEC, read, say, show
 from dlspec.diagnostics import DlspecError
 from dlspec.render import printable
 
@@ -26,7 +26,7 @@ def run(arguments: Namespace) -> int:
             status = WRONG_SPEC
             continue
         if changed:
-            print(f"{'would format' if arguments.check else 'formatted'} {printable(name)}")
+            say(f"{'would format' if arguments.check else 'formatted'} {printable(name)}")
             status = WRONG_SPEC if arguments.check else status
     return status
 

@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from dlspec.commands.arguments import Parser, positive, takes_form, takes_network, takes_weights
-from dlspec.commands.common import OK, graph_of
+from dlspec.commands.common import OK, graph_of, say
 from dlspec.commands.errors import CallError
 from dlspec.commands.lowering import dtype_of, prepared
 from dlspec.commands.writing import onnx_model, write_onnx
@@ -84,7 +84,7 @@ def run(arguments: Namespace) -> int:
     for name, array in outputs.items():
         lines += [f"output {name}: {array.dtype.name} {list(array.shape)}", *_described(array, arguments.top, labels)]
     lines.append(f"time: {median(seconds) * 1000:.2f} ms, the median of {arguments.repeat} runs")
-    print("\n".join(lines))
+    say("\n".join(lines))
     return OK
 
 

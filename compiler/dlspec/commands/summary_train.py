@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dlspec.analyses.training_report import TrainingSummary
 from dlspec.analyses.written import number, written_call
 from dlspec.objectives.training import Update
-from dlspec.render import Paint
+from dlspec.render import Paint, printable
 
 
 def as_table(summary: TrainingSummary, colour: bool) -> str:
@@ -48,6 +48,7 @@ def _update(summary: TrainingSummary, place: int, update: Update) -> list[str]:
 
 
 def _columns(heads: Sequence[str], rows: Sequence[Sequence[str]], paint: Paint, right: int | None = None) -> list[str]:
+    rows = [[printable(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(heads, *rows, strict=True)]
 
     def line(cells: Sequence[str]) -> str:

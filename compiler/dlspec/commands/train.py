@@ -7,7 +7,7 @@ from argparse import Namespace
 from pathlib import Path
 
 from dlspec.commands.arguments import Parser, positive, seed, takes_settings
-from dlspec.commands.common import OK, choose_train, elaborated_train, open_named, show, target
+from dlspec.commands.common import OK, choose_train, elaborated_train, open_named, say, show, target
 from dlspec.commands.errors import CallError
 
 
@@ -75,7 +75,7 @@ def run(arguments: Namespace) -> int:
         strategy=arguments.strategy,
         precision=arguments.precision,
     )
-    train(training, options, lambda line: print(line, flush=True))
+    train(training, options, say)
     return OK
 
 

@@ -18,6 +18,7 @@ from dlspec.commands.common import (
     elaborated_train,
     is_train,
     open_named,
+    say,
     show,
     target,
     update_of,
@@ -59,9 +60,9 @@ def run(arguments: Namespace) -> int:
 
 def _shown(report: Report) -> int:
     """Prints a report, and gives the exit status that it asks for."""
-    print("\n".join(_table(report)))
+    say("\n".join(_table(report)))
     for fault in report.faults:
-        print(f"error: {report.network}: {fault}", file=sys.stderr)
+        say(f"error: {report.network}: {fault}", sys.stderr)
     return WRONG_SPEC if report.faults else OK
 
 

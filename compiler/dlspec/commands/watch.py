@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dlspec.commands.common import OK, open_named, read, target
+from dlspec.commands.common import OK, open_named, read, say, target
 from dlspec.commands.errors import CallError
 from dlspec.commands.scenes import scene_of
 from dlspec.diagnostics import DlspecError, Hinted
@@ -38,7 +38,7 @@ def watch(arguments: Namespace) -> int:
     try:
         with LivePage() as live:
             live.publish(drawing.draw())
-            print(f"{arguments.target} is at {live.address} (Ctrl-C ends)", flush=True)
+            say(f"{arguments.target} is at {live.address} (Ctrl-C ends)")
             while True:
                 folders = {path.parent for path in drawing.files}
                 watched = watchfiles.watch(
@@ -51,7 +51,7 @@ def watch(arguments: Namespace) -> int:
                         if {path.parent for path in drawing.files} != folders:
                             break
     except KeyboardInterrupt:
-        print()
+        say("")
         return OK
 
 
@@ -95,7 +95,7 @@ class _Drawing:
         except OSError as error:
             text = f"error: {error}"
         if text:
-            print(text + "\n", file=sys.stderr)
+            say(text + "\n", sys.stderr)
         self._last = data or self._last or no_picture(self._wanted.file)
         return self._last | {"errors": text}
 

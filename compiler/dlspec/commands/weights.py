@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from dlspec.commands.arguments import Parser, seed, takes_dropping, takes_network, takes_weight_names
-from dlspec.commands.common import OK, WRONG_CALL, graph_of, show
+from dlspec.commands.common import OK, WRONG_CALL, graph_of, say, show
 from dlspec.commands.errors import CallError
 from dlspec.commands.lowering import drawn, read_files
+from dlspec.render import printable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -79,9 +80,11 @@ def _convert(arguments: Namespace) -> int:
 def _list(arguments: Namespace) -> int:
     tensors = read_files(arguments.files, arguments)
     width = max((len(name) for name in tensors), default=0)
-    for name, array in tensors.items():
-        print(f"{name.ljust(width)}  {array.dtype.name} {list(array.shape)}")
-    print(f"{len(tensors)} tensors, {sum(array.size for array in tensors.values()):,} values")
+    lines = [
+        f"{printable(name).ljust(width)}  {array.dtype.name} {list(array.shape)}" for name, array in tensors.items()
+    ]
+    say("\n".join(lines))
+    say(f"{len(tensors)} tensors, {sum(array.size for array in tensors.values()):,} values")
     return OK
 
 
@@ -98,7 +101,7 @@ def _diff(arguments: Namespace) -> int:
     show(found)
     if any(finding.severity is Severity.ERROR for finding in found):
         return WRONG_CALL
-    print(f"{', '.join(arguments.files)} has the {len(graph.parameters)} weights of {graph.name}")
+    say(f"{', '.join(arguments.files)} has the {len(graph.parameters)} weights of {graph.name}")
     return OK
 
 
@@ -109,4 +112,4 @@ def _save(tensors: Mapping[str, Array], path: Path) -> None:
         write_weights(tensors, path)
     except OSError as error:
         raise CallError(f"cannot write {path}: {error.strerror or error}") from None
-    print(f"wrote {path}, {len(tensors)} tensors, {path.stat().st_size / 10**6:,.1f} MB")
+    say(f"wrote {path}, {len(tensors)} tensors, {path.stat().st_size / 10**6:,.1f} MB")

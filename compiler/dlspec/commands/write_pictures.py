@@ -6,7 +6,7 @@ from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dlspec.commands.common import Target, show
+from dlspec.commands.common import Target, say, show
 from dlspec.commands.errors import CallFindings
 from dlspec.commands.scenes import scene_of
 from dlspec.diagnostics import DlspecError
@@ -24,7 +24,7 @@ def picture(program: Program, wanted: Target, arguments: Namespace) -> None:
     direction = arguments.rankdir or ("LR" if arguments.wrap else "TB")
     drawn = Picture(scene, direction, arguments.theme, arguments.wrap, arguments.poster)
     write_bytes(arguments.output, drawn.content(Path(arguments.output).suffix))
-    print(f"wrote {arguments.output}")
+    say(f"wrote {arguments.output}")
     if diagnostics.errors:
         raise (CallFindings if of_call else DlspecError)(diagnostics)
     show(diagnostics)

@@ -9,8 +9,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dlspec.commands.common import say
 from dlspec.commands.errors import CallError
 from dlspec.commands.lowering import prepared
+from dlspec.render import printable
 
 if TYPE_CHECKING:
     from dlspec.backends.onnx.model import OnnxModel
@@ -47,7 +49,12 @@ def _progress(name: str) -> Generator[Callable[[int, int], None]]:
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = TextColumn(f"writing {name}", markup=False), BarColumn(), DownloadColumn(), TimeRemainingColumn()
+    columns = (
+        TextColumn(f"writing {printable(name)}", markup=False),
+        BarColumn(),
+        DownloadColumn(),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("")
         yield lambda done, total: progress.update(task, completed=done, total=total)
@@ -55,7 +62,7 @@ def _progress(name: str) -> Generator[Callable[[int, int], None]]:
 
 def show_written(path: Path) -> None:
     """Says what was written."""
-    print(f"wrote {path}, {path.stat().st_size / 10**6:,.1f} MB" if path.is_file() else f"wrote {path}")
+    say(f"wrote {path}, {path.stat().st_size / 10**6:,.1f} MB" if path.is_file() else f"wrote {path}")
 
 
 def write_json(made: Mapping[str, Any], path: str) -> None:
@@ -65,7 +72,7 @@ def write_json(made: Mapping[str, Any], path: str) -> None:
     from dlspec.backends.files import write_bytes
 
     write_bytes(path, (json.dumps(made, indent=1) + "\n").encode())
-    print(f"wrote {path}")
+    say(f"wrote {path}")
 
 
 def write_source(text: str, path: Path) -> None:
@@ -73,4 +80,4 @@ def write_source(text: str, path: Path) -> None:
     from dlspec.backends.files import write_bytes
 
     write_bytes(path, text.encode())
-    print(f"wrote {path}, {text.count(chr(10)):,} lines")
+    say(f"wrote {path}, {text.count(chr(10)):,} lines")

@@ -308,6 +308,9 @@ def told(value: Any) -> Any:
     return tuple([told(item) for item in value]) if kind is tuple else value
 
 
+_ESCAPED = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t"})
+
+
 def describe(value: object) -> str:
     """A value in the words of the language, for messages."""
     match value:
@@ -316,7 +319,7 @@ def describe(value: object) -> str:
         case bool():
             return "true" if value else "false"
         case str():
-            return f'"{value}"'
+            return f'"{value.translate(_ESCAPED)}"'
         case TensorType():
             return f"a tensor {value}"
         case tuple() | list():

@@ -30,8 +30,11 @@ class Token:
 
 UNREADABLE = frozenset({"UNTERMINATED", "NUMBER", "ODD"})
 
-INVISIBLE = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\x7f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
-"""Never allowed, not even in strings: control characters, what reorders text on the screen, half characters."""
+INVISIBLE = re.compile(
+    "[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]|\r(?!\n)"
+)
+"""Never allowed, not even in strings: control characters, what reorders text on the screen or ends a line for some
+programs only, half characters."""
 
 
 @cache
