@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dlspec.analyses.batch import batch_findings
+from dlspec.analyses.traps import trap_findings
 from dlspec.diagnostics import Diagnostic, Diagnostics, DlspecError, did_you_mean
 from dlspec.elaborate import network as elaboration
 from dlspec.elaborate.known import Known
@@ -107,7 +107,7 @@ def _network(
 ) -> Graph | None:
     graph = elaboration.elaborate_network(module, declaration, settings, sizes, diagnostics, session)
     if graph is not None:
-        diagnostics.extend(batch_findings(graph))
+        diagnostics.extend(trap_findings(graph))
     return graph
 
 
@@ -126,7 +126,7 @@ def _train(
     made = elaborate_train(module, declaration, settings, sizes, diagnostics, session)
     if made is not None:
         diagnostics.extend(objective_findings(made))
-        diagnostics.extend(batch_findings(made.graph))
+        diagnostics.extend(trap_findings(made.graph))
     return made
 
 

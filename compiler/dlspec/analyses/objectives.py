@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from dlspec.analyses.objectives_lint import loss_findings
+from dlspec.analyses.ranges import Ranges
 from dlspec.diagnostics import Diagnostic, Note, Severity
 from dlspec.ir.graph import Node, Value
-from dlspec.objectives.training import Training, Update
+from dlspec.ir.intervals import NOT_NEGATIVE
+from dlspec.objectives.training import STEP, Training, Update
 from dlspec.ops.gradient import cuts
 
 _SHOWN = 6
@@ -41,10 +42,30 @@ def objective_findings(training: Training) -> Iterator[Diagnostic]:
         if data.value not in used:
             message = f"nothing uses the data `{data.value.name}`"
             yield Diagnostic("DL0702", message, data.value.span, hint="take it out", severity=Severity.WARNING)
-    for found in loss_findings(training.graph):
-        notes = (Note(found.source.span, "they are made here"),)
-        span = found.node.span
-        yield Diagnostic("DL0709", found.message, span, notes=notes, hint=found.hint, severity=Severity.WARNING)
+    yield from _wrong_signs(training)
+
+
+def _wrong_signs(training: Training) -> Iterator[Diagnostic]:
+    """Warnings for divergences that an update makes greater: they have no bound."""
+    ranges = Ranges({value: NOT_NEGATIVE for value in training.graph.inputs if value.name == STEP})
+    for update in training.updates:
+        ways = [(update.objective, 1 if update.direction == "minimize" else -1)]
+        seen: set[tuple[Value, int]] = set()
+        while ways:
+            value, sign = ways.pop()
+            node = value.producer
+            if not sign or node is None or (value, sign) in seen:
+                continue
+            seen.add((value, sign))
+            if value in training.graph.divergences or node.op.divergence:
+                if sign < 0:
+                    message = f"to {update.direction} this makes the divergence greater, which has no bound"
+                    notes = (Note(update.objective.span, f"the objective of {update.direction}"),)
+                    hint = "a divergence is added where the objective is minimized and subtracted where it is maximized"
+                    yield Diagnostic("DL0804", message, value.span, notes=notes, hint=hint, severity=Severity.WARNING)
+                continue
+            slopes = node.op.slopes([ranges.of(each) for each in node.inputs])
+            ways += [(each, sign * slope) for each, slope in zip(node.inputs, slopes, strict=True)]
 
 
 def _unreached(training: Training, update: Update, name: str, own: list[str]) -> Diagnostic:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from dlspec.diagnostics import Diagnostic, Note, Severity
 from dlspec.ir.graph import Graph, Node, Value
 from dlspec.ir.op import Numbers
 from dlspec.ops.loss import Loss
@@ -38,6 +39,14 @@ class Finding(NamedTuple):
     source: Node
     message: str
     hint: str
+
+
+def loss_warnings(graph: Graph) -> Iterator[Diagnostic]:
+    """The same as diagnostics."""
+    for found in loss_findings(graph):
+        notes = (Note(found.source.span, "they are made here"),)
+        span = found.node.span
+        yield Diagnostic("DL0709", found.message, span, notes=notes, hint=found.hint, severity=Severity.WARNING)
 
 
 def loss_findings(graph: Graph) -> Iterator[Finding]:

@@ -19,6 +19,7 @@ from dlspec.elaborate.values import (
     BlockLayer,
     BranchLayer,
     Deferred,
+    Distribution,
     Env,
     Failure,
     Layer,
@@ -31,7 +32,7 @@ from dlspec.elaborate.values import (
 from dlspec.ir.constants import Ratio
 from dlspec.ir.dims import Expr
 from dlspec.ir.fields import FieldError, describe
-from dlspec.ir.graph import Value
+from dlspec.ir.graph import Claim, Value
 from dlspec.ir.init import Init
 from dlspec.ir.op import Op, OpError
 from dlspec.ir.program import Origin, Turn, Written
@@ -332,7 +333,7 @@ class Expressions:
         if any(has_poison(value) for value in values):
             return POISON
         if name in distributions.DISTRIBUTIONS or distributions.asks(name, values):
-            return distributions.call(self.builder, name, given, node.span)
+            return self._asked(distributions.call(self.builder, name, given, node.span), name, node.span)
         with_tensors = any(has_tensor(value) for value in values)
         draws = name in FUNCTIONS and bool(values) and isinstance(values[0], list)
         initial = name in constants.INITIALISERS and not draws
@@ -349,6 +350,14 @@ class Expressions:
             return self.special(node, function, given, env)
         op, inputs, written = function_op(FUNCTIONS[name], name, given, node.span, env)
         return self.function(op, self._lifted(op, inputs, node, written), node, written)
+
+    def _asked(self, made: Any, name: str, span: Span) -> Any:
+        graph = self.builder.graph
+        if isinstance(made, Distribution):
+            graph.claims += [Claim(value, title, takes, span) for value, title, takes in made.claims()]
+        elif name == "kl" and isinstance(made, Value):
+            graph.divergences.add(made)
+        return made
 
     def special(self, node: ast.Call, function: ast.Name, given: list[Given], env: Env) -> Any:
         """A call of what is neither layer nor function of tensors or constants."""

@@ -17,7 +17,8 @@ from dlspec.ir.dims import Expr
 from dlspec.ir.fields import describe, shown
 from dlspec.ir.graph import Scope, Value
 from dlspec.ir.init import Init
-from dlspec.ir.op import Op
+from dlspec.ir.intervals import Interval
+from dlspec.ir.op import Numbers, Op
 from dlspec.ir.program import Names, Written
 from dlspec.source import Span
 from dlspec.syntax import ast
@@ -232,6 +233,10 @@ class AverageLayer(Layer):
 
 class Distribution:
     """A distribution of tensors. What it can be asked is in `distributions`."""
+
+    def claims(self) -> list[tuple[Value, str, Interval | Numbers]]:
+        """The tensors among its parameters that must be in an interval, or raw scores."""
+        return []
 
     @property
     def title(self) -> str:

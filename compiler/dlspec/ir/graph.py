@@ -9,7 +9,8 @@ from dlspec.diagnostics import Diagnostic, Note
 from dlspec.ir.conditions import Condition
 from dlspec.ir.dims import Dim
 from dlspec.ir.init import Init
-from dlspec.ir.op import Op
+from dlspec.ir.intervals import Interval
+from dlspec.ir.op import Numbers, Op
 from dlspec.ir.program import COMPILER, Names, Origin, Template
 from dlspec.ir.types import DType, TensorType
 from dlspec.ir.verify import verify
@@ -299,6 +300,15 @@ class Derived(NamedTuple):
     inputs: tuple[Value, ...]
 
 
+class Claim(NamedTuple):
+    """What a spec says of a tensor by what it makes of it there: that its numbers are in an interval, or are raw scores."""
+
+    value: Value
+    title: str
+    takes: Interval | Numbers
+    span: Span
+
+
 class Graph:
     """A network, elaborated.
 
@@ -306,6 +316,8 @@ class Graph:
     * ``sizes``: those pinned by the caller (``--size``): they are numbers in every shape.
     * ``conditions``: what its sizes must satisfy, declared and derived, simplified. ``derived`` says where the latter
       come from, as long as the graph is the one that was elaborated.
+    * ``claims``: what is said of tensors that no node says. ``divergences``: those that say how far two distributions are
+      apart. Both, too, of the graph that was elaborated.
     * ``parameters``: by path, in the order of declaration, which is the state dict's.
     * ``former``: what scopes and tensors of the graph that this one was made of have become: names still mean those.
     * ``templates``: the declarations that it is made of, each with its instances, in the order in which they first appear.
@@ -323,6 +335,8 @@ class Graph:
         self.settings: dict[str, Any] = {}
         self.conditions: tuple[Condition, ...] = ()
         self.derived: list[Derived] = []
+        self.claims: list[Claim] = []
+        self.divergences: set[Value] = set()
         self.former: dict[Any, Any] = {}
         self._templates: dict[int, Template] = {}
         if root.template is not None:

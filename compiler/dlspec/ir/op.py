@@ -13,10 +13,19 @@ from dlspec.diagnostics import Hinted
 from dlspec.ir.dims import Dim, Expr
 from dlspec.ir.fields import Fielded
 from dlspec.ir.init import Init
+from dlspec.ir.intervals import NEGATIVE, REALS, SIGNED, UNIT, Interval, Intervals, hull
 from dlspec.ir.types import DType, TensorType, format_shape
 
 Types: TypeAlias = tuple[TensorType, ...]
 Numbers: TypeAlias = Literal["logits", "log_probabilities", "probabilities", "signed"]
+
+
+_BETWEEN: dict[Numbers, Interval] = {
+    "logits": REALS,
+    "log_probabilities": NEGATIVE,
+    "probabilities": UNIT,
+    "signed": SIGNED,
+}
 
 
 class OpError(Hinted):
@@ -132,6 +141,10 @@ class Op(Fielded):
       places, repeated or of another type, but not computed.
     * ``gives``: what numbers it gives, where that can be told: raw scores, probabilities, their logarithms, or numbers from
       -1 to 1.
+    * ``between``: the interval of its output, whatever flows in, where ``gives`` does not say it. ``range`` tells it from
+      those of the inputs.
+    * ``takes``: the interval that its first input must be in for the result to be a number.
+    * ``divergence``: it gives how far two distributions are apart, which is to be small.
     * ``overwritable``: no derivative looks at its output again, so what comes after may be written over it.
     * ``light``: a small step that people write into the line of the one beside it: activations, normalisation, arithmetic.
     * ``wide``: of half precision it computes in float32, for sums and statistics do not fit into it.
@@ -166,6 +179,9 @@ class Op(Fielded):
     elementwise: ClassVar[bool] = False
     copies: ClassVar[bool] = False
     gives: ClassVar[Numbers | None] = None
+    between: ClassVar[Interval | None] = None
+    takes: ClassVar[Interval | None] = None
+    divergence: ClassVar[bool] = False
     overwritable: ClassVar[bool] = False
     light: ClassVar[bool] = False
     wide: ClassVar[bool] = False
@@ -195,6 +211,16 @@ class Op(Fielded):
         is what it was, or what an argument says.
         """
         return ()
+
+    def range(self, inputs: Intervals) -> Interval | None:
+        """Between which numbers the outputs are for inputs in these intervals; None where that cannot be told."""
+        if self.copies and inputs:
+            return hull(inputs if self.tensors[0].startswith("*") else inputs[:1])
+        return self.between or (_BETWEEN[self.gives] if self.gives else None)
+
+    def slopes(self, inputs: Intervals) -> tuple[int, ...]:
+        """For each input whether the outputs grow with it, 1, fall, -1, or neither can be told, 0."""
+        return tuple(int(self.copies and index == 0) for index in range(len(inputs)))
 
     def weights(self, inputs: Types) -> tuple[Weight, ...]:
         """The weights owned, in the order of ``torch.nn``'s state dict."""

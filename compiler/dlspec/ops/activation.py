@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from math import inf, nextafter
 from typing import Literal
 
 from dlspec.ir.init import Init, constant
+from dlspec.ir.intervals import NOT_NEGATIVE, POSITIVE, Interval, Intervals
 from dlspec.ir.op import Needs, Op, OpError, Types, Weight, constant_channels
 from dlspec.ir.types import TensorType
 from dlspec.ops.rules import require_float, require_numbers
@@ -58,6 +60,7 @@ class ReLU(Activation):
     torch_function = "F.relu"
     inplace = True
     gives = "logits"
+    between = NOT_NEGATIVE
 
     def infer(self, need: Needs, inputs: Types) -> TensorType:
         require_numbers(inputs[0], "ReLU")
@@ -127,6 +130,7 @@ class Softplus(Activation):
     torch = "Softplus"
     function = "softplus"
     torch_function = "F.softplus"
+    between = POSITIVE
 
     beta: float = 1.0
     threshold: float = 20.0
@@ -150,6 +154,9 @@ class ELU(Activation):
     gives = "logits"
 
     alpha: float = 1.0
+
+    def range(self, inputs: Intervals) -> Interval | None:
+        return nextafter(-self.alpha, inf), inf
 
 
 class CELU(Activation):
@@ -196,6 +203,7 @@ class GELU(Activation):
     function = "gelu"
     torch_function = "F.gelu"
     gives = "logits"
+    between = (-0.1701, inf)
 
     approximate: Literal["none", "tanh"] = "none"
 
@@ -209,6 +217,7 @@ class ReLU6(Activation):
     layer = True
     torch = "ReLU6"
     function = "relu6"
+    between = (0.0, 6.0)
     torch_function = "F.relu6"
     inplace = True
 
@@ -235,6 +244,7 @@ class SiLU(Activation):
     torch_function = "F.silu"
     inplace = True
     gives = "logits"
+    between = (-0.2785, inf)
 
 
 class Hardswish(Activation):
@@ -299,6 +309,9 @@ class Hardtanh(Activation):
             order = "larger than" if self.min_val > self.max_val else "not less than"
             message = f"`min_val` of {self.min_val:g} is {order} `max_val` of {self.max_val:g}"
             raise OpError(message, code="DL0208")
+
+    def range(self, inputs: Intervals) -> Interval | None:
+        return self.min_val, self.max_val
 
 
 class Softsign(Activation):

@@ -5,10 +5,25 @@ Shapes broadcast as in NumPy. Element types must agree; a number in the spec is 
 
 from __future__ import annotations
 
+from functools import reduce
+from math import inf, prod
 from typing import ClassVar
 
 from dlspec.ir.dims import Dim, total
 from dlspec.ir.init import Data
+from dlspec.ir.intervals import (
+    NOT_NEGATIVE,
+    POSITIVE,
+    Interval,
+    Intervals,
+    add,
+    hull,
+    inverted,
+    multiply,
+    negated,
+    sign,
+    squared,
+)
 from dlspec.ir.op import Needs, Op, OpError, Types
 from dlspec.ir.types import DType, TensorType, format_shape
 from dlspec.ops.rules import (
@@ -36,6 +51,9 @@ class Const(Op):
 
     value: Data
     dtype: DType = DType.FLOAT32
+
+    def range(self, inputs: Intervals) -> Interval | None:
+        return min(_leaves(self.value)), max(_leaves(self.value))
 
     def check(self) -> None:
         _data_shape(self.value)
@@ -97,6 +115,12 @@ class Add(Arithmetic):
     function = "add"
     overwritable = True
 
+    def range(self, inputs: Intervals) -> Interval | None:
+        return reduce(add, inputs)
+
+    def slopes(self, inputs: Intervals) -> tuple[int, ...]:
+        return (1,) * len(inputs)
+
 
 class Mul(Arithmetic):
     """The product, element by element, of two tensors or more: `a * b`, or a gate: `Mul { Identity | gate }`.
@@ -108,6 +132,13 @@ class Mul(Arithmetic):
     function = "mul"
     overwritable = True
 
+    def range(self, inputs: Intervals) -> Interval | None:
+        return reduce(multiply, inputs)
+
+    def slopes(self, inputs: Intervals) -> tuple[int, ...]:
+        signs = [sign(each) for each in inputs]
+        return tuple(prod(signs[:place] + signs[place + 1 :]) for place in range(len(signs)))
+
 
 class Max(Arithmetic):
     """The greatest, element by element, of two tensors or more. ONNX: Max."""
@@ -116,6 +147,11 @@ class Max(Arithmetic):
     function = "maximum"
     onnx = "Max"
     takes_numbers = False
+
+    def range(self, inputs: Intervals) -> Interval | None:
+        lows = [low for low, _ in filter(None, inputs)]
+        highs = [high for _, high in filter(None, inputs)]
+        return (max(lows), max(highs) if len(highs) == len(inputs) else inf) if lows and max(lows) > -inf else None
 
 
 class Min(Arithmetic):
@@ -135,6 +171,12 @@ class Sub(Arithmetic):
     onnx = "Sub"
     overwritable = True
 
+    def range(self, inputs: Intervals) -> Interval | None:
+        return add(inputs[0], negated(inputs[1]))
+
+    def slopes(self, inputs: Intervals) -> tuple[int, ...]:
+        return (1, -1)
+
 
 class Div(Arithmetic):
     """The quotient of floating-point tensors: `x / y`. ONNX: Div."""
@@ -142,6 +184,12 @@ class Div(Arithmetic):
     tensors: ClassVar[tuple[str, ...]] = ("x", "y")
     function = "div"
     onnx = "Div"
+
+    def range(self, inputs: Intervals) -> Interval | None:
+        return multiply(inputs[0], inverted(inputs[1]))
+
+    def slopes(self, inputs: Intervals) -> tuple[int, ...]:
+        return (sign(inputs[1]), -sign(inputs[0]) * abs(sign(inputs[1])))
 
     def infer(self, need: Needs, inputs: Types) -> TensorType:
         if inputs[0].dtype.is_integer:
@@ -181,6 +229,14 @@ class Pow(Arithmetic):
     layer = False
     function = "pow"
     onnx = "Pow"
+
+    def range(self, inputs: Intervals) -> Interval | None:
+        x, exponent = inputs
+        if x is None or exponent is None or exponent[0] != exponent[1]:
+            return None
+        if exponent[0] % 2 == 0 and exponent[0] > 0:
+            return squared(x)
+        return POSITIVE if x[0] > 0 else NOT_NEGATIVE if x[0] == 0 < exponent[0] else None
 
 
 class Comparison(Op):
@@ -295,6 +351,9 @@ class Where(Op):
     function = "where"
     elementwise = True
     takes_numbers = True
+
+    def range(self, inputs: Intervals) -> Interval | None:
+        return hull(inputs[1:])
 
     def infer(self, need: Needs, inputs: Types) -> TensorType:
         require_bool(inputs[0], "`where`")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from dlspec.ir.dims import Dim
+from dlspec.ir.intervals import Interval, Intervals
 from dlspec.ir.op import Needs, Op, OpError, Types, require_rank
 from dlspec.ir.types import TensorType
 from dlspec.ops.rules import require_float
@@ -36,6 +37,9 @@ class TrainingOnly(Op):
 
     def infer(self, need: Needs, inputs: Types) -> TensorType:
         require_float(inputs[0], type(self).__name__)
+        return inputs[0]
+
+    def range(self, inputs: Intervals) -> Interval | None:
         return inputs[0]
 
     def flops(self, inputs: Types, outputs: Types) -> Dim:

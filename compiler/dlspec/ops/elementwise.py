@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from math import inf
+from math import inf, nextafter
 from typing import ClassVar
 
 from dlspec.ir.dims import Dim
+from dlspec.ir.intervals import NEGATIVE, NOT_NEGATIVE, POSITIVE, SIGNED, Interval, Intervals, negated, squared
 from dlspec.ir.op import Needs, Op, OpError, Types
 from dlspec.ir.types import DType, TensorType
 from dlspec.ops.rules import DataMovement, broadcast, require_bool, require_float, require_numbers, same_dtype
@@ -39,6 +40,7 @@ class Exp(FloatFunction):
     """e to the power of each element. ONNX: Exp."""
 
     function = "exp"
+    between = POSITIVE
     onnx = "Exp"
     torch_function = "torch.exp"
 
@@ -54,14 +56,19 @@ class Log(FloatFunction):
     """Natural logarithm. ONNX: Log."""
 
     function = "log"
+    takes = POSITIVE
     onnx = "Log"
     torch_function = "torch.log"
+
+    def range(self, inputs: Intervals) -> Interval | None:
+        return NEGATIVE if inputs[0] is not None and inputs[0][1] < 1 else None
 
 
 class Log1p(FloatFunction):
     """`log(1 + x)`, exact near 0."""
 
     function = "log1p"
+    takes = (nextafter(-1.0, 0.0), inf)
     torch_function = "torch.log1p"
 
 
@@ -69,6 +76,7 @@ class Log2(FloatFunction):
     """Logarithm to the base 2."""
 
     function = "log2"
+    takes = POSITIVE
     torch_function = "torch.log2"
 
 
@@ -76,15 +84,21 @@ class Sqrt(FloatFunction):
     """Square root. ONNX: Sqrt."""
 
     function = "sqrt"
+    takes = NOT_NEGATIVE
     onnx = "Sqrt"
     torch_function = "torch.sqrt"
+
+    def range(self, inputs: Intervals) -> Interval | None:
+        return None if inputs[0] is None else POSITIVE if inputs[0][0] > 0 else NOT_NEGATIVE
 
 
 class Rsqrt(FloatFunction):
     """`1 / sqrt(x)`."""
 
     function = "rsqrt"
+    takes = POSITIVE
     torch_function = "torch.rsqrt"
+    between = POSITIVE
 
 
 class Reciprocal(FloatFunction):
@@ -99,6 +113,7 @@ class Sin(FloatFunction):
     """Sine of an angle in radians. ONNX: Sin."""
 
     function = "sin"
+    between = SIGNED
     onnx = "Sin"
     torch_function = "torch.sin"
 
@@ -107,6 +122,7 @@ class Cos(FloatFunction):
     """Cosine of an angle in radians. ONNX: Cos."""
 
     function = "cos"
+    between = SIGNED
     onnx = "Cos"
     torch_function = "torch.cos"
 
@@ -123,6 +139,7 @@ class Asin(FloatFunction):
     """Inverse sine, in radians. ONNX: Asin."""
 
     function = "asin"
+    takes = (-1.0, 1.0)
     onnx = "Asin"
     torch_function = "torch.asin"
 
@@ -131,6 +148,7 @@ class Acos(FloatFunction):
     """Inverse cosine, in radians. ONNX: Acos."""
 
     function = "acos"
+    takes = (-1.0, 1.0)
     onnx = "Acos"
     torch_function = "torch.acos"
 
@@ -163,6 +181,7 @@ class Erf(FloatFunction):
     """The error function. ONNX: Erf."""
 
     function = "erf"
+    between = SIGNED
     onnx = "Erf"
     torch_function = "torch.erf"
 
@@ -201,6 +220,9 @@ class Abs(NumberFunction):
     onnx = "Abs"
     torch_function = "torch.abs"
 
+    def range(self, inputs: Intervals) -> Interval | None:
+        return squared(inputs[0])
+
 
 class Neg(NumberFunction):
     """`-x`. ONNX: Neg."""
@@ -208,6 +230,12 @@ class Neg(NumberFunction):
     function = "neg"
     onnx = "Neg"
     takes_numbers = True
+
+    def range(self, inputs: Intervals) -> Interval | None:
+        return negated(inputs[0])
+
+    def slopes(self, inputs: Intervals) -> tuple[int, ...]:
+        return (-1,)
 
 
 class Sign(NumberFunction):
@@ -225,6 +253,9 @@ class Square(NumberFunction):
     function = "square"
     torch_function = "torch.square"
 
+    def range(self, inputs: Intervals) -> Interval | None:
+        return squared(inputs[0])
+
 
 class Clamp(NumberFunction):
     """Limits each element to `min` and `max`, of which one may be left out. ONNX: Clip."""
@@ -234,6 +265,13 @@ class Clamp(NumberFunction):
 
     min: float | None = None
     max: float | None = None
+
+    def range(self, inputs: Intervals) -> Interval | None:
+        if inputs[0] is None and None in (self.min, self.max):
+            return None
+        low, high = inputs[0] or (-inf, inf)
+        least, most = (-inf if self.min is None else self.min), (inf if self.max is None else self.max)
+        return min(max(low, least), most), max(min(high, most), least)
 
     def check(self) -> None:
         if self.min is None and self.max is None:

@@ -300,6 +300,7 @@ class KLDivLoss(Loss):
     """
 
     function = "kl_div"
+    divergence = True
     expects = "log_probabilities"
     per_element = 4
 

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from dlspec.ir.dims import Dim
 from dlspec.ir.fields import Shape
+from dlspec.ir.intervals import Interval, Intervals
 from dlspec.ir.op import Needs, Op, OpError, Types
 from dlspec.ir.types import DType, TensorType, format_shape
 from dlspec.ops.rules import require_float
@@ -78,6 +79,7 @@ class Bernoulli(Op):
     tensors: ClassVar[tuple[str, ...]] = ("p",)
     layer = False
     function = "bernoulli"
+    takes = (0.0, 1.0)
     cuts_gradient = True
     random = True
     elementwise = True
@@ -98,6 +100,9 @@ class Full(Generator):
     value: float
     dtype: DType = DType.FLOAT32
 
+    def range(self, inputs: Intervals) -> Interval | None:
+        return self.value, self.value
+
     def check(self) -> None:
         allowed = self.dtype.is_float or (self.value.is_integer() and (self.dtype.is_integer or self.value in (0, 1)))
         if not allowed:
@@ -111,6 +116,7 @@ class Zeros(Generator):
     """A tensor of zeros; of false for bool. ONNX: ConstantOfShape."""
 
     function = "zeros"
+    between = (0.0, 0.0)
 
     shape: Shape
     dtype: DType = DType.FLOAT32
@@ -123,6 +129,7 @@ class Ones(Generator):
     """A tensor of ones; of true for bool. ONNX: ConstantOfShape."""
 
     function = "ones"
+    between = (1.0, 1.0)
 
     shape: Shape
     dtype: DType = DType.FLOAT32

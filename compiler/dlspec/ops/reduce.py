@@ -9,6 +9,7 @@ from math import inf
 
 from dlspec.ir.dims import Dim, product
 from dlspec.ir.fields import Axes
+from dlspec.ir.intervals import LEAST, POSITIVE, Interval, Intervals, sign, summed
 from dlspec.ir.op import Needs, Op, OpError, Types
 from dlspec.ir.types import DType, TensorType, format_shape
 from dlspec.ops.rules import many_axes, one_axis, require_bool, require_float, require_numbers
@@ -59,11 +60,24 @@ class Mean(Reduction):
 
     function = "mean"
 
+    def range(self, inputs: Intervals) -> Interval | None:
+        (x,) = inputs
+        return (LEAST, x[1]) if x is not None and x[0] == 0 else x
+
+    def slopes(self, inputs: Intervals) -> tuple[int, ...]:
+        return (1,)
+
 
 class Sum(Reduction):
     """The sum. Of integers and truth values it is an int64. ONNX: ReduceSum."""
 
     function = "sum"
+
+    def range(self, inputs: Intervals) -> Interval | None:
+        return summed(inputs[0])
+
+    def slopes(self, inputs: Intervals) -> tuple[int, ...]:
+        return (1,)
 
     def accept(self, x: TensorType) -> DType:
         return x.dtype if x.dtype.is_float else DType.INT64
@@ -83,6 +97,9 @@ class AMax(Reduction):
 
     function = "max"
 
+    def range(self, inputs: Intervals) -> Interval | None:
+        return inputs[0] if sign(inputs[0]) else None
+
     def accept(self, x: TensorType) -> DType:
         require_numbers(x, "`max`")
         return x.dtype
@@ -92,6 +109,9 @@ class AMin(Reduction):
     """The least element, as ``torch.amin``. ONNX: ReduceMin."""
 
     function = "min"
+
+    def range(self, inputs: Intervals) -> Interval | None:
+        return inputs[0] if sign(inputs[0]) else None
 
     def accept(self, x: TensorType) -> DType:
         require_numbers(x, "`min`")
@@ -133,6 +153,8 @@ class Spread(PerInputElement):
     """Base of variance and standard deviation. 3 FLOPs per input element: difference, square, sum."""
 
     wide = True
+    between = POSITIVE
+
     dim: Axes | None = None
     correction: int = 1
     keepdim: bool = False
@@ -179,6 +201,7 @@ class Norm(PerInputElement):
     infinite = ("p",)
     layer = False
     function = "norm"
+    between = POSITIVE
 
     p: float = 2.0
     dim: Axes | None = None

@@ -13,7 +13,8 @@ from typing import ClassVar, TypeAlias
 from dlspec.elaborate.values import Distribution, Failure
 from dlspec.ir.dims import Dim
 from dlspec.ir.graph import Value
-from dlspec.ir.op import Needs, Op, Types
+from dlspec.ir.intervals import NOT_NEGATIVE, POSITIVE, Interval
+from dlspec.ir.op import Needs, Numbers, Op, Types
 from dlspec.ir.types import DType, TensorType, format_shape
 from dlspec.ops.algebra import Algebra, Term
 from dlspec.ops.rules import broadcast, require_float, same_dtype
@@ -118,6 +119,7 @@ class Parametric(Family):
 
     names: ClassVar[tuple[str, ...]] = ()
     positive: ClassVar[tuple[str, ...]] = ()
+    takes: ClassVar[dict[str, Interval | Numbers]] = {}
 
     def __init__(self, a: Algebra, **parameters: Parameter) -> None:
         self.parameters = parameters
@@ -130,6 +132,11 @@ class Parametric(Family):
 
     def check(self, span: Span) -> None:
         """Raises `Failure` for numbers that do not fit each other."""
+
+    def claims(self) -> list[tuple[Value, str, Interval | Numbers]]:
+        takes = self.takes | dict.fromkeys(self.positive, POSITIVE)
+        given = [(name, value) for name, value in self.parameters.items() if isinstance(value, Value)]
+        return [(value, f"`{name}` of {self.title}", takes[name]) for name, value in given if name in takes]
 
     @property
     def values(self) -> list[Value]:
@@ -239,6 +246,7 @@ class Discrete(Parametric):
     """Base of those that take probabilities or, as `logits`, raw scores. Probabilities stay off 0 and 1 by `EPSILON`."""
 
     names = ("probs", "logits")
+    takes: ClassVar[dict[str, Interval | Numbers]] = {"probs": NOT_NEGATIVE, "logits": "logits"}
 
     def clamped(self, probs: Term) -> Term:
         epsilon = EPSILON[probs.value.type.dtype]
@@ -247,6 +255,8 @@ class Discrete(Parametric):
 
 class Bernoulli(Discrete):
     """1 with probability `probs`, or the sigmoid of `logits`, else 0."""
+
+    takes: ClassVar[dict[str, Interval | Numbers]] = {"probs": (0.0, 1.0), "logits": "logits"}
 
     def check(self, span: Span) -> None:
         probs = self.parameters.get("probs")
