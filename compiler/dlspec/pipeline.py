@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from dlspec.analyses.traps import trap_findings
 from dlspec.diagnostics import Diagnostic, Diagnostics, DlspecError, did_you_mean
 from dlspec.elaborate import network as elaboration
+from dlspec.elaborate.defaults import unreached_defaults
 from dlspec.elaborate.known import Known
 from dlspec.elaborate.modules import Loader, constant_elaborator
 from dlspec.elaborate.session import Session
@@ -163,6 +164,8 @@ class Unchecked:
                 elaborator.statement(declaration, module.env)
         for declaration in module.trains.values():
             checks.train(declaration, module)
+        if not checks.diagnostics.errors:
+            checks.diagnostics.extend(unreached_defaults(module.file))
         return Diagnostics(found for found in checks.diagnostics if not self._loader.echoes(found))
 
 

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from dlspec.diagnostics import Diagnostic, Diagnostics, DlspecError, Note, did_you_mean
-from dlspec.elaborate.defaults import unreached_defaults
 from dlspec.elaborate.flow import Elaborator
 from dlspec.elaborate.recorder import make_elaborator
 from dlspec.elaborate.session import Session
@@ -62,7 +61,6 @@ class Loader:
         self.diagnostics.extend(parsed.findings)
         module = self._modules[path] = self._by_source[source] = Module(parsed.file)
         self._declare(module)
-        self.diagnostics.extend(unreached_defaults(module.file))
         module.sound = len(self.diagnostics) == before
         return module
 
