@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -112,3 +113,14 @@ def did_you_mean(word: str, candidates: Iterable[str]) -> str:
     longer = sorted((name for name in by_folded if len(word) > 3 and name.startswith(word.lower())), key=len)
     close = list(dict.fromkeys([*longer, *get_close_matches(word.lower(), by_folded, n=2, cutoff=0.6)]))[:2]
     return f"did you mean {' or '.join(f'`{by_folded[c]}`' for c in close)}?" if close else ""
+
+
+def first_line(error: Exception) -> str:
+    """What an error of a library says, in a line."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    if isinstance(error, MemoryError):
+        return "it is larger than the memory"
+    lines = re.sub("\x1b\\[[0-9;]*m", "", str(error)).splitlines()
+    text = next((line.strip() for line in lines if line.strip()), "")
+    return text[:200] if text else type(error).__name__

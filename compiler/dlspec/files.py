@@ -5,6 +5,7 @@ Nothing below the command line touches the disk by itself, so an editor can chec
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,6 +16,11 @@ from dlspec.resources import resource
 from dlspec.source import Source, Span
 
 SUFFIX = ".dlspec"
+
+MOST_BYTES = 1 << 24
+"""Bytes of a spec that is read."""
+
+_MARKS = (".git", "pyproject.toml")
 
 
 class Files(Protocol):
@@ -29,6 +35,10 @@ class Files(Protocol):
         """The path by which a file is known, whether it exists or not."""
         ...
 
+    def project(self, path: Path) -> Path | None:
+        """The folder that the imports of a spec, and of what it imports, stay in; None where they may go anywhere."""
+        ...
+
     def exists(self, path: Path) -> bool: ...
 
     def read(self, path: Path) -> str:
@@ -41,7 +51,24 @@ class Files(Protocol):
 
 
 class Disk:
-    """The files of this machine."""
+    """The files of this machine.
+
+    The project of a spec is ``project`` where that is given; else the nearest folder above it with a `.git` or a
+    `pyproject.toml`; else the working folder, where the spec lies in that; else the spec's own folder.
+    """
+
+    def __init__(self, project: Path | str | None = None) -> None:
+        self._project = None if project is None else Path(project).resolve()
+
+    def project(self, path: Path) -> Path | None:
+        if self._project is not None:
+            return self._project
+        folder = path.resolve().parent
+        for above in (folder, *folder.parents):
+            if any((above / mark).exists() for mark in _MARKS):
+                return above
+        here = Path.cwd()
+        return here if folder.is_relative_to(here) else folder
 
     @property
     def library(self) -> Path:
@@ -54,6 +81,8 @@ class Disk:
         return path.is_file()
 
     def read(self, path: Path) -> str:
+        if path.stat().st_size > MOST_BYTES:
+            raise OSError(errno.EFBIG, "it is too large for a spec", str(path))
         return path.read_bytes().decode("utf-8")
 
     def siblings(self, path: Path) -> list[str]:
@@ -72,6 +101,9 @@ class InMemory:
 
     def resolve(self, path: Path) -> Path:
         return Path(os.path.normpath(path))
+
+    def project(self, path: Path) -> Path | None:
+        return None
 
     def exists(self, path: Path) -> bool:
         return self.resolve(path) in self._texts
@@ -99,6 +131,9 @@ class Unsaved:
 
     def resolve(self, path: Path) -> Path:
         return self._below.resolve(path)
+
+    def project(self, path: Path) -> Path | None:
+        return self._below.project(path)
 
     def exists(self, path: Path) -> bool:
         return self.resolve(path) in self._texts or self._below.exists(path)
@@ -128,10 +163,10 @@ def read_source(path: Path, name: str, files: Files = DISK) -> Source:
     Raises `DlspecError` where it is not UTF-8, OSError where it cannot be read.
     """
     try:
-        return Source(name, files.read(path), path)
+        return Source(name, files.read(path), path, files.resolve(path).suffix == SUFFIX)
     except UnicodeDecodeError as error:
         content = error.object
-        source = Source(name, content.decode("utf-8", "replace"), path)
+        source = Source(name, content.decode("utf-8", "replace"), path, shown=False)
         start = len(content[: error.start].decode("utf-8"))
         message = f"{name} is not UTF-8 text: byte {content[error.start]:#04x} cannot stand here"
         hint = "save it as UTF-8" if b"\0" not in content else "this does not look like a text file"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from dlspec.analyses.report import Summary, summarise
 from dlspec.diagnostics import did_you_mean
+from dlspec.files import Disk
 from dlspec.ir.graph import Graph
 from dlspec.pipeline import elaborate, open_program
 
@@ -133,15 +134,21 @@ class Model:
 
 
 def load(
-    path: str | Path, network: str | None = None, *, sizes: Mapping[str, int] | None = None, **settings: Any
+    path: str | Path,
+    network: str | None = None,
+    *,
+    sizes: Mapping[str, int] | None = None,
+    project: str | Path | None = None,
+    **settings: Any,
 ) -> Model:
     """Reads a spec, a file or a shipped one such as ``std.resnet``, and elaborates one of its networks: the only one
     where no name is given.
 
     ``settings`` are the network's, as in ``load("resnet.dlspec", "ResNet50", classes=10)``; ``sizes`` pin symbols of
-    its signature. Raises `DlspecError` for a spec that is wrong, `ValueError` for a choice of network that is.
+    its signature; ``project`` is the folder that imports stay in, see `dlspec.files.Disk`. Raises `DlspecError` for a
+    spec that is wrong, `ValueError` for a choice of network that is.
     """
-    program = open_program(path)
+    program = open_program(path, Disk(project))
     names = list(program.networks)
     if network is None:
         if len(names) != 1:

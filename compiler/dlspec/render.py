@@ -113,7 +113,7 @@ def _excerpt(
         lines = [f"{margin}{paint('-->', 'gutter')} {printable(str(span))}", f"{margin} {bar}"]
     else:
         lines = [f"{margin}{paint('...', 'gutter')}"]
-    if not span.source.text:  # a file that is not shown, such as one of weights
+    if not span.source.text or not span.source.shown:  # a file of weights, or one that is no spec
         return lines[:1]
     text, start, width = _shown_line(span)
     number = paint(f"{span.line:>{gutter}} |", "gutter")

@@ -16,13 +16,15 @@ _IGNORED = re.compile(r"#[ \t]*dlspec:[ \t]*ignore\[([\w, ]*)\]")
 class Source:
     """A text with a name, usually a file's path as the user wrote it.
 
-    Offsets count characters of ``text``; lines and columns count from 1.
+    Offsets count characters of ``text``; lines and columns count from 1. ``shown`` says whether messages may show its
+    lines: they do not of a file that is no spec.
     """
 
-    def __init__(self, name: str, text: str, path: Path | None = None) -> None:
+    def __init__(self, name: str, text: str, path: Path | None = None, shown: bool = True) -> None:
         self.name = name
         self.text = text
         self.path = path
+        self.shown = shown
 
     def __repr__(self) -> str:
         return f"Source({self.name!r})"

@@ -7,10 +7,14 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from copy import deepcopy
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from safetensors.numpy import load_file
 from trains import MLP, Call, records
 
@@ -30,7 +34,7 @@ def test_killed_in_the_middle_and_resumed(call: Call, tmp_path: Path) -> None:
     child = subprocess.Popen(
         [sys.executable, "-m", "dlspec", *run], stdout=subprocess.DEVNULL, cwd=tmp_path, env=dict(os.environ)
     )
-    metrics, deadline = Path("run/metrics.jsonl"), time.monotonic() + 120
+    metrics, deadline = Path("run/metrics.jsonl"), time.monotonic() + 600
     while child.poll() is None and (not metrics.exists() or metrics.read_bytes().count(b"\n") < 10):
         assert time.monotonic() < deadline
         time.sleep(0.002)
@@ -104,3 +108,46 @@ def test_another_spec_or_other_data(call: Call) -> None:
         assert "made by another form of `Fit`" in err
     Path("mlp.dlspec").write_text(MLP)
     assert "made by another form of `Fit`" in call(*given, "--data", "digits", "--resume", "--set", "lr=0.2")[2]
+
+
+DAMAGE: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
+    "no options": (lambda c: c.pop("options"), "is not a checkpoint of this version"),
+    "options that are a list": (lambda c: c.update(options=[]), "its `options` is none"),
+    "a negative count": (lambda c: c.update(taken=-1), "its `taken` is none"),
+    "a count that is a text": (lambda c: c.update(examples="many"), "its `examples` is none"),
+    "a batch of nothing": (lambda c: c["options"].update(batch=0), "its `batch` is none"),
+    "a size that is none": (lambda c: c["options"].update(resize=[1, -1]), "its `resize` is none"),
+    "no trainer": (lambda c: c.update(trainer={}), "does not fit"),
+    "a weight too few": (lambda c: c["trainer"]["model"].popitem(), "does not fit"),
+    "a weight of another shape": (
+        lambda c: c["trainer"]["model"].update({"model.0.weight": torch.ones(1)}),
+        "does not fit",
+    ),
+    "a rate that is a text": (lambda c: group(c).update(lr="fast"), "does not fit"),
+    "a moment of another shape": (lambda c: moments(c).update(momentum_buffer=torch.ones(3, 3)), "does not fit"),
+    "steps that are none": (lambda c: c["trainer"].update(steps=-5), "does not fit"),
+}
+
+
+def group(content: dict[str, Any]) -> dict[str, Any]:
+    (optimizer,) = content["trainer"]["optimizers"].values()
+    return optimizer["param_groups"][0]
+
+
+def moments(content: dict[str, Any]) -> dict[str, Any]:
+    (optimizer,) = content["trainer"]["optimizers"].values()
+    return optimizer["state"][0]
+
+
+def test_checkpoints_of_strangers(call: Call) -> None:
+    given = ["train", "mlp.dlspec", "--data", "digits", "--out", "run", "--steps"]
+    assert call(*given, "1")[0] == 0
+    good = torch.load("run/checkpoints/1.pt", weights_only=True)
+    for name, (damage, message) in DAMAGE.items():
+        content = deepcopy(good)
+        damage(content)
+        torch.save(content, "x.pt")
+        status, out, err = call(*given, "2", "--resume", "x.pt")
+        assert (status, out, err.count("error")) == (2, "", 1), name
+        assert "x.pt" in err
+        assert message in err, name

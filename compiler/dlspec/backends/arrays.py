@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from dlspec.backends.archives import open_archive
 from dlspec.backends.runtime import RunError
+from dlspec.diagnostics import first_line
 from dlspec.ir.dims import DimError, evaluate, symbols
 from dlspec.ir.graph import Graph, Value
 
@@ -19,19 +21,23 @@ if TYPE_CHECKING:
 def load_numpy(file: Path | str, *, map_file: bool = False) -> Array | dict[str, Array]:
     """The array of an .npy file, or those of an .npz by name; an .npy may be mapped instead of read.
 
-    Raises `RunError` for what is neither, and `OSError`.
+    Raises `RunError` for what is neither, or cannot be read.
     """
     import numpy as np
 
     try:
         zipped = Path(file).suffix == ".npz"
+        if zipped:
+            open_archive(file).close()
         loaded: Any = np.load(file, mmap_mode="r" if map_file and not zipped else None, allow_pickle=False)
         if not zipped:
             return np.asarray(loaded)
         with loaded:
             return {name: loaded[name] for name in loaded.files}
-    except (ValueError, EOFError, AttributeError) as error:
-        raise RunError(f"{file} is not a NumPy file that can be read: {error}") from None
+    except FileNotFoundError:
+        raise RunError(f"there is no file {file}") from None
+    except Exception as error:  # the file of a stranger makes its reader raise anything
+        raise RunError(f"{file} is not a NumPy file that can be read: {first_line(error)}") from None
 
 
 def converts(dtype: np.dtype[Any], value: Value) -> bool:

@@ -23,7 +23,14 @@ def takes_network(parser: Parser, trains: bool = False) -> None:
     takes_settings(parser)
 
 
+def takes_project(parser: Parser) -> None:
+    parser.add_argument(
+        "--project", metavar="DIR", help="the folder that imports stay in (default: see `explain DL0404`)"
+    )
+
+
 def takes_settings(parser: Parser) -> None:
+    takes_project(parser)
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of the network")
     parser.add_argument("--size", action="append", default=[], metavar="NAME=SIZE", help="a size, as in --size H=256")
 

@@ -5,15 +5,17 @@ from __future__ import annotations
 import sys
 from argparse import Namespace
 
-from dlspec.commands.arguments import Parser
+from dlspec.commands.arguments import Parser, takes_project
 from dlspec.commands.common import OK, WRONG_CALL, WRONG_SPEC, read, say
 from dlspec.diagnostics import Diagnostic, DlspecError, Severity
+from dlspec.files import Disk
 from dlspec.render import printable, render, summary_line, to_json, wants_colour
 
 
 def declare(parser: Parser) -> None:
     parser.add_argument("files", nargs="+", metavar="FILE")
     parser.add_argument("--format", choices=("text", "json"), default="text")
+    takes_project(parser)
 
 
 def run(arguments: Namespace) -> int:
@@ -22,7 +24,7 @@ def run(arguments: Namespace) -> int:
     status = OK
     for name in arguments.files:
         try:
-            here = _findings(name)
+            here = _findings(name, arguments.project)
         except OSError as error:
             say(f"error: cannot read {name}: {error.strerror}", sys.stderr)
             status = WRONG_CALL
@@ -39,11 +41,11 @@ def run(arguments: Namespace) -> int:
     return status
 
 
-def _findings(name: str) -> list[Diagnostic]:
+def _findings(name: str, project: str | None) -> list[Diagnostic]:
     from dlspec.pipeline import check_source
 
     try:
-        return list(check_source(read(name)))
+        return list(check_source(read(name), Disk(project)))
     except DlspecError as error:
         return list(error.diagnostics)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 from dlspec.commands.errors import CallError, CallFindings
 from dlspec.diagnostics import Diagnostic, DlspecError, did_you_mean
-from dlspec.files import read_source, spec_path
+from dlspec.files import Disk, read_source, spec_path
 from dlspec.render import plain, render, wants_colour
 from dlspec.source import Source
 
@@ -52,11 +52,11 @@ def read(name: str) -> Source:
     return read_source(spec_path(name), name)
 
 
-def open_named(name: str) -> Program:
+def open_named(name: str, arguments: Namespace) -> Program:
     """The program of a file. Raises as `read`, and `DlspecError` for what is wrong with it."""
     from dlspec.pipeline import open_source
 
-    return open_source(read(name))
+    return open_source(read(name), Disk(arguments.project))
 
 
 def choose(program: Program, wanted: Target) -> str:
@@ -116,7 +116,7 @@ def graph_of(arguments: Namespace) -> Graph:
     Raises `CallError` and `DlspecError`.
     """
     wanted = target(arguments.target)
-    program = open_named(wanted.file)
+    program = open_named(wanted.file, arguments)
     graph = elaborated(program, choose(program, wanted), arguments)
     show(program.diagnostics)
     return graph

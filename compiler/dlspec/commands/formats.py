@@ -70,7 +70,7 @@ def write(command: Command, arguments: Namespace) -> None:
     chosen = _chosen(formats, arguments.output)
     _check_options(formats, chosen, arguments)
     wanted = target(arguments.target)
-    program = open_named(wanted.file)
+    program = open_named(wanted.file, arguments)
     train = ""
     if is_train(program, wanted):
         train = wanted.network or next(iter(program.trains))

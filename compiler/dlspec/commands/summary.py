@@ -42,7 +42,7 @@ def run(arguments: Namespace) -> int:
     if arguments.tree and arguments.format != "table":
         raise CallError("--tree goes with --format table only")
     wanted = target(arguments.target)
-    program = open_named(wanted.file)
+    program = open_named(wanted.file, arguments)
     if is_train(program, wanted):
         print(_of_train(program, wanted, arguments))
         return OK

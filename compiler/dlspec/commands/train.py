@@ -52,7 +52,7 @@ def run(arguments: Namespace) -> int:
     from dlspec.training.start import train
 
     wanted = target(arguments.target)
-    program = open_named(wanted.file)
+    program = open_named(wanted.file, arguments)
     training = elaborated_train(program, choose_train(program, wanted), arguments)
     if first_process():
         show(program.diagnostics)

@@ -42,7 +42,7 @@ def declare(parser: Parser) -> None:
 
 def run(arguments: Namespace) -> int:
     wanted = target(arguments.target)
-    program = open_named(wanted.file)
+    program = open_named(wanted.file, arguments)
     one = wanted.network is not None or arguments.set or arguments.size or arguments.weights
     networks, trains = list(program.networks), list(program.trains)
     if is_train(program, wanted):

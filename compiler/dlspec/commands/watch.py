@@ -12,7 +12,7 @@ from dlspec.commands.common import OK, open_named, read, say, target
 from dlspec.commands.errors import CallError
 from dlspec.commands.scenes import scene_of
 from dlspec.diagnostics import DlspecError, Hinted
-from dlspec.files import spec_path
+from dlspec.files import Disk, spec_path
 from dlspec.render import render
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class _Drawing:
 
         file = spec_path(self._wanted.file).absolute()
         try:
-            self.files = files_of(read(self._wanted.file))
+            self.files = files_of(read(self._wanted.file), Disk(self._arguments.project))
         except (OSError, DlspecError):
             self.files = [file]
         self._stamps = _stamps(self.files)
@@ -102,7 +102,7 @@ class _Drawing:
     def _page(self) -> tuple[Json, Diagnostics]:
         from dlspec.backends.diagram.page import page_data
 
-        scene, found, _ = scene_of(open_named(self._wanted.file), self._wanted, self._arguments)
+        scene, found, _ = scene_of(open_named(self._wanted.file, self._arguments), self._wanted, self._arguments)
         return page_data(scene), found
 
 

@@ -67,7 +67,7 @@ def _convert(arguments: Namespace) -> int:
 
     tensors = read_files(arguments.files, arguments)
     if arguments.spec is not None:
-        graph = graph_of(Namespace(target=arguments.spec, set=[], size=[]))
+        graph = graph_of(Namespace(target=arguments.spec, set=[], size=[], project=None))
         tensors = {path: tensors[path] for path in graph.parameters if path in tensors}
         if not tensors:
             raise CallError(f"{graph.name} has none of these weights", "`dlspec weights diff` shows what differs")

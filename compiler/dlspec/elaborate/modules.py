@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from dlspec.diagnostics import Diagnostic, Diagnostics, DlspecError, Note, did_you_mean
+from dlspec.diagnostics import Diagnostic, Diagnostics, DlspecError, Note, did_you_mean, first_line
 from dlspec.elaborate.flow import Elaborator
 from dlspec.elaborate.recorder import make_elaborator
 from dlspec.elaborate.session import Session
@@ -34,6 +34,7 @@ class Loader:
         self.files = files
         self.imported: dict[Path, Module] = {}
         self._session = session
+        self._library = files.resolve(files.library)
         self._known = known or {}
         self.paths: list[Path] = []
         self._modules: dict[Path, Module] = {}
@@ -128,10 +129,10 @@ class Loader:
         try:
             source = read_source(path, self._display(path, module), self.files)
         except OSError as error:
-            raise Failure("DL0404", f"{path.name} cannot be read: {error.strerror}", node.span) from None
+            raise Failure("DL0404", f"{path.name} cannot be read: {first_line(error)}", node.span) from None
         except DlspecError as error:
-            self.diagnostics.extend(error.diagnostics)
-            raise Failure("DL0404", f"{path.name} is not UTF-8 text", node.span) from None
+            (found,) = error.diagnostics
+            raise Failure("DL0404", f"line {found.span.line} of {found.message}", node.span, hint=found.hint) from None
         self._loading.append((path, node.span))
         try:
             other = self._unchanged(path, source) or self._read(path, source)
@@ -174,6 +175,8 @@ class Loader:
             for _ in range(node.level - 1):
                 folder = folder.parent
         path = folder.joinpath(*parts).with_suffix(SUFFIX) if parts else folder
+        if node.level:
+            self._check_reach(path, node)
         if not self.files.exists(path):
             candidates = self.files.siblings(path)
             wanted = parts[-1] if parts else ""
@@ -182,6 +185,19 @@ class Loader:
                 hint=did_you_mean(wanted, candidates) or (f"std has {', '.join(candidates)}" if node.level == 0 else ""),
             )  # fmt: skip
         return self.files.resolve(path)
+
+    def _check_reach(self, path: Path, node: ast.Import) -> None:
+        """Raises `Failure` for an import that leaves the project, or leads by a link to what is no spec. Whether there is
+        such a file is not said."""
+        wanted = self.files.resolve(path)
+        project = self.files.project(self._loading[0][0])
+        if project is not None and not wanted.is_relative_to(project) and not wanted.is_relative_to(self._library):
+            raise Failure(
+                "DL0404", f"this import leads out of the project's folder {project}", node.span,
+                hint="--project DIR lets imports reach all of DIR",
+            )  # fmt: skip
+        if wanted.suffix != SUFFIX:
+            raise Failure("DL0404", f"{path.name} is a link to a file that is no spec", node.span)
 
     def _display(self, path: Path, module: Module) -> str:
         """The name of an imported file in messages: as the importing file's own name leads there."""

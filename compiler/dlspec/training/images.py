@@ -7,21 +7,20 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from dlspec.backends.images import ENDINGS, image_size, read_image
 from dlspec.backends.runtime import RunError
-from dlspec.training.extras import need
 
 if TYPE_CHECKING:
     import numpy as np
 
     Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
-_ENDINGS = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm"}
 _DECODERS = 4
 
 
 def image_files(folder: Path) -> list[Path]:
     """The images of a folder and of those inside it, by name."""
-    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in _ENDINGS and path.is_file())
+    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in ENDINGS and path.is_file())
 
 
 class ImageSource:
@@ -50,20 +49,7 @@ class ImageSource:
             return np.stack(list(pool.map(self._read, [self._paths[index] for index in indices])))
 
     def _read(self, path: Path) -> Array:
-        import numpy as np
-
-        library = need("PIL.Image", "reading images")
-        try:
-            with library.open(path) as opened:
-                image = opened.convert(self._mode)
-        except OSError as error:
-            raise RunError(f"{path} is not an image that can be read: {error}") from None
-        if self._resize:
-            height, width = self._size
-            operations = need("PIL.ImageOps", "reading images")
-            image = operations.fit(image, (width, height), library.Resampling.BILINEAR)
-        pixels = np.asarray(image, np.float32) / 255
-        return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
+        return read_image(path, len(self._mode), self._size if self._resize else None)
 
 
 def common_size(paths: Sequence[Path]) -> tuple[int, int]:
@@ -71,14 +57,9 @@ def common_size(paths: Sequence[Path]) -> tuple[int, int]:
 
     Raises `RunError` for files that are no images, and for images of several sizes.
     """
-    library = need("PIL.Image", "reading images")
     first: tuple[Path, tuple[int, int]] | None = None
     for path in paths:
-        try:
-            with library.open(path) as opened:
-                width, height = opened.size
-        except OSError as error:
-            raise RunError(f"{path} is not an image that can be read: {error}") from None
+        height, width = image_size(path)
         if first is None:
             first = path, (height, width)
         elif first[1] != (height, width):

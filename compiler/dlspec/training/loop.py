@@ -11,7 +11,7 @@ from dlspec.ir.graph import Value
 from dlspec.objectives.training import Training
 from dlspec.training import checkpoint
 from dlspec.training.batches import Batches, settled
-from dlspec.training.checkpoint import Checkpoint, form_of
+from dlspec.training.checkpoint import Checkpoint, form_of, restore
 from dlspec.training.devices import Devices
 from dlspec.training.evaluate import Evaluator
 from dlspec.training.finite import NotFinite, finding
@@ -19,7 +19,7 @@ from dlspec.training.log import Bar, Metrics, spoken
 from dlspec.training.options import DEFAULT_EPOCHS, Options, kept
 from dlspec.training.pictures import write_curves, write_samples
 from dlspec.training.seeds import seed_of
-from dlspec.training.shards import divided, shard, whole
+from dlspec.training.shards import shard, whole
 from dlspec.training.table import Table
 from dlspec.training.weights import write_weights
 
@@ -52,8 +52,7 @@ class Run:
             shard(training, self._model, devices.processes, devices.device.type)
             self._trainer = type(self._trainer)(self._model)
         if saved is not None:
-            state = divided(saved.trainer, self._trainer) if devices.sharded else saved.trainer
-            self._trainer.load_state_dict(state)
+            restore(self._trainer, saved, options.checkpoint, devices.sharded)
         self._trainer.backward = self._backward
         self._evaluator = Evaluator(training, self._model, devices, self._seed)
         self._scalars = [name for name, value in training.named.items() if _is_number(value)]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 from dlspec.backends.runtime import RunError
 from dlspec.diagnostics import DlspecError
 from dlspec.objectives.training import Training
 from dlspec.training import checkpoint
 from dlspec.training.batches import Batches, batch_size, split
-from dlspec.training.checkpoint import Checkpoint
 from dlspec.training.classes import check_classes
 from dlspec.training.devices import Devices, first_process
 from dlspec.training.extras import check_installed
@@ -29,8 +29,9 @@ def train(training: Training, options: Options, say: Say) -> None:
     """
     changes = any(data.augmentations for data in training.data)
     check_installed("lightning_fabric", "matplotlib", "PIL", *(["kornia"] if changes else []))
-    saved = _saved(training, options)
-    options = completed(options, saved and saved.options)
+    place = _place(options)
+    saved = None if place is None else checkpoint.load(place, training)
+    options = replace(completed(options, saved and saved.options), checkpoint=place)
     seed = options.seed or 0
     devices = Devices(options)
     if devices.sharded:
@@ -44,8 +45,8 @@ def train(training: Training, options: Options, say: Say) -> None:
     size = batch_size(table, options.batch, len(rows), options.devices * options.nodes)
     devices.launch()
     run = Run(training, replace(options, batch=size), devices, table, saved, say)
-    place = {"process": devices.process, "processes": devices.processes, "taken": saved.taken if saved else 0}
-    batches = Batches(table, rows, size, seed, **place)
+    part = {"process": devices.process, "processes": devices.processes, "taken": saved.taken if saved else 0}
+    batches = Batches(table, rows, size, seed, **part)
     if not devices.process:
         options.out.mkdir(parents=True, exist_ok=True)
         more = f", going on after batch {saved.taken}" if saved else ""
@@ -68,13 +69,13 @@ def train(training: Training, options: Options, say: Say) -> None:
         devices.close()
 
 
-def _saved(training: Training, options: Options) -> Checkpoint | None:
+def _place(options: Options) -> Path | None:
     """The checkpoint that a run goes on from. Raises `RunError` where there is none, or where there is a run already."""
     if options.resume:
         there = [options.checkpoint] if options.checkpoint else checkpoint.saved(options.out)
         if not there:
             raise RunError(f"there is no checkpoint in {checkpoint.folder_of(options.out)} to go on from")
-        return checkpoint.load(there[-1], training)
+        return there[-1]
     if first_process() and (options.out / FILE).exists():
         raise RunError(f"{options.out} holds a run", "--resume goes on with it, and --out names another folder")
     return None

@@ -13,7 +13,7 @@ from dlspec.backends.weight_files.elements import element_type
 from dlspec.backends.weight_files.nested import weights_in
 from dlspec.backends.weight_files.torch_file import MAGIC, read_legacy, read_zip
 from dlspec.backends.weight_names import renamed
-from dlspec.diagnostics import Diagnostic, DlspecError, Hinted
+from dlspec.diagnostics import Diagnostic, DlspecError, Hinted, first_line
 from dlspec.source import Source, Span
 
 if TYPE_CHECKING:
@@ -70,16 +70,6 @@ def load_weights(file: Path | str, key: str | None = None) -> dict[str, Array]:
         raise unreadable(path, f"there is no file {path}") from None
     except Exception as error:  # the file of a stranger makes its reader raise anything
         raise unreadable(path, f"{path} is not {kind} that can be read: {first_line(error)}") from None
-
-
-def first_line(error: Exception) -> str:
-    """What an error says, in a line."""
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    if isinstance(error, MemoryError):
-        return "it is larger than the memory"
-    text = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
-    return text[:200] if text else type(error).__name__
 
 
 def unreadable(path: Path | str, message: str, hint: str = "") -> DlspecError:
