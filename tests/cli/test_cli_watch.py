@@ -6,11 +6,14 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
-from http.client import HTTPConnection, HTTPResponse
+from contextlib import suppress
+from http.client import HTTPConnection, HTTPException, HTTPResponse
 from pathlib import Path
 from typing import Any
 
@@ -145,3 +148,94 @@ def test_what_a_page_has_no_use_for(call: Call) -> None:
     assert (status, "no use for --output" in err) == (2, True)
     status, _, err = call("draw", "tiny.dlspec")
     assert (status, "--watch" in err) == (2, True)
+
+
+def raw(watched: Watched, request: bytes, timeout: float = 20) -> bytes:
+    """What is answered to bytes that are sent as they are."""
+    host, port = watched.host.split(":")
+    with socket.create_connection((host, int(port)), timeout=timeout) as connection:
+        connection.sendall(request)
+        connection.shutdown(socket.SHUT_WR)
+        answer = b""
+        with suppress(OSError):
+            while part := connection.recv(1 << 16):
+                answer += part
+        return answer
+
+
+MALFORMED = [
+    b"", b"\r\n\r\n", b"GET\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n", b"\x00\xff\x80" * 100,
+    b"GET " + b"/" * 70_000 + b" HTTP/1.1\r\n\r\n",
+    b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * 200 + b"\r\n",
+    b"GET / HTTP/1.1\r\n\r\n", b"GET / HTTP/1.1\r\nHost: \xff\r\n\r\n",
+    b"POST / HTTP/1.1\r\nContent-Length: 99999999999\r\n\r\n",
+    b"GET /../../etc/passwd HTTP/1.1\r\nHost: HOST\r\n\r\n",
+    b"OPTIONS * HTTP/1.1\r\n\r\n", b"GET http://example.org/ HTTP/1.1\r\nHost: example.org\r\n\r\n",
+]  # fmt: skip
+
+
+def test_lives_through_what_strangers_send_and_save(watched: Watched) -> None:
+    for request in MALFORMED:
+        answer = raw(watched, request.replace(b"HOST", watched.host.encode()))
+        assert b"Conv" not in answer
+        assert not answer.startswith(b"HTTP/1.0 200"), request[:40]
+    for query in ("%C2%B2", "9" * 5000, "-1", ""):
+        stream = watched.get(f"/events?{query}")
+        assert stream.status == 200
+        stream.close()
+    many = [socket.create_connection(tuple(watched.host.split(":"))) for _ in range(100)]  # type: ignore[arg-type]
+    for connection in many:
+        connection.close()
+    deadline = time.monotonic() + 600
+    while time.monotonic() < deadline:
+        with suppress(OSError, HTTPException):
+            if watched.get("/").status == 200:
+                break
+    page = watched.get("/")
+    assert "frame-ancestors 'none'" in page.headers["Content-Security-Policy"]
+    assert "default-src 'none'" in page.read().decode()
+
+    beside = watched.folder / "parts.new"
+    beside.write_bytes(b"block Body(w) { \xff }")
+    data = watched.after(lambda: os.replace(beside, watched.folder / "parts.dlspec"))
+    assert "parts.dlspec is not UTF-8 text" in data["errors"]
+
+    def folder() -> None:
+        (watched.folder / "parts.dlspec").unlink()
+        (watched.folder / "parts.dlspec").mkdir()
+
+    assert "error[DL0404]" in watched.after(folder)["errors"]
+    (watched.folder / "parts.dlspec").rmdir()
+    data = watched.after(lambda: watched.save("parts.dlspec", PARTS))
+    assert data["errors"] == ""
+    watched.process.send_signal(signal.SIGINT)
+    _, err = watched.process.communicate(timeout=600)
+    assert "Traceback" not in err
+    assert watched.process.returncode == 0
+
+
+def test_a_client_that_says_nothing_is_hung_up_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    from dlspec.backends.diagram import live
+
+    monkeypatch.setattr(live._Handler, "timeout", 0.2)
+    with live.LivePage() as page:
+        port = int(page.address.rstrip("/").rpartition(":")[2])
+        silent = socket.create_connection(("127.0.0.1", port), timeout=600)
+        assert silent.recv(1) == b""
+        half = socket.create_connection(("127.0.0.1", port), timeout=600)
+        half.sendall(b"GET / HT")
+        assert half.recv(1) == b""
+
+
+def test_clients_are_bounded() -> None:
+    from dlspec.backends.diagram import live
+
+    with live.LivePage() as page:
+        port = int(page.address.rstrip("/").rpartition(":")[2])
+        held = [socket.create_connection(("127.0.0.1", port), timeout=600) for _ in range(live._CLIENTS)]
+        time.sleep(0.5)
+        assert threading.active_count() <= live._CLIENTS + 10
+        more = socket.create_connection(("127.0.0.1", port), timeout=600)
+        assert more.recv(1) == b""
+        for connection in (*held, more):
+            connection.close()

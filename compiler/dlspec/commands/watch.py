@@ -40,7 +40,7 @@ def watch(arguments: Namespace) -> int:
             live.publish(drawing.draw())
             say(f"{arguments.target} is at {live.address} (Ctrl-C ends)")
             while True:
-                folders = {path.parent for path in drawing.files}
+                folders = drawing.folders()
                 watched = watchfiles.watch(
                     *folders, watch_filter=_is_spec, recursive=False, debounce=100, step=20,
                     rust_timeout=_LOOK_AGAIN, yield_on_timeout=True,
@@ -48,7 +48,7 @@ def watch(arguments: Namespace) -> int:
                 for changes in watched:
                     if changes or drawing.changed():
                         live.publish(drawing.draw())
-                        if {path.parent for path in drawing.files} != folders:
+                        if drawing.folders() != folders:
                             break
     except KeyboardInterrupt:
         say("")
@@ -72,6 +72,10 @@ class _Drawing:
     def changed(self) -> bool:
         """Whether a file is another than when it was drawn."""
         return _stamps(self.files) != self._stamps
+
+    def folders(self) -> set[Path]:
+        """Those of the files that are there, and else the working folder: any may be removed meanwhile."""
+        return {path.parent for path in self.files if path.parent.is_dir()} or {Path.cwd()}
 
     def draw(self) -> Json:
         """The data of the page. Where nothing can be drawn, the last picture under what is wrong."""

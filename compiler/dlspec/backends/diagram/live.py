@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Condition, Thread
+from threading import BoundedSemaphore, Condition, Thread
 from typing import Any
 
 from dlspec.backends.diagram.page import Json, wrap_page
@@ -13,6 +13,18 @@ from dlspec.backends.diagram.page import Json, wrap_page
 _HOST = "127.0.0.1"
 _PATIENCE = 10.0
 """Seconds after which a silent stream says that it is still there, so that one nobody listens to is noticed."""
+
+_TIMEOUT = 30.0
+"""Seconds that a client has for a request, and to take what it is answered."""
+
+_CLIENTS = 32
+"""Connections at once."""
+
+_DIGITS = 19
+"""Of the number of a version, and one."""
+
+_POLICY = "frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+"""What holds of every answer; what the page itself may load, it says by the hashes of its parts, see `page`."""
 
 
 class LivePage:
@@ -65,12 +77,34 @@ class LivePage:
 
 
 class _Server(ThreadingHTTPServer):
+    """Serves a bounded number of clients; more are hung up on. What goes wrong with one is no concern of the others."""
+
     daemon_threads = True
     live: LivePage
+
+    def __init__(self, address: tuple[str, int], handler: type[_Handler]) -> None:
+        super().__init__(address, handler)
+        self._free = BoundedSemaphore(_CLIENTS)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        if self._free.acquire(blocking=False):
+            super().process_request(request, client_address)
+        else:
+            self.shutdown_request(request)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._free.release()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Nothing: a client that is gone, or sends what is no request, is no error of the spec."""
 
 
 class _Handler(BaseHTTPRequestHandler):
     server: _Server  # pyright: ignore[reportIncompatibleVariableOverride]
+    timeout = _TIMEOUT
 
     def do_GET(self) -> None:
         live = self.server.live
@@ -84,7 +118,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer("application/json", json.dumps(live.current()).encode())
         elif path == "/events":
             with suppress(OSError):
-                self._stream(int(query) if query.isdigit() else 0)
+                self._stream(int(query) if query.isascii() and query.isdigit() and len(query) < _DIGITS else 0)
         else:
             self.send_error(404)
 
@@ -96,9 +130,15 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(content)))
         self.send_header("Cache-Control", "no-store")
-        self.send_header("X-Content-Type-Options", "nosniff")
         self.end_headers()
         self.wfile.write(content)
+
+    def end_headers(self) -> None:
+        self.send_header("Content-Security-Policy", _POLICY)
+        self.send_header("X-Content-Type-Options", "nosniff")
+        self.send_header("Referrer-Policy", "no-referrer")
+        self.send_header("Cross-Origin-Resource-Policy", "same-origin")
+        super().end_headers()
 
     def _stream(self, version: int) -> None:
         """Server-sent events: a `drawn` for each version after the one that the page has."""
