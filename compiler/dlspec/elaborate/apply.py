@@ -93,10 +93,10 @@ class Application(Expressions):
                 return self.apply(layer.source.layer, flow, step, label, path)
             case Deferred() | BranchLayer():
                 if label is None and path is None:
-                    return self._deferred(layer, flow)
+                    return self._deferred(layer, flow, step)
                 body = layer.body if isinstance(layer, BranchLayer) else layer.expression
                 with self._level(label, path, step, body, layer.env):
-                    return self._deferred(layer, flow)
+                    return self._deferred(layer, flow, step)
             case _:
                 raise AssertionError(layer)
 
@@ -111,10 +111,11 @@ class Application(Expressions):
             template=template, names=env,
         )  # fmt: skip
 
-    def _deferred(self, layer: Deferred | BranchLayer, flow: Any) -> Any:
-        if isinstance(layer, BranchLayer):
-            return self.body(layer.body, flow, layer.env, transparent=False)
-        return self.step(layer.expression, flow, layer.env)
+    def _deferred(self, layer: Deferred | BranchLayer, flow: Any, step: ast.Expression) -> Any:
+        with self.builder.composed(step.span):
+            if isinstance(layer, BranchLayer):
+                return self.body(layer.body, flow, layer.env, transparent=False)
+            return self.step(layer.expression, flow, layer.env)
 
     def _apply_op(self, layer: OpLayer, flow: Any, step: ast.Expression, label: str | None, path: str | None) -> Any:
         if layer.branches is not None:

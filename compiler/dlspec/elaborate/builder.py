@@ -20,6 +20,7 @@ from dlspec.syntax import ast
 MAX_NODES = 2_000_000
 MAX_STEPS = 5_000_000
 MAX_DEPTH = 200
+MAX_COMPOSED = 1000
 
 
 class Level:
@@ -44,7 +45,8 @@ class Level:
 class Builder:
     """Builds one graph. ``scope`` is the region that is being built, ``level`` the innermost one that opens a level.
 
-    ``depth`` is how many declarations are nested there, ``deepest`` how many were at most since it was set. ``steps`` and
+    ``depth`` is how many declarations are nested there, ``deepest`` how many were at most since it was set, ``inside`` how
+    many layers made of layers. ``steps`` and
     ``shares`` count the steps of chains and the uses of shared layers.
     """
 
@@ -59,6 +61,7 @@ class Builder:
         self.deepest = 0
         self.steps = 0
         self.shares = 0
+        self.inside = 0
         self._names: dict[str, int] = {}
         self._inferred: dict[tuple[Op, Types], Inferred] = {}
 
@@ -139,6 +142,20 @@ class Builder:
         self.steps += 1
         if self.steps > MAX_STEPS:
             raise Failure("DL0407", f"the network takes more than {MAX_STEPS:,} steps to build", span, fatal=True)
+
+    @contextmanager
+    def composed(self, span: Span) -> Generator[None]:
+        """Inside a layer made of layers. Raises `Failure` where it never ends, as `f = Conv(4, 1) -> f`."""
+        if self.inside >= MAX_COMPOSED:
+            raise Failure(
+                "DL0402", f"`{span.text}` is inside itself {MAX_COMPOSED:,} levels deep", span, label="never ends",
+                hint="a layer that uses its own name needs an `if` that stops it", fatal=True,
+            )  # fmt: skip
+        self.inside += 1
+        try:
+            yield
+        finally:
+            self.inside -= 1
 
     @contextmanager
     def region(
@@ -274,6 +291,8 @@ class Builder:
         reason = outcome.reason
         if outcome.derived:
             broken = broken_default(outcome.conditions, self.graph)
+            if broken:  # nobody has it from here, so that the next step that needs it says so too
+                self.conditions.forget()
             reason = f"it needs {broken[0]}, and the default is {broken[1]}" if broken else ""
             self.graph.derived += [Derived(condition, span, inputs) for condition in outcome.conditions]
         if reason:

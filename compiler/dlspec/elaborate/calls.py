@@ -64,7 +64,10 @@ def bind_op(layer: OpLayer, given: list[Given], span: Span, env: Env) -> OpLayer
                 raise Failure("DL0303", f"{layer.title} has `{name}` from its input", argument.span, hint=hint)
             if name not in names:
                 raise unknown_argument(argument.name, layer.title, names, signature_hint(layer.op, layer.name))
-        _refuse_twice(name, explicit, argument.span, without_input_sizes(layer, given))
+        if name in explicit:
+            raise Failure(
+                "DL0303", f"`{name}` is given twice", argument.span, hint=without_input_sizes(layer, given)
+            )  # fmt: skip
         explicit[name] = (value, Written(argument.value, env, argument.span))
     return OpLayer(
         layer.op, layer.pinned, layer.name, layer.arguments | explicit, span, layer.branches, layer.env, called=True
@@ -324,9 +327,9 @@ def _admits(field: Field, value: Any) -> bool:
     return True
 
 
-def _refuse_twice(name: str, bound: dict[str, Any], span: Span, hint: str = "") -> None:
+def _refuse_twice(name: str, bound: dict[str, Any], span: Span) -> None:
     if name in bound:
-        raise Failure("DL0303", f"`{name}` is given twice", span, hint=hint)
+        raise Failure("DL0303", f"`{name}` is given twice", span)
 
 
 def signature_hint(op: type[Op], name: str) -> str:

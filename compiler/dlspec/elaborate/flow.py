@@ -16,8 +16,10 @@ from dlspec.elaborate.expressions import Measure
 from dlspec.elaborate.shapes import axes_of, check_shape_step
 from dlspec.elaborate.values import (
     POISON,
+    UNBOUND,
     Abandon,
     BlockLayer,
+    Deferred,
     Env,
     Failure,
     Fault,
@@ -98,9 +100,12 @@ class Elaborator(Application):
         try:
             match node:
                 case ast.Bind():
+                    if env.parent is None:
+                        _refuse_taps(node.value)
                     named = self.unpack(node.targets, self.evaluate(node.value, env), node.span)
                     written = Written(node.value, env)
                     for part, (name, value) in enumerate(named):
+                        _keep_former(name, value, env)
                         self.bound(name, value, env, written, part if len(named) > 1 else None)
                 case ast.Shared():
                     self.instances.bound(env.bind(node.name.name, self.shared(node, env)))
@@ -427,6 +432,34 @@ class Elaborator(Application):
         origin = Origin(node, "scope", {"condition": Written(node.condition, env)}, chosen=chosen)
         with self.builder.region("if", node.span, origin=origin):
             return self._loop(flow, self.body(body, flow, env, transparent=True))
+
+
+def _keep_former(name: str, value: Any, env: Env) -> None:
+    """In `f = f -> ReLU` the second `f` is what the name meant before."""
+    former = env.find(name)
+    if not isinstance(value, Deferred) or former is UNBOUND or former is value:
+        return
+    if any(isinstance(each, ast.Name) and each.name == name for each in ast.walk(value.expression)):
+        value.env = Env(value.env, {name: former}, transparent=True)
+
+
+def _refuse_taps(expression: ast.Expression) -> None:
+    """Nothing flows in a file, so a tap there would give its name to what flows in every block. Raises `Failure`."""
+    todo: list[ast.Node] = [expression]
+    while todo:
+        node = todo.pop()
+        if isinstance(node, ast.Tap):
+            hint = "write it in the body in which it flows, or in braces: `{ x -> ReLU as y -> ... }`"
+            raise Failure(
+                "DL0308", f"`as {node.name.name}` names what flows, and nothing flows here", node.span, hint=hint
+            )
+        match node:
+            case ast.Chain():
+                todo += node.steps
+            case ast.Labelled():
+                todo.append(node.layer)
+            case _:
+                pass
 
 
 def _suggest_layer(node: ast.Expression) -> str:

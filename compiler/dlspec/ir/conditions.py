@@ -183,6 +183,8 @@ class Conditions:
         self._new: list[Condition] = []
         # What is true stays true, since knowledge only grows.
         self._settled: set[Condition] = set()
+        self._before = self._sizes, self._replaced, self._others
+        self._last: Condition | None = None
         for condition in conditions:
             outcome = self.assume(condition)
             if outcome.impossible:
@@ -201,17 +203,23 @@ class Conditions:
         """Adds a condition. What contradicts the others is impossible and not added."""
         if condition in self._settled:
             return _TRUE
-        before = dict(self._sizes), dict(self._replaced), dict(self._others)
+        self._before, self._last = (dict(self._sizes), dict(self._replaced), dict(self._others)), condition
         self._new = []
         try:
             self._demand(condition)
             if self._new:
                 self._review_others()
         except _Impossible as impossible:
-            self._sizes, self._replaced, self._others = before
+            self.forget()
             return Outcome(reason=str(impossible))
         self._settled.add(condition)
         return Outcome(tuple(dict.fromkeys(self._new)))
+
+    def forget(self) -> None:
+        """Takes the condition that was assumed last back."""
+        self._sizes, self._replaced, self._others = self._before
+        if self._last is not None:
+            self._settled.discard(self._last)
 
     def implies(self, condition: Condition) -> bool:
         """Whether ``condition`` certainly holds for all sizes that satisfy these."""

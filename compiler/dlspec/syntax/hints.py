@@ -42,6 +42,18 @@ def misspelt(source: Source, raw: list[Token]) -> list[Diagnostic]:
     ]
 
 
+def bound_train(source: Source, raw: list[Token]) -> Diagnostic | None:
+    """`train = Fit(...) { ... }`, which would be read as a name for a layer with branches."""
+    kinds = [token.kind for token in raw[:3]]
+    if kinds != ["NAME", "=", "NAME"] or raw[0].text != "train" or not any(token.kind == "{" for token in raw):
+        return None
+    message, hint = (
+        "expected a name, but found `=`",
+        f"a train is declared with `train {raw[2].text} {{ ... }}`, without `=`",
+    )
+    return Diagnostic("DL0103", message, token_span(source, raw[1]), hint=hint)
+
+
 def token_span(source: Source, token: Token) -> Span:
     return Span(source, token.start, token.end)
 

@@ -22,7 +22,7 @@ from dlspec.syntax import ast, recovery
 from dlspec.syntax.build import AstBuilder, statements
 from dlspec.syntax.comments import leading_comment
 from dlspec.syntax.expected import accepted, unexpected
-from dlspec.syntax.hints import misspelt
+from dlspec.syntax.hints import bound_train, misspelt
 from dlspec.syntax.layout import Layout, SyntaxFault
 from dlspec.syntax.lexer import INVISIBLE, Token, scan
 from dlspec.syntax.limits import first_too_deep, too_deep
@@ -167,6 +167,10 @@ class _Reader:
         """The declarations between two raw tokens, and where to read on."""
         begin, behind = self.raw[first].start, self.raw[last].start
         if len(self.found) >= MOST_ERRORS or any(begin <= offset < behind for offset in self.invisible):
+            return [self._unreadable(first, last, False)], last
+        bound = bound_train(self.source, self.raw[first:last])
+        if bound is not None:
+            self.found.append(bound)
             return [self._unreadable(first, last, False)], last
         layout, machine = Layout(self.source, self.raw, first, last), _Machine(self.reductions, "file")
         while True:
