@@ -129,7 +129,9 @@ def test_other_element_types_are_converted(dtype: torch.dtype, call: Call, state
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 def test_weights_of_the_element_type_that_is_asked_for(dtype: str, call: Call, state: State) -> None:
-    save_file(state, "wide.safetensors")
+    kind = getattr(torch, dtype)
+    state = {name: w.to(kind).float() if name.startswith("bn.") and w.dim() else w for name, w in state.items()}
+    save_file(state, "wide.safetensors")  # BatchNorm stays float32, so the digits that a file has of it stay too
     assert call("weights", "convert", "wide.safetensors", "-o", "w.safetensors", "--dtype", dtype)[0] == 0
     for name, file in (("a", "w"), ("b", "wide")):
         status, _, err = call(

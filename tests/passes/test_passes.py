@@ -28,7 +28,7 @@ PASSES: dict[str, Callable[[Graph], Graph]] = {
     "differentiated": differentiated,
     "noise_as_inputs": noise_as_inputs,
     "objective": lambda graph: objective(graph, graph.outputs[-1].name),
-    "with_dtype": lambda graph: with_dtype(graph, DType.FLOAT16),
+    "with_dtype": lambda graph: with_dtype(graph, DType.BFLOAT16),  # float16 does not hold some numbers of the specs
     "as_inference": as_inference,
 }
 FILES = sorted(Path(__file__).parents[2].glob("specs/*.dlspec"))

@@ -11,6 +11,7 @@ from dlspec.backends.runtime import RunError
 from dlspec.diagnostics import first_line
 from dlspec.ir.dims import DimError, evaluate, symbols
 from dlspec.ir.graph import Graph, Value
+from dlspec.passes.retype import numpy_dtype
 
 if TYPE_CHECKING:
     import numpy as np
@@ -44,17 +45,24 @@ def converts(dtype: np.dtype[Any], value: Value) -> bool:
     """Whether an array's element type is of the kind that a value has (float64, float32), or fits into it."""
     import numpy as np
 
-    return np.can_cast(dtype, value.type.dtype.label, "same_kind")
+    return np.can_cast(dtype, numpy_dtype(value.type.dtype), "same_kind")
 
 
 def converted(array: Array, value: Value, what: str = "input", taker: str = "the network") -> Array:
-    """The array in the element type of a value, if that is of the same kind. Raises `RunError`."""
+    """The array in the element type of a value, if that is of the same kind and holds it. Raises `RunError`."""
+    import numpy as np
+
     wanted = value.type.dtype.label
     if array.dtype.name == wanted:
         return array
     if not converts(array.dtype, value):
         raise RunError(f"the {what} `{value.name}` is {array.dtype.name}, and {taker} takes {wanted}")
-    return array.astype(wanted)
+    made = array.astype(numpy_dtype(value.type.dtype))
+    if value.type.dtype.is_float:
+        lost = int((np.isinf(made) & ~np.isinf(array)).sum())
+        if lost:
+            raise RunError(f"the {what} `{value.name}` has {lost:,} numbers that are too large for {wanted}")
+    return made
 
 
 def shown_sizes(

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from dlspec.diagnostics import Hinted, did_you_mean
+from dlspec.diagnostics import Diagnostic, DlspecError, Hinted, did_you_mean
 from dlspec.ir.dims import DimError, evaluate
 from dlspec.ir.graph import Graph
 from dlspec.ir.types import DType
+from dlspec.passes.retype import numpy_dtype
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,10 +35,28 @@ _ELEMENTS = {
     "tensor(float)": "float32",
     "tensor(double)": "float64",
     "tensor(float16)": "float16",
+    "tensor(bfloat16)": "bfloat16",
     "tensor(int64)": "int64",
     "tensor(int32)": "int32",
     "tensor(bool)": "bool",
 }
+
+
+_NO_KERNEL = re.compile(r"Could not find an implementation for (\w+)\(\d+\) node with name '(.*?)'")
+
+
+def _no_kernel(graph: Graph, operator: str, name: str) -> DlspecError:
+    """The error for a node that ONNX Runtime cannot run: its parts in the model begin with its name, and those of ONNX's own
+    functions, such as Gelu, have none."""
+    hint = "PyTorch runs it: --backend torch; or cast to float32 before it and back behind it"
+    lacks = f"ONNX Runtime has no kernel of {operator} for"
+    node = next((node for node in graph.nodes if name == node.name or name.startswith(f"{node.name}/")), None)
+    if node is None:
+        return DlspecError(
+            [Diagnostic("DL0503", f"{lacks} an element type of {graph.name}", graph.root.span, hint=hint)]
+        )
+    dtype = (node.inputs or node.outputs)[0].type.dtype.label
+    return DlspecError([node.finding(f"{lacks} {dtype}, which `{name}` needs", hint, "DL0503")])
 
 
 class RunError(Hinted):
@@ -46,8 +66,9 @@ class RunError(Hinted):
 class Session:
     """A model loaded into ONNX Runtime."""
 
-    def __init__(self, model: Path | str | bytes, provider: str = "cpu") -> None:
-        """Loads a model file or the bytes of one. Raises `RunError`."""
+    def __init__(self, model: Path | str | bytes, provider: str = "cpu", graph: Graph | None = None) -> None:
+        """Loads a model file or the bytes of one. Raises `RunError`; `DlspecError` for a node of the ``graph`` it was made
+        of whose element type ONNX Runtime has no kernel for."""
         ort = _onnxruntime()
         options = ort.SessionOptions()
         options.log_severity_level = 3
@@ -57,29 +78,52 @@ class Session:
                 model if isinstance(model, bytes) else str(model), options, providers=[wanted]
             )
         except Exception as error:  # ONNX Runtime has no base class for what it raises
+            lacking = _NO_KERNEL.search(str(error))
+            if lacking and graph is not None:
+                raise _no_kernel(graph, *lacking.groups()) from None
             raise RunError(f"ONNX Runtime cannot load the model: {error}") from error
         if wanted not in self._session.get_providers():
             hint = "its libraries are missing or do not fit; --provider cpu always works"
             raise RunError(f"ONNX Runtime could not start the provider {provider}", hint)
         self.outputs: list[str] = [output.name for output in self._session.get_outputs()]
+        ends = (*self._session.get_inputs(), *self._session.get_outputs())
+        self._bfloat16 = any(value.type == "tensor(bfloat16)" for value in ends)
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """The outputs by name. Raises `RunError`."""
         self._check(inputs)
         try:
-            return dict(zip(self.outputs, self._session.run(None, dict(inputs)), strict=True))
+            return dict(zip(self.outputs, self._run(self._feeds(inputs)), strict=True))
         except Exception as error:
             raise RunError(f"ONNX Runtime failed: {error}") from error
 
     def time(self, inputs: Mapping[str, Array], runs: int = 10) -> list[float]:
         """Seconds that each of ``runs`` runs takes, after one that is not counted."""
         self.run(inputs)
+        feeds = self._feeds(inputs)
         seconds: list[float] = []
         for _ in range(runs):
             start = perf_counter()
-            self._session.run(None, dict(inputs))
+            self._run(feeds)
             seconds.append(perf_counter() - start)
         return seconds
+
+    def _feeds(self, inputs: Mapping[str, Array]) -> dict[str, Any]:
+        """What ONNX Runtime takes: arrays, or its own values where there is bfloat16, which it has no arrays of."""
+        if not self._bfloat16:
+            return dict(inputs)
+        value: Any = _onnxruntime().OrtValue
+        return {
+            name: value.ortvalue_from_numpy_with_onnx_type(_bits(array), _BFLOAT16)
+            if array.dtype.name == "bfloat16"
+            else value.ortvalue_from_numpy(array)
+            for name, array in inputs.items()
+        }
+
+    def _run(self, feeds: dict[str, Any]) -> list[Array]:
+        if not self._bfloat16:
+            return self._session.run(None, feeds)
+        return [_array(value) for value in self._session.run_with_ort_values(None, feeds)]
 
     def _check(self, inputs: Mapping[str, Array]) -> None:
         expected = {value.name: value for value in self._session.get_inputs()}
@@ -100,6 +144,33 @@ class Session:
             if not fits:
                 wanted = ", ".join(map(str, shape))
                 raise RunError(f"the input `{name}` has the shape {list(array.shape)}, and the model takes [{wanted}]")
+
+
+_BFLOAT16 = 16
+"""``TensorProto.DataType`` of it."""
+
+
+def _bits(array: Array) -> Array:
+    """The bits of bfloat16 numbers."""
+    import numpy as np
+
+    return np.asarray(array, order="C").view(np.int16)
+
+
+def _array(value: Any) -> Array:
+    """A value of ONNX Runtime as an array; of bfloat16 it gives the address alone."""
+    if value.data_type() != "tensor(bfloat16)":
+        return value.numpy()
+    import ctypes
+
+    import numpy as np
+
+    shape = tuple(value.shape())
+    size = int(np.prod(shape)) * 2
+    kind = numpy_dtype(DType.BFLOAT16)
+    return (
+        np.frombuffer(ctypes.string_at(value.data_ptr(), size), kind).reshape(shape) if size else np.empty(shape, kind)
+    )
 
 
 def run(model: Path | str | bytes, inputs: Mapping[str, Array], provider: str = "cpu") -> dict[str, Array]:
@@ -135,12 +206,26 @@ def make_inputs(
             drawn = generator.standard_normal(shape, np.float64 if value.type.dtype is DType.FLOAT64 else np.float32)
         else:
             drawn = generator.integers(0, 2, shape)
-        made[value.name] = np.asarray(drawn, value.type.dtype.label)
+        made[value.name] = np.asarray(drawn, numpy_dtype(value.type.dtype))
     for condition in graph.conditions:
         if condition.symbols <= known.keys() and not condition.holds(known):
             given = ", ".join(f"{name} = {known[name]}" for name in sorted(condition.symbols))
             raise RunError(f"{graph.name} needs {condition}, and {given}")
     return made
+
+
+def not_finite(outputs: Mapping[str, Array]) -> list[str]:
+    """A sentence on each output that has infinities or is no number somewhere."""
+    import numpy as np
+
+    found: list[str] = []
+    for name, array in outputs.items():
+        numbers = array.astype(np.float64)
+        nan, infinite = int(np.isnan(numbers).sum()), int(np.isinf(numbers).sum())
+        counts = [f"{count:,} {what}" for count, what in ((nan, "NaN"), (infinite, "infinite")) if count]
+        if counts:
+            found.append(f"the output `{name}` is not finite: {' and '.join(counts)} of {array.size:,} values")
+    return found
 
 
 def _onnxruntime() -> Any:

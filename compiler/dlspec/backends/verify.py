@@ -14,14 +14,15 @@ from math import sqrt
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from dlspec.analyses.cost import cost
-from dlspec.backends.torch.live import require_torch, to_module
+from dlspec.backends.torch.live import array_of, require_torch, tensor_of, to_module
 from dlspec.backends.weights import draw
 from dlspec.ir.dims import evaluate
-from dlspec.ir.graph import Graph, Output, Parameter
+from dlspec.ir.graph import Graph, Output, Parameter, Value
 from dlspec.ir.init import fan_in_uniform, normal
 from dlspec.ir.types import DType
 from dlspec.ops.gradient import differentiates
 from dlspec.passes.fixed_draws import with_fixed_draws
+from dlspec.passes.retype import converted_weights, numpy_dtype, with_dtype
 from dlspec.passes.training_outputs import as_inference
 
 if TYPE_CHECKING:
@@ -42,6 +43,9 @@ ROUNDINGS = 20.0
 
 ILL_CONDITIONED = 0.02
 """Of the largest value: an output that rounding to float32 changes by more says nothing, and is not counted."""
+
+SPREAD = 4.0
+"""How many times the expected rounding a result of half precision may be away."""
 
 MOST_MACS = 20 * 10**9
 """Default sizes that cost more are left out."""
@@ -109,35 +113,39 @@ def verify(
     weights: Mapping[str, Array] | None = None,
     macs: int = MOST_MACS,
     ranges: Ranges | None = None,
+    dtype: DType | None = None,
 ) -> Report:
     """Lowers a network to both and compares its outputs at several sizes; those of training as well, computed as at
     inference (without dropout, and with the running statistics). Random draws are all one deviation above their mean.
-    Inputs are as `make_inputs` makes them with ``ranges``.
+    Inputs are as `make_inputs` makes them with ``ranges``. With ``dtype`` both compute in half precision, and are
+    compared as `compare_half` says.
 
-    Raises `DlspecError` for what cannot be lowered or run.
+    Raises `DlspecError` for what cannot be lowered or run, or what the type does not hold.
     """
     graph = with_fixed_draws(graph, deviations=1)
     if weights is not None:
-        return _verified(graph, seed, weights, macs, ranges)
+        return _verified(graph, seed, weights, macs, ranges, dtype)
     values = {path: telling(parameter, seed) for path, parameter in graph.parameters.items()}
-    report = _verified(graph, seed, values, macs, ranges)
+    report = _verified(graph, seed, values, macs, ranges, dtype)
     if not report.compared and any(row.note == "ill-conditioned" for row in report.rows):
         calm = {path: array * np_float(array, 0.1) if array.ndim > 1 else array for path, array in values.items()}
-        report = _verified(graph, seed, calm, macs, ranges)
+        report = _verified(graph, seed, calm, macs, ranges, dtype)
         report.notes.append("with weights a tenth as large: otherwise rounding alone decides the outputs")
     return report
 
 
 def np_float(array: Array, number: float) -> Any:
     """The number in the array's type; 1 where it holds no floating-point numbers."""
-    return array.dtype.type(number if array.dtype.kind == "f" else 1)
+    return array.dtype.type(number if array.dtype.kind == "f" or array.dtype.name == "bfloat16" else 1)
 
 
-def _verified(graph: Graph, seed: int, weights: Mapping[str, Array], macs: int, ranges: Ranges | None) -> Report:
+def _verified(
+    graph: Graph, seed: int, weights: Mapping[str, Array], macs: int, ranges: Ranges | None, dtype: DType | None
+) -> Report:
     report = Report(graph.name, (0, 0, 0), True)
-    report.notes += _compare(report, graph, weights, seed, False, macs, ranges)
+    report.notes += _compare(report, graph, weights, seed, False, macs, ranges, dtype)
     if any(output.training for output in graph.outputs):
-        report.notes += _compare(report, as_inference(graph), weights, seed, True, macs, ranges)
+        report.notes += _compare(report, as_inference(graph), weights, seed, True, macs, ranges, dtype)
     return report
 
 
@@ -149,24 +157,34 @@ def _compare(
     training: bool,
     macs: int,
     ranges: Ranges | None,
+    dtype: DType | None,
 ) -> list[str]:
+    from dlspec.backends.arrays import converted
     from dlspec.backends.onnx.model import build
     from dlspec.backends.onnx.write import to_bytes
-    from dlspec.backends.runtime import Session, make_inputs
+    from dlspec.backends.runtime import Session, make_inputs, not_finite
 
     torch = require_torch()
     module = to_module(graph, weights).eval()
-    model = build(graph, weights=weights)
-    session = Session(to_bytes(model))
+    single_graph = graph
+    half = module
+    if dtype is not None:
+        half = to_module(graph, weights, dtype=dtype).eval()
+        graph = with_dtype(graph, dtype)
+        model = build(graph, weights=converted_weights(weights, graph))
+    else:
+        model = build(graph, weights=weights)
+    session = Session(to_bytes(model), graph=graph)
     if not training:
-        state = module.state_dict()
+        state = half.state_dict()
         shapes = {path: tuple(tensor.shape) for path, tensor in state.items()}
         report.names = shapes == {path: parameter.shape for path, parameter in graph.parameters.items()}
         own = sum(p.elements for p in graph.parameters.values() if p.kind == "param")
         known = {parameter.path for parameter in model.weights}
         written = sum(p.elements for path, p in graph.parameters.items() if path in known and p.kind == "param")
         report.params = (own, sum(p.numel() for p in module.parameters()), written)
-    double = _doubled(module)
+    double = _doubled(module, single_graph)
+    steps = _steps(graph)
     coarsest = max((_EPSILON.get(v.type.dtype, 0.0) for node in graph.nodes for v in node.outputs), default=0.0)
     rtol = max(RTOL, 4 * coarsest)
     notes: list[str] = []
@@ -174,22 +192,47 @@ def _compare(
         if position and cost(graph, sizes).total.macs > macs:
             notes.append(f"left out {_shown(sizes)}: more than {macs:,} MACs")
             continue
-        inputs = make_inputs(graph, sizes, seed, ranges)
-        ours = session.run(inputs)
+        inputs = make_inputs(single_graph, sizes, seed, ranges)
+        given = {
+            value.name: converted(inputs[value.name], value)
+            for value in graph.inference_inputs()
+            if value.name in inputs
+        }
+        ours = session.run(given)
+        notes += [f"at {_shown(sizes)} {note}" for note in not_finite(ours)]
         with torch.set_grad_enabled(differentiates(graph)):
             single = _results(module(*_tensors(inputs, False)))
             exact = _results(double(*_tensors(inputs, True)))
-        for output, theirs, truth in zip([o for o in graph.outputs if not o.training], single, exact, strict=True):
-            report.rows.append(compare(output, sizes, training, ours[output.name], theirs, truth, rtol))
+            theirs = single if dtype is None else _results(half(*_tensors(given, False)))
+        outputs = [output for output in graph.outputs if not output.training]
+        for index, output in enumerate(outputs):
+            results = (ours[output.name], theirs[index], exact[index])
+            if dtype is None:
+                report.rows.append(compare(output, sizes, training, *results, rtol))
+            else:
+                way = steps[output.value]
+                report.rows.append(compare_half(output, sizes, training, *results, single[index], dtype, way))
     return notes
 
 
-def _doubled(module: Any) -> Any:
-    """A copy in float64 of all that is float32: an element type that the spec names stays."""
+def _steps(graph: Graph) -> dict[Value, int]:
+    """How many results are rounded on the longest way to a tensor, with the input and the weights."""
+    steps = dict.fromkeys(graph.inputs, 1)
+    for node in graph.nodes:
+        before = max([steps[value] for value in node.inputs], default=1)
+        rounds = not (node.op.copies or node.op.view or node.op.identity_in_eval)
+        steps.update(dict.fromkeys(node.outputs, before + rounds * (2 if node.weights else 1)))
+    return steps
+
+
+def _doubled(module: Any, graph: Graph) -> Any:
+    """A copy in float64 of all that is float32: an element type that the spec names stays, with the weights that float32
+    holds for it."""
     torch = require_torch()
     made = deepcopy(module)
-    for tensor in (*made.parameters(), *made.buffers()):
-        if tensor.dtype is torch.float32:
+    beside = {w.path for n in graph.nodes if any(x.type.dtype.is_half for x in n.inputs) for w in n.weights}
+    for name, tensor in (*made.named_parameters(), *made.named_buffers()):
+        if tensor.dtype is torch.float32 and name not in beside:
             tensor.data = tensor.data.double()
     return made
 
@@ -240,15 +283,64 @@ def compare(
     return row(onnx, torch, scale, max(rtol * scale, ROUNDINGS * torch), exact.size)
 
 
+def compare_half(
+    output: Output,
+    sizes: Mapping[str, int],
+    training: bool,
+    ours: Array,
+    theirs: Array,
+    truth: Array,
+    single: Array,
+    dtype: DType,
+    steps: int,
+) -> Row:
+    """Compares one output of half precision, ONNX Runtime's and PyTorch's, with PyTorch's in float64 of weights that are not
+    rounded.
+
+    Allowed is what rounding explains, of which the larger. ``steps`` results on the way are rounded, each by a share u, the
+    unit roundoff: as errors are as often up as down they sum to sqrt(steps) * u of the largest value (Higham and Mary, 2019,
+    "A New Approach to Probabilistic Rounding Error Analysis"). Where numbers cancel it is more, by as much as float32 shows:
+    what that is away from float64, times the ratio of the two roundoffs. Four times that is allowed. Positions and truth
+    values are counted and not judged, for rounding decides between near ones.
+    """
+    import numpy as np
+
+    def row(onnx: float, torch: float, scale: float, allowed: float, compared: int, note: str = "") -> Row:
+        return Row(output.name, dict(sizes), training, shape, onnx, torch, scale, allowed, compared, note)
+
+    shape = tuple(evaluate(dim, sizes) for dim in output.value.type.shape)
+    wanted = output.value.type.dtype.label
+    if not (ours.shape == theirs.shape == shape and ours.dtype.name == theirs.dtype.name == wanted):
+        return row(0, 0, 0, 0, 0, f"differs in shape or type: {ours.dtype} {ours.shape}, {theirs.dtype} {theirs.shape}")
+    a, b, middle, exact = (array.astype(np.float64) for array in (ours, theirs, single, truth))
+    if not output.value.type.dtype.is_float:
+        wrong = max(int((a != exact).sum()), int((b != exact).sum()))
+        return row(0.0, 0.0, 0.0, 0.0, 0, f"{wrong} of {exact.size} values are others")
+    finite = np.isfinite(exact) & np.isfinite(middle)
+    lost = max(int((~np.isfinite(a[finite])).sum()), int((~np.isfinite(b[finite])).sum()))
+    if lost:
+        return row(np.inf, np.inf, 0, 0, 0, f"differs in {lost} values that are not finite in {dtype.label}")
+    a, b, middle, exact = a[finite], b[finite], middle[finite], exact[finite]
+    if not exact.size:
+        return row(0, 0, 0, 0, 0, "nothing finite")
+    scale = float(np.abs(exact).max())
+    onnx, torch = float(np.abs(a - exact).max()), float(np.abs(b - exact).max())
+    cancelled = float(np.abs(middle - exact).max()) * dtype.roundoff / DType.FLOAT32.roundoff
+    allowed = SPREAD * max(sqrt(steps) * dtype.roundoff * scale, cancelled)
+    if allowed > scale:
+        return row(onnx, torch, scale, allowed, 0, "ill-conditioned")
+    return row(onnx, torch, scale, allowed, exact.size)
+
+
 def _tensors(inputs: Mapping[str, Array], double: bool) -> list[Any]:
     torch = require_torch()
-    tensors = [torch.from_numpy(array) for array in inputs.values()]
-    return [tensor.double() if double and tensor.is_floating_point() else tensor for tensor in tensors]
+    tensors = [tensor_of(array) for array in inputs.values()]
+    return [tensor.double() if double and tensor.dtype is torch.float32 else tensor for tensor in tensors]
 
 
 def _results(result: Any) -> list[Array]:
     many = cast("tuple[Any, ...]", result if isinstance(result, tuple) else (result,))
-    return [tensor.detach().numpy() for tensor in many]
+    return [array_of(tensor) for tensor in many]
 
 
 def telling(parameter: Parameter, seed: int) -> Array:
@@ -273,7 +365,7 @@ def telling(parameter: Parameter, seed: int) -> Array:
         return values
     generator = np.random.default_rng([seed, *parameter.path.encode()])
     low, high = (0.5, 1.5) if np.any(values) else (-0.1, 0.1)
-    return np.asarray(generator.uniform(low, high, parameter.shape), parameter.dtype.label)
+    return np.asarray(generator.uniform(low, high, parameter.shape), numpy_dtype(parameter.dtype))
 
 
 # Sizes -----------------------------------------------------------------------------------------------------------------

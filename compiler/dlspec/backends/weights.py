@@ -19,6 +19,7 @@ from dlspec.ir.graph import Graph, Parameter
 from dlspec.ir.init import Init, misfit
 from dlspec.ir.types import DType
 from dlspec.objectives.training import Training
+from dlspec.passes.retype import numpy_dtype
 
 if TYPE_CHECKING:
     import numpy as np
@@ -102,7 +103,7 @@ class _Spread:
         import numpy as np
 
         if self.kind == "constant":
-            return np.full(size, self.mean, dtype.label)
+            return np.full(size, self.mean, numpy_dtype(dtype))
         drawn = np.float64 if dtype is DType.FLOAT64 else np.float32
         if self.kind == "uniform":
             values = generator.random(size, drawn)
@@ -116,7 +117,7 @@ class _Spread:
             low, high = (self.a - self.mean) / self.std, (self.b - self.mean) / self.std
             values = _cut_normal(generator, size, low, high) * self.std + self.mean
             values = values.clip(self.a, self.b).astype(drawn)
-        return values.astype(dtype.label, copy=False)
+        return values.astype(numpy_dtype(dtype), copy=False)
 
 
 def _cut_normal(generator: np.random.Generator, size: int, low: float, high: float) -> Array:
@@ -199,7 +200,7 @@ def _whole(parameter: Parameter, generator: np.random.Generator) -> Array:
     """A weight whose elements hang together."""
     import numpy as np
 
-    init, shape, dtype = parameter.init, parameter.shape, parameter.dtype.label
+    init, shape, dtype = parameter.init, parameter.shape, numpy_dtype(parameter.dtype)
     number = _numbers(init)
     if init.kind == "data":
         values = np.asarray(init.values, dtype)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from argparse import Namespace
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -58,7 +59,7 @@ def declare(parser: Parser) -> None:
 
 def run(arguments: Namespace) -> int:
     from dlspec.backends.arrays import converted, shown_sizes
-    from dlspec.backends.runtime import make_inputs
+    from dlspec.backends.runtime import make_inputs, not_finite
 
     labels = _labels(arguments.labels) if arguments.labels else None
     files = _given(arguments.input)
@@ -85,6 +86,8 @@ def run(arguments: Namespace) -> int:
         lines += [f"output {name}: {array.dtype.name} {list(array.shape)}", *_described(array, arguments.top, labels)]
     lines.append(f"time: {median(seconds) * 1000:.2f} ms, the median of {arguments.repeat} runs")
     say("\n".join(lines))
+    for sentence in not_finite(outputs):
+        say(f"warning: {sentence}", sys.stderr)
     return OK
 
 
@@ -101,14 +104,11 @@ def _place(arguments: Namespace) -> str:
 
 
 def _as_taken(graph: Graph, arguments: Namespace) -> Graph:
-    """The graph whose inputs are those to feed: in ONNX they have the element type of the model."""
-    from dlspec.passes.retype import numpy_dtype, with_dtype
+    """The graph whose inputs are those to feed: they have the element type that it is run in."""
+    from dlspec.passes.retype import with_dtype
 
     dtype = dtype_of(arguments)
-    if dtype is None or arguments.backend == "torch":
-        return graph
-    numpy_dtype(dtype)  # NumPy knows bfloat16 from then on
-    return with_dtype(graph, dtype)
+    return graph if dtype is None else with_dtype(graph, dtype)
 
 
 @contextmanager
@@ -125,7 +125,7 @@ def _session(graph: Graph, arguments: Namespace, place: str) -> Generator[Sessio
     with TemporaryDirectory(prefix="dlspec-") as folder:
         path = Path(folder, "model.onnx")
         write_onnx(onnx_model(graph, arguments), path)
-        yield Session(path, place)
+        yield Session(path, place, graph)
 
 
 def _given(texts: list[str]) -> dict[str, Array]:
@@ -170,8 +170,10 @@ def _described(array: Array, top: int, labels: list[str] | None) -> list[str]:
         return []
     numbers = array.astype(np.float64)
     first = ", ".join(f"{value:.6g}" for value in numbers.ravel()[:_FIRST])
+    with np.errstate(all="ignore"):  # what is not finite is said
+        mean, std = numbers.mean(), numbers.std()
     lines = [
-        f"  min {numbers.min():.6g}, mean {numbers.mean():.6g}, max {numbers.max():.6g}, std {numbers.std():.6g}",
+        f"  min {numbers.min():.6g}, mean {mean:.6g}, max {numbers.max():.6g}, std {std:.6g}",
         f"  first values: {first}{', ...' if array.size > _FIRST else ''}",
     ]
     if array.ndim == 2 and array.shape[1] > 1 and top > 0:

@@ -24,7 +24,7 @@ from dlspec.commands.common import (
     update_of,
 )
 from dlspec.commands.errors import CallError
-from dlspec.commands.lowering import drawn, given_weights, train_weights
+from dlspec.commands.lowering import HALVES, drawn, dtype_of, given_weights, train_weights
 
 if TYPE_CHECKING:
     from dlspec.backends.verify import Report
@@ -36,6 +36,7 @@ def declare(parser: Parser) -> None:
     takes_network(parser, trains=True)
     parser.add_argument("--seed", type=seed, metavar="N", help="draw the weights as the other commands do")
     takes_weight_files(parser)
+    parser.add_argument("--dtype", choices=HALVES, help="both in half precision, against float32")
     parser.add_argument("--optimize", action="store_true", help="compare the form with BatchNorm folded")
     parser.add_argument("--macs", type=positive, metavar="N", help="leave out sizes that cost more (default 20e9)")
 
@@ -72,8 +73,9 @@ def _verified_train(training: Training, wanted: Target, arguments: Namespace) ->
     from dlspec.passes.noise_inputs import noise_ranges
     from dlspec.passes.objective import objectives
 
-    if arguments.optimize:
-        raise CallError(f"--optimize is for networks, and `{training.name}` is a train")
+    for flag in ("optimize", "dtype"):
+        if getattr(arguments, flag):
+            raise CallError(f"--{flag} is for networks, and `{training.name}` is a train")
     graph = objectives(training, update_of(training, wanted))
     weights = None
     if arguments.weights is not None or arguments.seed is not None:
@@ -94,7 +96,7 @@ def _verified(graph: Graph, arguments: Namespace) -> Report:
     if arguments.optimize:
         weights = weights or {path: telling(parameter, 0) for path, parameter in graph.parameters.items()}
         graph, weights = fold_batch_norm(graph), folded_weights(graph, weights)
-    return verify(graph, arguments.seed or 0, weights, arguments.macs or MOST_MACS)
+    return verify(graph, arguments.seed or 0, weights, arguments.macs or MOST_MACS, dtype=dtype_of(arguments))
 
 
 def _table(report: Report) -> list[str]:

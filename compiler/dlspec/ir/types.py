@@ -70,6 +70,11 @@ class DType(Enum):
         return f"becomes {kept:.3g} in {self.label}"
 
     @property
+    def roundoff(self) -> float:
+        """What rounding to a floating-point type loses of a number at most, as a share of it."""
+        return 2.0 ** -_FORMATS[self][0]
+
+    @property
     def largest(self) -> float:
         """The largest number of a floating-point type."""
         digits, exponent = _FORMATS[self]

@@ -48,6 +48,7 @@ class Exp(FloatFunction):
 class Expm1(FloatFunction):
     """`exp(x) - 1`, exact near 0."""
 
+    wide = True
     function = "expm1"
     torch_function = "torch.expm1"
 

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from dlspec.ir.dims import Dim, product
 from dlspec.ir.op import Needs, Op, OpError, Types
-from dlspec.ir.types import TensorType, format_shape
+from dlspec.ir.types import DType, TensorType, format_shape
 from dlspec.ops.rules import DataMovement, broadcast, require_inputs, require_numbers, same_dtype
 
 
@@ -119,6 +119,8 @@ class Einsum(Op):
         require_inputs(inputs, 1, "`einsum`")
         same_dtype(inputs, "`einsum`")
         require_numbers(inputs[0], "`einsum`")
+        if inputs[0].dtype is DType.INT32:
+            raise OpError("`einsum` has no sums of int32", 'cast(x, "int")', "DL0207")
         terms, output = self.labels(inputs)
         sizes: dict[str, Dim] = {}
         for term, x in zip(terms, inputs, strict=True):

@@ -26,6 +26,11 @@ def _affine(
     return (weight, Weight("bias", shape, op.bias_init or ZEROS, dtype=dtype)) if op.bias else (weight,)
 
 
+def _statistics_type(x: TensorType) -> DType:
+    """Running statistics of half precision are float32, with the weights beside them: variances leave its range."""
+    return DType.FLOAT32 if x.dtype.is_half else x.dtype
+
+
 def _running(channels: int, dtype: DType) -> tuple[Weight, Weight, Weight]:
     return (
         Weight("running_mean", (channels,), ZEROS, "buffer", dtype),
@@ -39,7 +44,8 @@ class BatchNorm(Op):
 
     At inference by the running statistics: y = (x - running_mean) / sqrt(running_var + eps) * weight + bias; with
     track_running_stats=false by those of the batch there too. A momentum of none averages all batches.
-    Buffers: running_mean, running_var and the scalar num_batches_tracked. FLOPs: two per element (a scale and a shift);
+    Buffers: running_mean, running_var and the scalar num_batches_tracked. Of half precision all its weights are
+    float32. FLOPs: two per element (a scale and a shift);
     from the batch's statistics 5, one more for the weight and one for the bias.
 
     ONNX: BatchNormalization. Ioffe and Szegedy, 2015, "Batch Normalization: Accelerating Deep Network Training by
@@ -79,9 +85,9 @@ class BatchNorm(Op):
         (x,) = inputs
         owned: tuple[Weight, ...] = ()
         if self.affine:
-            owned = _affine((constant_channels(x, "BatchNorm"),), self, x.dtype)
+            owned = _affine((constant_channels(x, "BatchNorm"),), self, _statistics_type(x))
         if self.track_running_stats:
-            owned += _running(constant_channels(x, "BatchNorm"), x.dtype)
+            owned += _running(constant_channels(x, "BatchNorm"), _statistics_type(x))
         return owned
 
     def flops(self, inputs: Types, outputs: Types) -> Dim:
@@ -136,9 +142,9 @@ class InstanceNorm(Op):
         (x,) = inputs
         owned: tuple[Weight, ...] = ()
         if self.affine:
-            owned = _affine((constant_channels(x, "InstanceNorm"),), self, x.dtype)
+            owned = _affine((constant_channels(x, "InstanceNorm"),), self, _statistics_type(x))
         if self.track_running_stats:
-            owned += _running(constant_channels(x, "InstanceNorm"), x.dtype)
+            owned += _running(constant_channels(x, "InstanceNorm"), _statistics_type(x))
         return owned
 
     def flops(self, inputs: Types, outputs: Types) -> Dim:

@@ -7,7 +7,7 @@ from typing import Literal
 from dlspec.ir.dims import Dim, floordiv
 from dlspec.ir.fields import Padding, Sizes
 from dlspec.ir.op import Needs, Op, OpError, Types
-from dlspec.ir.types import TensorType, format_shape
+from dlspec.ir.types import DType, TensorType, format_shape
 from dlspec.ops.rules import DataMovement, equations, spatial_sizes
 
 
@@ -56,6 +56,8 @@ class Pad(DataMovement):
         x = inputs[0]
         spatial_sizes(0, x, "Pad")
         _check_value(self.value, x, "Pad")
+        if x.dtype is DType.BOOL and self.mode in ("reflect", "replicate"):
+            raise OpError(f'Pad has no mode "{self.mode}" for truth values, {x}', 'cast(x, "int")', "DL0207")
         sizes: list[Dim] = []
         for size, (before, after) in zip(x.spatial, self.pairs(x), strict=True):
             if self.mode != "constant":

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from dlspec.diagnostics import Diagnostic, Diagnostics
+from dlspec.ir.bounds import check_numbers
 from dlspec.ir.edit import Editor, edited
 from dlspec.ir.graph import Graph, Node, Parameter, Value
+from dlspec.ir.op import OpError
 from dlspec.ir.types import DType, TensorType
 from dlspec.ir.verify import verified
 
@@ -18,26 +21,68 @@ if TYPE_CHECKING:
 
 @verified
 def with_dtype(graph: Graph, dtype: DType) -> Graph:
-    """The network in another floating-point type: what is float32 in it has that type."""
+    """The network in another floating-point type: what is float32 in it has that type, but for the weights that its
+    operators keep wide, such as running statistics.
+
+    Raises `DlspecError` with the numbers that the type does not hold.
+    """
     weights: dict[Parameter, Parameter] = {}
+    found = Diagnostics()
 
     def other(old: DType) -> DType:
         return dtype if old is DType.FLOAT32 else old
 
-    def weight(old: Parameter) -> Parameter:
-        return weights.setdefault(old, old.copied(old.path, other(old.dtype)))
+    def weight(old: Parameter, wanted: DType | None) -> Parameter:
+        return weights.setdefault(old, old.copied(old.path, other(old.dtype) if wanted is None else wanted))
 
     def rule(edit: Editor, node: Node) -> Sequence[Value]:
         given = {field.name: getattr(node.op, field.name) for field in node.op.fields}
         dtypes = {name: other(value) for name, value in given.items() if isinstance(value, DType)}
-        return edit.keep(node, node.op.changed(**dtypes) if dtypes else node.op, tuple(map(weight, node.weights)))
+        op = node.op.changed(**dtypes) if dtypes else node.op
+        inputs = tuple([value.type for value in edit.inputs(node)])
+        try:
+            check_numbers(op, inputs, ())
+        except OpError as error:
+            found.add(node.finding(error.message, error.hint, error.code))
+        floats = any(type.dtype.is_float for type in inputs)
+        wanted = [each.dtype for each in op.weights(inputs)] if floats else [None] * len(node.weights)
+        return edit.keep(node, op, tuple(map(weight, node.weights, wanted)))
 
-    return edited(graph, rule, retype=lambda type: TensorType(other(type.dtype), type.shape))
+    made = edited(graph, rule, retype=lambda type: TensorType(other(type.dtype), type.shape))
+    found.check()
+    return made
 
 
 def converted_weights(weights: Mapping[str, Array], graph: Graph) -> dict[str, Array]:
-    """Weights in the element types of a graph's."""
-    return {path: weights[path].astype(numpy_dtype(p.dtype)) for path, p in graph.parameters.items() if path in weights}
+    """Weights in the element types of a graph's. Raises `DlspecError` with those that these do not hold."""
+    found = Diagnostics()
+    made: dict[str, Array] = {}
+    for path, parameter in graph.parameters.items():
+        if path in weights:
+            fault = _fault(weights[path], parameter.dtype)
+            if fault:
+                hint = "bfloat16 has the range of float32" if parameter.dtype is DType.FLOAT16 else ""
+                found.add(Diagnostic("DL0209", f"the weight `{path}` {fault}", parameter.span, hint=hint))
+            else:
+                made[path] = weights[path].astype(numpy_dtype(parameter.dtype))
+    found.check()
+    return made
+
+
+def _fault(array: Array, dtype: DType) -> str:
+    """What becomes infinite in a type, or too small for all its digits: the largest number stands for the tensor, since
+    what is smaller is rounded by no more than that is."""
+    import numpy as np
+
+    if not dtype.is_half or not array.size or array.dtype.name == dtype.label:
+        return ""
+    sizes = np.abs(array.astype(np.float64))
+    sizes = sizes[np.isfinite(sizes)]
+    largest = float(sizes.max(initial=0.0))
+    fault = dtype.fault(largest)
+    if not fault and 0 < largest < dtype.smallest:
+        fault = f"is less than {dtype.label} holds with all its digits, which is from {dtype.smallest:.3g} on"
+    return fault and f"has a largest number of {largest:.6g}, which {fault}"
 
 
 def numpy_dtype(dtype: DType) -> Any:

@@ -9,9 +9,10 @@ from dlspec.backends.onnx.sizes import Sizes
 from dlspec.backends.onnx.wire import ELEMENT, Attribute, OnnxNode
 from dlspec.diagnostics import Diagnostics, DlspecError
 from dlspec.ir.dims import Dim
-from dlspec.ir.graph import Graph, Node, Output, Value
+from dlspec.ir.graph import Graph, Node, Output, Scope, Value
 from dlspec.ir.op import Op
-from dlspec.ir.types import DTYPES, DType
+from dlspec.ir.types import DTYPES, DType, TensorType
+from dlspec.passes.retype import numpy_dtype
 
 if TYPE_CHECKING:
     import numpy as np
@@ -80,7 +81,7 @@ class Emitter:
 
         if isinstance(dtype, str):
             dtype = DTYPES[dtype]
-        array = np.asarray(value, dtype.label if dtype else None)
+        array = np.asarray(value, numpy_dtype(dtype) if dtype else None)
         if dtype is None and not isinstance(value, np.ndarray) and array.dtype == np.float64:
             array = array.astype(np.float32)
         key = (array.dtype.name, array.shape, array.tobytes())
@@ -159,8 +160,21 @@ class Emitter:
             return (inputs[0],)
         if lowering is None:
             raise self.unsupported(f"{type(node.op).__name__} cannot be written to ONNX")
-        result = lowering(self, node.op, node, inputs, [weight.path for weight in node.weights])
-        return (result,) if isinstance(result, str) else result
+        weights = [weight.path for weight in node.weights]
+        narrow = _narrow(node)
+        if narrow:
+            inputs = [
+                self.cast(x, _WIDE) if value.type.dtype in narrow else x
+                for x, value in zip(inputs, node.inputs, strict=True)
+            ]
+            weights = [self.cast(w.path, _WIDE) if w.dtype in narrow else w.path for w in node.weights]
+        worked = _in_float32(node, narrow) if narrow else node
+        result = lowering(self, worked.op, worked, inputs, weights)
+        results = (result,) if isinstance(result, str) else result
+        return tuple(
+            self.cast(name, value.type.dtype) if value.type.dtype in narrow else name
+            for name, value in zip(results, node.outputs, strict=True)
+        )
 
     def _bind(self, node: Node, results: tuple[str, ...], start: int) -> None:
         """Gives the outputs their tensors; those made since ``start`` are renamed to the outputs' own names."""
@@ -185,3 +199,27 @@ class Emitter:
         name = self.unique(f"{self._node.name}/{self._count}")
         self._count += 1
         return name
+
+
+_WIDE = DType.FLOAT32
+
+
+def _narrow(node: Node) -> frozenset[DType]:
+    """The element types of half precision that the node is not computed in: float16 where the operator sums, and bfloat16
+    always, for which ONNX Runtime has hardly a kernel."""
+    tensors = (*node.inputs, *node.outputs)
+    types = {*(value.type.dtype for value in tensors), *(weight.dtype for weight in node.weights)}
+    return frozenset(dtype for dtype in types if dtype is DType.BFLOAT16 or (node.op.wide and dtype.is_half))
+
+
+def _in_float32(node: Node, narrow: frozenset[DType]) -> Node:
+    """A node like it, beside the graph, whose tensors are float32 where they were of half precision."""
+
+    def wide(type: TensorType) -> TensorType:
+        return TensorType(_WIDE, type.shape) if type.dtype in narrow else type
+
+    fields = {field.name: getattr(node.op, field.name) for field in node.op.fields}
+    op = node.op.changed(**{name: _WIDE for name, value in fields.items() if value in narrow})
+    inputs = tuple([Value(value.name, wide(value.type), None, value.span) for value in node.inputs])
+    types = tuple([wide(value.type) for value in node.outputs])
+    return Node(op, inputs, node.weights, Scope("network", None, node.span), node.name, node.span, types)

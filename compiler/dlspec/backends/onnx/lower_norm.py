@@ -10,8 +10,6 @@ from dlspec.ir.graph import Node
 from dlspec.ir.types import DType, TensorType
 from dlspec.ops.norm import BatchNorm, GroupNorm, InstanceNorm, LayerNorm, LocalResponseNorm, RMSNorm
 
-_HALVES = (DType.FLOAT16, DType.BFLOAT16)
-
 
 def _mean(e: Emitter, x: str, axes: Sequence[int]) -> str:
     if e.opset < 18:
@@ -20,15 +18,11 @@ def _mean(e: Emitter, x: str, axes: Sequence[int]) -> str:
 
 
 def _standardised(e: Emitter, x: str, axes: Sequence[int], eps: float, dtype: DType) -> str:
-    """Minus the mean and divided by the standard deviation over axes; halves are computed in float32, as torch does."""
-    wide = DType.FLOAT32 if dtype in _HALVES else dtype
-    if wide is not dtype:
-        x = e.cast(x, wide)
+    """Minus the mean and divided by the standard deviation over axes."""
     centred = e.op("Sub", [x, _mean(e, x, axes)])
     variance = _mean(e, e.op("Mul", [centred, centred]), axes)
-    deviation = e.op("Sqrt", [e.op("Add", [variance, e.scalar(eps, wide)])])
-    y = e.op("Div", [centred, deviation])
-    return y if wide is dtype else e.cast(y, dtype)
+    deviation = e.op("Sqrt", [e.op("Add", [variance, e.scalar(eps, dtype)])])
+    return e.op("Div", [centred, deviation])
 
 
 def _channel_affine(e: Emitter, y: str, ws: list[str], rank: int) -> str:
@@ -106,14 +100,10 @@ def layer_norm(e: Emitter, op: LayerNorm, node: Node, xs: list[str], ws: list[st
 def rms_norm(e: Emitter, op: RMSNorm, node: Node, xs: list[str], ws: list[str]) -> str:
     x = node.inputs[0].type
     axes = len(op.normalized_shape) if isinstance(op.normalized_shape, tuple) else 1
-    wide = DType.FLOAT32 if x.dtype in _HALVES else x.dtype
-    y = xs[0] if wide is x.dtype else e.cast(xs[0], wide)
-    epsilon = 2.0**-52 if wide is DType.FLOAT64 else 2.0**-23
-    square = _mean(e, e.op("Mul", [y, y]), range(x.rank - axes, x.rank))
-    root = e.op("Sqrt", [e.op("Add", [square, e.scalar(epsilon if op.eps is None else op.eps, wide)])])
-    y = e.op("Div", [y, root])
-    if wide is not x.dtype:
-        y = e.cast(y, x.dtype)
+    epsilon = 2.0**-52 if x.dtype is DType.FLOAT64 else 2.0**-23
+    square = _mean(e, e.op("Mul", [xs[0], xs[0]]), range(x.rank - axes, x.rank))
+    root = e.op("Sqrt", [e.op("Add", [square, e.scalar(epsilon if op.eps is None else op.eps, x.dtype)])])
+    y = e.op("Div", [xs[0], root])
     return e.op("Mul", [y, ws[0]]) if ws else y
 
 

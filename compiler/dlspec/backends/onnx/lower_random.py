@@ -9,12 +9,13 @@ from dlspec.ir.dims import Dim, Expr, smax
 from dlspec.ir.graph import Node
 from dlspec.ir.types import DType
 from dlspec.ops import random as ops
+from dlspec.passes.retype import numpy_dtype
 
 
 def _filled(e: Emitter, shape: tuple[Dim, ...], value: float, dtype: DType) -> str:
     import numpy as np
 
-    return e.op("ConstantOfShape", [e.shape(shape)], value=np.asarray([value], dtype.label))
+    return e.op("ConstantOfShape", [e.shape(shape)], value=np.asarray([value], numpy_dtype(dtype)))
 
 
 def _drawn(e: Emitter, kind: str, shape: tuple[Dim, ...], dtype: DType, parameters: dict[str, float]) -> str:

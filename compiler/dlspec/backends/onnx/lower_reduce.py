@@ -43,22 +43,11 @@ def reduction(e: Emitter, op: ops.Reduction, node: Node, xs: list[str], ws: list
     return _reduce(e, _NODES[type(op)], x, axes, op.keepdim)
 
 
-def _widened(e: Emitter, x: str, type_: TensorType) -> tuple[str, DType]:
-    """Half precision as float32: squares and sums leave its range."""
-    if type_.dtype in (DType.FLOAT16, DType.BFLOAT16):
-        return e.cast(x, "float32"), DType.FLOAT32
-    return x, type_.dtype
-
-
-def _narrowed(e: Emitter, x: str, type_: TensorType) -> str:
-    return e.cast(x, type_.dtype) if type_.dtype in (DType.FLOAT16, DType.BFLOAT16) else x
-
-
 @lowers(ops.Var, ops.Std)
 def spread(e: Emitter, op: ops.Spread, node: Node, xs: list[str], ws: list[str]) -> str:
     type_ = node.inputs[0].type
     axes = ops.reduced_axes(op.dim, type_, type(op).__name__)
-    x, dtype = _widened(e, xs[0], type_)
+    x, dtype = xs[0], type_.dtype
     distance = e.op("Sub", [x, _reduce(e, "ReduceMean", x, axes, keepdim=True)])
     if op.correction == 0:
         result = _reduce(e, "ReduceMean", e.op("Mul", [distance, distance]), axes, op.keepdim)
@@ -67,7 +56,7 @@ def spread(e: Emitter, op: ops.Spread, node: Node, xs: list[str], ws: list[str])
         count = product(type_.shape[axis] for axis in axes) - op.correction
         divisor = e.scalar(count, dtype) if isinstance(count, int) else e.cast(e.dim(count), dtype)
         result = e.op("Div", [squares, divisor])
-    return _narrowed(e, e.op("Sqrt", [result]) if isinstance(op, ops.Std) else result, type_)
+    return e.op("Sqrt", [result]) if isinstance(op, ops.Std) else result
 
 
 @lowers(ops.Norm)
@@ -79,7 +68,7 @@ def norm(e: Emitter, op: ops.Norm, node: Node, xs: list[str], ws: list[str]) -> 
 
 def vector_norm(e: Emitter, x: str, type_: TensorType, p: float, axes: Sequence[int], keepdim: bool = False) -> str:
     """The p-norm of a tensor of this type over axes."""
-    x, dtype = _widened(e, x, type_)
+    dtype = type_.dtype
     match p:
         case 1.0:
             result = _reduce(e, "ReduceL1", x, axes, keepdim)
@@ -93,7 +82,7 @@ def vector_norm(e: Emitter, x: str, type_: TensorType, p: float, axes: Sequence[
         case p:
             powers = e.op("Pow", [e.op("Abs", [x]), e.scalar(p, dtype)])
             result = e.op("Pow", [_reduce(e, "ReduceSum", powers, axes, keepdim), e.scalar(1 / p, dtype)])
-    return _narrowed(e, result, type_)
+    return result
 
 
 @lowers(ops.ArgMax, ops.ArgMin)

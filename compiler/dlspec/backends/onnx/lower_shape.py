@@ -56,12 +56,23 @@ def permute(e: Emitter, op: ops.Permute | ops.Transpose, node: Node, xs: list[st
 
 @lowers(ops.PixelShuffle)
 def pixel_shuffle(e: Emitter, op: ops.PixelShuffle, node: Node, xs: list[str], ws: list[str]) -> str:
-    return e.op("DepthToSpace", xs, blocksize=op.upscale_factor, mode="CRD")
+    if node.inputs[0].type.dtype.is_float:
+        return e.op("DepthToSpace", xs, blocksize=op.upscale_factor, mode="CRD")
+    n, c, h, w = node.outputs[0].type.shape  # ONNX Runtime has it for floats alone
+    by = op.upscale_factor
+    parts = e.op("Reshape", [xs[0], e.shape((n, c, by, by, h // by, w // by))])
+    return e.op("Reshape", [e.op("Transpose", [parts], perm=[0, 1, 4, 2, 5, 3]), e.shape((n, c, h, w))])
 
 
 @lowers(ops.PixelUnshuffle)
 def pixel_unshuffle(e: Emitter, op: ops.PixelUnshuffle, node: Node, xs: list[str], ws: list[str]) -> str:
     """SpaceToDepth has the places of a block before the channels, torch has them behind."""
+    if not node.inputs[0].type.dtype.is_float:
+        n, c, h, w = node.inputs[0].type.shape
+        by = op.downscale_factor
+        parts = e.op("Reshape", [xs[0], e.shape((n, c, h // by, by, w // by, by))])
+        moved = e.op("Transpose", [parts], perm=[0, 1, 3, 5, 2, 4])
+        return e.op("Reshape", [moved, e.shape(node.outputs[0].type.shape)])
     blocks, channels = op.downscale_factor**2, node.inputs[0].type.shape[1]
     assert isinstance(channels, int)
     order = [place * channels + channel for channel in range(channels) for place in range(blocks)]

@@ -18,6 +18,7 @@ from dlspec.diagnostics import DlspecError, Severity
 from dlspec.ir.graph import Graph
 from dlspec.ir.types import DType
 from dlspec.objectives.training import Training
+from dlspec.passes.retype import converted_weights, numpy_dtype, with_dtype
 
 if TYPE_CHECKING:
     import numpy as np
@@ -45,17 +46,29 @@ def to_module(
     module = load_source(text, graph.name)
     with _unfilled(text):
         made: nn.Module = getattr(module, module.__all__[0])()
-    kinds = {name: tensor.dtype for name, tensor in made.state_dict().items()}
+    if dtype is not None:
+        weights = narrowed_weights(graph, weights, seed, dtype)
+        graph = with_dtype(graph, dtype)
     load_weights(made, graph, weights, seed)
-    if dtype is not None or channels_last:
+    if channels_last:
         ranks = {value.type.rank for value in graph.inputs}
         layout = torch.channels_last_3d if 5 in ranks and 4 not in ranks else torch.channels_last
-        kind = next((kind for kind in kinds.values() if kind.is_floating_point), None)
-        torch_module: Any = made  # its own types know no call with a dtype or memory format alone
-        torch_module.to(dtype=kind)
-        if channels_last:
-            torch_module.to(memory_format=layout)
+        torch_module: Any = made  # its own types know no call with a memory format alone
+        torch_module.to(memory_format=layout)
     return made
+
+
+def narrowed_weights(graph: Graph, weights: Mapping[str, Array] | None, seed: int, dtype: DType) -> dict[str, Array]:
+    """The weights of a network, or those drawn from the seed, in the types that they have in another one.
+
+    Raises `DlspecError` for those that do not fit the graph, or that the type does not hold.
+    """
+    if weights is None:
+        weights = {path: draw(parameter, seed) for path, parameter in graph.parameters.items()}
+    wrong = [found for found in check_weights(graph, weights) if found.severity is Severity.ERROR]
+    if wrong:
+        raise DlspecError(wrong)
+    return converted_weights(weights, with_dtype(graph, dtype))
 
 
 def to_training(training: Training, weights: Mapping[str, Array] | None = None, seed: int = 0) -> tuple[nn.Module, Any]:
@@ -107,7 +120,7 @@ def weights_of(graph: Graph, weights: Mapping[str, Array] | None, seed: int) -> 
     """The weights of a graph as tensors, by path. Raises `DlspecError` for those that do not fit."""
     import numpy as np
 
-    torch = require_torch()
+    require_torch()
     if weights is not None:
         wrong = [found for found in check_weights(graph, weights) if found.severity is Severity.ERROR]
         if wrong:
@@ -115,8 +128,27 @@ def weights_of(graph: Graph, weights: Mapping[str, Array] | None, seed: int) -> 
     state: dict[str, Any] = {}
     for path, parameter in graph.parameters.items():
         array = draw(parameter, seed) if weights is None else np.array(weights[path])
-        state[path] = torch.from_numpy(np.require(array, requirements=["C", "W"]))
+        state[path] = tensor_of(np.require(array, requirements=["C", "W"]))
     return state
+
+
+def tensor_of(array: Array) -> Any:
+    """An array as a tensor with its memory; torch knows bfloat16 by another name than NumPy does."""
+    torch = require_torch()
+    return (
+        torch.from_numpy(array.view("int16")).view(torch.bfloat16)
+        if array.dtype.name == "bfloat16"
+        else torch.from_numpy(array)
+    )
+
+
+def array_of(tensor: Any) -> Array:
+    """A tensor as an array, which has its memory where it is on the CPU."""
+    torch = require_torch()
+    tensor = tensor.detach().cpu()
+    if tensor.dtype != torch.bfloat16:
+        return tensor.numpy()
+    return tensor.contiguous().view(torch.int16).numpy().view(numpy_dtype(DType.BFLOAT16))
 
 
 def require_torch(what: str = "running a network in PyTorch") -> Any:

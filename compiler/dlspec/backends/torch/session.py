@@ -7,7 +7,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, cast
 
 from dlspec.backends.runtime import RunError
-from dlspec.backends.torch.live import require_torch, to_module
+from dlspec.backends.torch.live import array_of, require_torch, tensor_of, to_module
 from dlspec.ir.graph import Graph
 from dlspec.ir.types import DType
 from dlspec.ops.gradient import differentiates
@@ -43,13 +43,11 @@ class TorchSession:
         self._module = module.eval().to(device)
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
-        """The outputs by name, bfloat16 as float32. Raises `RunError`."""
+        """The outputs by name. Raises `RunError`."""
         results = self._call(self._tensors(inputs))
         many = cast("tuple[Any, ...]", results if isinstance(results, tuple) else (results,))
         names = [output.name for output in self._graph.outputs if not output.training]
-        bfloat16 = self._torch.bfloat16
-        arrays = [(t.float() if t.dtype == bfloat16 else t).detach().cpu().numpy() for t in many]
-        return dict(zip(names, arrays, strict=True))
+        return dict(zip(names, map(array_of, many), strict=True))
 
     def time(self, inputs: Mapping[str, Array], runs: int = 10) -> list[float]:
         """Seconds that each of ``runs`` runs takes, after one that is not counted."""
@@ -65,7 +63,7 @@ class TorchSession:
         return seconds
 
     def _tensors(self, inputs: Mapping[str, Array]) -> dict[str, Any]:
-        tensors = {name: self._torch.from_numpy(array).to(self._device) for name, array in inputs.items()}
+        tensors = {name: tensor_of(array).to(self._device) for name, array in inputs.items()}
         if self._dtype is None:
             return tensors
         return {name: t.to(self._dtype) if t.is_floating_point() else t for name, t in tensors.items()}

@@ -10,6 +10,7 @@ from dlspec.backends.torch.classes import Library
 from dlspec.backends.torch.docs import block_doc, checks, network_doc, shapes
 from dlspec.backends.torch.forward import Forward
 from dlspec.backends.torch.layout import INDENT, WIDTH, flat, layout, literal
+from dlspec.backends.torch.lower_modules import class_name
 from dlspec.backends.torch.plan import Plan, Slot
 from dlspec.backends.torch.python import (
     Attribute,
@@ -27,6 +28,7 @@ from dlspec.backends.torch.resolve import ANY, Class
 from dlspec.backends.torch.template import TMember
 from dlspec.ir.graph import Graph
 from dlspec.ir.types import DType, TensorType
+from dlspec.passes.retype import with_dtype
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +154,17 @@ class ClassWriter:
         formats = [f for f in (self.form.format_of(value.type) for value in self.root.inputs) if f is not None]
         if formats:
             keywords["memory_format"] = formats[0]
-        return layout(call("self.to", **keywords), 2) if keywords else []
+        lines = layout(call("self.to", **keywords), 2) if keywords else []
+        wide = wide_classes(self.root, self.form.dtype) if self.form.dtype else []
+        if not wide:
+            return lines
+        kinds = wide[0] if len(wide) == 1 else f"({', '.join(wide)})"
+        return [
+            *lines,
+            f"{INDENT * 2}for module in self.modules():",
+            f"{INDENT * 3}if isinstance(module, {kinds}):  # statistics stay in float32",
+            f"{INDENT * 4}module.float()",
+        ]
 
     def _laid_out(self, inputs: list[str]) -> list[str]:
         """Statements that lay the inputs out."""
@@ -304,3 +316,15 @@ def signature(name: str, parts: list[str], returns: str) -> list[str]:
     if len(joined) <= WIDTH:
         return [f"{INDENT}def {name}(", joined, f"{INDENT}) -> {returns}:"]
     return [f"{INDENT}def {name}(", *(f"{INDENT * 2}{part}," for part in parts), f"{INDENT}) -> {returns}:"]
+
+
+def wide_classes(graph: Graph, dtype: DType) -> list[str]:
+    """The classes of modules whose weights stay float32 in a network of half precision."""
+    nodes = with_dtype(graph, dtype).nodes
+    return sorted(
+        {
+            class_name(node.op, node)
+            for node in nodes
+            if node.op.torch and DType.FLOAT32 in {w.dtype for w in node.weights}
+        }
+    )
