@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from calls import Call
+from PIL import Image, ImageOps
 from safetensors.numpy import save_file
 
 LINEAR = "network Linear3(x: float[N, 4]) -> y { x -> fc: Linear(3) }\n"
@@ -129,3 +130,50 @@ def test_what_does_not_fit(arguments: list[str], message: str, call: Call, folde
     assert (status, out) == (2, "")
     assert message in err
     assert "Traceback" not in err
+
+
+PIXELS = np.random.default_rng(0).integers(0, 256, (12, 20, 3), np.uint8)
+SEES = """\
+network Same(image: float[N, 3, H, W]) -> y { image }
+network Fixed(image: float[N, 3, 6, 6]) -> y { image }
+network Default(image: float[N, 1, H = 6, W = 10]) -> y { image }
+"""
+
+
+def first_values(out: str) -> list[float]:
+    return [float(value) for value in re.findall(r"first values: (.*)", out)[0].removesuffix(", ...").split(", ")]
+
+
+@pytest.mark.parametrize("ending", ["png", "bmp", "ppm", "tif"])
+def test_images_are_inputs(ending: str, call: Call) -> None:
+    Path("sees.dlspec").write_text(SEES)
+    Image.fromarray(PIXELS).save(f"x.{ending}")
+    status, out, err = call("run", "sees.dlspec:Same", "--repeat", "1", "--input", f"image=x.{ending}")
+    assert (status, err) == (0, "")
+    assert "input image: float32 [1, 3, 12, 20], given" in out
+    np.testing.assert_allclose(first_values(out), PIXELS[0, :6, 0] / 255, rtol=1e-4)
+    out = call("run", "sees.dlspec:Fixed", "--repeat", "1", "--input", f"image=x.{ending}")[1]
+    assert "input image: float32 [1, 3, 6, 6], given" in out
+    fitted = ImageOps.fit(Image.fromarray(PIXELS), (6, 6), Image.Resampling.BILINEAR)
+    np.testing.assert_allclose(first_values(out), np.asarray(fitted)[0, :, 0] / 255, rtol=1e-4)
+    out = call("run", "sees.dlspec:Default", "--repeat", "1", "--input", f"image=x.{ending}", "--size", "H=4")[1]
+    assert "input image: float32 [1, 1, 4, 10], given" in out
+
+
+def test_labels_of_several_outputs(call: Call) -> None:
+    Path("two.dlspec").write_text("network Two(x: float[N, 4]) -> a, b { a = x -> Linear(2); b = x -> Linear(3) }\n")
+    Path("two.txt").write_text("cat\ndog\n")
+    Path("three.txt").write_text("red\ngreen\nblue\n")
+    given = ["run", "two.dlspec", "--repeat", "1", "--top", "1"]
+    status, out, err = call(*given, "--labels", "a=two.txt", "--labels", "b=three.txt")
+    assert (status, err) == (0, "")
+    assert re.search(r"output a: .*\n.*\n.*\n  top 1 of row 0: (cat|dog) ", out)
+    assert re.search(r"output b: .*\n.*\n.*\n  top 1 of row 0: (red|green|blue) ", out)
+    for labels, message in (
+        (["two.txt"], "has 2 outputs [N, K] that labels could be for"),
+        (["c=two.txt"], "`Two` has no output `c`"),
+        (["a=two.txt", "a=two.txt"], "are given twice"),
+        (["b=two.txt"], "there are 2 labels, and the output has 3 classes"),
+    ):
+        status, _, err = call(*given, *(part for text in labels for part in ("--labels", text)))
+        assert (status, message in err) == (2, True)

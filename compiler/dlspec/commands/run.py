@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from dlspec.commands.arguments import Parser, positive, takes_form, takes_network, takes_weights
 from dlspec.commands.common import OK, graph_of, say
 from dlspec.commands.errors import CallError
+from dlspec.commands.given import given_inputs, given_labels, input_of
 from dlspec.commands.lowering import dtype_of, prepared
 from dlspec.commands.writing import onnx_model, write_onnx
-from dlspec.diagnostics import did_you_mean
-from dlspec.ir.graph import Graph, Value
+from dlspec.ir.graph import Graph
 
 if TYPE_CHECKING:
     import numpy as np
@@ -44,8 +44,8 @@ def declare(parser: Parser) -> None:
         "--input",
         action="append",
         default=[],
-        metavar="NAME=FILE.npy",
-        help="an input, or an .npz of several",
+        metavar="NAME=FILE",
+        help="an input as .npy or an image, or an .npz of several",
     )
     parser.add_argument("--provider", metavar="NAME", help="ONNX Runtime's: cpu (default), cuda, tensorrt ...")
     parser.add_argument(
@@ -54,20 +54,26 @@ def declare(parser: Parser) -> None:
     parser.add_argument(
         "--top", type=int, default=5, metavar="K", help="classes to show of an [N, K] output (default 5)"
     )
-    parser.add_argument("--labels", metavar="FILE", help="names of the classes, one in a line")
+    parser.add_argument(
+        "--labels",
+        action="append",
+        default=[],
+        metavar="[NAME=]FILE",
+        help="names of the classes of an output, a line each",
+    )
 
 
 def run(arguments: Namespace) -> int:
     from dlspec.backends.arrays import converted, shown_sizes
     from dlspec.backends.runtime import make_inputs, not_finite
 
-    labels = _labels(arguments.labels) if arguments.labels else None
-    files = _given(arguments.input)
     graph = graph_of(arguments)
+    labels = given_labels(arguments.labels, graph)
+    files = given_inputs(arguments.input, graph)
     place = _place(arguments)
     seed = arguments.seed or 0
     taken = _as_taken(graph, arguments)
-    given = {name: converted(array, _input(taken, name)) for name, array in files.items()}
+    given = {name: converted(array, input_of(taken, name)) for name, array in files.items()}
     sizes = shown_sizes(taken, {name: array.shape for name, array in given.items()})
     inputs = make_inputs(taken, taken.sizes | sizes, seed) | given
     with _session(graph, arguments, place) as session:
@@ -83,7 +89,8 @@ def run(arguments: Namespace) -> int:
             origin = f"converted from {files[name].dtype.name}"
         lines.append(f"input {name}: {array.dtype.name} {list(array.shape)}, {origin}")
     for name, array in outputs.items():
-        lines += [f"output {name}: {array.dtype.name} {list(array.shape)}", *_described(array, arguments.top, labels)]
+        lines.append(f"output {name}: {array.dtype.name} {list(array.shape)}")
+        lines += _described(array, arguments.top, labels.get(name))
     lines.append(f"time: {median(seconds) * 1000:.2f} ms, the median of {arguments.repeat} runs")
     say("\n".join(lines))
     for sentence in not_finite(outputs):
@@ -126,41 +133,6 @@ def _session(graph: Graph, arguments: Namespace, place: str) -> Generator[Sessio
         path = Path(folder, "model.onnx")
         write_onnx(onnx_model(graph, arguments), path)
         yield Session(path, place, graph)
-
-
-def _given(texts: list[str]) -> dict[str, Array]:
-    """The arrays of ``name=file.npy`` and of every ``file.npz`` by its names. Raises `CallError` and `RunError`."""
-    from dlspec.backends.arrays import load_numpy
-
-    given: dict[str, Array] = {}
-    for text in texts:
-        name, equals, file = text.partition("=")
-        if equals and Path(file).suffix == ".npz":
-            raise CallError(f"--input {text}: an .npz names its arrays itself", f"--input {file}")
-        if not equals and Path(text).suffix != ".npz":
-            raise CallError(f"--input {text}: write --input name=file.npy, or --input file.npz")
-        loaded = load_numpy(file if equals else text)
-        for key, array in (loaded if isinstance(loaded, dict) else {name: loaded}).items():
-            if key in given:
-                raise CallError(f"the input `{key}` is given twice")
-            given[key] = array
-    return given
-
-
-def _input(graph: Graph, name: str) -> Value:
-    inputs = {value.name: value for value in graph.inference_inputs()}
-    if name not in inputs:
-        raise CallError(
-            f"`{graph.name}` has no input `{name}`", did_you_mean(name, inputs) or f"it has {', '.join(inputs)}"
-        )
-    return inputs[name]
-
-
-def _labels(file: str) -> list[str]:
-    try:
-        return Path(file).read_text(encoding="utf-8").splitlines()
-    except UnicodeDecodeError:
-        raise CallError(f"{file} is not UTF-8 text") from None
 
 
 def _described(array: Array, top: int, labels: list[str] | None) -> list[str]:
