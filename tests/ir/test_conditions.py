@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dlspec.ir.conditions import Condition, Conditions, Outcome
-from dlspec.ir.dims import Dim, DimError, ceildiv, conv_size, evaluate, smax, symbol
+from dlspec.ir.dims import Dim, DimError, ceildiv, conv_size, evaluate, scaled, smax, symbol
 
 H, W, N = symbol("H"), symbol("W"), symbol("N")
 congruent, at_least, equal = Condition.congruent, Condition.at_least, Condition.equal
@@ -127,6 +127,9 @@ def test_impossible(left: Dim, right: Dim, known: list[Condition], reason: str) 
         (N * H * W, 2, [at_least(W, 2)], []),
         (H - H // 2, 1, [], []),
         (H - W, 0, [equal(H, W)], []),
+        (scaled(H, 0.7), 1, [], ["H >= 2"]),
+        (scaled(H, 1.15) // 2 - 1, 3, [], ["H >= 7"]),
+        (scaled(H, 0.7), 63, [], ["H >= 91"]),
     ],
 )
 def test_at_least(dim: Dim, bound: int, known: list[Condition], derived: list[str]) -> None:

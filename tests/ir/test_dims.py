@@ -25,6 +25,7 @@ from dlspec.ir.dims import (
     from_terms,
     lower_bound,
     product,
+    scaled,
     smax,
     smin,
     substitute,
@@ -109,6 +110,9 @@ def test_equal_sizes_are_equal(left: Dim, right: Dim) -> None:
         (H // (2 * W), "H // (2 * W)"),
         (smax(H, 3), "max(H, 3)"),
         (2 * smin(H, W), "2 * min(H, W)"),
+        (scaled(H, 2.0), "2 * H"),
+        (scaled(H // 2, 1.1), "H // 2 + H // 20"),
+        (scaled(H + 1, 1.15) + 1, "int((H + 1) * 1.15) + 1"),
     ],
 )
 def test_text(dim: Dim, text: str) -> None:
@@ -196,6 +200,8 @@ def test_copies_are_equal() -> None:
         (7 // H, 0, 7),
         (smin(H, 9) - 10, -9, -1),
         (N * H - N, 0, None),
+        (scaled(H + 9, 1.15), 11, None),
+        (scaled(smin(H, 9), 0.7), 0, 6),
     ],
 )
 def test_bounds(dim: Dim, low: int | None, high: int | None) -> None:
@@ -213,6 +219,20 @@ def test_substitute_is_partial_and_simultaneous() -> None:
     assert substitute(HALF * W, {"H": 33}) == 17 * W
     assert substitute(HALF, {"H": 33, "Q": 1}) == 17
     assert symbols(HALF * N) == {"H", "N"}
+
+
+@settings(max_examples=3000, deadline=None)
+@given(
+    st.one_of(
+        st.integers(1, 999).map(lambda n: n / 100),
+        st.tuples(st.integers(1, 400), st.integers(1, 400)).map(lambda pair: pair[0] / pair[1]),
+        st.floats(1e-6, 1e6),
+    ),
+    st.one_of(st.integers(1, 300), st.integers(1, 300).map(lambda n: 100 * n), st.integers(1, 2**31 - 1)),
+)
+def test_products_with_numbers_are_those_of_float64(factor: float, size: int) -> None:
+    assert evaluate(scaled(H, factor), {"H": size}) == scaled(size, factor) == int(float(size) * factor)
+    assert substitute(scaled(2 * H, factor), {"H": size}) == int(float(2 * size) * factor)
 
 
 def test_large_sums_are_fast() -> None:

@@ -59,6 +59,23 @@ CASES: list[Case] = [
         for mode in ("nearest", "nearest-exact")
         for scale in (0.7, 1.1, 2.3, 41)
     ),
+    # A product below a whole number, an axis that a factor leaves alone, one that it happens to double; no neighbours.
+    *(
+        resampled(Upsample(scale_factor=1.15, mode=mode), (1, 2, 100, 13))
+        for mode in ("nearest", "bilinear", "bicubic")
+    ),
+    *(
+        resampled(Upsample(scale_factor=s, mode=m), (1, 2, 26, 3))
+        for s in (1.3, 1.01)
+        for m in ("nearest", "linear", "bicubic")
+    ),
+    *(
+        resampled(Upsample(scale_factor=2.05, mode=mode), (1, 2, 6, 21))
+        for mode in ("nearest", "nearest-exact", "bilinear")
+    ),
+    resampled(Upsample(scale_factor=2.9999), (1, 2, 10, 11)),
+    resampled(Upsample(scale_factor=(1.3, 0.7), mode="bicubic"), Input((1, 2, 9, 8), "float64")),
+    resampled(Resize(7, mode="linear", align_corners=True), Input((1, 2, 9, 8), "float64")),
     resampled(Upsample(scale_factor=1.1), (1, 1, 5)),
     resampled(Upsample(scale_factor=2.1), (1, 1, 5)),
     resampled(Resize((5, 7), "linear")),
@@ -69,6 +86,8 @@ REFUSED: list[Refusal] = [
     (Upsample, (X2,), "takes either `size` or `scale_factor`"),
     (lambda: Upsample(4, 2), (X2,), "takes either `size` or `scale_factor`"),
     (lambda: Upsample(scale_factor=0), (X2,), "must be a positive number, not 0"),
+    (lambda: Upsample(scale_factor=1e-300), (X2,), "`scale_factor` 1e-300 makes no size"),
+    (lambda: Upsample(scale_factor=1e300), (X2,), "`scale_factor` 1e+300 makes no size"),
     (lambda: Upsample(scale_factor=(2, 2, 2)), (X2,), "`scale_factor` has 3 values, and [2, 3, 5, 7] has 2"),
     (lambda: Upsample(scale_factor=0.1), (X2,), "would have a spatial size of 0"),
     (lambda: Upsample(scale_factor=2, mode="bilinear"), (X1,), 'in mode "bilinear" does not fit [2, 3, 6]'),

@@ -28,7 +28,7 @@ def test_computation_gives_the_size(row: Case) -> None:
         for axis in axes:
             assert str(outputs[0].shape[axis]) == result
         # Every number stands alone: as a fraction, so that a division is exact.
-        exact = re.sub(r"(?<![\w*])(\d+)(?!\w)", r"Fraction(\1)", text)
+        exact = re.sub(r"(?<![\w*.])(\d+)(?![\w.])", r"Fraction(\1)", text)
         assert eval(exact, {"floor": floor, "Fraction": Fraction}) == int(result)
 
 

@@ -8,6 +8,7 @@ always holds.
 from __future__ import annotations
 
 from collections.abc import Callable
+from fractions import Fraction
 from typing import NamedTuple, TypeAlias, TypeVar
 
 from dlspec.ir.dims import Dim, product
@@ -372,14 +373,16 @@ def _tile(op: slicing.Tile, inputs: Types, outputs: Types) -> list[Reach]:
 @_rule(resize.Upsample, resize.Resize)
 def _resampled(op: resize.Upsample | resize.Resize, inputs: Types, outputs: Types) -> list[Reach]:
     x = inputs[0]
-    scales = op.scales(x) if isinstance(op, resize.Upsample) else None
+    factors = op.sampling(x, outputs[0])
 
     def slide(axis: int) -> Slide:
-        have, out = x.shape[axis], outputs[0].shape[axis]
+        have, out, factor = x.shape[axis], outputs[0].shape[axis], factors[axis - 2]
         if op.align_corners:
             return Slide(axis, step=0) if out == 1 else _taken(op.mode, axis, have - 1, out - 1, aligned=True)
-        if scales is not None:
-            have, out = scales[axis - 2].denominator, scales[axis - 2].numerator
+        if factor is not None:
+            out, have = Fraction(factor).limit_denominator(1 << 20).as_integer_ratio()
+            if op.mode == "nearest" and have != 1:  # a quotient that should be whole may be less in float32
+                return Slide(axis, have, -out, 0, out)
         return _taken(op.mode, axis, have, out)
 
     return [(*_still(x, 2), *map(slide, range(2, x.rank)))]

@@ -19,6 +19,7 @@ from dlspec.ir.dims import (
     Expr,
     Extremum,
     FloorDiv,
+    Scaled,
     Symbol,
     evaluate,
     from_terms,
@@ -415,7 +416,11 @@ class Conditions:
             if period <= _GRID and _degree(dim, name) == 1:
                 self._demand_line_at_least(condition, name, period)
                 return
-        self._keep(condition)
+        inside = _inside(dim, bound) if periods is None else None
+        if inside is not None:
+            self._demand_at_least(*inside)
+        else:
+            self._keep(condition)
 
     def _demand_line_at_least(self, condition: Condition, name: str, period: int) -> None:
         """One symbol, and on each residue class a straight line."""
@@ -546,12 +551,12 @@ def _as_remainder(difference: Dim) -> tuple[Dim, int, frozenset[int]] | None:
 def _periods(dim: Dim) -> dict[str, int] | None:
     """For every symbol a step such that ``dim`` at ``r + step * k`` is an integer polynomial in ``k``.
 
-    None where there may be none: a divisor that is not constant, a maximum.
+    None where there may be none: a divisor that is not constant, a maximum, a product with a number.
     """
     result = dict.fromkeys(sorted(symbols(dim)), 1)
     for _, monomial in terms(dim):
         for atom, _ in monomial:
-            if isinstance(atom, Extremum):
+            if isinstance(atom, Extremum | Scaled):
                 return None
             if isinstance(atom, FloorDiv):
                 inner = _periods(atom.numerator)
@@ -560,6 +565,19 @@ def _periods(dim: Dim) -> dict[str, int] | None:
                 for name, period in inner.items():
                     result[name] = lcm(result[name], period * atom.divisor)
     return result
+
+
+def _inside(dim: Dim, bound: int) -> tuple[Dim, int] | None:
+    """What ``dim >= bound`` says of the size that ``dim`` divides or multiplies by a number; None where it is none such."""
+    parts = [(coefficient, monomial) for coefficient, monomial in terms(dim) if monomial]
+    if len(parts) != 1 or parts[0][0] < 1 or len(parts[0][1]) != 1 or parts[0][1][0][1] != 1:
+        return None
+    coefficient, ((atom, _),) = parts[0]
+    constant = next((number for number, monomial in terms(dim) if not monomial), 0)
+    needed = -((constant - bound) // coefficient)
+    if isinstance(atom, FloorDiv) and isinstance(atom.divisor, int) and atom.divisor > 0:
+        return atom.numerator, atom.divisor * needed
+    return (atom.operands[0], atom.least(needed)) if isinstance(atom, Scaled) else None
 
 
 def _degree(dim: Dim, name: str) -> int:

@@ -11,8 +11,9 @@ The normal form is not complete (``H - H // 2`` and ``(H + 1) // 2`` are always 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from fractions import Fraction
 from functools import lru_cache
-from math import gcd, lcm
+from math import ceil, gcd, lcm
 from typing import Any, ClassVar, Literal, NoReturn, TypeAlias
 
 _CACHE = 1 << 16
@@ -109,7 +110,41 @@ class Extremum(_Atom):
         return self.sort_key[1]
 
 
-Atom: TypeAlias = Symbol | FloorDiv | Extremum
+class Scaled(_Atom):
+    """``int(operand * factor)``: a size times a number, computed in float64 and rounded down, as torch resamples."""
+
+    __slots__ = ("factor", "operands")
+    factor: float
+    operands: tuple[Dim]
+    _known: ClassVar[dict[tuple[Dim, float], Scaled]] = {}
+
+    def __new__(cls, operand: Dim, factor: float) -> Scaled:
+        found = cls._known.get((operand, factor))
+        if found is None:
+            found = super().__new__(cls)
+            object.__setattr__(found, "factor", factor)
+            object.__setattr__(found, "operands", (operand,))
+            object.__setattr__(found, "sort_key", (3, f"int({_grouped(operand)} * {factor!r})"))
+            found = cls._known.setdefault((operand, factor), found)
+        return found
+
+    def least(self, product: int) -> int:
+        """The least operand that gives so much, which is positive."""
+        size = ceil(product / Fraction(self.factor))
+        while int((size - 1) * self.factor) >= product:
+            size -= 1
+        while int(size * self.factor) < product:
+            size += 1
+        return size
+
+    def __reduce__(self) -> tuple[type[Scaled], tuple[Dim, float]]:
+        return Scaled, (*self.operands, self.factor)
+
+    def __repr__(self) -> str:
+        return self.sort_key[1]
+
+
+Atom: TypeAlias = Symbol | FloorDiv | Extremum | Scaled
 # Atoms with their powers, by `sort_key`; the empty one is the constant's.
 Monomial: TypeAlias = tuple[tuple[Atom, int], ...]
 _Terms: TypeAlias = dict[Monomial, int]
@@ -466,6 +501,28 @@ def _atom(atom: Atom) -> Expr:
     return Expr({((atom, 1),): 1})
 
 
+# --- products with numbers ------------------------------------------------------------------------------------------
+
+_LARGEST = 1 << 31
+
+
+def scaled(size: Dim, factor: float) -> Dim:
+    """``int(size * factor)``, the product a float64 rounded to the nearest.
+
+    That is a floor division for all sizes below 2 ** 31 where the factor is a fraction, or its float64 above it, or
+    nearer below it than any product is to the next float64. Of 1.15, which is less than 23 / 20, it is not:
+    ``100 * 1.15`` is 114.99999999999999.
+    """
+    if isinstance(size, int):
+        return int(size * factor)
+    exact, near = Fraction(factor), Fraction(factor).limit_denominator(1 << 20)
+    apart = _LARGEST * (abs(exact - near) + exact / 2**53) < Fraction(1, near.denominator)
+    whole = near <= exact or (near - exact) / near <= Fraction(1, 2**54)
+    if apart and whole:
+        return floordiv(size * near.numerator, near.denominator)
+    return _atom(Scaled(size, factor))
+
+
 # --- maximum and minimum --------------------------------------------------------------------------------------------
 
 
@@ -543,6 +600,8 @@ def _atom_value(atom: Atom, env: Mapping[str, int], known: dict[Atom, int]) -> i
         return env[atom.name]
     if isinstance(atom, Extremum):
         return (max if atom.kind == "max" else min)(_value(operand, env, known) for operand in atom.operands)
+    if isinstance(atom, Scaled):
+        return int(_value(atom.operands[0], env, known) * atom.factor)
     divisor = _value(atom.divisor, env, known)
     if divisor == 0:
         raise DimError(f"division by zero: {atom.divisor} is 0 in {atom!r}")
@@ -566,6 +625,8 @@ def _substitute(dim: Expr, replacements: tuple[tuple[str, Dim], ...]) -> Dim:
             return env[atom.name] if atom.name in env else _atom(atom)
         if isinstance(atom, FloorDiv):
             return substitute(atom.numerator, env) // substitute(atom.divisor, env)
+        if isinstance(atom, Scaled):
+            return scaled(substitute(atom.operands[0], env), atom.factor)
         return _extremum(atom.kind, tuple(substitute(operand, env) for operand in atom.operands))
 
     return total(
@@ -669,6 +730,9 @@ def _atom_lower(atom: Atom, minima: Mapping[str, int]) -> int | None:
         if atom.kind == "max":
             return max(known, default=None)
         return min(known) if len(known) == len(bounds) else None
+    if isinstance(atom, Scaled):
+        bound = lower_bound(atom.operands[0], minima)
+        return None if bound is None else int(bound * atom.factor)
     least, divisor = lower_bound(atom.numerator, minima), lower_bound(atom.divisor, minima)
     if least is None or divisor is None or divisor < 1:
         return None
@@ -686,6 +750,9 @@ def _atom_upper(atom: Atom, minima: Mapping[str, int]) -> int | None:
         if atom.kind == "min":
             return min(known, default=None)
         return max(known) if len(known) == len(bounds) else None
+    if isinstance(atom, Scaled):
+        bound = upper_bound(atom.operands[0], minima)
+        return None if bound is None else int(bound * atom.factor)
     greatest, divisor = upper_bound(atom.numerator, minima), lower_bound(atom.divisor, minima)
     if greatest is None or divisor is None or divisor < 1:
         return None
@@ -774,6 +841,7 @@ __all__ = [
     "Extremum",
     "FloorDiv",
     "Monomial",
+    "Scaled",
     "Symbol",
     "ceildiv",
     "conv_size",
@@ -782,6 +850,7 @@ __all__ = [
     "from_terms",
     "lower_bound",
     "product",
+    "scaled",
     "smax",
     "smin",
     "substitute",

@@ -6,12 +6,14 @@ from fractions import Fraction
 from struct import pack, unpack
 from typing import Literal
 
-from dlspec.ir.dims import Dim, floordiv
+from dlspec.ir.dims import Dim, floordiv, lower_bound, scaled
 from dlspec.ir.fields import Floats, Sizes
 from dlspec.ir.op import Needs, Op, OpError, Types
 from dlspec.ir.types import TensorType, format_shape
 from dlspec.ops.rules import equations, factor, require_float, spatial_sizes
 
+SMALL = 128
+_MOST = 2.0**31
 _RANKS = {"linear": (1, 2, 3), "bilinear": (2,), "trilinear": (3,), "bicubic": (2,)}
 
 
@@ -22,8 +24,47 @@ class Resampling(Op):
     axes, 16 for bicubic; none for nearest, which copies.
     """
 
+    mode: str
+    align_corners: bool
+
+    def scales(self, x: TensorType) -> tuple[float, ...] | None:
+        """The factor that is given for each spatial axis, or None where the size is."""
+        return None
+
+    @property
+    def interpolates(self) -> bool:
+        """Whether an axis whose size stays what it is is copied, though a factor is given: so in the linear modes."""
+        return self.mode in ("linear", "bilinear", "trilinear")
+
+    def compact(self, y: TensorType) -> bool | None:
+        """Whether "nearest" copies an axis whose size stays, and has each element twice where it becomes just twice as long,
+        whatever the factor: so in torch's kernel for pictures whose height and width are 128 or less together. None where
+        open sizes decide."""
+        if self.mode != "nearest" or y.rank != 4:
+            return False
+        total = y.shape[2] + y.shape[3]
+        if isinstance(total, int):
+            return total <= SMALL
+        least = lower_bound(total)
+        return False if least is not None and least > SMALL else None
+
+    def sampling(self, x: TensorType, y: TensorType) -> tuple[float | None, ...]:
+        """The factor with which each spatial axis is sampled, None where it is the ratio of the sizes."""
+        scales = self.scales(x)
+        if scales is None or self.align_corners:
+            return (None,) * (x.rank - 2)
+        sizes = zip(x.spatial, y.spatial, strict=True)
+        return tuple(self._factor(y, have, want, scale) for (have, want), scale in zip(sizes, scales, strict=True))
+
+    def _factor(self, y: TensorType, have: Dim, want: Dim, scale: float) -> float:
+        if want == have and (self.interpolates or self.compact(y)):
+            return 1.0
+        return 2.0 if want == 2 * have and self.compact(y) else scale
+
     def taps(self, x: TensorType) -> int:
-        return 0
+        if self.mode.startswith("nearest"):
+            return 0
+        return 16 if self.mode == "bicubic" else 2 ** (x.rank - 2)
 
     def flops(self, inputs: Types, outputs: Types) -> Dim:
         return 2 * self.taps(inputs[0]) * outputs[0].elements
@@ -45,12 +86,6 @@ def _check_input(x: TensorType, mode: str, name: str) -> None:
         )
 
 
-def _taps(mode: str, x: TensorType) -> int:
-    if mode.startswith("nearest"):
-        return 0
-    return 16 if mode == "bicubic" else 2 ** (x.rank - 2)
-
-
 def _to_size(need: Needs, x: TensorType, sizes: tuple[Dim, ...], name: str) -> TensorType:
     for size in sizes:
         need.at_least(size, 1, f"{name} of {format_shape(x.shape)} would have a spatial size of {size}")
@@ -60,10 +95,14 @@ def _to_size(need: Needs, x: TensorType, sizes: tuple[Dim, ...], name: str) -> T
 class Upsample(Resampling):
     """Resamples the spatial axes to `size`, or to `floor(scale_factor * H)`: one of the two is given.
 
-    `size` may be another tensor, for its spatial sizes. Mode "nearest" takes the element at `floor(i / scale)`,
-    "linear" interpolates along every spatial axis ("bilinear" and "trilinear" say how many there are).
+    `size` may be another tensor, for its spatial sizes. The product is a float64, as torch computes it: of 100 and 1.15 it
+    gives 114. Mode "nearest" takes the element at `floor(i / scale)`, "linear" interpolates along every spatial axis
+    ("bilinear" and "trilinear" say how many there are). The scale is the factor where one is given, but an axis whose size
+    stays what it is is copied by "linear". So it is by "nearest" where the output has two spatial axes of 128 or less
+    together, and there an axis that becomes just twice as long has each element twice.
 
-    ONNX: Resize. Mode "bicubic" is that of Keys, 1981, "Cubic Convolution Interpolation for Digital Image Processing".
+    ONNX: Resize, or Gather. Mode "bicubic" is that of Keys, 1981, "Cubic Convolution Interpolation for Digital Image
+    Processing".
     """
 
     size: Sizes | None = None
@@ -76,12 +115,13 @@ class Upsample(Resampling):
             raise OpError("Upsample takes either `size` or `scale_factor`", "Upsample(scale_factor=2)", "DL0208")
         if self.scale_factor is not None:
             for scale in self.scale_factor if isinstance(self.scale_factor, tuple) else (self.scale_factor,):
-                if not 0 < scale < float("inf"):
+                if not scale > 0:
                     raise OpError(f"`scale_factor` must be a positive number, not {scale:g}", code="DL0208")
+                if not 1 / _MOST <= scale <= _MOST:
+                    raise OpError(f"`scale_factor` {scale:g} makes no size of any size", code="DL0208")
         _check_mode(self.mode, self.align_corners)
 
-    def scales(self, x: TensorType) -> tuple[Fraction, ...] | None:
-        """The factor for each spatial axis, or None where the size is given."""
+    def scales(self, x: TensorType) -> tuple[float, ...] | None:
         if self.scale_factor is None:
             return None
         scales = self.scale_factor if isinstance(self.scale_factor, tuple) else (self.scale_factor,) * (x.rank - 2)
@@ -90,8 +130,7 @@ class Upsample(Resampling):
                 f"`scale_factor` has {len(scales)} values, and {format_shape(x.shape)} has {x.rank - 2} spatial axes",
                 code="DL0202",
             )
-        # 0.7 means seven tenths, not the nearest binary fraction: 10 * 0.7 is 7.
-        return tuple(Fraction(scale).limit_denominator(1 << 12) for scale in scales)
+        return scales
 
     def infer(self, need: Needs, inputs: Types) -> TensorType:
         x = inputs[0]
@@ -100,15 +139,18 @@ class Upsample(Resampling):
         if scales is None:
             assert self.size is not None
             return _to_size(need, x, spatial_sizes(self.size, x, "Upsample"), "Upsample")
-        sizes = (floordiv(size * s.numerator, s.denominator) for size, s in zip(x.spatial, scales, strict=True))
-        return _to_size(need, x, tuple(sizes), "Upsample")
+        sizes = tuple(scaled(size, scale) for size, scale in zip(x.spatial, scales, strict=True))
+        return _to_size(need, x, sizes, "Upsample")
 
     def formula(self, inputs: Types, outputs: Types) -> tuple[str, ...]:
         rows = zip(inputs[0].spatial, self.scales(inputs[0]) or (), outputs[0].spatial, strict=False)
-        return equations({axis: (f"floor({factor(n)}*{s})", out) for axis, (n, s, out) in enumerate(rows, 2)})
+        return equations(
+            {axis: (f"floor({factor(n)} * {_written(s)})", out) for axis, (n, s, out) in enumerate(rows, 2)}
+        )
 
-    def taps(self, x: TensorType) -> int:
-        return _taps(self.mode, x)
+
+def _written(scale: float) -> str:
+    return str(int(scale)) if scale.is_integer() else repr(scale)
 
 
 class Resize(Resampling):
@@ -128,9 +170,6 @@ class Resize(Resampling):
         _check_input(x, self.mode, "Resize")
         return _to_size(need, x, spatial_sizes(self.size, x, "Resize"), "Resize")
 
-    def taps(self, x: TensorType) -> int:
-        return _taps(self.mode, x)
-
 
 OPERATORS: tuple[type[Op], ...] = (Upsample, Resize)
 
@@ -141,6 +180,12 @@ def growth(have: Dim, want: Dim) -> Fraction | None:
         return Fraction(want, have)
     quotient = floordiv(want, have)
     return Fraction(quotient) if isinstance(quotient, int) and quotient * have == want else None
+
+
+def growths(op: Resampling, x: TensorType, y: TensorType) -> list[Fraction | None]:
+    """The factor of each spatial axis, None where it is not the same for all sizes."""
+    sampled = zip(op.sampling(x, y), x.spatial, y.spatial, strict=True)
+    return [growth(have, want) if factor is None else Fraction(factor) for factor, have, want in sampled]
 
 
 def repeats(factor: Fraction | None) -> bool:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
-from dlspec.backends.onnx.wire import OnnxNode
+from dlspec.backends.onnx.wire import ELEMENT, OnnxNode
 from dlspec.diagnostics import DlspecError
-from dlspec.ir.dims import Dim, Expr, Extremum, FloorDiv, Monomial, Symbol, lower_bound, symbols, terms
+from dlspec.ir.dims import Atom, Dim, Expr, Extremum, FloorDiv, Monomial, Scaled, Symbol, lower_bound, symbols, terms
 from dlspec.ir.graph import Value
+from dlspec.ir.types import DType
 
 
 class Writer(Protocol):
@@ -16,7 +17,7 @@ class Writer(Protocol):
 
     opset: int
 
-    def constant(self, value: int | Sequence[int], dtype: str) -> str: ...
+    def constant(self, value: int | Sequence[int] | Sequence[float], dtype: str) -> str: ...
 
     def unique(self, name: str) -> str: ...
 
@@ -97,7 +98,7 @@ class Sizes:
             result = self._node("Mul", [result, factor])
         return result
 
-    def _atom(self, atom: Symbol | FloorDiv | Extremum) -> str:
+    def _atom(self, atom: Atom) -> str:
         key = Expr({((atom, 1),): 1})
         name = self._known.get(key)
         if name is None:
@@ -109,8 +110,15 @@ class Sizes:
                 case Extremum():
                     op_type = "Max" if atom.kind == "max" else "Min"
                     name = self._node(op_type, [self._size(operand) for operand in atom.operands])
+                case Scaled():
+                    name = self._scaled(atom)
             self._known[key] = name
         return name
+
+    def _scaled(self, atom: Scaled) -> str:
+        size = self._node("Cast", [self._size(atom.operands[0])], to=ELEMENT[DType.FLOAT64])
+        product = self._node("Mul", [size, self._writer.constant([atom.factor], "float64")])
+        return self._node("Cast", [product], to=ELEMENT[DType.INT64])
 
     def _quotient(self, atom: FloorDiv) -> str:
         """ONNX rounds a quotient of integers towards zero, so a numerator that may be negative gives up its rest first:

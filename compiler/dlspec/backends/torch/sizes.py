@@ -16,7 +16,7 @@ def from_text(text: str, known: dict[str, Py]) -> Py:
 
     def made(node: ast.expr) -> Py:
         match node:
-            case ast.Constant(value=int(value)):
+            case ast.Constant(value=int(value) | float(value)):
                 return Const(value)
             case ast.Name(id=name):
                 return known[name]
@@ -24,7 +24,7 @@ def from_text(text: str, known: dict[str, Py]) -> Py:
                 return Binary(_OPERATORS[type(node.op)], made(node.left), made(node.right))
             case ast.UnaryOp(op=ast.USub(), operand=operand):
                 return Binary("-", Const(0), made(operand))
-            case ast.Call(func=ast.Name(id="max" | "min" as name), args=args):
+            case ast.Call(func=ast.Name(id="max" | "min" | "int" as name), args=args):
                 return call(name, *map(made, args))
             case _:
                 raise AssertionError(text)

@@ -10,7 +10,7 @@ from math import inf, prod
 from dlspec.ir.types import TensorType
 from dlspec.ops.algebra import Term
 from dlspec.ops.pooling import AdaptiveAvgPool, AvgPool, GlobalAvgPool, MaxPool
-from dlspec.ops.resize import Resize, Upsample, growth, repeats
+from dlspec.ops.resize import Resize, Upsample, growth, growths, repeats
 from dlspec.ops.window import Window
 from dlspec.passes.derivatives.derive_conv import spread
 from dlspec.passes.derivatives.derive_shape import placed
@@ -106,9 +106,7 @@ def _whole(factors: Sequence[Fraction | None]) -> tuple[int, ...] | None:
 
 @derives(Upsample, Resize)
 def resample(s: Step, op: Upsample | Resize) -> Cotangents:
-    x, y = s.x.type, s.y.type
-    scales = op.scales(x) if isinstance(op, Upsample) else None
-    factors = scales or [growth(have, want) for have, want in zip(x.spatial, y.spatial, strict=True)]
+    factors = growths(op, s.x.type, s.y.type)
     kernel = _whole(factors)
     if not op.mode.startswith("nearest") or kernel is None or not all(map(repeats, factors)):
         raise NoDerivative(s.node, f"{type(op).__name__} that does not repeat each element a whole number of times")
