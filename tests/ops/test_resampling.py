@@ -126,7 +126,7 @@ def typed(point: Point, opened: bool) -> TensorType:
     return TensorType(DType.FLOAT32, (1, 2, *sizes))
 
 
-@lru_cache(4096)
+@lru_cache(512)
 def open_session(op: Upsample, type: TensorType, opset: int) -> Session:
     return onnx_session(single_node_graph(op, (type,)), {}, opset)
 
