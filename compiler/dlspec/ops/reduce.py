@@ -194,7 +194,7 @@ class Norm(PerInputElement):
     For `p` infinite it is the greatest magnitude, for 0 the number of elements that are not 0. 2 FLOPs per input
     element: power and sum.
 
-    ONNX: ReduceL2, or ReduceL1.
+    ONNX: ReduceSumSquare, or ReduceSum.
     """
 
     wide = True

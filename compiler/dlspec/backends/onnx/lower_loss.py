@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dlspec.backends.onnx.emitter import Emitter
-from dlspec.backends.onnx.lower_reduce import vector_norm
+from dlspec.backends.onnx.lower_reduce import added_in, as_type, vector_norm
 from dlspec.backends.onnx.registry import lowers
 from dlspec.ir.dims import Dim
 from dlspec.ir.graph import Node
@@ -25,14 +25,17 @@ class Scalars:
         return self[dim] if isinstance(dim, int) else self.e.cast(self.e.dim(dim), self.dtype)
 
 
-def reduced(e: Emitter, op: ops.Loss, losses: str) -> str:
-    match op.reduction:
-        case "none":
-            return losses
-        case "mean":
-            return e.op("ReduceMean", [losses], keepdims=0)
-        case _:
-            return e.op("ReduceSum", [losses], keepdims=0)
+def reduced(e: Emitter, op: ops.Loss, node: Node, losses: str) -> str:
+    if op.reduction == "none":
+        return losses
+    return added(e, node, losses, "ReduceMean" if op.reduction == "mean" else "ReduceSum")
+
+
+def added(e: Emitter, node: Node, losses: str, op_type: str = "ReduceSum") -> str:
+    """All of what there is for the elements of the input, as one number."""
+    dtype = node.outputs[0].type.dtype
+    wide = added_in(node.inputs[0].type, range(node.inputs[0].type.rank))
+    return as_type(e, e.op(op_type, [as_type(e, losses, dtype, wide)], keepdims=0), wide, dtype)
 
 
 def difference(e: Emitter, a: str, b: str) -> str:
@@ -49,22 +52,22 @@ def hinge(e: Emitter, x: str) -> str:
 @lowers(ops.MSELoss)
 def mse(e: Emitter, op: ops.MSELoss, node: Node, xs: list[str], ws: list[str]) -> str:
     d = e.op("Sub", xs)
-    return reduced(e, op, e.op("Mul", [d, d]))
+    return reduced(e, op, node, e.op("Mul", [d, d]))
 
 
 @lowers(ops.L1Loss)
 def l1(e: Emitter, op: ops.L1Loss, node: Node, xs: list[str], ws: list[str]) -> str:
-    return reduced(e, op, difference(e, *xs))
+    return reduced(e, op, node, difference(e, *xs))
 
 
 @lowers(ops.SmoothL1Loss)
 def smooth_l1(e: Emitter, op: ops.SmoothL1Loss, node: Node, xs: list[str], ws: list[str]) -> str:
     d, number = difference(e, *xs), Scalars(e, node)
     if op.beta == 0:
-        return reduced(e, op, d)
+        return reduced(e, op, node, d)
     near = e.op("Mul", [e.op("Mul", [d, d]), number[0.5 / op.beta]])
     far = e.op("Sub", [d, number[0.5 * op.beta]])
-    return reduced(e, op, e.op("Where", [e.op("Less", [d, number[op.beta]]), near, far]))
+    return reduced(e, op, node, e.op("Where", [e.op("Less", [d, number[op.beta]]), near, far]))
 
 
 @lowers(ops.HuberLoss)
@@ -72,7 +75,7 @@ def huber(e: Emitter, op: ops.HuberLoss, node: Node, xs: list[str], ws: list[str
     d, number = difference(e, *xs), Scalars(e, node)
     near = e.op("Mul", [e.op("Mul", [d, d]), number[0.5]])
     far = e.op("Mul", [e.op("Sub", [d, number[0.5 * op.delta]]), number[op.delta]])
-    return reduced(e, op, e.op("Where", [e.op("Less", [d, number[op.delta]]), near, far]))
+    return reduced(e, op, node, e.op("Where", [e.op("Less", [d, number[op.delta]]), near, far]))
 
 
 # Classes -------------------------------------------------------------------------------------------------------------
@@ -98,7 +101,7 @@ def cross_entropy(e: Emitter, op: ops.CrossEntropyLoss, node: Node, xs: list[str
     if op.label_smoothing:
         uniform = e.op("Div", [number[op.label_smoothing], _classes(node, number)])
         target = e.op("Add", [e.op("Mul", [target, number[1 - op.label_smoothing]]), uniform])
-    return reduced(e, op, _summed(e, node, e.op("Mul", [logs, target]), weight))
+    return reduced(e, op, node, _summed(e, node, e.op("Mul", [logs, target]), weight))
 
 
 def _has_own_node(node: Node) -> bool:
@@ -139,9 +142,9 @@ def _of_classes(e: Emitter, op: ops.NLLLoss | ops.CrossEntropyLoss, node: Node, 
         losses = e.op("Add", [e.op("Mul", [losses, number[1 - smoothing]]), spread])
     losses = e.op("Where", [ignored, number[0], losses])
     if op.reduction != "mean":
-        return reduced(e, op, losses)
-    counted = e.op("ReduceSum", [e.op("Where", [ignored, number[0], share])], keepdims=0)
-    return e.op("Div", [e.op("ReduceSum", [losses], keepdims=0), counted])
+        return reduced(e, op, node, losses)
+    counted = added(e, node, e.op("Where", [ignored, number[0], share]))
+    return e.op("Div", [added(e, node, losses), counted])
 
 
 # Probabilities -------------------------------------------------------------------------------------------------------
@@ -154,7 +157,7 @@ def bce(e: Emitter, op: ops.BCELoss, node: Node, xs: list[str], ws: list[str]) -
     rest = e.op("Max", [e.op("Log", [e.op("Sub", [number[1], x])]), number[-100]])
     no = e.op("Mul", [e.op("Sub", [number[1], target]), rest])
     losses = e.op("Neg", [e.op("Add", [yes, no])])
-    return reduced(e, op, e.op("Mul", [losses, *weight]) if weight else losses)
+    return reduced(e, op, node, e.op("Mul", [losses, *weight]) if weight else losses)
 
 
 @lowers(ops.BCEWithLogitsLoss)
@@ -166,7 +169,7 @@ def bce_with_logits(e: Emitter, op: ops.BCEWithLogitsLoss, node: Node, xs: list[
         scale = e.op("Mul", [e.op("Sub", [weights[1], number[1]]), target])
         tail = e.op("Mul", [e.op("Add", [scale, number[1]]), tail])
     losses = e.op("Add", [e.op("Mul", [e.op("Sub", [number[1], target]), x]), tail])
-    return reduced(e, op, e.op("Mul", [losses, weights[0]]) if weights else losses)
+    return reduced(e, op, node, e.op("Mul", [losses, weights[0]]) if weights else losses)
 
 
 def _softplus_of_minus(e: Emitter, x: str, number: Scalars) -> str:
@@ -185,9 +188,9 @@ def kl_div(e: Emitter, op: ops.KLDivLoss, node: Node, xs: list[str], ws: list[st
         known = e.op("Where", [e.op("Equal", [target, number[0]]), number[0], entropy])
         losses = e.op("Sub", [known, e.op("Mul", [target, x])])
     if op.reduction != "batchmean":
-        return reduced(e, op, losses)
+        return reduced(e, op, node, losses)
     batch = number.size(node.inputs[0].type.shape[0])
-    return e.op("Div", [e.op("ReduceSum", [losses], keepdims=0), batch])
+    return e.op("Div", [added(e, node, losses), batch])
 
 
 # Pairs and triplets --------------------------------------------------------------------------------------------------
@@ -197,7 +200,7 @@ def kl_div(e: Emitter, op: ops.KLDivLoss, node: Node, xs: list[str], ws: list[st
 def margin_ranking(e: Emitter, op: ops.MarginRankingLoss, node: Node, xs: list[str], ws: list[str]) -> str:
     first, second, target = xs
     ahead = e.op("Mul", [target, e.op("Sub", [first, second])])
-    return reduced(e, op, hinge(e, e.op("Sub", [Scalars(e, node)[op.margin], ahead])))
+    return reduced(e, op, node, hinge(e, e.op("Sub", [Scalars(e, node)[op.margin], ahead])))
 
 
 @lowers(ops.HingeEmbeddingLoss)
@@ -207,7 +210,7 @@ def hinge_embedding(e: Emitter, op: ops.HingeEmbeddingLoss, node: Node, xs: list
     other = hinge(e, e.op("Sub", [number[op.margin], x]))
     same = e.op("Where", [e.op("Equal", [target, e.scalar(-1, dtype)]), number[0], x])
     other = e.op("Where", [e.op("Equal", [target, e.scalar(1, dtype)]), number[0], other])
-    return reduced(e, op, e.op("Add", [same, other]))
+    return reduced(e, op, node, e.op("Add", [same, other]))
 
 
 @lowers(ops.CosineEmbeddingLoss)
@@ -224,7 +227,7 @@ def cosine_embedding(e: Emitter, op: ops.CosineEmbeddingLoss, node: Node, xs: li
     dtype = node.inputs[2].type.dtype
     same = e.op("Where", [e.op("Equal", [target, e.scalar(1, dtype)]), same, number[0]])
     other = e.op("Where", [e.op("Equal", [target, e.scalar(-1, dtype)]), other, number[0]])
-    return reduced(e, op, e.op("Add", [same, other]))
+    return reduced(e, op, node, e.op("Add", [same, other]))
 
 
 @lowers(ops.TripletMarginLoss)
@@ -238,4 +241,6 @@ def triplet_margin(e: Emitter, op: ops.TripletMarginLoss, node: Node, xs: list[s
     far = distance(anchor, negative)
     if op.swap:
         far = e.op("Min", [far, distance(positive, negative)])
-    return reduced(e, op, hinge(e, e.op("Add", [e.op("Sub", [distance(anchor, positive), far]), number[op.margin]])))
+    return reduced(
+        e, op, node, hinge(e, e.op("Add", [e.op("Sub", [distance(anchor, positive), far]), number[op.margin]]))
+    )

@@ -1,4 +1,8 @@
-"""Reductions."""
+"""Reductions.
+
+ONNX Runtime adds up one element after another, in float32: a sum of squares of a million is off by 4e-4. What is added over
+many elements, or over open sizes, is added in float64, so its error is that of its elements.
+"""
 
 from __future__ import annotations
 
@@ -33,30 +37,46 @@ def _reduce(e: Emitter, op_type: str, x: str, axes: Sequence[int], keepdim: bool
     return e.op(op_type, [x], axes=list(axes), keepdims=int(keepdim))
 
 
+_ADDED = (ops.Mean, ops.Sum, ops.LogSumExp)
+_MANY = 1 << 12
+
+
+def added_in(type_: TensorType, axes: Sequence[int]) -> DType:
+    """The element type in which floating-point numbers are added over axes."""
+    count = product(type_.shape[axis] for axis in axes)
+    return type_.dtype if isinstance(count, int) and count <= _MANY else DType.FLOAT64
+
+
+def as_type(e: Emitter, x: str, have: DType, want: DType) -> str:
+    return x if have is want else e.cast(x, want)
+
+
 @lowers(*_NODES)
 def reduction(e: Emitter, op: ops.Reduction, node: Node, xs: list[str], ws: list[str]) -> str:
     type_, out = node.inputs[0].type, node.outputs[0].type.dtype
     axes = ops.reduced_axes(op.dim, type_, type(op).__name__)
     if out is DType.BOOL:
         return e.cast(_reduce(e, _NODES[type(op)], e.cast(xs[0], "int32"), axes, op.keepdim), "bool")
-    x = xs[0] if type_.dtype is out else e.cast(xs[0], out)
-    return _reduce(e, _NODES[type(op)], x, axes, op.keepdim)
+    wide = added_in(type_, axes) if out.is_float and isinstance(op, _ADDED) else out
+    result = _reduce(e, _NODES[type(op)], as_type(e, xs[0], type_.dtype, wide), axes, op.keepdim)
+    return as_type(e, result, wide, out)
 
 
 @lowers(ops.Var, ops.Std)
 def spread(e: Emitter, op: ops.Spread, node: Node, xs: list[str], ws: list[str]) -> str:
     type_ = node.inputs[0].type
     axes = ops.reduced_axes(op.dim, type_, type(op).__name__)
-    x, dtype = xs[0], type_.dtype
+    wide = added_in(type_, axes)
+    x = as_type(e, xs[0], type_.dtype, wide)
     distance = e.op("Sub", [x, _reduce(e, "ReduceMean", x, axes, keepdim=True)])
     if op.correction == 0:
         result = _reduce(e, "ReduceMean", e.op("Mul", [distance, distance]), axes, op.keepdim)
     else:
         squares = _reduce(e, "ReduceSumSquare", distance, axes, op.keepdim)
         count = product(type_.shape[axis] for axis in axes) - op.correction
-        divisor = e.scalar(count, dtype) if isinstance(count, int) else e.cast(e.dim(count), dtype)
+        divisor = e.scalar(count, wide) if isinstance(count, int) else e.cast(e.dim(count), wide)
         result = e.op("Div", [squares, divisor])
-    return e.op("Sqrt", [result]) if isinstance(op, ops.Std) else result
+    return as_type(e, e.op("Sqrt", [result]) if isinstance(op, ops.Std) else result, wide, type_.dtype)
 
 
 @lowers(ops.Norm)
@@ -68,21 +88,22 @@ def norm(e: Emitter, op: ops.Norm, node: Node, xs: list[str], ws: list[str]) -> 
 
 def vector_norm(e: Emitter, x: str, type_: TensorType, p: float, axes: Sequence[int], keepdim: bool = False) -> str:
     """The p-norm of a tensor of this type over axes."""
-    dtype = type_.dtype
+    wide = added_in(type_, () if abs(p) == inf else axes)
+    x = as_type(e, x, type_.dtype, wide)
     match p:
         case 1.0:
-            result = _reduce(e, "ReduceL1", x, axes, keepdim)
+            result = _reduce(e, "ReduceSum", e.op("Abs", [x]), axes, keepdim)
         case 2.0:
-            result = _reduce(e, "ReduceL2", x, axes, keepdim)
+            result = e.op("Sqrt", [_reduce(e, "ReduceSumSquare", x, axes, keepdim)])
         case 0.0:
-            zeros = e.op("Equal", [x, e.scalar(0, dtype)])
-            result = _reduce(e, "ReduceSum", e.cast(e.op("Not", [zeros]), dtype), axes, keepdim)
+            zeros = e.op("Equal", [x, e.scalar(0, wide)])
+            result = _reduce(e, "ReduceSum", e.cast(e.op("Not", [zeros]), wide), axes, keepdim)
         case p if abs(p) == inf:
             result = _reduce(e, "ReduceMax" if p > 0 else "ReduceMin", e.op("Abs", [x]), axes, keepdim)
         case p:
-            powers = e.op("Pow", [e.op("Abs", [x]), e.scalar(p, dtype)])
-            result = e.op("Pow", [_reduce(e, "ReduceSum", powers, axes, keepdim), e.scalar(1 / p, dtype)])
-    return result
+            powers = e.op("Pow", [e.op("Abs", [x]), e.scalar(p, wide)])
+            result = e.op("Pow", [_reduce(e, "ReduceSum", powers, axes, keepdim), e.scalar(1 / p, wide)])
+    return as_type(e, result, wide, type_.dtype)
 
 
 @lowers(ops.ArgMax, ops.ArgMin)
