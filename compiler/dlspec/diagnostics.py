@@ -10,6 +10,9 @@ from enum import Enum
 
 from dlspec.source import Span
 
+_LONGEST = 300
+"""So many characters of a text are read; of a longer one the middle is left out."""
+
 
 class Severity(Enum):
     ERROR = "error"
@@ -40,6 +43,12 @@ class Diagnostic:
     hint: str = ""
     trace: tuple[Note, ...] = ()
     severity: Severity = Severity.ERROR
+
+    def __post_init__(self) -> None:
+        for part in ("message", "label", "hint"):
+            text: str = getattr(self, part)
+            if len(text) > _LONGEST:
+                object.__setattr__(self, part, f"{text[: _LONGEST - 100]} ... {text[-90:]}")
 
     @property
     def silenced(self) -> bool:
@@ -111,7 +120,10 @@ def did_you_mean(word: str, candidates: Iterable[str]) -> str:
     names = list(dict.fromkeys(candidates))
     by_folded = {name.lower(): name for name in reversed(names)}
     longer = sorted((name for name in by_folded if len(word) > 3 and name.startswith(word.lower())), key=len)
-    close = list(dict.fromkeys([*longer, *get_close_matches(word.lower(), by_folded, n=2, cutoff=0.6)]))[:2]
+    # In a short word one letter is much: LSTM is not `lt`.
+    cutoff = 0.75 if len(word) <= 4 else 0.6
+    near = get_close_matches(word.lower(), by_folded, n=2, cutoff=cutoff)
+    close = list(dict.fromkeys([*longer, *near]))[:2]
     return f"did you mean {' or '.join(f'`{by_folded[c]}`' for c in close)}?" if close else ""
 
 

@@ -176,6 +176,10 @@ class Application(Expressions):
                     raise Failure("DL0308", f"{layer.title} takes tensors, and {kind_of(value)} is among them", span)
             return tuple(flows)
         given = {name: value for name, (value, _) in layer.arguments.items() if name in _names(slots[1:])}
+        for name, value in given.items():
+            if value is not None and not isinstance(value, Value):
+                at = layer.arguments[name][1].span
+                raise Failure("DL0305", f"`{name}` of {layer.title} takes a tensor, not {kind_of(value)}", at)
         if isinstance(flow, Value):
             return gather_tensors(layer.op, layer.name, {slots[0]: flow, **given}, span)
         if len(flow) <= len(slots) and len(slots) > 1:

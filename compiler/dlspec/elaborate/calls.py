@@ -12,6 +12,7 @@ from dlspec.elaborate.values import (
     Arguments,
     BlockLayer,
     BranchLayer,
+    Deferred,
     Env,
     Failure,
     OpLayer,
@@ -46,6 +47,14 @@ def bind_op(layer: OpLayer, given: list[Given], span: Span, env: Env) -> OpLayer
     for argument, value in given:
         if argument.name is None:
             name = None if layer.called else next(free, None)
+            if not layer.called and has_tensor(value) and _is_plain_field(layer.op, name):
+                flows = ", ".join(a.span.text for a, v in given if a.name is None and has_tensor(v))
+                flow = flows if not flows.count(",") or flows.startswith("[") else f"[{flows}]"
+                function = f", or `{layer.op.function}({flows})`" if layer.op.function else ""
+                raise Failure(
+                    "DL0306", f"{layer.title} takes no tensors as arguments: they flow in", argument.span,
+                    hint=f"write `{flow} -> {layer.name}`{function}",
+                )  # fmt: skip
             if name is None and not layer.called and placed is not names:
                 raise too_many_placed(layer, given, argument.span)
             if name is None:
@@ -72,6 +81,12 @@ def bind_op(layer: OpLayer, given: list[Given], span: Span, env: Env) -> OpLayer
     return OpLayer(
         layer.op, layer.pinned, layer.name, layer.arguments | explicit, span, layer.branches, layer.env, called=True
     )
+
+
+def _is_plain_field(op: type[Op], name: str | None) -> bool:
+    """Whether an argument is neither a tensor nor a size that a tensor may give."""
+    kinds = {field.name: field.kind for field in op.fields}
+    return name is None or (name in kinds and kinds[name] not in ("Sizes", "Shape"))
 
 
 _PLAIN = (int, bool, str, float, type(None))
@@ -117,6 +132,8 @@ def field_value(field: Field, value: Any, span: Span, title: str) -> Any:
     except FieldError as error:
         symbolic = is_dim(value) and type(value) is not int
         hint = "a size that layers are made with must be a number: give it one in the signature" if symbolic else ""
+        if isinstance(value, Deferred) and isinstance(value.expression, ast.Labelled):
+            hint = f"an argument is given with `=`: `{value.expression.span.text.replace(':', '=').replace('= ', '=')}`"
         raise Failure("DL0305", f"{error} in {title}", span, hint=hint) from None
 
 

@@ -229,6 +229,8 @@ def _dims(values: list[Number]) -> list[Dim]:
 
 
 def _range(*arguments: int) -> list[Constant]:
+    if any(isinstance(argument, Expr) for argument in arguments):
+        raise ConstantError("`range` takes numbers, and a size among them is open", "give it a number in the signature")
     numbers = range(*arguments)
     if len(numbers) > MAX_RANGE:
         raise ConstantError(f"a range of {len(numbers):,} numbers is too long")
@@ -298,6 +300,15 @@ def _init(kind: str, **defaults: float | str) -> Callable[..., Init]:
     return make
 
 
+def _fixed(name: str, value: float) -> Callable[..., Init]:
+    def make(*arguments: Constant, **named: Constant) -> Init:
+        if arguments or named:
+            raise ConstantError(f"`{name}` takes a list of sizes, and nothing as an initialiser", f"{name}([3, 4])")
+        return init.constant(value)
+
+    return make
+
+
 # Initialisers, with the arguments of torch.nn.init. `normal` and `uniform` are also functions that draw tensors: those
 # begin with a shape, these with a number.
 INITIALISERS: dict[str, Callable[..., Init]] = {
@@ -305,6 +316,8 @@ INITIALISERS: dict[str, Callable[..., Init]] = {
     "uniform": _init("uniform", a=0.0, b=1.0),
     "trunc_normal": _init("trunc_normal", mean=0.0, std=1.0, a=-2.0, b=2.0),
     "constant": _init("constant", val=0.0),
+    "zeros": _fixed("zeros", 0.0),
+    "ones": _fixed("ones", 1.0),
     "xavier_uniform": _init("xavier_uniform", gain=1.0),
     "xavier_normal": _init("xavier_normal", gain=1.0),
     "kaiming_uniform": _init("kaiming_uniform", a=0.0, mode="fan_in", nonlinearity="leaky_relu"),
@@ -345,5 +358,5 @@ def call(name: str, arguments: list[Constant], named: dict[str, Constant]) -> Co
         return _bounded(function(*arguments, **named), *arguments, *named.values(), *_items(arguments))
     except ConstantError:
         raise
-    except (TypeError, ValueError, OverflowError, ZeroDivisionError, AttributeError):
+    except (TypeError, LookupError, ValueError, OverflowError, ZeroDivisionError, AttributeError):
         raise ConstantError(f"`{name}` does not take these arguments") from None

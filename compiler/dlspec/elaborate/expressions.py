@@ -10,6 +10,7 @@ from dlspec.elaborate import constants, distributions
 from dlspec.elaborate.builder import Builder
 from dlspec.elaborate.calls import Given, bind_block, bind_op, function_op
 from dlspec.elaborate.compare import Comparison, compare
+from dlspec.elaborate.foreign import foreign
 from dlspec.elaborate.gradients import check_dependence
 from dlspec.elaborate.indexing import index_list, index_tensor, tensor_attribute
 from dlspec.elaborate.instances import Instances
@@ -132,7 +133,10 @@ class Expressions:
             return Failure("DL0308", f"`{name}` is a distribution", node.span, hint=f"call it: `{name}(...)`")
         functions = [*FUNCTIONS, *constants.FUNCTIONS, *constants.INITIALISERS, *distributions.FUNCTIONS]
         functions += distributions.DISTRIBUTIONS
-        near = did_you_mean(name, [*env.visible(), *LAYERS, *functions])
+        known = [*env.visible(), *LAYERS, *functions]
+        # A name of the other kind is meant only where it differs by its capitals.
+        alike = [each for each in known if each[:1].isupper() == name[:1].isupper() or each.lower() == name.lower()]
+        near = foreign(name) or did_you_mean(name, alike)
         if name[:1].isupper():
             return Failure("DL0301", f"there is no layer `{name}`", node.span, hint=near or "`dlspec ops` lists them")
         return Failure("DL0302", f"there is no `{name}` here", node.span, hint=near)
@@ -192,7 +196,10 @@ class Expressions:
         if value is POISON:
             return [(name, POISON) for name in names]
         if not isinstance(value, list):
-            raise Failure("DL0305", f"{len(names)} names take a list of {len(names)}, not {kind_of(value)}", span)
+            n, hint = len(names), ""
+            if isinstance(value, Value):
+                hint = f"part it first: `-> Split({n})` along the channels, or `-> Split({n}, dim=0)`"
+            raise Failure("DL0305", f"{n} names take a list of {n}, not {kind_of(value)}", span, hint=hint)
         if len(value) != len(names):  # type: ignore[reportUnknownArgumentType]
             raise Failure("DL0305", f"{len(names)} names cannot take {len(value)} values", span)  # type: ignore[reportUnknownArgumentType]
         return list(zip(names, value, strict=True))  # type: ignore[reportUnknownArgumentType]

@@ -40,6 +40,11 @@ def index_tensor(base: Value, items: list[Index], span: Span) -> Op:
     coded: list[tuple[object, ...]] = []
     for item in items:
         if type(item) is slice:
+            for bound in (item.start, item.stop, item.step):
+                if bound is not None and not is_dim(bound):
+                    hint = "tensors are not known while compiling: `gather` and `index_select` take positions"
+                    message = f"the bounds of a range are ints or sizes, not {kind_of(bound)}"
+                    raise Failure("DL0305", message, span, hint=hint if isinstance(bound, Value) else "")
             coded.append(("slice", item.start, item.stop, 1 if item.step is None else item.step))
         elif item is None:
             coded.append(("new",))

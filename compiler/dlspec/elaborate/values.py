@@ -14,9 +14,8 @@ from typing import Any, Final, TypeAlias, cast
 from dlspec.diagnostics import Diagnostic, Note
 from dlspec.ir.constants import Ratio
 from dlspec.ir.dims import Expr
-from dlspec.ir.fields import describe, shown
+from dlspec.ir.fields import brief, describe, shown
 from dlspec.ir.graph import Scope, Value
-from dlspec.ir.init import Init
 from dlspec.ir.intervals import Interval
 from dlspec.ir.op import Numbers, Op
 from dlspec.ir.program import Names, Written
@@ -144,6 +143,9 @@ class Layer:
     __slots__ = ()
     title: str = "a layer"
 
+    def __str__(self) -> str:
+        return f"the layer {self.title}" if self.title != "a layer" else self.title
+
 
 @dataclass(slots=True, eq=False)
 class OpLayer(Layer):
@@ -267,7 +269,7 @@ def kind_of(value: Any) -> str:
         case Value():
             return f"a tensor {value.type}"
         case Layer():
-            return f"the layer {value.title}" if value.title != "a layer" else "a layer"
+            return str(value)
         case bool() | None:
             return describe(value)
         case int() | float():
@@ -275,16 +277,18 @@ def kind_of(value: Any) -> str:
         case Expr() | Ratio():
             return f"the size {value}"
         case str():
-            return f'the string "{value}"'
+            return f"the string {brief(value)}"
         case list():
             tensors = has_tensor(value)  # type: ignore[reportUnknownArgumentType]
-            return f"a list of {len(value)} tensors" if tensors else f"the list {show(value)}"  # type: ignore[reportUnknownArgumentType]
+            return f"a list of {len(value)} tensors" if tensors else f"the list {_beginning(show(value))}"  # type: ignore[reportUnknownArgumentType]
         case Distribution():
             return f"a distribution, {value}"
-        case Init():
-            return f"the initialiser {value.kind}"
         case _:
             return str(value)
+
+
+def _beginning(text: str) -> str:
+    return text if len(text) <= 80 else f"{text[:80]} ..."
 
 
 def show(value: Any) -> str:

@@ -42,7 +42,7 @@ class FieldError(Exception):
     """A value that is not of the field's kind."""
 
     def __init__(self, field: str, expected: str, value: object) -> None:
-        super().__init__(f"`{field}` takes {expected}, not {describe(value)}")
+        super().__init__(f"`{field}` takes {expected}, not {brief(value)}")
         self.field = field
 
 
@@ -324,12 +324,23 @@ def describe(value: object) -> str:
             return f"a tensor {value}"
         case tuple() | list():
             return f"[{', '.join(describe(item) for item in cast('tuple[object, ...]', value))}]"
+        case DType():
+            return f'"{value.label}"'
         case _ if value is MISSING:
             return "nothing"
         case int():
             return shown(value)
         case _:
             return str(value)
+
+
+_BRIEF = 80
+
+
+def brief(value: object) -> str:
+    """The same, of a value that is too long its beginning."""
+    text = describe(value)
+    return text if len(text) <= _BRIEF else f"{text[:_BRIEF]} ..."
 
 
 def shown(number: object) -> str:
@@ -343,5 +354,5 @@ def shown(number: object) -> str:
 
 __all__ = [
     "KINDS", "MISSING", "Axes", "Data", "Field", "FieldError", "Fielded", "Floats", "Ints", "Item", "Items", "Padding",
-    "Pair", "Shape", "Sizes", "describe", "read_fields", "shown", "told",
+    "Pair", "Shape", "Sizes", "brief", "describe", "read_fields", "shown", "told",
 ]  # fmt: skip

@@ -22,6 +22,9 @@ class Init:
     arguments: tuple[tuple[str, float | str], ...] = ()
     values: Data = ()
 
+    def __str__(self) -> str:
+        return f"the initialiser {self.kind}"
+
     def __getitem__(self, name: str) -> float | str:
         return dict(self.arguments)[name]
 

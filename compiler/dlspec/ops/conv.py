@@ -14,10 +14,9 @@ from dlspec.ops.rules import equations, require_float, same_dtype
 from dlspec.ops.window import SPATIAL_RANKS, Window, per_axis, require_bound, resolve_padding
 
 
-def _check_padding(padding: Padding, stride: Ints) -> None:
+def _check_padding(padding: Padding, stride: Ints, instead: str) -> None:
     if padding == "same" and any(step != 1 for step in ((stride,) if isinstance(stride, int) else stride)):
-        hint = "give the padding as numbers, or [before, after] pairs"
-        raise OpError('`padding="same"` needs a stride of 1', hint, "DL0208")
+        raise OpError('`padding="same"` needs a stride of 1', f"{instead} gives ceil(size / stride)", "DL0208")
     if isinstance(padding, tuple):
         for side in padding:
             require_bound(side, 0, "padding")
@@ -86,10 +85,19 @@ class Conv(Op):
     def check(self) -> None:
         for field in ("out_channels", "kernel_size", "stride", "dilation", "groups"):
             require_bound(getattr(self, field), 1, field)
-        _check_padding(self.padding, self.stride)
+        _check_padding(self.padding, self.stride, self._as_same())
         if self.out_channels % self.groups:
             message = f"Conv: {self.out_channels} output channels are not divisible by {self.groups} groups"
             raise OpError(message, "choose groups that divide the channels", "DL0204")
+
+    def _as_same(self) -> str:
+        """The padding that keeps the size but for the stride, for two axes where nothing says how many there are."""
+        given = (self.kernel_size, self.dilation, self.stride)
+        axes = max((len(each) for each in given if isinstance(each, tuple)), default=2)
+        kernel, dilation = per_axis(self.kernel_size, axes, "kernel_size"), per_axis(self.dilation, axes, "dilation")
+        pads = resolve_padding("same", kernel, dilation)
+        even = len({side for pair in pads for side in pair}) == 1
+        return f"`padding={pads[0][0] if even else [list(pair) for pair in pads]}`"
 
     def window(self, axes: int) -> Window:
         """The kernel, stride, dilation and padding for ``axes`` spatial axes."""
@@ -166,7 +174,9 @@ class ConvFunction(Op):
     def check(self) -> None:
         for field in ("stride", "dilation", "groups"):
             require_bound(getattr(self, field), 1, field)
-        _check_padding(self.padding, self.stride)
+        _check_padding(
+            self.padding, self.stride, "a padding of `(kernel - 1) // 2`, and one more behind for even kernels,"
+        )
 
     def window(self, kernel: tuple[int, ...]) -> Window:
         """The kernel, stride, dilation and padding for a weight's kernel size."""

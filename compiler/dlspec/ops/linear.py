@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import sqrt
 
-from dlspec.ir.dims import Dim
+from dlspec.ir.dims import Dim, terms
 from dlspec.ir.init import Init, fan_in_uniform, uniform
 from dlspec.ir.op import Needs, Op, OpError, Types, Weight, require_rank
 from dlspec.ir.types import TensorType
@@ -17,7 +17,9 @@ def _features(x: TensorType, name: str) -> int:
     require_rank(x, range(1, 17), name)
     features = x.shape[-1]
     if not isinstance(features, int):
-        hint = "give the last axis a number, or bring the channels there with Permute or Flatten"
+        hint = "give the last axis a number, or bring the channels there with Permute"
+        if len(terms(features)) > 1 or not str(features).isidentifier():
+            hint = "write numbers for sizes in the signature, or pool the sizes away first: `AdaptiveAvgPool(1) -> Flatten`"
         raise OpError(f"{name} needs a known number of features on the last axis, not {features}", hint, "DL0205")
     return features
 

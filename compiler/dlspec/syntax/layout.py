@@ -36,6 +36,13 @@ def is_name(token: Token) -> bool:
     return token.kind == "NAME" and token.text not in RESERVED
 
 
+def _header_within(span: Span) -> Diagnostic:
+    hint = "write it in parentheses, or give it a name before"
+    return Diagnostic(
+        "DL0103", f"the body of an `{span.text}` would be taken for the one that is to come", span, hint=hint
+    )
+
+
 class SyntaxFault(Exception):
     """A syntax error, on its way to the place where parsing can go on."""
 
@@ -157,6 +164,8 @@ class Layout:
             after_operand = previous is not None and previous.kind in ENDS_OPERAND
             comprehends = bracketed and after_operand and word in ("for", "if")
             if word in HEADERS and not comprehends:
+                if level.header and word != "else" and previous is not None and previous.kind != "else":
+                    raise SyntaxFault(_header_within(Span(self.source, token.start, token.end)))
                 level.header = True
             return word
         if previous is None or previous.kind in OPENS_STATEMENT:

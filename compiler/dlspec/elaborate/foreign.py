@@ -1,0 +1,64 @@
+"""What people write who know other libraries, and what it is called here."""
+
+from __future__ import annotations
+
+from dlspec.ops import LAYERS
+
+_CALLED = {
+    "Dense": "Linear", "FullyConnected": "Linear", "FC": "Linear", "MaxPooling": "MaxPool", "AveragePooling": "AvgPool",
+    "GlobalAveragePooling": "GlobalAvgPool", "GlobalMaxPooling": "GlobalMaxPool", "BatchNormalization": "BatchNorm",
+    "LayerNormalization": "LayerNorm", "GroupNormalization": "GroupNorm", "ConvTransposed": "ConvTranspose",
+    "Deconv": "ConvTranspose", "Deconvolution": "ConvTranspose", "UpSampling": "Upsample", "ZeroPadding": "Pad",
+    "Concatenate": "Concat", "Concatenation": "Concat", "Cat": "Concat", "Average": "Mean", "Multiply": "Mul",
+    "Swish": "SiLU", "SpatialDropout": "Dropout2d", "Convolution": "Conv",
+}  # fmt: skip
+_LOSSES = {
+    "CrossEntropyLoss": "cross_entropy", "MSELoss": "mse", "L1Loss": "l1", "SmoothL1Loss": "smooth_l1", "HuberLoss": "huber",
+    "NLLLoss": "nll", "BCELoss": "binary_cross_entropy", "BCEWithLogitsLoss": "binary_cross_entropy_with_logits",
+    "KLDivLoss": "kl_div", "TripletMarginLoss": "triplet_margin", "CosineEmbeddingLoss": "cosine_embedding",
+}  # fmt: skip
+_RECURRENT = "there are no recurrent layers: steps are unrolled by a `for` around layers that `shared` declares"
+_ATTENTION = (
+    "there is no such layer: attention is written with `Linear`, `matmul` and `softmax`, as the reference shows"
+)
+_PREFIX = "names stand without a prefix: `Conv2d(64, 7)`, `relu(x)`"
+_WRITTEN = {
+    **dict.fromkeys(("LSTM", "GRU", "RNN", "LSTMCell", "GRUCell", "RNNCell", "SimpleRNN", "Bidirectional"), _RECURRENT),
+    **dict.fromkeys(
+        (
+            "MultiheadAttention",
+            "MultiHeadAttention",
+            "Attention",
+            "SelfAttention",
+            "TransformerEncoderLayer",
+            "Transformer",
+        ),
+        _ATTENTION,
+    ),
+    **dict.fromkeys(("nn", "F", "torch", "tf", "keras", "layers", "np", "jnp"), _PREFIX),
+    "self": "a body has no `self`: layers stand where they are used, and `shared` declares one for several uses",
+    "Sequential": "layers follow each other in a chain: `Conv(8, 3) -> ReLU`",
+    **dict.fromkeys(("ModuleList", "ModuleDict"), "layers stand in lists: `[Conv(w, 3) for w in widths]`"),
+    "DepthwiseConv2D": "write `Conv(x.channels, 3, groups=x.channels)`",
+    "SeparableConv2D": "write `Conv(x.channels, 3, groups=x.channels) -> Conv(64, 1)`",
+    "Activation": "an activation stands by itself: `ReLU`",
+    "Lambda": "an anonymous layer is written in braces: `{ x * 2 }`",
+    "Input": "inputs stand in the signature: `network Net(image: float[N, 3, 32, 32]) -> out`",
+    "Residual": "a residual is written `Add { Identity | Conv(x.channels, 3, padding=1) }`",
+    "view": "it is called `reshape`",
+    "cat": "it is called `concat`",
+    "print": "nothing is printed while compiling: `expect` states what must hold",
+    "Parameter": "a weight is declared by `param`",
+    **{name: f"losses are functions: `{function}(input, target)`" for name, function in _LOSSES.items()},
+}
+
+
+def foreign(name: str) -> str:
+    """What to write for a well-known name that dlspec does not have; empty for another."""
+    if name in _WRITTEN:
+        return _WRITTEN[name]
+    bare = name[:-2] if name[-2:].lower() in ("1d", "2d", "3d") else name
+    if name in ("Conv1DTranspose", "Conv2DTranspose", "Conv3DTranspose"):
+        bare = "ConvTransposed"
+    known = _CALLED.get(bare) or (bare if bare in LAYERS and bare != name else "")
+    return f"it is called `{known}`" if known else ""
