@@ -122,6 +122,30 @@ def test_what_fits_is_taken(run: Any) -> None:
     assert run(net, {}, make_inputs(net, {"N": 1}), DType.BFLOAT16)
 
 
+NARROW = {
+    "mse": ("mse(x * 1000, x)", "x: {}[8, 4, 4]"),
+    "triplet": ("triplet_margin(x * 1000, x, x * 500)", "x: {}[8, 4, 4]"),
+    "logsumexp of many": ("logsumexp(x, [0, 1, 2])", "x: {}[1024, 16, 8]"),
+    "response norm": ("h = x * 1000\n h -> LocalResponseNorm(3, alpha=1.0)", "x: {}[1, 8, 4, 4]"),
+    "response norm in a chain": ("x * 1000 -> ReLU -> LocalResponseNorm(3, alpha=1.0) -> ReLU", "x: {}[1, 8, 4, 4]"),
+}
+
+
+@pytest.mark.parametrize("declared", [True, False])
+@pytest.mark.parametrize(("body", "inputs"), NARROW.values(), ids=NARROW)
+def test_terms_that_leave_the_range_in_pytorch(body: str, inputs: str, declared: bool) -> None:
+    single = graph(body, inputs.replace("{}", "float"))
+    half = graph(body, inputs.replace("{}", "float16")) if declared else single
+    given = make_inputs(single, {})
+    exact = TorchSession(single).run(given)["y"]
+    narrow = {name: array.astype(np.float16) for name, array in given.items()}
+    found = TorchSession(half, dtype=None if declared else DType.FLOAT16).run(narrow)["y"]
+    assert found.dtype == np.float16
+    with np.errstate(over="ignore"):
+        expected = exact.astype(np.float16).astype(np.float64)  # what is too large for a result stays so
+    np.testing.assert_allclose(found.astype(np.float64), expected, rtol=0.005, atol=0.005)
+
+
 def test_source_keeps_statistics_wide() -> None:
     text = source(graph("x -> Conv(2, 1) -> BatchNorm -> ReLU"), dtype=DType.FLOAT16)
     module = load_source(text)

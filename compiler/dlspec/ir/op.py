@@ -148,6 +148,7 @@ class Op(Fielded):
     * ``overwritable``: no derivative looks at its output again, so what comes after may be written over it.
     * ``light``: a small step that people write into the line of the one beside it: activations, normalisation, arithmetic.
     * ``wide``: of half precision it computes in float32, for sums and statistics do not fit into it.
+    * ``narrow_in_torch``: PyTorch does not, so it gets its inputs in float32.
     * ``infinite``: the fields that may be infinite.
     * ``out_size``: the field that says how many channels or features come out.
     * ``left_out``: what ``torch`` asks for and the input says, its sizes, by name with its position there. Such an operator
@@ -185,6 +186,7 @@ class Op(Fielded):
     overwritable: ClassVar[bool] = False
     light: ClassVar[bool] = False
     wide: ClassVar[bool] = False
+    narrow_in_torch: ClassVar[bool] = False
     infinite: ClassVar[tuple[str, ...]] = ()
     out_size: ClassVar[str | None] = None
     left_out: ClassVar[tuple[tuple[str, int], ...]] = ()

@@ -23,6 +23,7 @@ class Loss(Op):
     * ``per_element``: FLOPs for each element of the first input, before the reduction.
     """
 
+    narrow_in_torch = True
     wide = True
     tensors: ClassVar[tuple[str, ...]] = ("input", "target")
     layer = False

@@ -330,6 +330,7 @@ class LocalResponseNorm(Op):
     ONNX: LRN. Krizhevsky et al., 2012, "ImageNet Classification with Deep Convolutional Neural Networks".
     """
 
+    narrow_in_torch = True
     wide = True
     torch = "LocalResponseNorm"
 

@@ -121,6 +121,7 @@ class AMin(Reduction):
 class LogSumExp(Reduction):
     """`log(sum(exp(x)))`, without overflow. 3 FLOPs per input element. ONNX: ReduceLogSumExp."""
 
+    narrow_in_torch = True
     function = "logsumexp"
 
     def per_element(self) -> int:

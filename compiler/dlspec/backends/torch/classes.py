@@ -29,8 +29,9 @@ from dlspec.objectives.training import Training
 class Library(Resolver):
     """The classes of networks and trains."""
 
-    def __init__(self, subjects: list[Graph | Training], taken: Iterable[str] = ()) -> None:
+    def __init__(self, subjects: list[Graph | Training], taken: Iterable[str] = (), narrow: bool = False) -> None:
         super().__init__()
+        self._narrow = narrow
         self.trainings = {subject.graph: subject for subject in subjects if isinstance(subject, Training)}
         self.graphs = [subject.graph if isinstance(subject, Training) else subject for subject in subjects]
         self.helpers: set[str] = set()
@@ -50,7 +51,7 @@ class Library(Resolver):
         """Makes the classes, once more whenever that shows what must be written out, apart, or as numbers."""
         while True:
             trees = [
-                prepared_tree(graph, self._written_out(position), self.trainings.get(graph))
+                prepared_tree(graph, self._written_out(position), self.trainings.get(graph), self._narrow)
                 for position, graph in enumerate(self.graphs)
             ]
             self.roots = [tree.root for tree in trees]

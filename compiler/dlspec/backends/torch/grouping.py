@@ -19,13 +19,13 @@ _SHORT = 12
 """Steps of a block that is written out in an objective, numbers not counted."""
 
 
-def prepared_tree(graph: Graph, inline: set[str], training: Training | None = None) -> Tree:
+def prepared_tree(graph: Graph, inline: set[str], training: Training | None = None, narrow: bool = False) -> Tree:
     """The modules of a graph, with what is a plain sequence and what is written out where it is used.
 
     ``inline`` are paths of modules that must be written out. The graph of a ``training`` has more results than its
     outputs, and moving averages that are of the class of what they follow.
     """
-    tree = Tree(graph, training.named.values() if training else ())
+    tree = Tree(graph, training.named.values() if training else (), narrow)
     if training is not None:
         tree.root.methods = frozenset([*objective_names(training).values(), "measure"])
         _tie(tree, training)

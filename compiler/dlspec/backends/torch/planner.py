@@ -36,6 +36,7 @@ from dlspec.backends.torch.python import (
     Subscript,
     Unary,
     call,
+    method,
 )
 from dlspec.backends.torch.registry import FUNCTIONS, Lower, Ref, Size, torch_error
 from dlspec.backends.torch.sizes import from_text
@@ -417,11 +418,20 @@ class Planner:
             if any(number is None for number in numbers):
                 xs = [x if number is None else number for x, number in zip(xs, numbers, strict=True)]
         function = FUNCTIONS.get(type(node.op))
+        widened = self.tree.widened(node)
+        given = xs
+        if widened:
+            given = [
+                method(x, "float") if isinstance(x, Ref) and self.tree.is_half(value) else x
+                for x, value in zip(xs, node.inputs, strict=True)
+            ]
         if member is not None and (function is None or not node.weights):
-            return call(member, *xs)
-        if function is None:
+            made = call(member, *given)
+        elif function is None:
             raise torch_error(f"{type(node.op).__name__} cannot be written to PyTorch", node)
-        return self._forward(function(lower, node.op, xs), node)
+        else:
+            made = self._forward(function(lower, node.op, given), node)
+        return method(made, "to", Attribute(xs[0], "dtype")) if widened else made
 
     def _member(self, node: Node) -> Py | None:
         return (

@@ -28,7 +28,8 @@ def source(
     With ``dtype`` the networks are converted to it when they are made; with ``channels_last`` their weights and inputs
     are laid out so. The text is the same for the same graphs. Raises `DlspecError` for what PyTorch cannot express.
     """
-    library = Library([subjects] if isinstance(subjects, Graph | Training) else list(subjects))
+    single = isinstance(subjects, Graph | Training)
+    library = Library([subjects] if single else list(subjects), narrow=dtype is not None)
     blocks: list[list[str]] = []
     for made in library.classes:
         training = library.trainings.get(made.modules[0].graph) if made.trainer else None

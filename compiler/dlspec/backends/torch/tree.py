@@ -12,6 +12,7 @@ from dlspec.backends.torch.symbols import signature
 from dlspec.ir.dims import symbols
 from dlspec.ir.graph import Graph, Node, Scope, Value
 from dlspec.ir.program import Names
+from dlspec.ir.types import DType
 from dlspec.ops import constant, conv, dropout, gradient
 from dlspec.source import Span
 
@@ -88,11 +89,13 @@ class Module:
 class Tree:
     """The modules of a graph by path, who uses which tensor, and which are ``tracked``: differentiated by.
 
-    ``kept`` are tensors that are asked for beside the outputs.
+    ``kept`` are tensors that are asked for beside the outputs. ``narrow``: what is float32 in the graph is of half precision
+    when it runs.
     """
 
-    def __init__(self, graph: Graph, kept: Iterable[Value] = ()) -> None:
+    def __init__(self, graph: Graph, kept: Iterable[Value] = (), narrow: bool = False) -> None:
         self.graph = graph
+        self.narrow = narrow
         self.consumers: dict[Value, list[Node | None]] = {}
         for node in graph.nodes:
             for value in node.inputs:
@@ -111,6 +114,13 @@ class Tree:
         self.labels: dict[Node, tuple[Module, str]] = {}
         self._visit(graph.root, self.root)
         self._part_shared()
+
+    def is_half(self, value: Value) -> bool:
+        return value.type.dtype.is_half or (self.narrow and value.type.dtype is DType.FLOAT32)
+
+    def widened(self, node: Node) -> bool:
+        """Whether it gets its inputs in float32, for PyTorch would compute in half precision what does not fit into it."""
+        return node.op.narrow_in_torch and self.is_half(node.inputs[0])
 
     def _visit(self, scope: Scope, module: Module) -> None:
         for place, child in enumerate(scope.children):
@@ -332,7 +342,7 @@ def chain_kind(tree: Tree, module: Module) -> Literal["", "numbered", "named"]:
             make = module_of(node)
             if owner is not module or make is None or node.training or (is_function(node) and not node.weights):
                 return ""
-            if make(node.op, node) is None or _needs_more(node):
+            if make(node.op, node) is None or _needs_more(node) or tree.widened(node):
                 return ""
             takes, gives = list(node.inputs), list(node.outputs)
         else:
