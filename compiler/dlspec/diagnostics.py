@@ -121,7 +121,7 @@ def did_you_mean(word: str, candidates: Iterable[str]) -> str:
     by_folded = {name.lower(): name for name in reversed(names)}
     longer = sorted((name for name in by_folded if len(word) > 3 and name.startswith(word.lower())), key=len)
     # In a short word one letter is much: LSTM is not `lt`.
-    cutoff = 0.75 if len(word) <= 4 else 0.6
+    cutoff = 0.75 if len(word) in (3, 4) else 0.6
     near = get_close_matches(word.lower(), by_folded, n=2, cutoff=cutoff)
     close = list(dict.fromkeys([*longer, *near]))[:2]
     return f"did you mean {' or '.join(f'`{by_folded[c]}`' for c in close)}?" if close else ""
