@@ -30,9 +30,10 @@ network Large(image: float[N, 16, H = 32, W = 32], depth = 12_500) -> out { imag
 def counts(path: str, network: str) -> dict[str, Any]:
     """The totals of a network, from its text."""
     from dlspec.analyses.report import totals
+    from dlspec.limits import Limits
     from dlspec.pipeline import elaborate, open_program
 
-    graph = elaborate(open_program(path), network)
+    graph = elaborate(open_program(path, limits=Limits(steps=100_000_000)), network)
     return dict(totals(graph, graph.default_sizes()))
 
 

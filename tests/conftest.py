@@ -12,6 +12,7 @@ import pytest
 os.environ["DLSPEC_VERIFY"] = "1"  # every graph that is elaborated or made by a pass is checked
 
 _COMPARED = "values compared: "
+_MEASURED = "measured"
 
 
 @pytest.fixture
@@ -25,11 +26,23 @@ def compared(record_property: Callable[[str, object], None]) -> Callable[[str, i
     return compared
 
 
+@pytest.fixture
+def measured(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
+    """Keeps a line about what was measured for the end of the run."""
+
+    def measured(line: str) -> None:
+        record_property(_MEASURED, line)
+
+    return measured
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     totals: Counter[str] = Counter()
     for report in terminalreporter.stats.get("passed", []):
         for name, values in report.user_properties:
-            if name.startswith(_COMPARED):
+            if name == _MEASURED:
+                terminalreporter.write_line(values)
+            elif name.startswith(_COMPARED):
                 totals[name] += values
     for name, values in totals.items():
         terminalreporter.write_line(f"{values:,} {name}")

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from dlspec.ir.program import Template
     from dlspec.ir.types import DType, TensorType
     from dlspec.ir.verify import BrokenGraph
+    from dlspec.limits import Limits
     from dlspec.model import Model, load
     from dlspec.source import Source, Span
 
@@ -26,9 +27,9 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Analysis", "BrokenGraph", "Cost", "Costs", "DType", "Diagnostic", "DlspecError", "EngineError", "Files", "Graph",
-    "InMemory", "Instance", "Memory", "Model", "Node", "Note", "Picture", "Place", "Row", "RunError", "Scope", "Severity",
-    "Source", "Span", "Summary", "Symbol", "Template", "TensorType", "UnknownPath", "Unsaved", "Value", "__version__",
-    "analyse", "load",
+    "InMemory", "Instance", "Limits", "Memory", "Model", "Node", "Note", "Picture", "Place", "Row", "RunError", "Scope",
+    "Severity", "Source", "Span", "Summary", "Symbol", "Template", "TensorType", "UnknownPath", "Unsaved", "Value",
+    "__version__", "analyse", "load",
 ]  # fmt: skip
 
 _HOMES = {
@@ -46,6 +47,7 @@ _HOMES = {
     "ir.program": ("Template",),
     "ir.types": ("DType", "TensorType"),
     "ir.verify": ("BrokenGraph",),
+    "limits": ("Limits",),
     "model": ("Model", "load"),
     "source": ("Source", "Span"),
 }

@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from importlib import import_module
 from types import ModuleType
 
-from dlspec.commands.arguments import Parser
+from dlspec.commands.arguments import Parser, limits_of
 from dlspec.commands.common import WRONG_CALL, WRONG_SPEC, show
 from dlspec.commands.errors import CallError, CallFindings
 from dlspec.diagnostics import DlspecError, Hinted
+from dlspec.limits import limited
 from dlspec.render import Paint, printable, wants_colour
 
 COMMANDS = {
@@ -38,7 +39,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         arguments = sys.argv[1:] if arguments is None else arguments
         parsed = parser(arguments).parse_args(arguments)
-        status = _module(parsed.command).run(parsed)
+        with limited(limits_of(parsed)):
+            status = _module(parsed.command).run(parsed)
         sys.stdout.flush()
         return status
     except DlspecError as error:

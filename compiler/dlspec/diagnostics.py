@@ -60,6 +60,13 @@ class Diagnostic:
         return any(self.code in ignored.get(line, ()) for line in (self.span.line, last))
 
 
+@dataclass(frozen=True, slots=True)
+class More(Diagnostic):
+    """The ``count`` of findings that are not shown, where the first of them is."""
+
+    count: int = 0
+
+
 class DlspecError(Exception):
     """A spec that cannot be compiled. ``diagnostics`` holds every finding, errors and warnings, in the order of the text."""
 
@@ -80,30 +87,55 @@ class Hinted(Exception):
 
 
 class Diagnostics:
-    """Collects findings, each place and text once however often a block is instantiated, but for warnings that a comment
-    silences: `# dlspec: ignore[DL0709]` in the line, or alone above it."""
+    """Collects findings, each place and text once however often a block is instantiated, and at most ``most`` errors and as
+    many warnings: what there is more is one finding that counts them. Warnings that a comment silences are left out:
+    `# dlspec: ignore[DL0709]` in the line, or alone above it."""
 
-    def __init__(self, diagnostics: Iterable[Diagnostic] = ()) -> None:
+    def __init__(self, diagnostics: Iterable[Diagnostic] = (), most: int | None = None) -> None:
         self._found: dict[tuple[str, str, int, int, str], Diagnostic] = {}
+        self._most = most
+        self._counts = dict.fromkeys(Severity, 0)
+        self._more: dict[Severity, tuple[Diagnostic, int]] = {}
         self.extend(diagnostics)
 
     def add(self, diagnostic: Diagnostic) -> None:
         if diagnostic.silenced:
             return
-        span = diagnostic.span
-        self._found.setdefault(
-            (diagnostic.code, span.source.name, span.start, span.end, diagnostic.message), diagnostic
-        )
+        span, severity = diagnostic.span, diagnostic.severity
+        if isinstance(diagnostic, More):
+            self._add_more(diagnostic, diagnostic.count)
+            return
+        key = (diagnostic.code, span.source.name, span.start, span.end, diagnostic.message)
+        if key in self._found:
+            return
+        if self._most is not None and self._counts[severity] >= self._most:
+            self._add_more(diagnostic, 1)
+            return
+        self._counts[severity] += 1
+        self._found[key] = diagnostic
+
+    def _add_more(self, diagnostic: Diagnostic, count: int) -> None:
+        first, before = self._more.get(diagnostic.severity, (diagnostic, 0))
+        self._more[diagnostic.severity] = first, before + count
+
+    @property
+    def full(self) -> bool:
+        """Whether one error more would only be counted."""
+        return self._most is not None and self._counts[Severity.ERROR] >= self._most
 
     def extend(self, diagnostics: Iterable[Diagnostic]) -> None:
         for diagnostic in diagnostics:
             self.add(diagnostic)
 
     def __iter__(self) -> Iterator[Diagnostic]:
-        return iter(self._found.values())
+        yield from self._found.values()
+        for severity, (first, count) in self._more.items():
+            kind = f"are {count:,} {severity.value}s" if count > 1 else f"is one {severity.value}"
+            hint = "--max-findings shows more"
+            yield More("DL0412", f"there {kind} more", first.span, hint=hint, severity=severity, count=count)
 
     def __len__(self) -> int:
-        return len(self._found)
+        return len(self._found) + len(self._more)
 
     @property
     def errors(self) -> list[Diagnostic]:
@@ -115,9 +147,16 @@ class Diagnostics:
             raise DlspecError(self)
 
 
+_MANY = 1000
+"""Of more candidates, those are compared with a word that begin as it does and are as long."""
+
+
 def did_you_mean(word: str, candidates: Iterable[str]) -> str:
     """A hint that names the nearest candidates, or an empty text."""
     names = list(dict.fromkeys(candidates))
+    if len(names) > _MANY:  # comparing takes some microseconds each
+        first = word[:1].lower()
+        names = [name for name in names if name[:1].lower() == first and abs(len(name) - len(word)) <= 2][:_MANY]
     by_folded = {name.lower(): name for name in reversed(names)}
     longer = sorted((name for name in by_folded if len(word) > 3 and name.startswith(word.lower())), key=len)
     # In a short word one letter is much: LSTM is not `lt`.

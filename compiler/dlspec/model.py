@@ -10,6 +10,7 @@ from dlspec.analyses.report import Summary, summarise
 from dlspec.diagnostics import did_you_mean
 from dlspec.files import Disk
 from dlspec.ir.graph import Graph
+from dlspec.limits import Limits
 from dlspec.pipeline import elaborate, open_program
 
 if TYPE_CHECKING:
@@ -139,16 +140,18 @@ def load(
     *,
     sizes: Mapping[str, int] | None = None,
     project: str | Path | None = None,
+    limits: Limits | None = None,
     **settings: Any,
 ) -> Model:
     """Reads a spec, a file or a shipped one such as ``std.resnet``, and elaborates one of its networks: the only one
     where no name is given.
 
     ``settings`` are the network's, as in ``load("resnet.dlspec", "ResNet50", classes=10)``; ``sizes`` pin symbols of
-    its signature; ``project`` is the folder that imports stay in, see `dlspec.files.Disk`. Raises `DlspecError` for a
-    spec that is wrong, `ValueError` for a choice of network that is.
+    its signature; ``project`` is the folder that imports stay in, see `dlspec.files.Disk`. What it may take is bounded by
+    ``limits``. Raises `DlspecError` for a spec that is wrong or takes more, `ValueError` for a choice of network that is
+    wrong.
     """
-    program = open_program(path, Disk(project))
+    program = open_program(path, Disk(project), limits)
     names = list(program.networks)
     if network is None:
         if len(names) != 1:

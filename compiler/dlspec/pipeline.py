@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,9 +15,10 @@ from dlspec.elaborate.defaults import unreached_defaults
 from dlspec.elaborate.known import Known
 from dlspec.elaborate.modules import Loader, constant_elaborator
 from dlspec.elaborate.session import Session
-from dlspec.elaborate.values import POISON, BlockLayer, Failure, Fault, Module
+from dlspec.elaborate.values import POISON, Abandon, BlockLayer, Failure, Fault, Module
 from dlspec.files import DISK, Files, read_source, spec_path
 from dlspec.ir.graph import Graph
+from dlspec.limits import Limits, budget, spending
 from dlspec.source import Source, Span
 from dlspec.syntax import ast
 
@@ -24,46 +27,59 @@ if TYPE_CHECKING:
     from dlspec.objectives.training import Training
 
 
-class Program:
-    """A file with what it imports: the ``networks`` and ``trains`` declared in it, in order, and the ``diagnostics``
-    so far."""
+_RECORDED = 20
+"""Times the steps that a recorder takes where others copy."""
 
-    def __init__(self, module: Module, diagnostics: Diagnostics) -> None:
+
+class Program:
+    """A file with what it imports: the ``networks`` and ``trains`` declared in it, in order, the ``diagnostics`` so far, and
+    the ``limits`` of what is made of it."""
+
+    def __init__(self, module: Module, diagnostics: Diagnostics, limits: Limits | None = None) -> None:
         self.module = module
         self.diagnostics = diagnostics
+        self.limits = limits
         self.networks = module.networks
         self.trains = module.trains
 
 
-def open_program(path: str | Path, files: Files = DISK) -> Program:
+def open_program(path: str | Path, files: Files = DISK, limits: Limits | None = None) -> Program:
     """Reads a file, or a shipped one such as `std.resnet`, and its imports. Raises `DlspecError`, and OSError for the
     file itself."""
-    return open_source(read_source(spec_path(path, files), str(path), files), files)
+    return open_source(read_source(spec_path(path, files), str(path), files), files, limits)
+
+
+def collected() -> Diagnostics:
+    """Where findings go, as many as the limits of what is compiled allow."""
+    return Diagnostics(most=budget().limits.findings)
 
 
 def files_of(source: Source, files: Files = DISK) -> list[Path]:
     """The file of a text and those it imports, as far as they can be followed."""
-    loader = Loader(Diagnostics(), files, Session())
-    loader.load(source)
+    with spending():
+        loader = Loader(collected(), files, Session())
+        loader.load(source)
     return list(dict.fromkeys(loader.paths))
 
 
-def open_source(source: Source, files: Files = DISK) -> Program:
+def open_source(source: Source, files: Files = DISK, limits: Limits | None = None) -> Program:
     """The program of a text. Raises `DlspecError`."""
-    diagnostics = Diagnostics()
-    module = Loader(diagnostics, files, Session()).load(source)
-    diagnostics.check()
-    return Program(module, diagnostics)
+    with spending(limits):
+        diagnostics = collected()
+        module = Loader(diagnostics, files, Session()).load(source)
+        diagnostics.check()
+        return Program(module, diagnostics, limits)
 
 
 def elaborate(
     program: Program, network: str, settings: Mapping[str, Any] | None = None, sizes: Mapping[str, int] | None = None
 ) -> Graph:
     """The graph of a network. Raises `DlspecError`; KeyError for a name that is not a network of the file."""
-    checks = Checks()
-    graph = _network(
-        program.module, program.networks[network], settings or {}, sizes or {}, checks.diagnostics, checks.session
-    )
+    with spending(program.limits):
+        checks = Checks()
+        graph = _network(
+            program.module, program.networks[network], settings or {}, sizes or {}, checks.diagnostics, checks.session
+        )
     checks.diagnostics.check()
     assert graph is not None
     program.diagnostics.extend(checks.diagnostics)
@@ -74,10 +90,11 @@ def elaborate_training(
     program: Program, train: str, settings: Mapping[str, Any] | None = None, sizes: Mapping[str, int] | None = None
 ) -> Training:
     """The objectives of a `train`. Raises as `elaborate`."""
-    checks = Checks()
-    made = _train(
-        program.module, program.trains[train], settings or {}, sizes or {}, checks.diagnostics, checks.session
-    )
+    with spending(program.limits):
+        checks = Checks()
+        made = _train(
+            program.module, program.trains[train], settings or {}, sizes or {}, checks.diagnostics, checks.session
+        )
     checks.diagnostics.check()
     assert made is not None
     program.diagnostics.extend(checks.diagnostics)
@@ -91,10 +108,11 @@ def elaborate_partial(
 
     For pictures: where the diagnostics have errors the graph ends at the faults. Raises KeyError as `elaborate`.
     """
-    checks = Checks()
-    graph, faults = elaboration.elaborate_partial(
-        program.module, program.networks[network], settings or {}, sizes or {}, checks.diagnostics, checks.session
-    )
+    with spending(program.limits):
+        checks = Checks()
+        graph, faults = elaboration.elaborate_partial(
+            program.module, program.networks[network], settings or {}, sizes or {}, checks.diagnostics, checks.session
+        )
     return graph, faults, checks.diagnostics
 
 
@@ -131,41 +149,51 @@ def _train(
     return made
 
 
-def check(path: str | Path, files: Files = DISK) -> Diagnostics:
+def check(path: str | Path, files: Files = DISK, limits: Limits | None = None) -> Diagnostics:
     """Everything that is wrong with a file: its networks and expectations. Raises only OSError."""
     try:
-        return check_source(read_source(Path(path), str(path), files), files)
+        return check_source(read_source(Path(path), str(path), files), files, limits)
     except DlspecError as error:
         return Diagnostics(error.diagnostics)
 
 
-def check_source(source: Source, files: Files = DISK) -> Diagnostics:
+def check_source(source: Source, files: Files = DISK, limits: Limits | None = None) -> Diagnostics:
     """Like `check`, of a text."""
-    return open_unchecked(source, files).check()
+    with spending(limits):
+        return open_unchecked(source, files).check()
 
 
 class Unchecked:
     """A file with what it imports, whatever is wrong with it."""
 
-    def __init__(self, loader: Loader, module: Module) -> None:
+    def __init__(self, loader: Loader, module: Module, limits: Limits | None = None) -> None:
         self.module = module
         self.imported = loader.imported
         self._loader = loader
+        self._limits = limits
 
     def check(self, checks: Checks | None = None) -> Diagnostics:
-        """Everything that is wrong with the file and what it imports."""
-        module, checks = self.module, checks or Checks()
-        checks.diagnostics.extend(self._loader.diagnostics)
-        for declaration in module.networks.values():
-            checks.network(BlockLayer(declaration, module))
-        elaborator = constant_elaborator(checks.diagnostics, checks.session)
-        for declaration in module.file.declarations:
-            if isinstance(declaration, ast.Expect):
-                elaborator.statement(declaration, module.env)
-        for declaration in module.trains.values():
-            checks.train(declaration, module)
-        if not checks.diagnostics.errors:
-            checks.diagnostics.extend(unreached_defaults(module.file))
+        """Everything that is wrong with the file and what it imports, as far as its budget goes."""
+        module = self.module
+        limits = self._limits or budget().limits
+        if checks is not None and checks.session.recorder is not None:
+            limits = replace(limits, steps=_RECORDED * limits.steps)
+        with spending(limits) as left, suppress(Abandon):
+            checks = checks or Checks()
+            checks.diagnostics.extend(self._loader.diagnostics)
+            for declaration in module.networks.values():
+                if not left.exceeded:
+                    checks.network(BlockLayer(declaration, module))
+            elaborator = constant_elaborator(checks.diagnostics, checks.session)
+            for declaration in module.file.declarations:
+                if isinstance(declaration, ast.Expect) and not left.exceeded:
+                    elaborator.statement(declaration, module.env)
+            for declaration in module.trains.values():
+                if not left.exceeded:
+                    checks.train(declaration, module)
+            if not checks.diagnostics.errors:
+                checks.diagnostics.extend(unreached_defaults(module.file))
+        assert checks is not None
         return Diagnostics(found for found in checks.diagnostics if not self._loader.echoes(found))
 
 
@@ -174,10 +202,12 @@ def open_unchecked(
     files: Files = DISK,
     session: Session | None = None,
     known: Mapping[Path, Module] | None = None,
+    limits: Limits | None = None,
 ) -> Unchecked:
     """Reads a text and its imports, as far as it goes; of the imports those that are ``known`` and still the same."""
-    loader = Loader(Diagnostics(), files, session or Session(), known)
-    return Unchecked(loader, loader.load(source))
+    with spending(limits):
+        loader = Loader(collected(), files, session or Session(), known)
+        return Unchecked(loader, loader.load(source), limits)
 
 
 class Check:
@@ -202,9 +232,10 @@ class Checks:
     """
 
     def __init__(self, known: Known | None = None, recorder: Recorder | None = None) -> None:
-        self.diagnostics = Diagnostics()
+        self.diagnostics = collected()
         self.session = Session(self.measure, known or Known(), recorder)
         self._networks: dict[tuple[int, str], Check | None] = {}
+        self._asked = 0
 
     def network(self, layer: BlockLayer) -> Check | None:
         """What came of a network; None where it is asked while it is elaborated, by itself."""
@@ -219,19 +250,27 @@ class Checks:
         self.diagnostics.extend(self.elaborated_train(declaration, module).findings)
 
     def elaborated(self, layer: BlockLayer) -> Check:
-        found = Diagnostics()
+        found = collected()
         assert isinstance(layer.declaration, ast.Network)
         graph = _network(layer.module, layer.declaration, _settings(layer), {}, found, self.session)
         return Check(tuple(found), graph is not None, graph)
 
     def elaborated_train(self, declaration: ast.Train, module: Module) -> Check:
-        found = Diagnostics()
+        found = collected()
         made = _train(module, declaration, {}, {}, found, self.session)
         return Check(tuple(found), made is not None)
 
     def measure(self, layer: BlockLayer, attribute: str, span: Span) -> Any:
         """A total of a network by name, for `expect ResNet50.params == ...`. Raises `Failure` for a name that is none."""
-        check = self.network(layer)
+        self._asked += 1
+        limit = budget().limits.depth
+        if self._asked > limit:
+            message = f"networks ask for what is counted in each other {limit} levels deep"
+            raise Failure("DL0402", message, span, hint="--max-depth allows more", fatal=True)
+        try:
+            check = self.network(layer)
+        finally:
+            self._asked -= 1
         if check is None or not check.sound:
             return POISON
         known = check.totals = check.totals or self.totals(layer, check)

@@ -13,6 +13,9 @@ from dlspec.source import Span
 WIDTH = 120
 """Columns of a source line that are shown; of a longer one, those around the span."""
 
+MOST = 1000
+"""Characters of a message that are shown."""
+
 _TAB = 4
 _TRACE = 8
 """Block instances of a trace that are shown: the first and the last ones."""
@@ -49,7 +52,7 @@ def render_one(diagnostic: Diagnostic, colour: bool = False) -> str:
     severity = diagnostic.severity.value
     places = [diagnostic.span, *(note.span for note in diagnostic.notes)]
     gutter = max(len(str(span.line)) for span in places)
-    head = paint(f"{severity}[{diagnostic.code}]", severity) + paint(f": {printable(diagnostic.message)}", "bold")
+    head = paint(f"{severity}[{diagnostic.code}]", severity) + paint(f": {_short(diagnostic.message)}", "bold")
     lines = [head, *_excerpt(diagnostic.span, diagnostic.label, "^", severity, gutter, paint)]
     previous = diagnostic.span
     for note in diagnostic.notes:
@@ -58,7 +61,7 @@ def render_one(diagnostic: Diagnostic, colour: bool = False) -> str:
     margin = " " * gutter
     tail = [_tail(margin, "", text, paint) for text in _trace(diagnostic.trace)]
     if diagnostic.hint:
-        tail.append(_tail(margin, paint("hint", "hint") + ": ", printable(diagnostic.hint), paint))
+        tail.append(_tail(margin, paint("hint", "hint") + ": ", _short(diagnostic.hint), paint))
     return "\n".join([*lines, *tail])
 
 
@@ -92,6 +95,11 @@ def plain(text: str) -> str:
     return "\n".join(map(printable, text.split("\n")))
 
 
+def _short(text: str) -> str:
+    """A text of a finding, as much of it as anyone reads."""
+    return printable(text if len(text) <= MOST else f"{text[:MOST]}...")
+
+
 def _place(span: Span) -> dict[str, Any]:
     end_line, end_column = span.source.position(span.end)
     return {
@@ -117,7 +125,7 @@ def _excerpt(
         return lines[:1]
     text, start, width = _shown_line(span)
     number = paint(f"{span.line:>{gutter}} |", "gutter")
-    underline = paint(" ".join(filter(None, (mark * width, printable(label)))), style)
+    underline = paint(" ".join(filter(None, (mark * width, _short(label)))), style)
     return [*lines, f"{number} {text}".rstrip(), f"{margin} {bar} {' ' * start}{underline}"]
 
 
@@ -129,15 +137,17 @@ def _shown_line(span: Span) -> tuple[str, int, int]:
     line = span.source.line(span.line)
     first = span.column - 1
     last = max(first + 1, min(first + span.end - span.start, len(line.rstrip())))
+    cut, end = max(0, first - WIDTH), first + 2 * WIDTH
+    first, last, more, line = first - cut, min(last, end) - cut, end < len(line), line[cut:end]
     cells = [_cell(character) for character in line]
     offsets = [0]
     for _, width in cells:
         offsets.append(offsets[-1] + width)
     low, high = 0, len(cells)
-    if offsets[-1] > WIDTH:
+    if offsets[-1] > WIDTH or cut or more:
         low, high = _window(offsets, first, min(last, len(cells)))
         last = min(last, high)
-    before, after = ("..." if low > 0 else ""), ("..." if high < len(cells) else "")
+    before, after = ("..." if low + cut > 0 else ""), ("..." if high < len(cells) or more else "")
     text = before + "".join([shown for shown, _ in cells[low:high]]) + after
     begin = offsets[min(first, len(cells))]
     width = offsets[min(last, len(cells))] - begin
@@ -168,7 +178,7 @@ def _cell(character: str) -> tuple[str, int]:
 
 
 def _trace(trace: Sequence[Note]) -> list[str]:
-    shown = [f"{printable(note.text)}, called at {printable(str(note.span))}" for note in trace]
+    shown = [f"{_short(note.text)}, called at {printable(str(note.span))}" for note in trace]
     if len(shown) <= _TRACE:
         return shown
     half = _TRACE // 2

@@ -15,9 +15,9 @@ from tests.elaborate.specs import codes_in, graph_of, net
 from tests.fuzz.test_mutations import mutated, specs
 
 from dlspec.diagnostics import DlspecError
-from dlspec.elaborate import builder, instances
 from dlspec.elaborate.instances import Instances
 from dlspec.ir.graph import Graph, Node
+from dlspec.limits import Limits, limited
 from dlspec.pipeline import Program, elaborate_partial, elaborate_training, open_program, open_source
 from dlspec.resources import resource
 from dlspec.source import Source
@@ -218,33 +218,14 @@ block Thirds { h = (x -> MaxPool(3) -> Upsample(scale_factor=3)) + x\n ReLU }
 block Deeper(n) { if n > 0 { Deeper(n - 1) } else { Deep(150) } }
 """
 
-LIMITS = [
-    ("nodes", "MAX_NODES", 60, "DL0407", "image -> Conv(4, 1) -> repeat 8 { Twice(4) }"),
-    (
-        "nodes in a block",
-        "MAX_NODES",
-        30,
-        "DL0407",
-        "image -> Conv(4, 1) -> Twice(4) -> Twice(4) -> Twice(4) -> Twice(4)",
-    ),
-    ("steps", "MAX_STEPS", 100, "DL0407", "image -> Conv(4, 1) -> repeat 50 { Silent -> Silent -> { Tanh } }"),
-    ("turns without nodes", "MAX_STEPS", 1000, "DL0407", "image -> repeat 90 { ReLU -> repeat 90 { x } }"),
-    ("depth", "MAX_DEPTH", 6, "DL0402", "image -> Conv(4, 1) -> Deep(5) -> Deep(5) -> Around(Deep(5))"),
-]
 
-
-@pytest.mark.parametrize(
-    ("limit", "most", "code", "body"), [case[1:] for case in LIMITS], ids=[case[0] for case in LIMITS]
-)
-def test_a_limit_is_passed_where_it_would_be(
-    limit: str, most: int, code: str, body: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for module in (builder, instances):
-        monkeypatch.setattr(module, limit, most)
-    text = net(body, before=BLOCKS)
-    graph = both(network(open_source(Source("inline.dlspec", text)), "Net"), monkeypatch)
-    assert copies(graph) > 0
-    assert set(codes_in(text)) == {code}
+@pytest.mark.parametrize("depth", [6, 7])
+def test_a_copy_is_as_deep_as_what_it_copies(depth: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = net("image -> Conv(4, 1) -> Deep(5) -> Deep(5) -> Around(Deep(5))", before=BLOCKS)
+    with limited(Limits(depth=depth)):
+        graph = both(network(open_source(Source("inline.dlspec", text)), "Net"), monkeypatch)
+        assert copies(graph) > 0
+        assert set(codes_in(text)) == (set() if depth == 7 else {"DL0402"})
 
 
 def test_random_nets(monkeypatch: pytest.MonkeyPatch, compared: Callable[[str, int], None]) -> None:

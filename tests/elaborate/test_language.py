@@ -154,7 +154,7 @@ def test_independent_mistakes_are_all_reported() -> None:
         ("image -> repeat 1.5 { ReLU }", "DL0305"),
         ("image -> repeat 100_000_000 { ReLU }", "DL0407"),
         ("image -> for i in 3 { ReLU }", "DL0305"),
-        ("image -> for i in range(100_000_000) { ReLU }", "DL0305"),
+        ("image -> for i in range(100_000_000) { ReLU }", "DL0407"),
         ("image -> if 3 { ReLU }", "DL0305"),
         ("image -> if image > 0 { ReLU }", "DL0305"),
         ("w = 10 ** 10 ** 10\nimage", "DL0305"),

@@ -8,9 +8,11 @@ X = "x: float[N, 4, 8, 8]"
 
 
 def test_a_layer_that_is_inside_itself() -> None:
-    for body in ("f = Conv(4, 1) -> f\n x -> f", "g = Identity\n f = ReLU -> g\n g = Tanh -> f\n x -> f"):
+    for body in ("f = Conv(4, 1) -> f\n x -> f", "f = ReLU -> { x -> f }\n x -> f"):
         (found,) = found_in(net(body, X))
-        assert (found.code, "is inside itself" in found.message) == ("DL0402", True)
+        assert (found.code, "inside" in found.message) == ("DL0402", True)
+    kept = "g = Identity\n f = ReLU -> g\n g = Tanh -> f\n x -> f"
+    assert [type(node.op).__name__ for node in graph_of(net(kept, X)).nodes] == ["ReLU", "Identity"]
 
 
 def test_a_layer_that_stops_using_itself() -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import fields
 from typing import NoReturn
 
 from dlspec.commands.errors import CallError
+from dlspec.limits import Limits
 
 
 class Parser(argparse.ArgumentParser):
@@ -31,8 +33,24 @@ def takes_project(parser: Parser) -> None:
 
 def takes_settings(parser: Parser) -> None:
     takes_project(parser)
+    takes_limits(parser)
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of the network")
     parser.add_argument("--size", action="append", default=[], metavar="NAME=SIZE", help="a size, as in --size H=256")
+
+
+def takes_limits(parser: Parser) -> None:
+    for field in fields(Limits):
+        help = f"what a spec may take while compiling (default {field.default:,})"
+        parser.add_argument(f"--max-{field.name}", type=positive, metavar="N", help=help)
+
+
+def limits_of(arguments: argparse.Namespace) -> Limits:
+    """The limits of a call. Raises `CallError`."""
+    given = {field.name: getattr(arguments, f"max_{field.name}", None) for field in fields(Limits)}
+    try:
+        return Limits(**{name: value for name, value in given.items() if value is not None})
+    except ValueError as error:
+        raise CallError(str(error)) from None
 
 
 def takes_weights(parser: Parser) -> None:

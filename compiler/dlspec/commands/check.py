@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from argparse import Namespace
 
-from dlspec.commands.arguments import Parser, takes_project
+from dlspec.commands.arguments import Parser, takes_limits, takes_project
 from dlspec.commands.common import OK, WRONG_CALL, WRONG_SPEC, read, say
 from dlspec.diagnostics import Diagnostic, DlspecError, Severity
 from dlspec.files import Disk
@@ -13,6 +13,7 @@ from dlspec.render import printable, render, summary_line, to_json, wants_colour
 
 
 def declare(parser: Parser) -> None:
+    takes_limits(parser)
     parser.add_argument("files", nargs="+", metavar="FILE")
     parser.add_argument("--format", choices=("text", "json"), default="text")
     takes_project(parser)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from argparse import Namespace
 
-from dlspec.commands.arguments import Parser
+from dlspec.commands.arguments import Parser, takes_limits
 from dlspec.commands.common import OK, WRONG_SPEC, read, say, show
 from dlspec.diagnostics import DlspecError
 from dlspec.render import printable
 
 
 def declare(parser: Parser) -> None:
+    takes_limits(parser)
     parser.add_argument("files", nargs="+", metavar="FILE")
     parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 where something would change")
 

@@ -8,6 +8,7 @@ from dlspec.commands.errors import CallError, CallFindings
 from dlspec.diagnostics import Diagnostics, DlspecError, did_you_mean
 from dlspec.elaborate.modules import constant_elaborator
 from dlspec.elaborate.session import Session
+from dlspec.elaborate.values import Failure
 from dlspec.ir.bounds import MOST
 from dlspec.pipeline import Program
 from dlspec.source import Source
@@ -63,7 +64,10 @@ def _value(name: str, text: str, program: Program) -> object:
     ):
         return expression.name
     diagnostics = Diagnostics()
-    value = constant_elaborator(diagnostics, Session()).evaluate(expression, program.module.env)
+    try:
+        value = constant_elaborator(diagnostics, Session()).evaluate(expression, program.module.env)
+    except Failure as failure:
+        raise CallFindings([failure.diagnostic]) from None
     if diagnostics.errors:
         raise CallFindings(diagnostics)
     return value

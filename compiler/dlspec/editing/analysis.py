@@ -23,6 +23,7 @@ from dlspec.ir.fields import Fielded
 from dlspec.ir.graph import Graph, Value
 from dlspec.ir.init import Init
 from dlspec.ir.types import TensorType
+from dlspec.limits import Limits, spending
 from dlspec.ops import FUNCTIONS
 from dlspec.pipeline import Checks, open_unchecked
 from dlspec.source import Source, Span
@@ -83,15 +84,21 @@ class Analysis:
     """What is known of a text: its ``diagnostics``, its ``symbols``, and what stands `at` each place."""
 
     def __init__(
-        self, source: Source, files: Files, found: tuple[Diagnostic, ...] = (), before: Analysis | None = None
+        self,
+        source: Source,
+        files: Files,
+        found: tuple[Diagnostic, ...] = (),
+        before: Analysis | None = None,
+        limits: Limits | None = None,
     ) -> None:
         self.source = source
         self._recorder = Recorder()
-        self._opened = open_unchecked(
-            source, files, Session(recorder=self._recorder), before and before._opened.imported
-        )
-        self._checks = Unchanged(self._opened.module, before and before._checks)
-        self.diagnostics = (*found, *self._opened.check(self._checks))
+        with spending(limits):
+            self._opened = open_unchecked(
+                source, files, Session(recorder=self._recorder), before and before._opened.imported, limits
+            )
+            self._checks = Unchanged(self._opened.module, before and before._checks)
+            self.diagnostics = (*found, *self._opened.check(self._checks))
         self._checks.forget_graphs()
         self._costs: dict[Graph, Costs] = {}
 
@@ -177,13 +184,19 @@ class Analysis:
 
 
 def analyse(
-    path: str | Path = "", *, text: str | None = None, files: Files = DISK, before: Analysis | None = None
+    path: str | Path = "",
+    *,
+    text: str | None = None,
+    files: Files = DISK,
+    before: Analysis | None = None,
+    limits: Limits | None = None,
 ) -> Analysis:
     """What is known of a spec, right or wrong: of a file or a shipped one such as ``std.resnet``, or of a ``text``, for
     which ``path`` says where its neighbours are.
 
     Reads nothing but ``files``, which may hold unsaved texts. Never fails for what a text says; raises OSError for a file
-    that cannot be read. An analysis from ``before`` an edit makes this one quicker, and no other.
+    that cannot be read. An analysis from ``before`` an edit makes this one quicker, and no other. What is looked at is
+    bounded by ``limits``.
     """
     name, found = str(path), ()
     where = spec_path(path, files) if name else None
@@ -194,7 +207,7 @@ def analyse(
             source = read_source(where, name, files)
         except DlspecError as error:
             source, found = Source(name, "", where), error.diagnostics
-    return Analysis(source, files, found, before)
+    return Analysis(source, files, found, before, limits)
 
 
 def _distinct(instances: tuple[Instance, ...]) -> tuple[Instance, ...]:

@@ -72,6 +72,10 @@ class Application(Expressions):
         """What a layer makes of what flows in. ``path`` is where its weights are when it is shared."""
         if has_poison(flow):
             return POISON
+        with self.builder.inside(step.span):
+            return self._apply(layer, flow, step, label, path)
+
+    def _apply(self, layer: Layer, flow: Any, step: ast.Expression, label: str | None, path: str | None) -> Any:
         if not has_tensor(flow):
             hint = "begin the chain with a tensor, as in `image -> Conv(64, 3)`"
             what = "nothing" if not isinstance(flow, Layer | list | int | float | str) else kind_of(flow)
@@ -93,10 +97,10 @@ class Application(Expressions):
                 return self.apply(layer.source.layer, flow, step, label, path)
             case Deferred() | BranchLayer():
                 if label is None and path is None:
-                    return self._deferred(layer, flow, step)
+                    return self._deferred(layer, flow)
                 body = layer.body if isinstance(layer, BranchLayer) else layer.expression
                 with self._level(label, path, step, body, layer.env):
-                    return self._deferred(layer, flow, step)
+                    return self._deferred(layer, flow)
             case _:
                 raise AssertionError(layer)
 
@@ -111,11 +115,11 @@ class Application(Expressions):
             template=template, names=env,
         )  # fmt: skip
 
-    def _deferred(self, layer: Deferred | BranchLayer, flow: Any, step: ast.Expression) -> Any:
-        with self.builder.composed(step.span):
-            if isinstance(layer, BranchLayer):
-                return self.body(layer.body, flow, layer.env, transparent=False)
-            return self.step(layer.expression, flow, layer.env)
+    def _deferred(self, layer: Deferred | BranchLayer, flow: Any) -> Any:
+        env = layer.env.at(layer.time)
+        if isinstance(layer, BranchLayer):
+            return self.body(layer.body, flow, env, transparent=False)
+        return self.step(layer.expression, flow, env)
 
     def _apply_op(self, layer: OpLayer, flow: Any, step: ast.Expression, label: str | None, path: str | None) -> Any:
         if layer.branches is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable
 from contextlib import ExitStack, contextmanager
-from typing import Any
+from typing import Any, NoReturn
 
 from dlspec.diagnostics import Note
 from dlspec.elaborate.known import Inferred, Known, infer
@@ -14,13 +14,12 @@ from dlspec.ir.dims import Dim
 from dlspec.ir.graph import Derived, Graph, Node, Parameter, Scope, ScopeKind, Value
 from dlspec.ir.op import Op, OpError, Requirement, Types, Weight
 from dlspec.ir.program import COMPILER, Names, Origin, Template
+from dlspec.limits import NODE, SCOPE, Exceeded, budget
 from dlspec.source import Span
 from dlspec.syntax import ast
 
-MAX_NODES = 2_000_000
-MAX_STEPS = 5_000_000
-MAX_DEPTH = 200
-MAX_COMPOSED = 1000
+_KINDS = 4
+"""Layers of other kinds that stand around a block: braces, a shared layer, a branch."""
 
 
 class Level:
@@ -45,9 +44,9 @@ class Level:
 class Builder:
     """Builds one graph. ``scope`` is the region that is being built, ``level`` the innermost one that opens a level.
 
-    ``depth`` is how many declarations are nested there, ``deepest`` how many were at most since it was set, ``inside`` how
-    many layers made of layers. ``steps`` and
-    ``shares`` count the steps of chains and the uses of shared layers.
+    ``depth`` is how many declarations are nested there, ``deepest`` how many were at most since it was set; ``nested``
+    counts layers of all kinds. ``shares`` and ``scopes`` count the uses of shared layers and the scopes. All that is done is
+    counted in the ``budget``.
     """
 
     def __init__(self, graph: Graph, conditions: Conditions, known: Known | None = None) -> None:
@@ -59,9 +58,10 @@ class Builder:
         self.sharing = False
         self.depth: int = 0
         self.deepest = 0
-        self.steps = 0
+        self.nested = 0
+        self.budget = budget()
         self.shares = 0
-        self.inside = 0
+        self.scopes = 0
         self._names: dict[str, int] = {}
         self._inferred: dict[tuple[Op, Types], Inferred] = {}
 
@@ -137,25 +137,34 @@ class Builder:
 
         return moved
 
-    def step(self, span: Span) -> None:
-        """Counts a step of a chain or a turn of a loop. Raises `Failure` for one too many."""
-        self.steps += 1
-        if self.steps > MAX_STEPS:
-            raise Failure("DL0407", f"the network takes more than {MAX_STEPS:,} steps to build", span, fatal=True)
+    def spend(self, steps: int, span: Span) -> None:
+        """Counts steps that are about to be done. Raises `Failure` where there are not so many left."""
+        try:
+            self.budget.spend(steps)
+        except Exceeded as error:
+            raise too_much(error, span) from None
+
+    def need(self, steps: int, span: Span) -> None:
+        """Raises `Failure` where so many steps are not left."""
+        if not self.budget.afford(steps):
+            self.spend(steps, span)
 
     @contextmanager
-    def composed(self, span: Span) -> Generator[None]:
-        """Inside a layer made of layers. Raises `Failure` where it never ends, as `f = Conv(4, 1) -> f`."""
-        if self.inside >= MAX_COMPOSED:
-            raise Failure(
-                "DL0402", f"`{span.text}` is inside itself {MAX_COMPOSED:,} levels deep", span, label="never ends",
-                hint="a layer that uses its own name needs an `if` that stops it", fatal=True,
-            )  # fmt: skip
-        self.inside += 1
+    def inside(self, span: Span) -> Generator[None]:
+        """Inside a layer. Raises `Failure` where layers are inside each other deeper than is allowed."""
+        limit = _KINDS * self.budget.limits.depth
+        self.spend(2, span)
+        if self.nested >= limit:
+            self.too_deep(f"layers are inside each other {limit:,} levels deep", span)
+        self.nested += 1
         try:
             yield
         finally:
-            self.inside -= 1
+            self.nested -= 1
+
+    def too_deep(self, message: str, span: Span) -> NoReturn:
+        hint = "a block that uses itself needs an `if` that stops it; --max-depth allows more"
+        raise Failure("DL0402", message, span, label="never ends", hint=hint, fatal=True)
 
     @contextmanager
     def region(
@@ -178,17 +187,12 @@ class Builder:
         depth: int = self.depth
         if declaration:
             self.depth += 1
-        if self.depth > MAX_DEPTH:
+        if self.depth > self.budget.limits.depth:
             self.depth = depth
-            raise Failure(
-                "DL0402",
-                f"`{declaration}` is inside itself {MAX_DEPTH} levels deep",
-                span,
-                label="never ends",
-                hint="a block that uses itself needs an `if` that stops it",
-                fatal=True,
-            )
+            self.too_deep(f"`{declaration}` is inside itself {self.budget.limits.depth} levels deep", span)
         self.deepest = max(self.deepest, self.depth)
+        self.scopes += 1
+        self.spend(4 * SCOPE if declaration else SCOPE, span)
         inner = Scope(kind, scope, span, label, declaration, definition, arguments, sharing, path, origin, template)
         inner.names = names
         self.scope = inner
@@ -214,8 +218,7 @@ class Builder:
         except Failure as failure:
             failure.at(type(op).__name__, inputs)
             raise
-        if len(self.graph.nodes) >= MAX_NODES:
-            raise Failure("DL0407", f"the network has more than {MAX_NODES:,} nodes", span, fatal=True)
+        self.spend(NODE, span)
         parameters = tuple([self._parameter(join(name, weight.name), weight, span) for weight in weights])
         node = Node(op, inputs, parameters, self.scope, self.unique(name), span, types, origin)
         self.graph.nodes.append(node)
@@ -231,6 +234,7 @@ class Builder:
         path = join(self.level.path, name)
         self.reserve(name, span)
         types, (weight,) = self._infer(op, (), span)
+        self.spend(NODE, span)
         node = Node(op, (), (self._parameter(path, weight, span),), self.scope, self.unique(path), span, types, origin)
         self.graph.nodes.append(node)
         return node.outputs[0]
@@ -303,6 +307,11 @@ class Builder:
                 hint=requirement.hint,
                 notes=tuple(origin(value) for value in inputs),
             )
+
+
+def too_much(error: Exceeded, span: Span) -> Failure:
+    """The error of what is more than a limit allows. Nothing after it is looked at."""
+    return Failure(error.code, error.message, span, hint=error.hint, fatal=True)
 
 
 def broken_default(conditions: Iterable[Condition], graph: Graph) -> tuple[Condition, str] | None:

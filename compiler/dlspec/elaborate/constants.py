@@ -11,9 +11,10 @@ from dlspec.ir import init
 from dlspec.ir.constants import Constant, Number, Ratio, is_dim, is_number
 from dlspec.ir.dims import Dim, Expr, ceildiv, floordiv, greatest_number, product, smax, smin, total
 from dlspec.ir.init import Data, Init
+from dlspec.limits import Exceeded, budget
 
-MAX_RANGE = 1_000_000
 MAX_BITS = 4096
+MAX_DIGITS = 400
 MAX_POWER = 64
 
 
@@ -109,12 +110,13 @@ def _sizes(operator: str, a: Dim, b: Dim) -> Dim | Ratio:
 def _sequences(operator: str, a: Constant, b: Constant) -> Constant:
     match operator, a, b:
         case "+", list(), list():
+            budget().items(len(a) + len(b))
             return a + b
         case "+", str(), str():
+            budget().make(len(a) + len(b))
             return a + b
         case "*", list(), int() if type(b) is int:
-            if len(a) * b > MAX_RANGE:
-                raise ConstantError("this list would be too long")
+            budget().items(len(a) * max(b, 0))
             return a * b
         case _:
             raise ConstantError("")
@@ -217,6 +219,8 @@ def _sum(values: list[Number]) -> Number:
 
 
 def _prod(values: list[Number]) -> Number:
+    if sum(value.bit_length() for value in values if isinstance(value, int)) > MAX_BITS:
+        raise ConstantError("this number would be too large")
     return product(_dims(values)) if all(map(is_dim, values)) else math.prod(values)
 
 
@@ -232,8 +236,7 @@ def _range(*arguments: int) -> list[Constant]:
     if any(isinstance(argument, Expr) for argument in arguments):
         raise ConstantError("`range` takes numbers, and a size among them is open", "give it a number in the signature")
     numbers = range(*arguments)
-    if len(numbers) > MAX_RANGE:
-        raise ConstantError(f"a range of {len(numbers):,} numbers is too long")
+    budget().items(len(numbers), 40)
     return list(numbers)
 
 
@@ -242,6 +245,8 @@ def _abs(value: float) -> float:
 
 
 def _round(value: float, digits: int | None = None) -> float:
+    if digits is not None and abs(digits) > MAX_DIGITS:
+        raise ConstantError(f"`round` takes at most {MAX_DIGITS} digits")
     return round(value, digits)
 
 
@@ -275,6 +280,8 @@ FUNCTIONS: dict[str, Callable[..., Constant]] = {
     "zip": lambda *lists: [list(items) for items in zip(*lists, strict=True)],
     **{name: _on_floats(getattr(math, name)) for name in ("sqrt", "exp", "log", "log2", "sin", "cos", "tan", "tanh")},
 }
+
+_MAKES_LISTS = frozenset({"enumerate", "reversed", "sorted", "str", "zip"})
 
 OF_LISTS = frozenset({"enumerate", "len", "reversed", "zip"})
 """Functions that look at the list and not at what is in it, which may be tensors."""
@@ -355,8 +362,11 @@ def call(name: str, arguments: list[Constant], named: dict[str, Constant]) -> Co
     """Calls a constant function. Raises `ConstantError`."""
     function = FUNCTIONS[name]
     try:
+        if name in _MAKES_LISTS:
+            lists = [argument for argument in arguments if isinstance(argument, list)]
+            budget().items(sum(map(len, lists)), 80)
         return _bounded(function(*arguments, **named), *arguments, *named.values(), *_items(arguments))
-    except ConstantError:
+    except (ConstantError, Exceeded):
         raise
     except (TypeError, LookupError, ValueError, OverflowError, ZeroDivisionError, AttributeError):
         raise ConstantError(f"`{name}` does not take these arguments") from None

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from dlspec.diagnostics import Diagnostics, did_you_mean
 from dlspec.elaborate import constants, distributions
-from dlspec.elaborate.builder import Builder
+from dlspec.elaborate.builder import Builder, too_much
 from dlspec.elaborate.calls import Given, bind_block, bind_op, function_op
 from dlspec.elaborate.compare import Comparison, compare
 from dlspec.elaborate.foreign import foreign
@@ -25,7 +25,6 @@ from dlspec.elaborate.values import (
     Failure,
     Layer,
     OpLayer,
-    has_poison,
     has_tensor,
     kind_of,
     show,
@@ -38,6 +37,7 @@ from dlspec.ir.init import Init
 from dlspec.ir.op import Op, OpError
 from dlspec.ir.program import Origin, Turn, Written
 from dlspec.ir.types import DType
+from dlspec.limits import Exceeded
 from dlspec.ops import FUNCTIONS, LAYERS, by_name
 from dlspec.ops.gradient import Grad
 from dlspec.source import Span
@@ -48,6 +48,9 @@ _TENSOR_BINARY = {
     "==": "Equal", "!=": "NotEqual", "<": "Less", "<=": "LessEqual", ">": "Greater", ">=": "GreaterEqual",
     "and": "And", "or": "Or",
 }  # fmt: skip
+_SHOWN = 16
+"""Characters of a number as text, at most."""
+
 _COMPARISONS = frozenset({"==", "!=", "<", "<=", ">", ">="})
 _LAYER_SYNTAX = (ast.Braces, ast.Repeat, ast.For, ast.Labelled)
 
@@ -63,6 +66,8 @@ class Expressions:
         self.measure = measure
         self.instances = Instances(builder)
         self.made = builder.known.made
+        self._budget = builder.budget
+        self._near: dict[ast.Name, str] = {}
         self._methods: dict[type[ast.Node], Callable[[Any, Env], Any]] = {
             ast.Name: self._name,
             ast.Constant: self._constant,
@@ -85,7 +90,14 @@ class Expressions:
 
     def evaluate(self, expression: ast.Expression, env: Env) -> Any:
         """The value of an expression; POISON after an error inside it was reported. Raises `Failure`."""
-        return self._methods[type(expression)](expression, env)
+        budget = self._budget
+        budget.steps -= 1
+        if budget.steps < 0:
+            self.builder.spend(1, expression.span)
+        try:
+            return self._methods[type(expression)](expression, env)
+        except Exceeded as error:
+            raise too_much(error, expression.span) from None
 
     # For the subclass
 
@@ -108,10 +120,17 @@ class Expressions:
                 parts.append(part)
                 continue
             value = self.evaluate(part, env)
-            if has_poison(value):
+            if value is POISON:
                 return POISON
-            parts.append(value if isinstance(value, str) else show(value))
+            parts.append(value if isinstance(value, str) else self._shown(value))
+        self._budget.make(sum(map(len, parts)))
         return "".join(parts)
+
+    def _shown(self, value: Any) -> str:
+        items = self._budget.walk(value)
+        self._budget.make(_SHOWN * items)
+        self._budget.spend(items // 2)
+        return show(value)
 
     def _name(self, node: ast.Name, env: Env) -> Any:
         name = node.name
@@ -133,10 +152,12 @@ class Expressions:
             return Failure("DL0308", f"`{name}` is a distribution", node.span, hint=f"call it: `{name}(...)`")
         functions = [*FUNCTIONS, *constants.FUNCTIONS, *constants.INITIALISERS, *distributions.FUNCTIONS]
         functions += distributions.DISTRIBUTIONS
-        known = [*env.visible(), *LAYERS, *functions]
-        # A name of the other kind is meant only where it differs by its capitals.
-        alike = [each for each in known if each[:1].isupper() == name[:1].isupper() or each.lower() == name.lower()]
-        near = foreign(name) or did_you_mean(name, alike)
+        if node not in self._near:
+            known = () if self.diagnostics.full else (*env.visible(), *LAYERS, *functions)
+            # A name of the other kind is meant only where it differs by its capitals.
+            alike = [each for each in known if each[:1].isupper() == name[:1].isupper() or each.lower() == name.lower()]
+            self._near[node] = foreign(name) or did_you_mean(name, alike)
+        near = self._near[node]
         if name[:1].isupper():
             return Failure("DL0301", f"there is no layer `{name}`", node.span, hint=near or "`dlspec ops` lists them")
         return Failure("DL0302", f"there is no `{name}` here", node.span, hint=near)
@@ -145,6 +166,7 @@ class Expressions:
         """The layer with what `default` statements in scope give it, the innermost last word first."""
         scope: Env | None = env
         while scope is not None:
+            self._budget.spend(4 * len(scope.defaults))
             for default_name, arguments, at in reversed(scope.defaults):
                 before = at.source is not span.source or at.end <= span.start
                 if default_name == name and before:
@@ -162,7 +184,12 @@ class Expressions:
     # Lists
 
     def _list(self, node: ast.List, env: Env) -> Any:
-        return [self.evaluate(item, env) for item in node.items]
+        return self.made_list([self.evaluate(item, env) for item in node.items])
+
+    def made_list(self, value: list[Any]) -> Any:
+        """A list that was made; POISON where that is in it. Raises `Exceeded`."""
+        self._budget.walk(value)
+        return POISON if any(item is POISON for item in value) else value
 
     def _comprehension(self, node: ast.Comprehension, env: Env) -> Any:
         values = self.evaluate(node.iterable, env)
@@ -170,7 +197,9 @@ class Expressions:
             return POISON
         items: list[Any] = []
         written = Written(node.iterable, env)
-        for index, value in enumerate(self.iterate(values, node.iterable.span)):
+        turns = self.iterate(values, node.iterable.span)
+        self._budget.spend(2 * len(turns))
+        for index, value in enumerate(turns):
             inner = Env(env, dict(self.unpack(node.targets, value, node.span)))
             inner.turn = Turn(node, written, values, index)
             if node.condition is not None:
@@ -180,7 +209,7 @@ class Expressions:
                 if not keep:
                     continue
             items.append(self.evaluate(node.item, inner))
-        return items
+        return self.made_list(items)
 
     def iterate(self, values: Any, span: Span) -> list[Any]:
         if isinstance(values, list):
@@ -233,8 +262,10 @@ class Expressions:
             right = self.evaluate(node.right, env)
             return right if right is POISON else self.truth(right, node.right.span)
         right = self.evaluate(node.right, env)
-        if has_poison(left) or has_poison(right):
+        if left is POISON or right is POISON:
             return POISON
+        if left.__class__ is list or right.__class__ is list:
+            self._budget.walk([left, right])
         if operator == "in":
             if type(right) is not list:
                 raise Failure("DL0305", f"`in` takes a list, not {kind_of(right)}", node.right.span)
@@ -248,7 +279,8 @@ class Expressions:
         if operator in _COMPARISONS:
             return compare(operator, left, right, self.builder.conditions, node.span)
         try:
-            return constants.arithmetic(operator, left, right)
+            made = constants.arithmetic(operator, left, right)
+            return self.made_list(made) if isinstance(made, list) else made
         except constants.ConstantError as error:
             message = error.message or f"`{operator}` does not go with {kind_of(left)} and {kind_of(right)}"
             raise Failure("DL0305", message, node.span, hint=error.hint) from None
@@ -305,7 +337,7 @@ class Expressions:
             return self._function(node, function, env)
         target = self.evaluate(function, env)
         given = [(a, self.argument(a, env)) for a in node.arguments]
-        if target is POISON or any(has_poison(value) for _, value in given):
+        if target is POISON or any(value is POISON for _, value in given):
             return POISON
         if isinstance(target, OpLayer):
             layer = bind_op(target, given, node.span, env)
@@ -337,8 +369,11 @@ class Expressions:
         name = function.name
         given = [(a, self.argument(a, env)) for a in node.arguments]
         values = [value for _, value in given]
-        if any(has_poison(value) for value in values):
+        if any(value is POISON for value in values):
             return POISON
+        for value in values:
+            if value.__class__ is list:
+                self._budget.walk(value)
         if name in distributions.DISTRIBUTIONS or distributions.asks(name, values):
             return self._asked(distributions.call(self.builder, name, given, node.span), name, node.span)
         with_tensors = any(has_tensor(value) for value in values)
@@ -418,6 +453,8 @@ class Expressions:
         if isinstance(base, Value):
             written = {"items": Written(node, env)}
             return self.function(index_tensor(base, items, node.span), (base,), node, written)
+        if any(isinstance(item, slice) for item in items):
+            self._budget.items(len(base) if base.__class__ in (list, str) else 0)
         return index_list(base, items, node.span)
 
     def _attribute(self, node: ast.Attribute, env: Env) -> Any:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
 from dlspec.diagnostics import Diagnostic, Diagnostics, Note, Severity, did_you_mean
 from dlspec.elaborate.apply import Application
-from dlspec.elaborate.builder import MAX_NODES, Builder
+from dlspec.elaborate.builder import Builder
 from dlspec.elaborate.calls import bind_block, bind_op, make_op
 from dlspec.elaborate.constants import as_init
 from dlspec.elaborate.expect import expect_condition
@@ -16,7 +17,6 @@ from dlspec.elaborate.expressions import Measure
 from dlspec.elaborate.shapes import axes_of, check_shape_step
 from dlspec.elaborate.values import (
     POISON,
-    UNBOUND,
     Abandon,
     BlockLayer,
     Deferred,
@@ -28,6 +28,7 @@ from dlspec.elaborate.values import (
     SharedLayer,
     as_list,
     has_poison,
+    has_tensor,
     kind_of,
     show,
 )
@@ -35,6 +36,7 @@ from dlspec.ir.graph import Scope, Value
 from dlspec.ir.init import ZEROS
 from dlspec.ir.program import Origin, Turn, Written
 from dlspec.ir.types import DTYPES
+from dlspec.limits import TURN
 from dlspec.ops import LAYERS
 from dlspec.ops.constant import Param
 from dlspec.source import Span
@@ -48,6 +50,9 @@ _FLOWING = (ast.Labelled, ast.Braces, ast.Repeat, ast.For, ast.If)
 
 class Elaborator(Application):
     """Runs the bodies of blocks and networks, with tensors flowing through layers."""
+
+    _unfolds = True
+    """Whether the steps of a chain that a name stands for are done among those around the name."""
 
     def __init__(self, builder: Builder, diagnostics: Diagnostics, measure: Measure | None = None) -> None:
         super().__init__(builder, diagnostics, measure)
@@ -63,10 +68,10 @@ class Elaborator(Application):
         once."""
         self.instances.refused += 1
         d = failure.diagnostic
-        trace = tuple(_instances(self.builder.scope))
         key = (d.code, d.span.source.name, d.span.start, d.span.end)
         if key not in self._reported:
             self._reported.add(key)
+            trace = tuple(_instances(self.builder.scope))
             self.faults.append(Fault(failure.step, failure.inputs, self.builder.scope, d))
             self.diagnostics.add(Diagnostic(d.code, d.message, d.span, d.label, d.notes, d.hint, trace, d.severity))
         if failure.fatal:
@@ -97,6 +102,7 @@ class Elaborator(Application):
 
     def statement(self, node: ast.Statement, env: Env) -> None:
         """Runs one statement; an error in it is reported and its names are poisoned."""
+        self.builder.spend(1, node.span)
         try:
             match node:
                 case ast.Bind():
@@ -105,7 +111,6 @@ class Elaborator(Application):
                     named = self.unpack(node.targets, self.evaluate(node.value, env), node.span)
                     written = Written(node.value, env)
                     for part, (name, value) in enumerate(named):
-                        _keep_former(name, value, env)
                         self.bound(name, value, env, written, part if len(named) > 1 else None)
                 case ast.Shared():
                     self.instances.bound(env.bind(node.name.name, self.shared(node, env)))
@@ -251,11 +256,31 @@ class Elaborator(Application):
         return value
 
     def steps(self, steps: tuple[ast.Expression, ...], flow: Any, env: Env) -> Any:
-        for step in steps:
+        todo: list[tuple[Iterator[ast.Expression], Env, Deferred | None]] = [(iter(steps), env, None)]
+        inside: set[Deferred | None] = set()
+        while todo:
+            rest, env, _ = todo[-1]
+            step = next(rest, None)
+            if step is None:
+                inside.discard(todo.pop()[2])
+                continue
             try:
                 if has_poison(flow):
                     flow = POISON
                     self._examine(step, env)
+                elif isinstance(step, ast.Name) and self._unfolds:
+                    layer = self.evaluate(step, env)
+                    if isinstance(layer, Deferred) and isinstance(layer.expression, ast.Chain) and has_tensor(flow):
+                        # Not by `apply`: a name may stand for a chain of a chain of a chain.
+                        if layer in inside:
+                            self.builder.too_deep(f"`{step.name}` is inside itself", step.span)
+                        inside.add(layer)
+                        todo.append((iter(layer.expression.steps), layer.env.at(layer.time), layer))
+                    else:
+                        flow = self._applied(layer, flow, step)
+                elif len(todo) > 1:
+                    with self.builder.inside(step.span):
+                        flow = self.step(step, flow, env)
                 else:
                     flow = self.step(step, flow, env)
             except Failure as failure:
@@ -283,7 +308,6 @@ class Elaborator(Application):
 
     def step(self, node: ast.Expression, flow: Any, env: Env, label: str | None = None) -> Any:
         """What comes out of one step of a chain."""
-        self.builder.step(node.span)
         match node:
             case ast.Chain():
                 return self.steps(node.steps, flow, env)
@@ -309,14 +333,17 @@ class Elaborator(Application):
             case ast.List() if label is None:
                 return check_shape_step(node, flow, env, self)
             case _:
-                value = self.evaluate(node, env)
-                if value is POISON:
-                    return POISON
-                if not isinstance(value, Layer):
-                    what = "a label names a layer" if label else "a step of a chain is a layer"
-                    hint = _suggest_layer(node)
-                    raise Failure("DL0308", f"{what}, and this is {kind_of(value)}", node.span, hint=hint)
-                return self.apply(value, flow, node, label)
+                return self._applied(self.evaluate(node, env), flow, node, label)
+
+    def _applied(self, value: Any, flow: Any, node: ast.Expression, label: str | None = None) -> Any:
+        """What the layer makes of the flow that a step was evaluated to."""
+        if value is POISON:
+            return POISON
+        if not isinstance(value, Layer):
+            what = "a label names a layer" if label else "a step of a chain is a layer"
+            hint = _suggest_layer(node)
+            raise Failure("DL0308", f"{what}, and this is {kind_of(value)}", node.span, hint=hint)
+        return self.apply(value, flow, node, label)
 
     def _label(self, node: ast.Labelled, env: Env) -> Any:
         label = node.label.name if isinstance(node.label, ast.Name) else self.text(node.label, env)
@@ -343,7 +370,7 @@ class Elaborator(Application):
             for body in bodies:
                 with self.builder.region("branch", body.span):
                     results.append(self.body(body, flow, env, transparent=False))
-            return results
+            return self.made_list(results)
 
     def body(
         self,
@@ -374,12 +401,9 @@ class Elaborator(Application):
         count = self.evaluate(node.count, env)
         if count is POISON:
             return POISON
-        if type(count) is int and count > MAX_NODES:
-            raise Failure(
-                "DL0407", f"{count:,} times is more than a network may have nodes", node.count.span, fatal=True
-            )
         if type(count) is not int or count < 0:
             raise Failure("DL0305", f"`repeat` takes how often, not {kind_of(count)}", node.count.span)
+        self.builder.spend(TURN * count, node.count.span)
         if label is not None:
             with self.level(label, node, env):
                 return self._repeat(node, flow, env, None)
@@ -389,10 +413,12 @@ class Elaborator(Application):
             for index in range(count):
                 if has_poison(flow):
                     return POISON
-                self.builder.step(node.span)
+                left, copies = self.builder.budget.steps, self.instances.copies
                 with self.builder.region("iteration", node.body.span):
                     sought = self.instances.turn(loop, flow)
                     flow = self.instances.make(sought, partial(self._turn, node, written, count, index, flow, env))
+                if self.instances.copies > copies:  # as those that are to come
+                    self.builder.need((count - index - 1) * (left - self.builder.budget.steps), node.count.span)
         return flow
 
     def _turn(self, node: ast.Repeat, written: Written, count: int, index: int, flow: Any, env: Env) -> Any:
@@ -407,11 +433,12 @@ class Elaborator(Application):
             with self.level(label, node, env):
                 return self._for(node, flow, env, None)
         written = Written(node.iterable, env)
+        items = self.iterate(values, node.iterable.span)
+        self.builder.spend(TURN * len(items), node.iterable.span)
         with self.builder.region("for", node.span, origin=Origin(node, "scope", {"iterable": written})):
-            for index, value in enumerate(self.iterate(values, node.iterable.span)):
+            for index, value in enumerate(items):
                 if has_poison(flow):
                     return POISON
-                self.builder.step(node.span)
                 names = dict(self.unpack(node.targets, value, node.span))
                 turn = Turn(node, written, values, index)
                 with self.builder.region("iteration", node.body.span, arguments=names):
@@ -432,15 +459,6 @@ class Elaborator(Application):
         origin = Origin(node, "scope", {"condition": Written(node.condition, env)}, chosen=chosen)
         with self.builder.region("if", node.span, origin=origin):
             return self._loop(flow, self.body(body, flow, env, transparent=True))
-
-
-def _keep_former(name: str, value: Any, env: Env) -> None:
-    """In `f = f -> ReLU` the second `f` is what the name meant before."""
-    former = env.find(name)
-    if not isinstance(value, Deferred) or former is UNBOUND or former is value:
-        return
-    if any(isinstance(each, ast.Name) and each.name == name for each in ast.walk(value.expression)):
-        value.env = Env(value.env, {name: former}, transparent=True)
 
 
 def _refuse_taps(expression: ast.Expression) -> None:

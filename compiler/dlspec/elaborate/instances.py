@@ -12,7 +12,7 @@ from collections.abc import Callable
 from math import inf
 from typing import Any, NamedTuple, cast
 
-from dlspec.elaborate.builder import MAX_DEPTH, MAX_NODES, MAX_STEPS, Builder
+from dlspec.elaborate.builder import Builder
 from dlspec.elaborate.values import Arguments, BlockLayer, OpLayer, Ratio
 from dlspec.ir.clone import Cloner, mapped
 from dlspec.ir.dims import Expr
@@ -20,6 +20,7 @@ from dlspec.ir.graph import Scope, Value
 from dlspec.ir.init import Init
 from dlspec.ir.program import Names, now
 from dlspec.ir.types import DType
+from dlspec.limits import NODE, SCOPE
 
 _PLAIN = frozenset({int, bool, str, type(None), Expr, Ratio, DType})
 
@@ -32,7 +33,7 @@ class _State(NamedTuple):
     """How far a graph is: what an instance did is the difference between two."""
 
     nodes: int
-    steps: int
+    scopes: int
     position: int
     named: int
     shares: int
@@ -49,6 +50,12 @@ class Instance(NamedTuple):
     before: _State
     after: _State
     height: int
+
+    @property
+    def steps(self) -> int:
+        """What a copy counts."""
+        before, after = self.before, self.after
+        return NODE * (after.nodes - before.nodes) + SCOPE * (1 + after.scopes - before.scopes)
 
 
 class Sought(NamedTuple):
@@ -73,6 +80,7 @@ class Instances:
     def __init__(self, builder: Builder) -> None:
         self.builder = builder
         self.refused = 0
+        self.copies = 0
         self.oldest = inf
         self._known: dict[Any, Instance] = {}
         self._binding: set[Scope] = set()
@@ -139,24 +147,25 @@ class Instances:
     def _state(self) -> _State:
         builder, level = self.builder, self.builder.level
         nodes = len(builder.graph.nodes)
-        return _State(nodes, builder.steps, level.position, level.named, builder.shares, self.refused)
+        return _State(nodes, builder.scopes, level.position, level.named, builder.shares, self.refused)
 
     def _fits(self, instance: Instance, sought: Sought) -> bool:
         """Whether a copy stays within the limits; else elaborating it finds where they are passed."""
         builder, before, after = self.builder, instance.before, instance.after
         return (
-            len(builder.graph.nodes) + after.nodes - before.nodes <= MAX_NODES
-            and builder.steps + after.steps - before.steps <= MAX_STEPS
-            and builder.depth + instance.height <= MAX_DEPTH
+            builder.budget.afford(instance.steps)
+            and builder.depth + instance.height <= builder.budget.limits.depth
             and (sought.loop is None or builder.free(after.position - before.position))
         )
 
     def _repeat(self, instance: Instance, sought: Sought) -> Any:
+        self.copies += 1
         builder, before, after = self.builder, instance.before, instance.after
         values = dict(zip(instance.tensors, sought.tensors, strict=True))
         moved = builder.moved(range(before.position, after.position) if sought.loop is not None else range(0))
         Cloner(builder.graph, values, builder.unique, moved).fill(builder.scope, instance.scope)
-        builder.steps += after.steps - before.steps
+        builder.budget.spend(instance.steps)
+        builder.scopes += after.scopes - before.scopes
         builder.deepest = max(builder.deepest, builder.depth + instance.height)
         return mapped(instance.result, values)
 

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from dlspec.diagnostics import Diagnostic, Diagnostics, DlspecError, Note, did_you_mean, first_line
+from dlspec.elaborate.builder import too_much
 from dlspec.elaborate.flow import Elaborator
 from dlspec.elaborate.recorder import make_elaborator
 from dlspec.elaborate.session import Session
-from dlspec.elaborate.values import POISON, BlockLayer, Failure, Module
+from dlspec.elaborate.values import POISON, Abandon, BlockLayer, Failure, Module
 from dlspec.files import SUFFIX, Files, read_source
 from dlspec.ir.conditions import Conditions
 from dlspec.ir.graph import Graph, Scope
+from dlspec.limits import FILE, Exceeded, budget
 from dlspec.source import Source, Span
 from dlspec.syntax import ast
 from dlspec.syntax.parser import parse
+
+_CYCLE = 8
+"""Files of a circle that a message names."""
 
 _UNKNOWN = frozenset({"DL0301", "DL0302", "DL0705"})
 
@@ -40,30 +46,76 @@ class Loader:
         self._modules: dict[Path, Module] = {}
         self._by_source: dict[Source, Module] = {}
         self._loading: list[tuple[Path, Span | None]] = []
+        self._found: dict[Module, tuple[Diagnostic, ...]] = {}
+        self._waiting: set[Path] = set()
+        self._failed: dict[Path, OSError | DlspecError | Exceeded] = {}
 
     def load(self, source: Source) -> Module:
         """The module of a source. What is wrong with it and what it imports goes to ``diagnostics``."""
         path = self.files.resolve(source.path) if source.path else Path(source.name)
-        self._loading.append((path, None))
+        self.paths.append(path)
+        open_files = [self._begun(path, source, None)]
+        while True:  # not recursively: what is imported may import what imports something, and so on
+            module, imports = open_files[-1]
+            node = next(imports, None)
+            opened = None if node is None else self._opened(node, module)
+            if node is not None and opened is not None:
+                open_files.append(self._begun(*opened, node.span))
+            elif node is None:
+                open_files.pop()
+                module = self._declared(self._loading[-1][0], module)
+                self._waiting.remove(self._loading.pop()[0])
+                if not open_files:
+                    return module
+
+    def _begun(self, path: Path, source: Source, at: Span | None) -> tuple[Module, Iterator[ast.Import]]:
+        """A file that is read, whose imports are to be read next."""
+        self._loading.append((path, at))
+        self._waiting.add(path)
+        known = self._known.get(path) if at is not None else None
+        before = known.file.source if known is not None and known.sound else None
+        if known is None or before is None or (before.name, before.text) != (source.name, source.text):
+            parsed = parse(source)
+            known = Module(parsed.file)
+            self._found[known] = parsed.findings
+        return known, iter([node for node in known.file.declarations if isinstance(node, ast.Import)])
+
+    def _opened(self, node: ast.Import, module: Module) -> tuple[Path, Source] | None:
+        """The file that an import means; None where it is known already, or cannot be read."""
+        try:
+            path = self._find(node, module)
+        except Failure:
+            return None
+        if path in self._modules or path in self._failed or path in self._waiting:
+            return None
         self.paths.append(path)
         try:
-            return self._read(path, source)
-        finally:
-            self._loading.pop()
+            budget().spend(FILE)
+            return path, read_source(path, self._display(path, module), self.files)
+        except (OSError, DlspecError, Exceeded) as error:
+            self._failed[path] = error
+            return None
+
+    def _declared(self, path: Path, module: Module) -> Module:
+        """The module of a file whose imports are read."""
+        if module not in self._found and not self._as_before(module):
+            module = Module(module.file)
+            self._found[module] = ()
+        if module in self._found:
+            before = len(self.diagnostics)
+            self.diagnostics.extend(self._found[module])
+            self._declare(module)
+            sound = all(other.sound for other, _ in module.imports.values())
+            module.sound = sound and len(self.diagnostics) == before
+        self._modules[path] = self._by_source[module.file.source] = module
+        if len(self._loading) > 1:
+            self.imported[path] = module
+        return module
 
     def echoes(self, found: Diagnostic) -> bool:
         """Whether a finding only says that a name is unknown which may stand in what could not be read."""
         module = self._by_source.get(found.span.source)
         return module is not None and found.code in _UNKNOWN and found.span.text in module.lost
-
-    def _read(self, path: Path, source: Source) -> Module:
-        parsed = parse(source)
-        before = len(self.diagnostics)
-        self.diagnostics.extend(parsed.findings)
-        module = self._modules[path] = self._by_source[source] = Module(parsed.file)
-        self._declare(module)
-        module.sound = len(self.diagnostics) == before
-        return module
 
     def _declare(self, module: Module) -> None:
         names: dict[str, Span] = {}
@@ -82,9 +134,10 @@ class Loader:
             except Failure as failure:
                 self.diagnostics.add(failure.diagnostic)
         elaborator = constant_elaborator(self.diagnostics, self._session)
-        for declaration in module.file.declarations:
-            if isinstance(declaration, ast.Bind | ast.Default | ast.Unreadable):
-                elaborator.statement(declaration, module.env)
+        with suppress(Abandon):
+            for declaration in module.file.declarations:
+                if isinstance(declaration, ast.Bind | ast.Default | ast.Unreadable):
+                    elaborator.statement(declaration, module.env)
 
     def _import(self, node: ast.Import, module: Module, names: dict[str, Span]) -> None:
         try:
@@ -114,50 +167,40 @@ class Loader:
                 )  # fmt: skip
 
     def _imported(self, node: ast.Import, module: Module) -> Module:
+        """The module that an import means, which is read already. Raises `Failure`."""
         path = self._find(node, module)
+        if path in self._modules:
+            return self._modules[path]
         for index, (loading, _) in enumerate(self._loading):
             if loading == path:
                 cycle = [p.stem for p, _ in self._loading[index:]] + [path.stem]
-                notes = tuple(Note(at, "this import leads there") for _, at in self._loading[index + 1 :] if at)
+                if len(cycle) > _CYCLE:
+                    cycle = [*cycle[: _CYCLE // 2], "...", *cycle[-_CYCLE // 2 :]]
+                leads = [at for _, at in self._loading[index + 1 :] if at is not None]
                 raise Failure(
-                    "DL0403", f"these files import each other: {' -> '.join(cycle)}", node.span, notes=notes,
+                    "DL0403", f"these files import each other: {' -> '.join(cycle)}", node.span,
+                    notes=tuple(Note(at, "this import leads there") for at in leads[:_CYCLE]),
                     hint="move what both need to a third file",
                 )  # fmt: skip
-        if path in self._modules:
-            return self._modules[path]
-        self.paths.append(path)
-        try:
-            source = read_source(path, self._display(path, module), self.files)
-        except OSError as error:
-            raise Failure("DL0404", f"{path.name} cannot be read: {first_line(error)}", node.span) from None
-        except DlspecError as error:
-            (found,) = error.diagnostics
-            raise Failure("DL0404", f"line {found.span.line} of {found.message}", node.span, hint=found.hint) from None
-        self._loading.append((path, node.span))
-        try:
-            other = self._unchanged(path, source) or self._read(path, source)
-            self.imported[path] = other
-            return other
-        finally:
-            self._loading.pop()
+        error = self._failed[path]
+        if isinstance(error, Exceeded):
+            raise too_much(error, node.span)
+        if isinstance(error, OSError):
+            raise Failure("DL0404", f"{path.name} cannot be read: {first_line(error)}", node.span)
+        (found,) = error.diagnostics
+        raise Failure("DL0404", f"line {found.span.line} of {found.message}", node.span, hint=found.hint)
 
-    def _unchanged(self, path: Path, source: Source) -> Module | None:
-        """The module that is known of a text in which nothing is wrong, if what it imports is unchanged too."""
-        known = self._known.get(path)
-        if known is None or not known.sound or known.file.source.name != source.name:
-            return None
-        if known.file.source.text != source.text:
-            return None
+    def _as_before(self, known: Module) -> bool:
+        """Whether what a known module imports is unchanged too."""
         try:
             for node in known.file.declarations:
                 if isinstance(node, ast.Import):
                     other = self._imported(node, known)
                     if any(known.imports[(name.alias or name.name).name][0] is not other for name in node.names):
-                        return None
+                        return False
         except Failure:
-            return None
-        self._modules[path] = self._by_source[known.file.source] = known
-        return known
+            return False
+        return True
 
     def _find(self, node: ast.Import, module: Module) -> Path:
         if node.level == 0:

@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 
 from dlspec.collector import paused_collector
 from dlspec.diagnostics import Diagnostics, did_you_mean
-from dlspec.elaborate.builder import broken_default
+from dlspec.elaborate.builder import broken_default, too_much
 from dlspec.elaborate.calls import bind_block, is_input
 from dlspec.elaborate.flow import Elaborator
 from dlspec.elaborate.recorder import make_elaborator
@@ -33,17 +33,18 @@ from dlspec.ir.op import OpError
 from dlspec.ir.program import Origin, Template
 from dlspec.ir.types import DTYPES, TensorType
 from dlspec.ir.verify import verified
+from dlspec.limits import NETWORK, Exceeded, budget
 from dlspec.source import Span
 from dlspec.syntax import ast
 
-# A block instance takes about 15 Python frames, and 200 of them may be nested.
-RECURSION_LIMIT = 20_000
+# Layers that are nested within `Limits.depth`, each with expressions nested within `syntax.limits`.
+_FRAMES = 2000
 
 
 @contextmanager
 def deep_recursion() -> Generator[None]:
     limit = sys.getrecursionlimit()
-    sys.setrecursionlimit(max(limit, RECURSION_LIMIT))
+    sys.setrecursionlimit(max(limit, _FRAMES * budget().limits.depth))
     try:
         yield
     finally:
@@ -96,12 +97,15 @@ def _run(
     before = len(diagnostics.errors)
     with deep_recursion(), paused_collector(), suppress(Abandon):
         try:
+            elaborator.builder.spend(NETWORK, declaration.name.span)
             _elaborate(elaborator, graph, module, declaration, settings, sizes)
+            if len(diagnostics.errors) == before:
+                graph.conditions = conditions.simplified()
+                check_defaults(graph, declaration.name, diagnostics)
+        except Exceeded as error:
+            elaborator.report(too_much(error, declaration.name.span))
         except Failure as failure:
             elaborator.report(failure)
-    if len(diagnostics.errors) == before:
-        graph.conditions = conditions.simplified()
-        check_defaults(graph, declaration.name, diagnostics)
     return graph, elaborator
 
 

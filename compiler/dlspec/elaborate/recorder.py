@@ -62,6 +62,8 @@ class Recorder:
 class Recording(Elaborator):
     """Does what an `Elaborator` does, and tells the ``recorder``."""
 
+    _unfolds = False  # so that there is a record of each layer that was applied
+
     def __init__(
         self, builder: Builder, diagnostics: Diagnostics, measure: Measure | None, *rest: Any, recorder: Recorder
     ) -> None:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypeVar, cast
 
 from dlspec.collector import paused_collector
 from dlspec.diagnostics import Diagnostics, Note, did_you_mean
-from dlspec.elaborate.builder import Builder
+from dlspec.elaborate.builder import Builder, too_much
 from dlspec.elaborate.calls import Given, bind_named, field_value
 from dlspec.elaborate.expressions import Measure
 from dlspec.elaborate.flow import Elaborator
@@ -43,6 +43,7 @@ from dlspec.ir.graph import Output, Value
 from dlspec.ir.op import OpError
 from dlspec.ir.types import DType, TensorType
 from dlspec.ir.verify import verified
+from dlspec.limits import Exceeded
 from dlspec.objectives import augmentations, optimizers
 from dlspec.objectives.augmentations import Augmentation
 from dlspec.objectives.optimizers import Limits, Optimizer, Schedule
@@ -92,12 +93,15 @@ def elaborate_train(
     with deep_recursion(), paused_collector(), suppress(Abandon):
         try:
             elaborator.run(module, declaration, settings, sizes)
+            if not elaborator.incomplete and len(diagnostics.errors) == before:
+                graph.conditions = conditions.simplified()
+                check_defaults(graph, name, diagnostics)
+        except Exceeded as error:
+            elaborator.report(too_much(error, name.span))
         except Failure as failure:
             elaborator.report(failure)
     if elaborator.incomplete or len(diagnostics.errors) > before:
         return None
-    graph.conditions = conditions.simplified()
-    check_defaults(graph, name, diagnostics)
     return elaborator.training if len(diagnostics.errors) == before else None
 
 

@@ -18,7 +18,7 @@ from dlspec.ir.fields import brief, describe, shown
 from dlspec.ir.graph import Scope, Value
 from dlspec.ir.intervals import Interval
 from dlspec.ir.op import Numbers, Op
-from dlspec.ir.program import Names, Written
+from dlspec.ir.program import Names, Written, now
 from dlspec.source import Span
 from dlspec.syntax import ast
 
@@ -65,6 +65,10 @@ class Abandon(Exception):
     """Ends the elaboration of a network after a fatal error that is reported."""
 
 
+_MANY = 50
+"""Items of a list that a message may show."""
+
+
 class _Poison:
     def __repr__(self) -> str:
         return "POISON"
@@ -91,8 +95,18 @@ class Env(Names):
         while env is not None:
             if name in env.names:
                 return env.names[name]
+            if env.until is not None and env.parent is not None:
+                seen = env.parent.seen(name, env.until)
+                if seen is not None:
+                    return seen[1].value
             env = env.parent
         return UNBOUND
+
+    def at(self, time: int) -> Env:
+        """These names as they were at a time."""
+        env = Env(self, {}, transparent=True)
+        env.until = time
+        return env
 
     def visible(self) -> list[str]:
         names: list[str] = []
@@ -182,18 +196,21 @@ class BlockLayer(Layer):
 
 @dataclass(slots=True, eq=False)
 class Deferred(Layer):
-    """An expression that becomes a tensor once something flows into it: a chain of layers, braces, a loop."""
+    """An expression that becomes a tensor once something flows into it: a chain of layers, braces, a loop. It means what
+    its names stood for at its ``time``."""
 
     expression: ast.Expression
     env: Env
+    time: int = field(default_factory=now)
 
 
 @dataclass(slots=True, eq=False)
 class BranchLayer(Layer):
-    """One branch of braces, handed to a block as a layer."""
+    """One branch of braces, handed to a block as a layer. It means what its names stood for at its ``time``."""
 
     body: ast.Body
     env: Env
+    time: int = field(default_factory=now)
 
 
 @dataclass(slots=True, eq=False)
@@ -258,9 +275,8 @@ def has_tensor(value: Any) -> bool:
 
 
 def has_poison(value: Any) -> bool:
-    if isinstance(value, list):
-        return any(has_poison(item) for item in value)  # type: ignore[reportUnknownVariableType]
-    return value is POISON
+    """Whether a value is POISON, or a list of several in which one is."""
+    return value is POISON or (isinstance(value, list) and any(item is POISON for item in cast("list[Any]", value)))
 
 
 def kind_of(value: Any) -> str:
@@ -279,8 +295,11 @@ def kind_of(value: Any) -> str:
         case str():
             return f"the string {brief(value)}"
         case list():
-            tensors = has_tensor(value)  # type: ignore[reportUnknownArgumentType]
-            return f"a list of {len(value)} tensors" if tensors else f"the list {_beginning(show(value))}"  # type: ignore[reportUnknownArgumentType]
+            count = len(cast("list[Any]", value))
+            tensors = has_tensor(value)
+            if tensors or count > _MANY:
+                return f"a list of {count:,} {'tensors' if tensors else 'values'}"
+            return f"the list {_beginning(show(value))}"
         case Distribution():
             return f"a distribution, {value}"
         case _:

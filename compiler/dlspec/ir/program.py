@@ -3,7 +3,9 @@ instances."""
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from itertools import count
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from dlspec.source import Span
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
 Form: TypeAlias = Literal["layer", "function", "operator", "constant", "weight", "scope", "compiler"]
 
 _clock = count(1)
+_time = attrgetter("time")
 
 
 def now() -> int:
@@ -77,10 +80,11 @@ class Names:
 
     ``scope`` is the instance of a block or network whose parameters are here, ``turn`` the turn of a loop whose variables
     are. A ``transparent`` one (the body of an `if`, a `for` or a `repeat`) holds only `x` and the loop's own names: other
-    names bound in it belong to the names around it. ``time`` is when it began.
+    names bound in it belong to the names around it. ``time`` is when it began. With ``until`` it sees the names around it
+    as they were then, if they were bound.
     """
 
-    __slots__ = ("history", "names", "parent", "scope", "time", "transparent", "turn")
+    __slots__ = ("history", "names", "parent", "scope", "time", "transparent", "turn", "until")
 
     def __init__(self, parent: Names | None, names: dict[str, Any], transparent: bool = False) -> None:
         self.parent = parent
@@ -89,20 +93,28 @@ class Names:
         self.history: dict[str, list[Binding]] = {}
         self.scope: Scope | None = None
         self.turn: Turn | None = None
+        self.until: int | None = None
         self.time = next(_clock)
 
     def bind(self, name: str, value: Any, written: Written | None = None, part: int | None = None) -> Names:
         """Binds a name. Returns the names to which it belongs."""
-        around = self
-        while around.transparent and name not in around.names and around.parent is not None:
+        around, binding = self, Binding(next(_clock), value, written, part)
+        while around.transparent and around.parent is not None:
+            if around.until is not None:
+                around._keep(name, binding)
+            elif name in around.names:
+                break
             around = around.parent
-        bindings = around.history.get(name)
-        if bindings is None:
-            before = [Binding(0, around.names[name], None, None)] if name in around.names else []
-            bindings = around.history[name] = before
-        bindings.append(Binding(next(_clock), value, written, part))
-        around.names[name] = value
+        around._keep(name, binding)
         return around
+
+    def _keep(self, name: str, binding: Binding) -> None:
+        bindings = self.history.get(name)
+        if bindings is None:
+            before = [Binding(0, self.names[name], None, None)] if name in self.names else []
+            bindings = self.history[name] = before
+        bindings.append(binding)
+        self.names[name] = binding.value
 
     def seen(self, name: str, time: int) -> tuple[Names, Binding] | None:
         """Where a name was found at a time, and what it stood for then. A parameter or a loop's variable has the time 0."""
@@ -110,11 +122,15 @@ class Names:
         while around is not None:
             bindings = around.history.get(name)
             if bindings is not None:
-                found = next((binding for binding in reversed(bindings) if binding.time <= time), None)
-                if found is not None:
-                    return around, found
+                before = bisect_right(bindings, time, key=_time)
+                if before:
+                    return around, bindings[before - 1]
             elif name in around.names:
                 return around, Binding(0, around.names[name], None, None)
+            if around.until is not None and around.until < time and around.parent is not None:
+                found = around.parent.seen(name, around.until)
+                if found is not None:
+                    return found
             around = around.parent
         return None
 

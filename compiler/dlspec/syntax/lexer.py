@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import cache
+from itertools import islice
 
 from dlspec.source import Source
 from dlspec.syntax.tables import tables
@@ -62,19 +63,22 @@ def _master() -> re.Pattern[str]:
     return re.compile(r"[ \t\r]+|" + "|".join(f"(?P<{name}>{pattern})" for name, pattern in alternatives.items()))
 
 
-def scan(source: Source, start: int = 0, end: int | None = None) -> list[Token]:
-    """The raw tokens between two offsets, an END at the last. Never fails."""
+def scan(source: Source, start: int = 0, end: int | None = None, most: int | None = None) -> list[Token]:
+    """The raw tokens between two offsets, an END at the last. Nothing is read after ``most`` tokens and blanks. Never
+    fails."""
     text = source.text
     end = len(text) if end is None else end
     if start == 0 and text.startswith("\ufeff"):
         start = 1
     tokens: list[Token] = []
     append = tokens.append
-    for match in _master().finditer(text, start, end):
+    matches = _master().finditer(text, start, end)
+    for match in matches if most is None else islice(matches, most):
         kind = match.lastgroup
         if kind is None:
             continue
         found = match.group()
         append(Token(found if kind == "SIGN" else kind, *match.span(), found))
+    end = end if next(matches, None) is None else tokens[-1].end
     append(Token("END", end, end, ""))
     return tokens

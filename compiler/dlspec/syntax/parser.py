@@ -17,6 +17,7 @@ from typing import Any
 
 from dlspec.collector import paused_collector
 from dlspec.diagnostics import Diagnostic, DlspecError
+from dlspec.limits import TOKEN, Exceeded, budget
 from dlspec.source import Source, Span
 from dlspec.syntax import ast, recovery
 from dlspec.syntax.build import AstBuilder, statements
@@ -52,7 +53,15 @@ class Parsed:
 def parse(source: Source) -> Parsed:
     """Reads a text: at most one finding for each statement, and `MOST_ERRORS` in all, after which nothing more is read."""
     with paused_collector():
-        return _Reader(source).read()
+        allowed = budget()
+        raw = scan(source, most=2 * allowed.steps // TOKEN + 2)  # with a blank before each
+        try:
+            allowed.spend(TOKEN * (len(raw) - 1) if raw[-1].end == len(source.text) else allowed.steps + 1)
+        except Exceeded as error:
+            at = Span(source, raw[-1].end, raw[-1].end + 1)
+            found = Diagnostic(error.code, error.message, at, hint=error.hint)
+            return Parsed(ast.File(Span(source, 0, 0), (), source, ""), (found,))
+        return _Reader(source, raw).read()
 
 
 class _Helper(list[Any]):
@@ -141,9 +150,9 @@ class _Machine:
 class _Reader:
     """Reads one text, each declaration by itself."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, raw: list[Token]) -> None:
         self.source = source
-        self.raw = scan(source)
+        self.raw = raw
         self.invisible = [match.start() for match in INVISIBLE.finditer(source.text)]
         self.found = [invisible(source, offset) for offset in self.invisible[:MOST_ERRORS]]
         self.found += misspelt(source, self.raw)
