@@ -48,6 +48,16 @@ def test_size_is_open() -> None:
     assert (c.size, c.whole, str(c.seen)) == (None, True, "L")
 
 
+def test_padding_that_follows_from_the_size_moves_the_start_alone() -> None:
+    text = """network A(x: float[N, 3, {sizes}]) -> y {{
+        y = x -> a: Conv(8, 7, stride=2, padding="same") -> b: MaxPool(3, 2, padding="same") -> c: Conv(8, 3)
+    }}"""
+    open_ones = fields(graph_of(text.format(sizes="H, W")), "c")
+    assert [(axis.size, axis.jump, axis.start, axis.whole) for axis in open_ones] == [(19, 4, None, False)] * 2
+    even, odd = fields(graph_of(text.format(sizes="224, 223")), "c")
+    assert [(axis.size, axis.jump, axis.start) for axis in (even, odd)] == [(19, 4, -2), (19, 4, -3)]
+
+
 def test_upsampling_moves_by_less_than_an_element() -> None:
     text = "network A(x: float[N, 3, 32]) -> y { x -> a: ConvTranspose(8, 4, stride=2) -> b: Conv(8, 3) }"
     (axis,) = fields(graph_of(text), "b")

@@ -51,7 +51,12 @@ FORMS_OF_SIZES = {f"{name}-numbers": (row, False) for name, row in CASES} | {
     f"{name}-symbols": (row, True) for name, row in CASES if row.sizes
 }
 SPECS = Path(__file__).parents[2] / "specs"
-FORMS = ("with windows that differ in size", "that does not repeat each element", "which takes a diagonal")
+FORMS = (
+    "with windows that differ in size",
+    "that follows from open sizes",
+    "that does not repeat each element",
+    "which takes a diagonal",
+)
 """What is said of forms of an operator that have no derivative, where others have."""
 
 

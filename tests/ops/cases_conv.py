@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 from functools import partial
+from itertools import product
 from typing import Any
 
 import torch.nn.functional as F
 from harness import Case, Input, Refusal
+from same import same
 from torch import Tensor, nn
 
 from dlspec.ir.init import constant, normal
 from dlspec.ops.conv import Conv, ConvFunction, ConvTranspose, ConvTransposeFunction
+
+
+def same_before(module: Any) -> nn.Module:
+    """The convolution over an input that is padded for it."""
+    own = module.forward
+    mode = {"zeros": "constant"}.get(module.padding_mode, module.padding_mode)
+    sizes = (module.kernel_size, module.stride, module.dilation)
+    module.forward = lambda x: own(same(x, *sizes, mode=mode))
+    return module
 
 
 class UnevenConv1d(nn.Conv1d):
@@ -70,6 +81,42 @@ CASES: list[Case] = [
     ),
     Case(Conv(4, 2, padding="same"), ((2, 3, 4, 5, 6),), lambda: nn.Conv3d(3, 4, 2, padding="same")),
     Case(Conv(4, 3, 2, "valid"), ((2, 3, 7, 10),), lambda: nn.Conv2d(3, 4, 3, 2, "valid")),
+    # with a stride, of sizes that end in every place of it
+    *(
+        Case(
+            Conv(4, kernel, stride, "same"),
+            ((2, 3, size, size + 1),),
+            lambda k=kernel, s=stride: same_before(nn.Conv2d(3, 4, k, s)),
+        )
+        for (kernel, stride), size in product(((3, 2), (2, 2), (5, 3), (1, 2), (2, 3), (3, 4)), range(6, 10))
+    ),
+    Case(Conv(4, 3, 2, "same"), ((2, 3, 9),), lambda: same_before(nn.Conv1d(3, 4, 3, 2))),
+    Case(Conv(4, 3, 2, "same"), ((1, 3, 5, 6, 7),), lambda: same_before(nn.Conv3d(3, 4, 3, 2))),
+    Case(
+        Conv(6, (3, 4), (2, 1), "same", (1, 2), 3, bias=False),
+        ((2, 3, 8, 9),),
+        lambda: same_before(nn.Conv2d(3, 6, (3, 4), (2, 1), 0, (1, 2), 3, bias=False)),
+    ),
+    *(
+        Case(
+            Conv(4, 5, 2, "same", padding_mode=mode),
+            ((2, 3, 8, 9),),
+            lambda mode=mode: same_before(nn.Conv2d(3, 4, 5, 2, padding_mode=mode)),
+        )
+        for mode in ("reflect", "replicate", "circular")
+    ),
+    Case(
+        ConvFunction(2, "same", 2),
+        ((2, 4, 9, 8), (6, 4, 3, 2), (6,)),
+        lambda: lambda x, w, b: F.conv2d(same(x, (3, 2), (2, 2), (2, 2)), w, b, 2, dilation=2),
+        {1: (6, 4, 3, 2), 2: (6,)},
+    ),
+    Case(
+        ConvFunction(3, "same"),
+        ((2, 4, 10), (6, 4, 5)),
+        lambda: lambda x, w: F.conv1d(same(x, (5,), (3,), (1,)), w, stride=3),
+        {1: (6, 4, 5)},
+    ),
     # padding before and after
     Case(Conv(4, 5, padding=((1, 3),)), ((2, 3, 8),), lambda: UnevenConv1d(3, 4, 5)),
     Case(Conv(4, 3, 2, UNEVEN), ((2, 3, 8, 9),), lambda: UnevenConv2d(3, 4, 3, 2)),
@@ -221,7 +268,12 @@ REFUSED: list[Refusal] = [
     (lambda: Conv(8, 3, padding="full"), ((1, 3, 8),), "`padding` takes an int, one for each axis"),
     (lambda: Conv(8, 3, padding=-1), ((1, 3, 8),), "`padding` must be at least 0, not -1"),
     (lambda: Conv(8, 3, padding=((0, -2),)), ((1, 3, 8),), "`padding` must be at least 0, not -2"),
-    (lambda: Conv(8, 3, 2, "same"), ((1, 3, 8),), '`padding="same"` needs a stride of 1'),
+    (lambda: Conv(8, 3, 2, "same"), ((1, 3, 0),), "Conv: axis 2 of [1, 3, 0] is empty"),
+    (
+        lambda: Conv(8, 5, 2, "same", padding_mode="reflect"),
+        ((1, 3, 2, 9),),
+        "reflect padding of 2 does not fit axis 2 of [1, 3, 2, 9], which must be at least 3",
+    ),
     (lambda: Conv(0, 3), ((1, 3, 8),), "`out_channels` must be at least 1, not 0"),
     (lambda: Conv(8, (3, 0)), ((1, 3, 8, 8),), "`kernel_size` must be at least 1, not 0"),
     (lambda: Conv(8, 3, 0), ((1, 3, 8),), "`stride` must be at least 1, not 0"),

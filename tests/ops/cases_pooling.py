@@ -6,7 +6,9 @@ from collections.abc import Callable
 from itertools import product
 
 import torch
+import torch.nn.functional as F
 from harness import Case, Input, Refusal
+from same import mean_of_same, same
 from torch import Tensor, nn
 
 from dlspec.ops.pooling import (
@@ -59,7 +61,50 @@ def adaptive(size: int | tuple[int, ...], shape: tuple[int, ...]) -> list[Case]:
     ]
 
 
+def same_pools(kernel: tuple[int, ...], stride: tuple[int, ...], shape: tuple[int, ...]) -> list[Case]:
+    """Both kinds with `padding="same"`: the padding is in no maximum and in no mean."""
+    largest = (F.max_pool1d, F.max_pool2d, F.max_pool3d)[len(kernel) - 1]
+    average = (F.avg_pool1d, F.avg_pool2d, F.avg_pool3d)[len(kernel) - 1]
+    ones = (1,) * len(kernel)
+    return [
+        Case(
+            MaxPool(kernel, stride, "same"),
+            (shape,),
+            lambda: lambda x: largest(same(x, kernel, stride, ones, float("-inf")), kernel, stride),
+        ),
+        Case(AvgPool(kernel, stride, "same"), (shape,), lambda: mean_of_same(average, kernel, stride)),
+    ]
+
+
 CASES: list[Case] = [
+    *(
+        case
+        for (kernel, stride), size in product(
+            ((3, 2), (2, 2), (5, 3), (1, 2), (2, 3), (3, 4), (3, 1), (4, 1)), range(6, 10)
+        )
+        for case in same_pools((kernel, kernel), (stride, stride), (2, 3, size, size + 1))
+    ),
+    *same_pools((3,), (2,), (2, 3, 9)),
+    *same_pools((2, 3, 1), (2, 2, 3), (1, 2, 5, 6, 7)),
+    *same_pools((2, 3, 1), (2, 1, 3), (1, 2, 5, 6, 7)),
+    Case(MaxPool(2, None, "same"), ((2, 3, 7),), lambda: nn.MaxPool1d(2, ceil_mode=True)),
+    Case(AvgPool(2, None, "same"), ((2, 3, 7),), lambda: nn.AvgPool1d(2, ceil_mode=True)),
+    Case(AvgPool(2, padding="valid"), ((2, 3, 7),), lambda: nn.AvgPool1d(2)),
+    Case(
+        MaxPool(3, 2, "same", 2),
+        ((1, 2, 8, 9),),
+        lambda: lambda x: F.max_pool2d(same(x, (3, 3), (2, 2), (2, 2), float("-inf")), 3, 2, dilation=2),
+    ),
+    Case(
+        MaxPool((3, 2), 1, "same", (2, 3)),
+        ((1, 2, 8, 9),),
+        lambda: lambda x: F.max_pool2d(same(x, (3, 2), (1, 1), (2, 3), float("-inf")), (3, 2), 1, dilation=(2, 3)),
+    ),
+    Case(
+        AvgPool(3, 2, "same", divisor_override=4),
+        ((2, 3, 8, 9),),
+        lambda: lambda x: F.avg_pool2d(same(x, (3, 3), (2, 2), (1, 1)), 3, 2, divisor_override=4),
+    ),
     Case(MaxPool(2), ((2, 3, 8, 9),), lambda: nn.MaxPool2d(2)),
     Case(MaxPool(3, 2, 1), ((2, 3, 8, 9),), lambda: nn.MaxPool2d(3, 2, 1)),
     Case(MaxPool(3, 1, 1), ((2, 3, 8),), lambda: nn.MaxPool1d(3, 1, 1)),
@@ -132,6 +177,9 @@ REFUSED: list[Refusal] = [
         ((1, 2, 8),),
         "a padding of 2 is more than half of the kernel, which is 3",
     ),
+    (lambda: MaxPool(3, 2, "same", ceil_mode=True), ((1, 2, 8),), '`padding="same"` leaves no end for `ceil_mode`'),
+    (lambda: AvgPool(3, 2, "same"), ((1, 2, 0, 4),), "AvgPool: axis 2 of [1, 2, 0, 4] is empty"),
+    (lambda: MaxPool(3, padding="full"), ((1, 2, 8),), '`padding` takes an int, one for each axis, "same" or "valid"'),
     (lambda: MaxPool(0), ((1, 2, 8),), "`kernel_size` must be at least 1, not 0"),
     (lambda: MaxPool(2, 0), ((1, 2, 8),), "`stride` must be at least 1, not 0"),
     (lambda: MaxPool(2, padding=-1), ((1, 2, 8),), "`padding` must be at least 0, not -1"),

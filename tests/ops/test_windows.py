@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import product
+from typing import Any
 
 import numpy as np
 import pytest
@@ -94,6 +95,24 @@ def test_sizes_are_torchs(family: Callable[[], Iterator[tuple[Op, Callable[[Tens
                 assert evaluate(symbolic.shape[2], {"L": size}) == expected, (op, size)
     assert sizes > 200
     assert refused > 20
+
+
+@pytest.mark.parametrize("make", [partial(Conv, 1), MaxPool, AvgPool])
+def test_same_leaves_a_window_for_every_stride_begun(make: Callable[..., Any]) -> None:
+    """The sizes, and a padding that is no more than they need, half of it in front."""
+    for k, s, d in product((1, 2, 3, 5, 7), (1, 2, 3, 4), (1,) if make is AvgPool else (1, 2)):
+        op = make((k, 1), (s, 1), "same", **({} if make is AvgPool else {"dilation": (d, 1)}))
+        ((symbolic,), requirements), span = infer(op, (line("L"),)), d * (k - 1) + 1
+        for size in SIZES:
+            assert ours(op, size) == -(-size // s) == evaluate(symbolic.shape[2], {"L": size})
+            assert all(evaluate(r.left, {"L": size}) >= evaluate(r.right, {}) for r in requirements)
+            (before, after), *_ = op.window(line(size)).known_pads
+            assert after - before in (0, 1)
+            last = (-(-size // s) - 1) * s + span - before  # where the last window ends
+            assert last == size + after or (before + after == 0 and last <= size)
+            (before_, after_), *_ = op.window(line("L")).pads
+            assert (evaluate(before_, {"L": size}), evaluate(after_, {"L": size})) == (before, after)
+    assert ours(make((3, 1), (2, 1), "same"), 0) is None
 
 
 @pytest.mark.parametrize("op", [AdaptiveAvgPool, AdaptiveMaxPool])

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from fractions import Fraction
 from typing import NamedTuple, TypeAlias, TypeVar
 
-from dlspec.ir.dims import Dim, product
+from dlspec.ir.dims import Dim, lower_bound, product, smax
 from dlspec.ir.op import Op, Types
 from dlspec.ir.registry import Registry
 from dlspec.ir.types import TensorType
@@ -96,11 +96,12 @@ def _pointwise(inputs: Types, output: TensorType) -> list[Reach]:
 def _window(
     op: conv.Conv | pooling.MaxPool | pooling.AvgPool | pooling.LPPool, inputs: Types, outputs: Types
 ) -> list[Reach]:
-    window = op.window(inputs[0].rank - 2)
+    window = op.window(inputs[0])
     if not isinstance(op, conv.Conv):
         return [(Slide(0), Slide(1), *_under(window))]
     # What is padded with is the input again: from its other end, or from within the window where that reaches as far.
-    mirrored = all(2 * max(pads) < span for pads, span in zip(window.pads, window.spans, strict=True))
+    rows = zip(window.pads, window.spans, strict=True)
+    mirrored = all((lower_bound(span - 2 * smax(*pads)) or 0) > 0 for pads, span in rows)
     if op.padding_mode == "circular" or (op.padding_mode == "reflect" and not mirrored):
         return [_kept(inputs[0], tuple(range(1, inputs[0].rank)))]
     return [(Slide(0), None, *_under(window))]
@@ -108,23 +109,19 @@ def _window(
 
 @_rule(conv.ConvFunction)
 def _conv_function(op: conv.ConvFunction, inputs: Types, outputs: Types) -> list[Reach]:
-    window = op.window(_numbers(inputs[1].spatial))
+    window = op.window(*inputs[:2])
     return [(Slide(0), None, *_under(window)), *(everything(x) for x in inputs[1:])]
 
 
 @_rule(conv.ConvTranspose)
 def _transposed(op: conv.ConvTranspose, inputs: Types, outputs: Types) -> list[Reach]:
-    return [(Slide(0), None, *_over(op.window(inputs[0].rank - 2)))]
+    return [(Slide(0), None, *_over(op.window(inputs[0])))]
 
 
 @_rule(conv.ConvTransposeFunction)
 def _transposed_function(op: conv.ConvTransposeFunction, inputs: Types, outputs: Types) -> list[Reach]:
-    window = op.window(_numbers(inputs[1].spatial))
+    window = op.window(*inputs[:2])
     return [(Slide(0), None, *_over(window)), *(everything(x) for x in inputs[1:])]
-
-
-def _numbers(sizes: tuple[Dim, ...]) -> tuple[int, ...]:
-    return tuple(size for size in sizes if isinstance(size, int))
 
 
 def _under(window: Window) -> list[Slide]:

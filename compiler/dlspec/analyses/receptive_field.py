@@ -31,7 +31,8 @@ class Axis:
       convolution it alternates). The padding counts, as in the literature, so it may be more than ``length``. None where
       every position sees all there is, whatever the length.
     * ``jump``: how far the stretch moves from a position to the next; 0 where all positions see the same.
-    * ``start``: where the stretch of the first position begins, negative in the padding; None with ``size``.
+    * ``start``: where the stretch of the first position begins, negative in the padding; None with ``size``, and where it
+      depends on a size that is open (``padding="same"`` with a stride).
     """
 
     input: Value
@@ -45,7 +46,7 @@ class Axis:
     def whole(self) -> bool:
         """Whether every position sees all of the axis."""
         if self.size is None or self.start is None:
-            return True
+            return self.size is None
         ends = self.length - self.start - self.size
         return self.jump == 0 and self.start <= 0 and isinstance(ends, int) and ends <= 0
 
@@ -63,12 +64,13 @@ class _Field:
 
     ``stretches`` are first and last element for the positions of one period, None for a position that sees nothing (a
     transposed convolution may leave gaps). None as a whole where each position sees everything. With ``axis`` None the
-    position does not matter.
+    position does not matter. Where it is not ``placed`` all stretches may lie a little before or after.
     """
 
     axis: int | None
     advance: int
     stretches: tuple[_Stretch | None, ...] | None
+    placed: bool = True
 
     def at(self, position: int) -> _Stretch | None:
         assert self.stretches is not None
@@ -115,9 +117,14 @@ def _slid(field: _Field, slide: Slide | None, length: Dim, sizing: Sizing) -> _F
     if field.stretches is None:
         return field
     numbers = [] if slide is None else [sizing.dim(number) for number in slide[1:]]
+    placed = field.placed
     match numbers:
         case [int(step), int(low), int(high), int(den)] if slide is not None:
             pass
+        case [int(step), low, high, 1 as den] if slide is not None and isinstance(width := high - low, int):
+            # Half of what is padded lies before, so the middle of the stretch is where that of unpadded ones is.
+            low, placed = -(width // 2), False
+            high = low + width
         case _:
             return _hull(field, length)
     turn = len(field.stretches) * den
@@ -128,14 +135,14 @@ def _slid(field: _Field, slide: Slide | None, length: Dim, sizing: Sizing) -> _F
     for position in range(period):
         places = range(-((-position * step - low) // den), (position * step + high) // den + 1)
         stretches.append(_around(map(field.at, places)))
-    return _Field(slide.axis if step else None, period * step // turn * field.advance, tuple(stretches))
+    return _Field(slide.axis if step else None, period * step // turn * field.advance, tuple(stretches), placed)
 
 
 def _hull(field: _Field, length: Dim) -> _Field:
     """All that the positions of an axis see together."""
     if not isinstance(length, int) or field.stretches is None:
         return _EVERYTHING
-    return _Field(None, 0, (_around(field.at(position) for position in range(length)),))
+    return _Field(None, 0, (_around(field.at(position) for position in range(length)),), field.placed)
 
 
 def _joined(fields: list[_Field], shape: tuple[Dim, ...]) -> _Field:
@@ -154,7 +161,8 @@ def _joined(fields: list[_Field], shape: tuple[Dim, ...]) -> _Field:
     period = lcm(*periods)
     first = fields[0]
     together = tuple(_around(field.at(position) for field in fields) for position in range(period))
-    return _Field(first.axis, first.advance * period // periods[0], together)
+    placed = all(field.placed for field in fields)
+    return _Field(first.axis, first.advance * period // periods[0], together, placed)
 
 
 def _around(stretches: Iterable[_Stretch | None]) -> _Stretch | None:
@@ -170,4 +178,5 @@ def _axis(key: tuple[Value, int], field: _Field, sizing: Sizing) -> Axis:
     ends = [stretch for stretch in field.stretches if stretch is not None]
     size = max((high - low + 1 for low, high in ends), default=0)
     jump = Fraction(field.advance, len(field.stretches)) if field.axis is not None else Fraction(0)
-    return Axis(value, index, length, size, jump, ends[0][0] if ends else 0)
+    start = ends[0][0] if ends else 0
+    return Axis(value, index, length, size, jump, start if field.placed else None)

@@ -22,6 +22,8 @@ Shape: TypeAlias = tuple[Dim, ...]
 """All dimensions of a shape. A tensor stands for its shape."""
 Padding: TypeAlias = "int | str | tuple[int | tuple[int, int], ...]"
 """An int, one per axis, a `[before, after]` pair per axis, or `"same"` / `"valid"`."""
+PoolPadding: TypeAlias = "int | str | tuple[int, ...]"
+"""An int, one per axis, or `"same"` / `"valid"`."""
 Floats: TypeAlias = float | tuple[float, ...]
 Pair: TypeAlias = tuple[float, float]
 Axes: TypeAlias = int | tuple[int, ...]
@@ -120,19 +122,24 @@ def _shape(value: Any) -> Any:
     return value.shape if isinstance(value, TensorType) else _sequence(_dim, or_single=False)(value)
 
 
-def _padding(value: Any) -> Any:
-    if isinstance(value, str):
+def _side(value: Any) -> Any:
+    pair = _sequence(_int, or_single=True)(value)
+    if not isinstance(pair, int) and len(pair) != 2:
+        raise Reject
+    return pair
+
+
+def _named_or(side: Converter) -> Converter:
+    """Padding by its name, or what is added to each side."""
+
+    def convert(value: Any) -> Any:
+        if not isinstance(value, str):
+            return _sequence(side, or_single=True)(value)
         if value in ("same", "valid"):
             return value
         raise Reject
 
-    def side(part: Any) -> Any:
-        pair = _sequence(_int, or_single=True)(part)
-        if not isinstance(pair, int) and len(pair) != 2:
-            raise Reject
-        return pair
-
-    return _sequence(side, or_single=True)(value)
+    return convert
 
 
 def _data(value: Any) -> Any:
@@ -183,7 +190,8 @@ KINDS: dict[str, tuple[Converter, str]] = {
     "Shape": (_shape, "a list of sizes, or a tensor to take them from"),
     "Floats": (_sequence(_float, or_single=True), "a number or a list of numbers"),
     "Pair": (_pair, "two numbers"),
-    "Padding": (_padding, 'an int, one for each axis, a [before, after] pair for each axis, "same" or "valid"'),
+    "Padding": (_named_or(_side), 'an int, one for each axis, a [before, after] pair for each axis, "same" or "valid"'),
+    "PoolPadding": (_named_or(_int), 'an int, one for each axis, "same" or "valid"'),
     "Items": (_sequence(_item, or_single=False), "positions and ranges such as those of `x[:, 0]`"),
     "Init": (_instance(Init), "an initialiser such as normal(0, 0.02)"),
     "Data": (_data, "a number or nested lists of numbers"),
@@ -354,5 +362,5 @@ def shown(number: object) -> str:
 
 __all__ = [
     "KINDS", "MISSING", "Axes", "Data", "Field", "FieldError", "Fielded", "Floats", "Ints", "Item", "Items", "Padding",
-    "Pair", "Shape", "Sizes", "brief", "describe", "read_fields", "shown", "told",
+    "Pair", "PoolPadding", "Shape", "Sizes", "brief", "describe", "read_fields", "shown", "told",
 ]  # fmt: skip

@@ -5,18 +5,16 @@ from __future__ import annotations
 from math import prod
 from typing import Literal
 
-from dlspec.ir.dims import Dim, product
+from dlspec.ir.dims import Dim, product, smax
 from dlspec.ir.fields import Ints, Padding
 from dlspec.ir.init import Init, fan_in_uniform
 from dlspec.ir.op import Needs, Op, OpError, Types, Weight, constant_channels, require_rank
 from dlspec.ir.types import TensorType, format_shape
 from dlspec.ops.rules import equations, require_float, same_dtype
-from dlspec.ops.window import SPATIAL_RANKS, Window, per_axis, require_bound, resolve_padding
+from dlspec.ops.window import SPATIAL_RANKS, Window, per_axis, require_bound, sliding
 
 
-def _check_padding(padding: Padding, stride: Ints, instead: str) -> None:
-    if padding == "same" and any(step != 1 for step in ((stride,) if isinstance(stride, int) else stride)):
-        raise OpError('`padding="same"` needs a stride of 1', f"{instead} gives ceil(size / stride)", "DL0208")
+def _check_padding(padding: Padding) -> None:
     if isinstance(padding, tuple):
         for side in padding:
             require_bound(side, 0, "padding")
@@ -56,8 +54,10 @@ class Conv(Op):
     """Convolution over 1, 2 or 3 spatial axes.
 
     [N, C, *sizes] becomes [N, out_channels, *sizes'], with size' = floor((size + padding - dilation * (kernel - 1) - 1)
-    / stride) + 1. Padding is an int, one per axis, a [before, after] pair per axis, "same" or "valid". The kernel must
-    fit the padded input, and groups divide both channel counts. Weights are drawn from U(-b, b), b = 1 / sqrt(fan in).
+    / stride) + 1. Padding is an int, one per axis, a [before, after] pair per axis, "valid", or "same": as much as makes
+    size' = ceil(size / stride), half of it before, what is odd after (with a stride, which torch refuses there, that is
+    TensorFlow's SAME). The kernel must fit the padded input, and groups divide both channel counts. Weights are drawn
+    from U(-b, b), b = 1 / sqrt(fan in).
     MACs: one per output element, input channel of its group and kernel element. FLOPs: two per MAC, one per bias added.
 
     ONNX: Conv. Dumoulin and Visin, 2016, "A guide to convolution arithmetic for deep learning".
@@ -85,26 +85,16 @@ class Conv(Op):
     def check(self) -> None:
         for field in ("out_channels", "kernel_size", "stride", "dilation", "groups"):
             require_bound(getattr(self, field), 1, field)
-        _check_padding(self.padding, self.stride, self._as_same())
+        _check_padding(self.padding)
         if self.out_channels % self.groups:
             message = f"Conv: {self.out_channels} output channels are not divisible by {self.groups} groups"
             raise OpError(message, "choose groups that divide the channels", "DL0204")
 
-    def _as_same(self) -> str:
-        """The padding that keeps the size but for the stride, for two axes where nothing says how many there are."""
-        given = (self.kernel_size, self.dilation, self.stride)
-        axes = max((len(each) for each in given if isinstance(each, tuple)), default=2)
-        kernel, dilation = per_axis(self.kernel_size, axes, "kernel_size"), per_axis(self.dilation, axes, "dilation")
-        pads = resolve_padding("same", kernel, dilation)
-        even = len({side for pair in pads for side in pair}) == 1
-        return f"`padding={pads[0][0] if even else [list(pair) for pair in pads]}`"
-
-    def window(self, axes: int) -> Window:
-        """The kernel, stride, dilation and padding for ``axes`` spatial axes."""
-        kernel = per_axis(self.kernel_size, axes, "kernel_size")
-        dilation = per_axis(self.dilation, axes, "dilation")
-        pads = resolve_padding(self.padding, kernel, dilation)
-        return Window(kernel, per_axis(self.stride, axes, "stride"), dilation, pads)
+    def window(self, x: TensorType) -> Window:
+        """The window over an input."""
+        axes = x.rank - 2
+        kernel, stride = per_axis(self.kernel_size, axes, "kernel_size"), per_axis(self.stride, axes, "stride")
+        return sliding(x, kernel, stride, per_axis(self.dilation, axes, "dilation"), self.padding)
 
     def infer(self, need: Needs, inputs: Types) -> TensorType:
         (x,) = inputs
@@ -112,7 +102,7 @@ class Conv(Op):
         require_float(x, "Conv")
         constant_channels(x, "Conv")
         _require_groups(need, x, self.groups, "Conv")
-        window = self.window(x.rank - 2)
+        window = self.window(x)
         if self.padding_mode in ("reflect", "circular"):
             self._require_content(need, x, window)
         return x.with_shape(x.shape[0], self.out_channels, *window.slide(need, x, "Conv"))
@@ -120,17 +110,15 @@ class Conv(Op):
     def _require_content(self, need: Needs, x: TensorType, window: Window) -> None:
         edge = 1 if self.padding_mode == "reflect" else 0
         for axis, (size, pads) in enumerate(zip(x.spatial, window.pads, strict=True), 2):
-            least = max(pads) + edge
-            if isinstance(size, int) and size >= least:
-                continue
+            most = smax(*pads)
             message = (
-                f"Conv: {self.padding_mode} padding of {max(pads)} does not fit axis {axis} of "
-                f"{format_shape(x.shape)}, which must be at least {least}"
+                f"Conv: {self.padding_mode} padding of {most} does not fit axis {axis} of "
+                f"{format_shape(x.shape)}, which must be at least {most + edge}"
             )
-            need.at_least(size, least, message, "use less padding or another padding_mode")
+            need.at_least(size - most, edge, message, "use less padding or another padding_mode")
 
     def formula(self, inputs: Types, outputs: Types) -> tuple[str, ...]:
-        return self.window(inputs[0].rank - 2).formula(inputs[0], outputs[0].spatial)
+        return self.window(inputs[0]).formula(inputs[0], outputs[0].spatial)
 
     def weights(self, inputs: Types) -> tuple[Weight, ...]:
         (x,) = inputs
@@ -174,19 +162,17 @@ class ConvFunction(Op):
     def check(self) -> None:
         for field in ("stride", "dilation", "groups"):
             require_bound(getattr(self, field), 1, field)
-        _check_padding(
-            self.padding, self.stride, "a padding of `(kernel - 1) // 2`, and one more behind for even kernels,"
-        )
+        _check_padding(self.padding)
 
-    def window(self, kernel: tuple[int, ...]) -> Window:
-        """The kernel, stride, dilation and padding for a weight's kernel size."""
-        dilation = per_axis(self.dilation, len(kernel), "dilation")
-        pads = resolve_padding(self.padding, kernel, dilation)
-        return Window(kernel, per_axis(self.stride, len(kernel), "stride"), dilation, pads)
+    def window(self, x: TensorType, weight: TensorType) -> Window:
+        """The window over an input, as large as the weight."""
+        kernel, axes = _kernel_of(weight, x, "conv"), x.rank - 2
+        dilation = per_axis(self.dilation, axes, "dilation")
+        return sliding(x, kernel, per_axis(self.stride, axes, "stride"), dilation, self.padding)
 
     def infer(self, need: Needs, inputs: Types) -> TensorType:
         x, weight, *_ = inputs
-        window = self.window(_kernel_of(weight, x, "conv"))
+        window = self.window(x, weight)
         _require_groups(need, x, self.groups, "conv")
         message = (
             f"conv: the weight {weight} is for {weight.shape[1]} channels in each group, "
@@ -200,8 +186,7 @@ class ConvFunction(Op):
         return x.with_shape(x.shape[0], out, *window.slide(need, x, "conv"))
 
     def formula(self, inputs: Types, outputs: Types) -> tuple[str, ...]:
-        window = self.window(_kernel_of(inputs[1], inputs[0], "conv"))
-        return window.formula(inputs[0], outputs[0].spatial)
+        return self.window(*inputs[:2]).formula(inputs[0], outputs[0].spatial)
 
     def macs(self, inputs: Types, outputs: Types) -> Dim:
         return outputs[0].elements * product(inputs[1].shape[1:])
@@ -210,13 +195,21 @@ class ConvFunction(Op):
         return 2 * self.macs(inputs, outputs) + (outputs[0].elements if len(inputs) > 2 else 0)
 
 
+def _spreading(op: ConvTranspose | ConvTransposeFunction, kernel: tuple[int, ...]) -> Window:
+    axes = len(kernel)
+    pads = tuple((side, side) for side in per_axis(op.padding, axes, "padding"))
+    return Window(kernel, per_axis(op.stride, axes, "stride"), per_axis(op.dilation, axes, "dilation"), pads)
+
+
 def _transposed_sizes(
     need: Needs, x: TensorType, window: Window, output_padding: tuple[int, ...], name: str
 ) -> tuple[Dim, ...]:
     """``(size - 1) * stride - padding + dilation * (kernel - 1) + output_padding + 1`` on each axis."""
     sizes: list[Dim] = []
+    pads = window.known_pads
+    assert pads is not None
     for axis, size in enumerate(x.spatial):
-        step, padding = window.stride[axis], sum(window.pads[axis])
+        step, padding = window.stride[axis], sum(pads[axis])
         if output_padding[axis] >= max(step, window.dilation[axis]):
             message = (
                 f"{name}: output_padding of {output_padding[axis]} must be smaller than the stride or the dilation"
@@ -283,11 +276,9 @@ class ConvTranspose(Op):
             message = f"ConvTranspose: {self.out_channels} output channels are not divisible by {self.groups} groups"
             raise OpError(message, "choose groups that divide the channels", "DL0204")
 
-    def window(self, axes: int) -> Window:
-        """The kernel, stride, dilation and padding for ``axes`` spatial axes."""
-        kernel = per_axis(self.kernel_size, axes, "kernel_size")
-        pads = tuple((side, side) for side in per_axis(self.padding, axes, "padding"))
-        return Window(kernel, per_axis(self.stride, axes, "stride"), per_axis(self.dilation, axes, "dilation"), pads)
+    def window(self, x: TensorType) -> Window:
+        """The window that each element of an input is spread over."""
+        return _spreading(self, per_axis(self.kernel_size, x.rank - 2, "kernel_size"))
 
     def infer(self, need: Needs, inputs: Types) -> TensorType:
         (x,) = inputs
@@ -296,13 +287,12 @@ class ConvTranspose(Op):
         constant_channels(x, "ConvTranspose")
         _require_groups(need, x, self.groups, "ConvTranspose")
         extra = per_axis(self.output_padding, x.rank - 2, "output_padding")
-        sizes = _transposed_sizes(need, x, self.window(x.rank - 2), extra, "ConvTranspose")
+        sizes = _transposed_sizes(need, x, self.window(x), extra, "ConvTranspose")
         return x.with_shape(x.shape[0], self.out_channels, *sizes)
 
     def formula(self, inputs: Types, outputs: Types) -> tuple[str, ...]:
-        axes = inputs[0].rank - 2
-        extra = per_axis(self.output_padding, axes, "output_padding")
-        return _transposed_formula(inputs[0], self.window(axes), extra, outputs[0].spatial)
+        extra = per_axis(self.output_padding, inputs[0].rank - 2, "output_padding")
+        return _transposed_formula(inputs[0], self.window(inputs[0]), extra, outputs[0].spatial)
 
     def weights(self, inputs: Types) -> tuple[Weight, ...]:
         (x,) = inputs
@@ -350,15 +340,13 @@ class ConvTransposeFunction(Op):
         require_bound(self.padding, 0, "padding")
         require_bound(self.output_padding, 0, "output_padding")
 
-    def window(self, kernel: tuple[int, ...]) -> Window:
-        """The kernel, stride, dilation and padding for a weight's kernel size."""
-        axes = len(kernel)
-        pads = tuple((side, side) for side in per_axis(self.padding, axes, "padding"))
-        return Window(kernel, per_axis(self.stride, axes, "stride"), per_axis(self.dilation, axes, "dilation"), pads)
+    def window(self, x: TensorType, weight: TensorType) -> Window:
+        """The window that each element of an input is spread over, as large as the weight."""
+        return _spreading(self, _kernel_of(weight, x, "conv_transpose"))
 
     def infer(self, need: Needs, inputs: Types) -> TensorType:
         x, weight, *_ = inputs
-        window = self.window(_kernel_of(weight, x, "conv_transpose"))
+        window = self.window(x, weight)
         _require_groups(need, x, self.groups, "conv_transpose")
         message = f"conv_transpose: the weight {weight} is for {weight.shape[0]} input channels, not {x.shape[1]}"
         need.equal(weight.shape[0], x.shape[1], message)
@@ -368,9 +356,8 @@ class ConvTransposeFunction(Op):
         return x.with_shape(x.shape[0], out, *_transposed_sizes(need, x, window, extra, "conv_transpose"))
 
     def formula(self, inputs: Types, outputs: Types) -> tuple[str, ...]:
-        window = self.window(_kernel_of(inputs[1], inputs[0], "conv_transpose"))
         extra = per_axis(self.output_padding, inputs[0].rank - 2, "output_padding")
-        return _transposed_formula(inputs[0], window, extra, outputs[0].spatial)
+        return _transposed_formula(inputs[0], self.window(*inputs[:2]), extra, outputs[0].spatial)
 
     def macs(self, inputs: Types, outputs: Types) -> Dim:
         return inputs[0].elements * product(inputs[1].shape[1:])

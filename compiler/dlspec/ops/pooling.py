@@ -5,15 +5,15 @@ from __future__ import annotations
 from math import isfinite
 
 from dlspec.ir.dims import Dim, product
-from dlspec.ir.fields import Ints, Sizes
+from dlspec.ir.fields import Ints, PoolPadding, Sizes
 from dlspec.ir.op import Needs, Op, OpError, Types, require_rank
 from dlspec.ir.types import TensorType, format_shape
 from dlspec.ops.rules import require_float, spatial_sizes
-from dlspec.ops.window import SPATIAL_RANKS, Window, per_axis, require_bound
+from dlspec.ops.window import SPATIAL_RANKS, Window, per_axis, require_bound, sliding
 
 
 def _window(
-    kernel_size: Ints, stride: Ints | None, padding: Ints, dilation: Ints, ceil_mode: bool, axes: int
+    x: TensorType, kernel_size: Ints, stride: Ints | None, padding: PoolPadding, dilation: Ints, ceil_mode: bool
 ) -> Window:
     """The window of a pool.
 
@@ -21,28 +21,31 @@ def _window(
     input. Both together are ``floor((size + padding - 1 + min(0, padding + stride - span)) / stride) + 1``: the floor
     rule with ``min(padding + stride, span) - 1`` elements of padding after, for every size.
     """
+    axes = x.rank - 2
     kernel = per_axis(kernel_size, axes, "kernel_size")
-    window = Window(
-        kernel,
-        kernel if stride is None else per_axis(stride, axes, "stride"),
-        per_axis(dilation, axes, "dilation"),
-        tuple((side, side) for side in per_axis(padding, axes, "padding")),
-    )
-    for (side, _), size in zip(window.pads, kernel, strict=True):
+    step = kernel if stride is None else per_axis(stride, axes, "stride")
+    gap = per_axis(dilation, axes, "dilation")
+    if isinstance(padding, str):
+        return sliding(x, kernel, step, gap, padding)
+    sides = per_axis(padding, axes, "padding")
+    for side, size in zip(sides, kernel, strict=True):
         if 2 * side > size:
             message = f"a padding of {side} is more than half of the kernel, which is {size}"
             raise OpError(message, "a window must not lie in the padding alone", "DL0208")
+    window = sliding(x, kernel, step, gap, sides)
     if not ceil_mode:
         return window
-    rows = zip(window.pads, window.stride, window.spans, strict=True)
-    return window._replace(pads=tuple((side, min(side + step, span) - 1) for (side, _), step, span in rows))
+    rows = zip(sides, step, window.spans, strict=True)
+    return window._replace(pads=tuple((side, min(side + s, span) - 1) for side, s, span in rows))
 
 
-def _check_windows(op: Op) -> None:
+def _check_windows(op: MaxPool | AvgPool | LPPool) -> None:
     for field, low in (("kernel_size", 1), ("stride", 1), ("dilation", 1), ("padding", 0)):
         value = getattr(op, field, None)
-        if value is not None:
+        if value is not None and not isinstance(value, str):
             require_bound(value, low, field)
+    if op.ceil_mode and getattr(op, "padding", None) == "same":
+        raise OpError('`padding="same"` leaves no end for `ceil_mode` to cover', "leave `ceil_mode` out", "DL0208")
 
 
 def _require_spatial(x: TensorType, name: str) -> None:
@@ -55,7 +58,8 @@ class MaxPool(Op):
 
     [N, C, *sizes] becomes [N, C, *sizes'], with size' = floor((size + 2 * padding - dilation * (kernel - 1) - 1) /
     stride) + 1; with ceil_mode rounded up, and every window begins inside the input or the padding before it. The
-    stride is the kernel size unless given; padding counts as -infinity and is at most half of the kernel.
+    stride is the kernel size unless given; padding counts as -infinity and is at most half of the kernel, or "same": as
+    much as makes size' = ceil(size / stride), half of it before, what is odd after, as TensorFlow's SAME. "valid" is none.
     FLOPs: one per kernel element and output element.
 
     ONNX: MaxPool. Riesenhuber and Poggio, 1999, "Hierarchical Models of Object Recognition in Cortex".
@@ -67,34 +71,35 @@ class MaxPool(Op):
 
     kernel_size: Ints
     stride: Ints | None = None
-    padding: Ints = 0
+    padding: PoolPadding = 0
     dilation: Ints = 1
     ceil_mode: bool = False
 
     def check(self) -> None:
         _check_windows(self)
 
-    def window(self, axes: int) -> Window:
+    def window(self, x: TensorType) -> Window:
         """The window; what ceil_mode adds is padding after."""
-        return _window(self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode, axes)
+        return _window(x, self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode)
 
     def infer(self, need: Needs, inputs: Types) -> TensorType:
         (x,) = inputs
         _require_spatial(x, "MaxPool")
-        return x.with_shape(*x.shape[:2], *self.window(x.rank - 2).slide(need, x, "MaxPool"))
+        return x.with_shape(*x.shape[:2], *self.window(x).slide(need, x, "MaxPool"))
 
     def formula(self, inputs: Types, outputs: Types) -> tuple[str, ...]:
-        return self.window(inputs[0].rank - 2).formula(inputs[0], outputs[0].spatial)
+        return self.window(inputs[0]).formula(inputs[0], outputs[0].spatial)
 
     def flops(self, inputs: Types, outputs: Types) -> Dim:
-        return outputs[0].elements * self.window(inputs[0].rank - 2).volume
+        return outputs[0].elements * self.window(inputs[0]).volume
 
 
 class AvgPool(Op):
     """Mean under a sliding window, over 1, 2 or 3 spatial axes.
 
-    Sizes are those of MaxPool. With count_include_pad the zeros of the padding count in the mean, those that ceil_mode
-    adds never do. divisor_override divides the sum by another number than that of the elements (2 and 3 spatial axes).
+    Sizes are those of MaxPool. With count_include_pad the zeros of the padding count in the mean; those that ceil_mode or
+    padding="same" adds never do, as in TensorFlow. divisor_override divides the sum by another number than that of the
+    elements (2 and 3 spatial axes).
     FLOPs: one per kernel element and output element.
 
     ONNX: AveragePool. LeCun et al., 1998, "Gradient-Based Learning Applied to Document Recognition".
@@ -107,32 +112,37 @@ class AvgPool(Op):
 
     kernel_size: Ints
     stride: Ints | None = None
-    padding: Ints = 0
+    padding: PoolPadding = 0
     ceil_mode: bool = False
     count_include_pad: bool = True
     divisor_override: int | None = None
+
+    @property
+    def counts_padding(self) -> bool:
+        """Whether the padding before counts in the mean, and as much after."""
+        return self.count_include_pad and self.padding != "same"
 
     def check(self) -> None:
         _check_windows(self)
         if self.divisor_override == 0:
             raise OpError("`divisor_override` must not be 0", code="DL0208")
 
-    def window(self, axes: int) -> Window:
+    def window(self, x: TensorType) -> Window:
         """The window; what ceil_mode adds is padding after."""
-        return _window(self.kernel_size, self.stride, self.padding, 1, self.ceil_mode, axes)
+        return _window(x, self.kernel_size, self.stride, self.padding, 1, self.ceil_mode)
 
     def infer(self, need: Needs, inputs: Types) -> TensorType:
         (x,) = inputs
         _require_spatial(x, "AvgPool")
         if self.divisor_override is not None and x.rank == 3:
             raise OpError("AvgPool over one spatial axis takes no `divisor_override`", code="DL0208")
-        return x.with_shape(*x.shape[:2], *self.window(x.rank - 2).slide(need, x, "AvgPool"))
+        return x.with_shape(*x.shape[:2], *self.window(x).slide(need, x, "AvgPool"))
 
     def formula(self, inputs: Types, outputs: Types) -> tuple[str, ...]:
-        return self.window(inputs[0].rank - 2).formula(inputs[0], outputs[0].spatial)
+        return self.window(inputs[0]).formula(inputs[0], outputs[0].spatial)
 
     def flops(self, inputs: Types, outputs: Types) -> Dim:
-        return outputs[0].elements * self.window(inputs[0].rank - 2).volume
+        return outputs[0].elements * self.window(inputs[0]).volume
 
 
 class LPPool(Op):
@@ -159,20 +169,20 @@ class LPPool(Op):
         if not isfinite(self.norm_type) or self.norm_type == 0:
             raise OpError(f"`norm_type` must be a finite number other than 0, not {self.norm_type}", code="DL0208")
 
-    def window(self, axes: int) -> Window:
+    def window(self, x: TensorType) -> Window:
         """The window; what ceil_mode adds is padding after."""
-        return _window(self.kernel_size, self.stride, 0, 1, self.ceil_mode, axes)
+        return _window(x, self.kernel_size, self.stride, 0, 1, self.ceil_mode)
 
     def infer(self, need: Needs, inputs: Types) -> TensorType:
         (x,) = inputs
         _require_spatial(x, "LPPool")
-        return x.with_shape(*x.shape[:2], *self.window(x.rank - 2).slide(need, x, "LPPool"))
+        return x.with_shape(*x.shape[:2], *self.window(x).slide(need, x, "LPPool"))
 
     def formula(self, inputs: Types, outputs: Types) -> tuple[str, ...]:
-        return self.window(inputs[0].rank - 2).formula(inputs[0], outputs[0].spatial)
+        return self.window(inputs[0]).formula(inputs[0], outputs[0].spatial)
 
     def flops(self, inputs: Types, outputs: Types) -> Dim:
-        return 2 * outputs[0].elements * self.window(inputs[0].rank - 2).volume
+        return 2 * outputs[0].elements * self.window(inputs[0]).volume
 
 
 def _adapted(need: Needs, inputs: Types, output_size: Sizes, name: str) -> TensorType:

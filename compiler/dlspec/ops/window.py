@@ -5,13 +5,14 @@ from __future__ import annotations
 from math import prod
 from typing import NamedTuple
 
-from dlspec.ir.dims import Dim, conv_size
+from dlspec.ir.dims import Dim, ceildiv, conv_size, floordiv, smax
 from dlspec.ir.fields import Ints, Padding
 from dlspec.ir.op import Needs, OpError
 from dlspec.ir.types import TensorType, format_shape
 from dlspec.ops.rules import equations
 
-Pads = tuple[tuple[int, int], ...]
+Pads = tuple[tuple[Dim, Dim], ...]
+"""Before and after, for each spatial axis."""
 
 SPATIAL_RANKS = (3, 4, 5)
 
@@ -36,12 +37,18 @@ def require_bound(value: Ints, low: int, field: str) -> None:
 
 
 class Window(NamedTuple):
-    """A window that slides over the spatial axes; ``pads`` are ``(before, after)`` per axis."""
+    """A window that slides over the spatial axes.
+
+    * ``pads`` are ``(before, after)`` per axis.
+    * ``fitted``: that they follow from the size, as "same" does with a stride: numbers for one size only, and symbols
+      where the size is open.
+    """
 
     kernel: tuple[int, ...]
     stride: tuple[int, ...]
     dilation: tuple[int, ...]
     pads: Pads
+    fitted: bool = False
 
     @property
     def volume(self) -> int:
@@ -54,23 +61,55 @@ class Window(NamedTuple):
         return tuple(d * (k - 1) + 1 for k, d in zip(self.kernel, self.dilation, strict=True))
 
     @property
-    def flat_pads(self) -> list[int]:
-        """The padding before every axis, then that after every axis, as ONNX writes it."""
-        return [before for before, _ in self.pads] + [after for _, after in self.pads]
+    def known_pads(self) -> tuple[tuple[int, int], ...] | None:
+        """The padding as numbers; None where it is not known before the sizes are."""
+        known = tuple((a, b) for a, b in self.pads if isinstance(a, int) and isinstance(b, int))
+        return known if len(known) == len(self.pads) else None
+
+    @property
+    def open(self) -> bool:
+        """Whether the padding is not known before the sizes are."""
+        return self.known_pads is None
+
+    @property
+    def pads_anything(self) -> bool:
+        """Whether there is padding, or may be."""
+        return any(side != 0 for pair in self.pads for side in pair)
+
+    @property
+    def bare(self) -> Window:
+        """The same window without padding, for an input that has it already."""
+        return self._replace(pads=((0, 0),) * len(self.kernel), fitted=False)
+
+    def padded(self, x: TensorType) -> tuple[Dim, ...]:
+        """The spatial sizes with the padding."""
+        return tuple(size + before + after for size, (before, after) in zip(x.spatial, self.pads, strict=True))
 
     def slide(self, need: Needs, x: TensorType, name: str) -> tuple[Dim, ...]:
         """The spatial sizes of the output, ``floor((size + pads - span) / stride) + 1``; the window must fit."""
+        if self.fitted:
+            return self._cover(need, x, name)
         sizes: list[Dim] = []
         for axis, size in enumerate(x.spatial):
             (before, after), span = self.pads[axis], self.spans[axis]
-            if not isinstance(size, int) or size + before + after < span:
-                self._require_fit(need, x, axis, name)
-            sizes.append(conv_size(size, self.kernel[axis], self.stride[axis], before + after, self.dilation[axis]))
+            padding = before + after
+            assert isinstance(padding, int)
+            if not isinstance(size, int) or size + padding < span:
+                self._require_fit(need, x, axis, padding, name)
+            sizes.append(conv_size(size, self.kernel[axis], self.stride[axis], padding, self.dilation[axis]))
         return tuple(sizes)
+
+    def _cover(self, need: Needs, x: TensorType, name: str) -> tuple[Dim, ...]:
+        """A window for every ``stride`` elements begun: ``ceil(size / stride)``."""
+        for axis, size in enumerate(x.spatial, 2):
+            need.at_least(size, 1, f"{name}: axis {axis} of {format_shape(x.shape)} is empty")
+        return tuple(ceildiv(size, step) for size, step in zip(x.spatial, self.stride, strict=True))
 
     def formula(self, x: TensorType, sizes: tuple[Dim, ...]) -> tuple[str, ...]:
         """How `slide` comes to the spatial sizes of the output, in torch.nn's form."""
         rows = zip(x.spatial, self.pads, self.dilation, self.kernel, self.stride, sizes, strict=True)
+        if self.fitted:
+            return equations({axis: (f"ceil({row[0]}/{row[4]})", row[5]) for axis, row in enumerate(rows, 2)})
         return equations(
             {
                 axis: (f"floor(({size}{_added(pads)} - {d}*({k}-1) - 1)/{s}) + 1", out)
@@ -78,8 +117,8 @@ class Window(NamedTuple):
             }
         )
 
-    def _require_fit(self, need: Needs, x: TensorType, axis: int, name: str) -> None:
-        size, span, padding = x.spatial[axis], self.spans[axis], sum(self.pads[axis])
+    def _require_fit(self, need: Needs, x: TensorType, axis: int, padding: int, name: str) -> None:
+        size, span = x.spatial[axis], self.spans[axis]
         reach = f"a kernel of {self.kernel[axis]}"
         if span != self.kernel[axis]:
             reach += f" with dilation {self.dilation[axis]}, which spans {span},"
@@ -90,20 +129,43 @@ class Window(NamedTuple):
         )
 
 
-def _added(pads: tuple[int, int]) -> str:
+def _added(pads: tuple[Dim, Dim]) -> str:
     before, after = pads
     return f" + 2*{before}" if before == after else f" + {before} + {after}"
 
 
-def resolve_padding(padding: Padding, kernel: tuple[int, ...], dilation: tuple[int, ...]) -> Pads:
-    """``padding`` as ``(before, after)`` per axis; "same" puts the odd one after, as ``torch.nn`` does."""
+def sliding(
+    x: TensorType, kernel: tuple[int, ...], stride: tuple[int, ...], dilation: tuple[int, ...], padding: Padding
+) -> Window:
+    """The window over ``x`` with its padding resolved.
+
+    "same" leaves ``ceil(size / stride)`` positions and puts the odd one after: with a stride of 1 as ``torch.nn`` does,
+    with another, which torch does not take, as TensorFlow's SAME and ONNX's SAME_UPPER do. Raises `OpError` for a list
+    of another length.
+    """
+    window = Window(kernel, stride, dilation, ((0, 0),) * len(kernel))
+    if padding == "valid":
+        return window
+    if padding == "same":
+        rows = zip(x.spatial, stride, window.spans, strict=True)
+        pads = tuple(_halves(_missing(*row)) for row in rows)
+        return window._replace(pads=pads, fitted=max(stride) > 1 and max(window.spans) > 1)
     if isinstance(padding, int):
-        return ((padding, padding),) * len(kernel)
-    if isinstance(padding, str):
-        spread = padding == "same"
-        totals = [d * (k - 1) if spread else 0 for k, d in zip(kernel, dilation, strict=True)]
-        return tuple((total // 2, total - total // 2) for total in totals)
+        return window._replace(pads=((padding, padding),) * len(kernel))
     if len(padding) != len(kernel):
         message = f"`padding` has {len(padding)} entries, and the input has {len(kernel)} spatial axes"
         raise OpError(message, f"give one int, or {len(kernel)} ints or [before, after] pairs", "DL0202")
-    return tuple((side, side) if isinstance(side, int) else side for side in padding)
+    return window._replace(pads=tuple((side, side) if isinstance(side, int) else side for side in padding))
+
+
+def _missing(size: Dim, step: int, span: int) -> Dim:
+    """What an axis lacks for a window at every ``step`` elements begun. The last reaches over the end by no more than
+    this, and where there are gaps between the windows it may not."""
+    if step == 1 or span == 1:
+        return span - 1
+    return smax((ceildiv(size, step) - 1) * step + span - size, 0)
+
+
+def _halves(total: Dim) -> tuple[Dim, Dim]:
+    before = floordiv(total, 2)
+    return before, total - before

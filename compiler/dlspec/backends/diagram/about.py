@@ -117,8 +117,8 @@ def _seen(axis: Axis) -> str:
     if axis.whole:
         return f"all of {axis.length}"
     if axis.jump == 0:
-        return f"{axis.size} from {axis.start} on"
-    return f"{axis.size}, moving by {axis.jump}, first from {axis.start}"
+        return f"{axis.size}" if axis.start is None else f"{axis.size} from {axis.start} on"
+    return f"{axis.size}, moving by {axis.jump}" + ("" if axis.start is None else f", first from {axis.start}")
 
 
 def _arguments(node: Node) -> _Pairs:

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from dlspec.backends.onnx.emitter import Emitter
 from dlspec.backends.onnx.registry import lowers
+from dlspec.backends.onnx.windows import padded, pads_itself, slid
 from dlspec.ir.dims import Dim, ceildiv
 from dlspec.ir.graph import Node
-from dlspec.ir.types import DType
+from dlspec.ir.types import DType, TensorType
 from dlspec.ops.pooling import (
     AdaptiveAvgPool,
     AdaptiveMaxPool,
@@ -32,60 +33,56 @@ def _rank(node: Node) -> int:
     return node.inputs[0].type.rank
 
 
-def _pad(e: Emitter, x: str, pads: Pads, value: float, dtype: DType) -> str:
-    before, after = zip(*pads, strict=True)
-    return e.op("Pad", [x, e.constant([0, 0, *before, 0, 0, *after]), e.scalar(value, dtype)])
-
-
 @lowers(MaxPool)
 def max_pool(e: Emitter, op: MaxPool, node: Node, xs: list[str], ws: list[str]) -> str:
-    window = op.window(_rank(node) - 2)
-    x = xs[0]
-    if any(max(side) >= kernel for side, kernel in zip(window.pads, window.kernel, strict=True)):
-        # ONNX Runtime refuses padding that is not smaller than the kernel, however far dilation makes it reach.
-        x = _pad(e, x, window.pads, float("-inf"), node.inputs[0].type.dtype)
-        window = window._replace(pads=((0, 0),) * len(window.kernel))
-    return e.op(
-        "MaxPool",
-        [x],
-        kernel_shape=window.kernel,
-        strides=window.stride,
-        pads=window.flat_pads,
-        dilations=window.dilation,
-    )
+    type_ = node.inputs[0].type
+    window, x = op.window(type_), xs[0]
+    if not pads_itself(window) or _too_wide(window):
+        x, window = padded(e, x, window, float("-inf"), type_.dtype), window.bare
+    return slid(e, "MaxPool", [x], window, dilations=window.dilation)
+
+
+def _too_wide(window: Window) -> bool:
+    """Whether ONNX Runtime refuses the padding: it must be less than the kernel, however far dilation makes that reach."""
+    return any(max(side) >= kernel for side, kernel in zip(window.known_pads or (), window.kernel, strict=False))
 
 
 def _average(e: Emitter, x: str, window: Window, count_padding: bool = False) -> str:
-    return e.op(
-        "AveragePool",
-        [x],
-        kernel_shape=window.kernel,
-        strides=window.stride,
-        pads=window.flat_pads,
-        count_include_pad=int(count_padding),
-    )
+    return slid(e, "AveragePool", [x], window, count_include_pad=int(count_padding))
 
 
 @lowers(AvgPool)
 def avg_pool(e: Emitter, op: AvgPool, node: Node, xs: list[str], ws: list[str]) -> str:
-    window, dtype = op.window(_rank(node) - 2), node.inputs[0].type.dtype
+    type_ = node.inputs[0].type
+    window = op.window(type_)
     if op.divisor_override is not None:
+        if window.open:
+            xs, window = [padded(e, xs[0], window, 0, type_.dtype)], window.bare
         mean = _average(e, xs[0], window, count_padding=True)
-        return e.op("Mul", [mean, e.scalar(window.volume / op.divisor_override, dtype)])
+        return e.op("Mul", [mean, e.scalar(window.volume / op.divisor_override, type_.dtype)])
+    if not pads_itself(window):
+        return _mean_without_padding(e, xs[0], window, type_)
     given: Pads = tuple((before, before) for before, _ in window.pads)
-    if not op.count_include_pad or not any(before for before, _ in given):
+    if not op.counts_padding or not any(before != 0 for before, _ in given):
         return _average(e, xs[0], window)
     if window.pads == given:
         return _average(e, xs[0], window, count_padding=True)
     # The padding that was asked for counts in the mean, what ceil_mode adds does not.
-    padded = _pad(e, xs[0], given, 0.0, dtype)
-    return _average(e, padded, window._replace(pads=tuple((0, after - before) for before, after in window.pads)))
+    x = padded(e, xs[0], window._replace(pads=given), 0, type_.dtype)
+    return _average(e, x, window._replace(pads=tuple((0, after - before) for before, after in window.pads)))
+
+
+def _mean_without_padding(e: Emitter, x: str, window: Window, type_: TensorType) -> str:
+    """By how much of a window is not padding: the mean of ones that are padded alike."""
+    ones = e.op("Expand", [e.scalar(1.0, type_.dtype), e.shape((1, 1, *type_.spatial))])
+    means = [_average(e, padded(e, part, window, 0, type_.dtype), window.bare) for part in (x, ones)]
+    return e.op("Div", means)
 
 
 @lowers(LPPool)
 def lp_pool(e: Emitter, op: LPPool, node: Node, xs: list[str], ws: list[str]) -> str:
     # ONNX's LpPool takes absolute values and whole powers; torch does neither.
-    window, dtype = op.window(_rank(node) - 2), node.inputs[0].type.dtype
+    window, dtype = op.window(node.inputs[0].type), node.inputs[0].type.dtype
     powers = e.op("Pow", [xs[0], e.scalar(op.norm_type, dtype)])
     total = e.op("Mul", [_average(e, powers, window), e.scalar(float(window.volume), dtype)])
     return e.op("Pow", [total, e.scalar(1 / op.norm_type, dtype)])
@@ -178,7 +175,7 @@ def adaptive_max_pool(e: Emitter, op: AdaptiveMaxPool, node: Node, xs: list[str]
     if all(out == 1 for out in node.outputs[0].type.spatial):
         return e.op("GlobalMaxPool", [x])
     if window := _even_window(node):
-        return e.op("MaxPool", [x], kernel_shape=window.kernel, strides=window.stride)
+        return slid(e, "MaxPool", [x], window)
     for axis, (size, out) in enumerate(_spatial(node), 2):
         if size == out:
             continue

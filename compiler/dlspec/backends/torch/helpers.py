@@ -32,6 +32,35 @@ def pad_to(x: Tensor, size: tuple[int, ...], value: float = 0.0) -> Tensor:
     pads = [side for count in reversed(missing) for side in (count // 2, count - count // 2)]
     return F.pad(x, pads, value=value)
 ''',
+    "pad_same": '''
+def pad_same(
+    x: Tensor,
+    kernel_size: int | tuple[int, ...],
+    stride: int | tuple[int, ...],
+    dilation: int | tuple[int, ...] = 1,
+    mode: str = "constant",
+    value: float = 0.0,
+) -> Tensor:
+    """Pad the spatial axes for a window at every stride elements begun, the smaller half in front."""
+    axes = x.dim() - 2
+    kernel, step, gap = ((n,) * axes if isinstance(n, int) else n for n in (kernel_size, stride, dilation))
+    pads = []
+    for axis in reversed(range(axes)):
+        size = x.shape[axis + 2]
+        windows = -(-size // step[axis])
+        missing = max((windows - 1) * step[axis] + gap[axis] * (kernel[axis] - 1) + 1 - size, 0)
+        pads += [missing // 2, missing - missing // 2]
+    return F.pad(x, pads, mode=mode, value=value)
+''',
+    "avg_pool_same": '''
+def avg_pool_same(x: Tensor, kernel_size: int | tuple[int, ...], stride: int | tuple[int, ...]) -> Tensor:
+    """Mean under a window at every stride elements begun, of the elements that are not padding."""
+    pool = (F.avg_pool1d, F.avg_pool2d, F.avg_pool3d)[x.dim() - 3]
+    total, share = (
+        pool(pad_same(part, kernel_size, stride), kernel_size, stride) for part in (x, torch.ones_like(x[:1, :1]))
+    )
+    return total / share
+''',
     "center_crop": '''
 def center_crop(x: Tensor, size: tuple[int, ...]) -> Tensor:
     """Cut the spatial axes to a size, from the middle."""

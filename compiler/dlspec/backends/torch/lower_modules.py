@@ -11,6 +11,7 @@ from dlspec.ir.graph import Node
 from dlspec.ir.op import Op
 from dlspec.ir.types import DType
 from dlspec.ops import activation, conv, dropout, embedding, linear, norm, pad, pooling, resize, shape, softmax
+from dlspec.ops.window import Window
 
 # Fields that are not arguments of the module: they say how weights begin.
 _INITS = ("weight_init", "bias_init")
@@ -64,12 +65,33 @@ def _features(node: Node, position: int) -> Dimension:
     return Dimension(x.shape[-1], position, x.rank - 1)
 
 
-def pads_of(op: Any, node: Node) -> tuple[tuple[int, int], ...] | None:
-    """The padding of a convolution that ``torch.nn`` has no argument for: different before and after."""
-    if isinstance(op.padding, str | int):
-        return None
-    pads = op.window(node.inputs[0].type.rank - 2).pads
-    return pads if any(before != after for before, after in pads) else None
+def window_of(node: Node) -> Window:
+    """The window that a convolution or a pool slides."""
+    op: Any = node.op
+    types = tuple(value.type for value in node.inputs)
+    return op.window(*types[:2]) if isinstance(op, conv.ConvFunction) else op.window(types[0])
+
+
+def padded_before(node: Node) -> bool:
+    """Whether ``torch.nn`` has no argument for the padding: it follows from the size, or differs before and after."""
+    op: Any = node.op
+    window, convolves = window_of(node), isinstance(op, conv.Conv | conv.ConvFunction)
+    has_one = isinstance(op.padding, int) or convolves == (op.padding == "same")
+    return window.fitted or (not has_one and any(before != after for before, after in window.pads))
+
+
+def padding_of(node: Node) -> Py:
+    """The argument ``padding`` of what slides a window over the input, or over the padded input."""
+    op: Any = node.op
+    window = window_of(node)
+    if padded_before(node) or op.padding == "valid" or (op.padding == "same" and max(window.stride) > 1):
+        return Const(0)
+    if isinstance(op.padding, int) or (isinstance(op, conv.Conv | conv.ConvFunction) and op.padding == "same"):
+        return Arg(op.padding, "padding")
+    sides: Any = tuple(before for before, _ in window.pads)
+    if sides == op.padding:
+        return Arg(sides, "padding")
+    return Const(sides[0] if len(set(sides)) == 1 else sides)
 
 
 @makes(conv.Conv)
@@ -77,16 +99,8 @@ def _conv(op: conv.Conv, node: Node) -> Py | None:
     channels = _channels(node)
     if channels is None:
         return None
-    padding: Any = op.padding
-    if isinstance(padding, tuple):
-        pads = op.window(node.inputs[0].type.rank - 2).pads
-        padding = 0 if pads_of(op, node) else tuple(before for before, _ in pads)
-    if padding == "valid":
-        padding = 0
     keywords = tuple(
-        Keyword(k.name, Arg(padding, "padding") if padding == op.padding else Const(padding), 0)
-        if k.name == "padding"
-        else k
+        Keyword(k.name, padding_of(node), 0) if k.name == "padding" else k
         for k in rest(op, node, "out_channels", "kernel_size")
     )
     return Call(
@@ -154,6 +168,21 @@ def _embedding(op: embedding.Embedding, node: Node) -> Py:
 def _softmax(op: softmax.Normalised, node: Node) -> Py:
     axis = op.axis(node.inputs[0].type.rank) if op.dim is None else op.dim
     return call(class_name(op, node), dim=Const(axis))
+
+
+@makes(pooling.MaxPool, pooling.AvgPool)
+def _pool(op: pooling.MaxPool | pooling.AvgPool, node: Node) -> Py | None:
+    if padded_before(node):
+        return None
+    return Call(Name(class_name(op, node)), (Arg(op.kernel_size, "kernel_size"),), pool_keywords(node))
+
+
+def pool_keywords(node: Node) -> tuple[Keyword, ...]:
+    """What a pool is given beside its kernel."""
+    own: dict[str, Py] = {"padding": padding_of(node)}
+    if isinstance(node.op, pooling.AvgPool) and node.op.padding == "same" and not padded_before(node):
+        own["count_include_pad"] = Const(False)
+    return tuple(Keyword(k.name, own.get(k.name, k.value), k.default) for k in rest(node.op, node, "kernel_size"))
 
 
 @makes(pooling.AdaptiveAvgPool, pooling.AdaptiveMaxPool)

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from dlspec.backends.torch.lower_modules import flat_pads, pads_of, resampling, whole
+from dlspec.backends.torch.lower_modules import (
+    flat_pads,
+    padded_before,
+    padding_of,
+    pool_keywords,
+    resampling,
+    whole,
+    window_of,
+)
 from dlspec.backends.torch.python import (
     Attribute,
     Call,
@@ -36,9 +44,29 @@ def padded(e: Lower, x: Py, pairs: tuple[tuple[Any, Any], ...], mode: str = "con
 @lowers(conv.Conv)
 def convolve(e: Lower, op: conv.Conv, xs: list[Py]) -> Py:
     assert e.member is not None
-    pads = pads_of(op, e.node)
-    mode = "constant" if op.padding_mode == "zeros" else op.padding_mode
-    return call(e.member, padded(e, xs[0], pads, mode) if pads else xs[0])
+    return call(e.member, filled(e, xs[0]))
+
+
+def filled(e: Lower, x: Py, value: float = 0.0) -> Py:
+    """What a window slides over, with the padding that ``torch.nn`` has no argument for."""
+    op: Any = e.node.op
+    if not padded_before(e.node):
+        return x
+    window = window_of(e.node)
+    mode = "constant" if getattr(op, "padding_mode", "zeros") == "zeros" else op.padding_mode
+    if op.padding != "same":
+        return padded(e, x, window.pads, mode, value)
+    kernel = Arg(op.kernel_size, "kernel_size") if hasattr(op, "kernel_size") else Const(window.kernel)
+    stride = kernel if op.stride is None else Arg(op.stride, "stride")
+    return call(
+        e.helper("pad_same"),
+        x,
+        kernel,
+        stride,
+        dilation=(Arg(getattr(op, "dilation", 1), "dilation"), 1),
+        mode=(Const(mode), "constant"),
+        value=(Const(value), 0.0),
+    )
 
 
 def _windowed(e: Lower, op: Any, name: str, xs: list[Py], skip: tuple[str, ...] = ()) -> Py:
@@ -54,21 +82,10 @@ def _windowed(e: Lower, op: Any, name: str, xs: list[Py], skip: tuple[str, ...] 
 
 @lowers(conv.ConvFunction)
 def conv_function(e: Lower, op: conv.ConvFunction, xs: list[Py]) -> Py:
-    axes, x = e.axes, xs[0]
     keywords: dict[str, Any] = {"bias": xs[2]} if len(xs) > 2 else {}
-    kernel = tuple(size for size in e.node.inputs[1].type.spatial if isinstance(size, int))
-    pads = op.window(kernel).pads
-    padding: Any = op.padding
-    if not isinstance(padding, int) and padding != "same":
-        uneven = any(before != after for before, after in pads)
-        x = padded(e, x, pads) if uneven else x
-        padding = 0 if uneven else tuple(before for before, _ in pads)
-    keywords |= {
-        "stride": (Arg(op.stride, "stride"), 1),
-        "padding": (Arg(padding, "padding") if padding == op.padding else Const(padding), 0),
-    }
+    keywords |= {"stride": (Arg(op.stride, "stride"), 1), "padding": (padding_of(e.node), 0)}
     keywords |= {"dilation": (Arg(op.dilation, "dilation"), 1), "groups": (Arg(op.groups, "groups"), 1)}
-    return call(f"F.conv{axes}d", x, xs[1], **keywords)
+    return call(f"F.conv{e.axes}d", filled(e, xs[0]), xs[1], **keywords)
 
 
 @lowers(conv.ConvTransposeFunction)
@@ -112,9 +129,15 @@ _POOLS: dict[type[Op], str] = {pooling.MaxPool: "max_pool", pooling.AvgPool: "av
 
 
 @lowers(*_POOLS)
-def pool(e: Lower, op: Op, xs: list[Py]) -> Py:
-    skip = ("divisor_override",) if e.axes == 1 else ()
-    return _windowed(e, op, f"F.{_POOLS[type(op)]}{e.axes}d", xs, skip)
+def pool(e: Lower, op: pooling.MaxPool | pooling.AvgPool, xs: list[Py]) -> Py:
+    kernel = Arg(op.kernel_size, "kernel_size")
+    if isinstance(op, pooling.AvgPool) and padded_before(e.node) and op.divisor_override is None:
+        stride = kernel if op.stride is None else Arg(op.stride, "stride")
+        e.helper("pad_same")
+        return call(e.helper("avg_pool_same"), xs[0], kernel, stride)
+    x = filled(e, xs[0], float("-inf") if isinstance(op, pooling.MaxPool) else 0.0)
+    keywords = tuple(k for k in pool_keywords(e.node) if e.axes > 1 or k.name != "divisor_override")
+    return Call(Name(f"F.{_POOLS[type(op)]}{e.axes}d"), (x, kernel), keywords)
 
 
 @lowers(pooling.LPPool)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
-from dlspec.backends.torch.lower_modules import module_of
+from dlspec.backends.torch.lower_modules import module_of, padded_before
 from dlspec.backends.torch.names import hidden
 from dlspec.backends.torch.symbols import signature
 from dlspec.ir.dims import symbols
@@ -377,7 +377,5 @@ def _used_outside(tree: Tree, value: Value, element: Step | Enter) -> bool:
 def _needs_more(node: Node) -> bool:
     """Whether the module alone does not do what the node does."""
     if isinstance(node.op, conv.Conv):
-        from dlspec.backends.torch.lower_modules import pads_of
-
-        return pads_of(node.op, node) is not None
+        return padded_before(node)
     return len(node.inputs) != 1 or isinstance(node.op, constant.Param)

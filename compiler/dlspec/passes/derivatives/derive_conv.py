@@ -17,14 +17,14 @@ from dlspec.passes.derivatives.step import Step, reshaped
 
 @derives(Conv)
 def conv(s: Step, op: Conv) -> Cotangents:
-    window = op.window(s.x.type.rank - 2)
+    window = op.window(s.x.type)
     return (spread(s.g, s.weight(0), window, op.groups, s.x.type),)
 
 
 @derives(ConvFunction)
 def conv_function(s: Step, op: ConvFunction) -> Cotangents:
     x, weight, *bias = s.xs
-    window = op.window(_kernel(weight))
+    window = op.window(x.type, weight.type)
     of_x = spread(s.g, weight, window, op.groups, x.type) if s.wanted[0] else None
     of_weight = _of_weight(x, s.g, weight, window, op.groups) if s.wanted[1] else None
     return of_x, of_weight, *(_of_bias(s.g) for _ in bias)
@@ -32,20 +32,16 @@ def conv_function(s: Step, op: ConvFunction) -> Cotangents:
 
 @derives(ConvTranspose)
 def conv_transpose(s: Step, op: ConvTranspose) -> Cotangents:
-    return (_gathered(s.g, s.weight(0), op.window(s.x.type.rank - 2), op.groups, s.x.type),)
+    return (_gathered(s.g, s.weight(0), op.window(s.x.type), op.groups, s.x.type),)
 
 
 @derives(ConvTransposeFunction)
 def conv_transpose_function(s: Step, op: ConvTransposeFunction) -> Cotangents:
     x, weight, *bias = s.xs
-    window = op.window(_kernel(weight))
+    window = op.window(x.type, weight.type)
     of_x = _gathered(s.g, weight, window, op.groups, x.type) if s.wanted[0] else None
     of_weight = _of_weight(s.g, x, weight, window, op.groups) if s.wanted[1] else None
     return of_x, of_weight, *(_of_bias(s.g) for _ in bias)
-
-
-def _kernel(weight: Term) -> tuple[int, ...]:
-    return tuple(size for size in weight.type.spatial if isinstance(size, int))
 
 
 def spread(g: Term, weight: Term, window: Window, groups: int, to: TensorType) -> Term:
@@ -54,12 +50,14 @@ def spread(g: Term, weight: Term, window: Window, groups: int, to: TensorType) -
     A stride may have left elements at the end without a window, how many depends on the size. ``output_padding`` makes
     room for as many as there can be, and what is too much, with the padding of the convolution, is cut off.
     """
-    even = all(before == after for before, after in window.pads)
-    padding = tuple(before if even else 0 for before, _ in window.pads)
+    sides = window.known_pads
+    assert sides is not None
+    even = all(before == after for before, after in sides)
+    padding = tuple(before if even else 0 for before, _ in sides)
     pads = [2 * side for side in padding]
     least = [
-        (size - 1) * step + span - sides
-        for size, step, span, sides in zip(g.type.spatial, window.stride, window.spans, pads, strict=True)
+        (size - 1) * step + span - both
+        for size, step, span, both in zip(g.type.spatial, window.stride, window.spans, pads, strict=True)
     ]
     rest = [size - known if even else None for size, known in zip(to.spatial, least, strict=True)]
     room = tuple(
@@ -70,7 +68,7 @@ def spread(g: Term, weight: Term, window: Window, groups: int, to: TensorType) -
         "conv_transpose", weight, stride=window.stride, padding=padding, output_padding=room,
         dilation=window.dilation, groups=groups,
     )  # fmt: skip
-    return _cut(made, tuple(0 if even else before for before, _ in window.pads), to)
+    return _cut(made, tuple(0 if even else before for before, _ in sides), to)
 
 
 def _gathered(g: Term, weight: Term, window: Window, groups: int, to: TensorType) -> Term:
@@ -92,7 +90,7 @@ def _of_bias(g: Term) -> Term:
 def _of_weight(x: Term, g: Term, weight: Term, window: Window, groups: int) -> Term:
     """That of a convolution's weight: for each of its elements the products of what it met with what came of it."""
     rows = tuple(zip(g.type.spatial, window.stride, window.dilation, strict=True))
-    padded = x.call("pad", padding=window.pads) if any(window.flat_pads) else x
+    padded = x.call("pad", padding=window.pads) if window.pads_anything else x
     came = _grouped(g, groups)
     parts: list[Term] = []
     for position in product(*map(range, window.kernel)):

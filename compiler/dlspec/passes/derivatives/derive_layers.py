@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from math import inf
+
 from dlspec.ir.dims import Dim
 from dlspec.ops.algebra import Term
-from dlspec.ops.conv import Conv
+from dlspec.ops.conv import Conv, ConvFunction
 from dlspec.ops.linear import Bilinear
 from dlspec.ops.norm import LocalResponseNorm
 from dlspec.ops.pad import Pad
-from dlspec.ops.pooling import AdaptiveMaxPool, GlobalMaxPool, LPPool
+from dlspec.ops.pooling import AdaptiveMaxPool, AvgPool, GlobalMaxPool, LPPool, MaxPool
 from dlspec.ops.softmax import Softmin
+from dlspec.ops.window import Window
 from dlspec.passes.derivatives.registry import expands
-from dlspec.passes.derivatives.step import NoDerivative, Step, reshaped
+from dlspec.passes.derivatives.step import NoDerivative, Step, filled, reshaped
 
 
 @expands(Softmin)
@@ -53,17 +56,57 @@ def _end(x: Term, mode: str, axis: int, start: Dim, length: int) -> Term:
 
 @expands(Conv)
 def conv(s: Step, op: Conv) -> Term | None:
-    window = op.window(s.x.type.rank - 2)
-    if op.padding_mode == "zeros" or not any(window.flat_pads):
+    window = op.window(s.x.type)
+    if not window.open and (op.padding_mode == "zeros" or not window.pads_anything):
         return None
-    padded = s.x.call("pad", padding=window.pads, mode=op.padding_mode)
-    return padded.call("conv", s.weight(0), stride=window.stride, dilation=window.dilation, groups=op.groups)
+    if window.open and op.padding_mode != "zeros":
+        raise NoDerivative(s.node, f'Conv with padding_mode="{op.padding_mode}" that follows from open sizes')
+    return _convolved(s, op, window, s.weight(0), op.padding_mode)
+
+
+@expands(ConvFunction)
+def conv_function(s: Step, op: ConvFunction) -> Term | None:
+    x, weight, *bias = s.xs
+    window = op.window(x.type, weight.type)
+    return _convolved(s, op, window, weight, "zeros", *bias) if window.open else None
+
+
+def _convolved(s: Step, op: Conv | ConvFunction, window: Window, weight: Term, mode: str, *bias: Term) -> Term:
+    padded = _filled_up(s.x, window) if window.open else s.x.call("pad", padding=window.pads, mode=mode)
+    return padded.call("conv", weight, *bias, stride=window.stride, dilation=window.dilation, groups=op.groups)
+
+
+@expands(MaxPool)
+def max_pool(s: Step, op: MaxPool) -> Term | None:
+    window = op.window(s.x.type)
+    if not window.open:
+        return None
+    padded = _filled_up(s.x, window, -inf)
+    return padded.call("max_pool", kernel_size=window.kernel, stride=window.stride, dilation=window.dilation)
+
+
+@expands(AvgPool)
+def avg_pool(s: Step, op: AvgPool) -> Term | None:
+    window = op.window(s.x.type)
+    if not window.open:
+        return None
+    fields = {"kernel_size": window.kernel, "stride": window.stride, "divisor_override": op.divisor_override}
+    means = _filled_up(s.x, window).call("avg_pool", **fields)
+    if op.divisor_override is not None:
+        return means
+    ones = filled(s.algebra, s.x.type.with_shape(1, 1, *s.x.type.spatial), 1.0)
+    return means / _filled_up(ones, window).call("avg_pool", **fields)
+
+
+def _filled_up(x: Term, window: Window, value: float = 0.0) -> Term:
+    """With the padding of a window that follows from open sizes, as much on both sides, what is odd after."""
+    return x.call("pad_to", size=window.padded(x.type), value=value)
 
 
 @expands(LPPool)
 def lp_pool(s: Step, op: LPPool) -> Term:
     means = (s.x**op.norm_type).call("avg_pool", kernel_size=op.kernel_size, stride=op.stride, ceil_mode=op.ceil_mode)
-    return (means * float(op.window(s.x.type.rank - 2).volume)) ** (1 / op.norm_type)
+    return (means * float(op.window(s.x.type).volume)) ** (1 / op.norm_type)
 
 
 @expands(GlobalMaxPool)

@@ -20,17 +20,17 @@ from dlspec.passes.derivatives.step import NoDerivative, Step, compared, count, 
 
 @derives(AvgPool)
 def avg_pool(s: Step, op: AvgPool) -> Cotangents:
-    window = op.window(s.x.type.rank - 2)
+    window = op.window(s.x.type)
     if op.divisor_override is not None:
         return (_shared(s.g / op.divisor_override, window, s.x.type),)
-    if not any(window.flat_pads):
+    if not window.pads_anything:
         return (_shared(s.g / float(window.volume), window, s.x.type),)
     return (_shared(s.g / _counts(s, op, window), window, s.x.type),)
 
 
 def _shared(g: Term, window: Window, to: TensorType) -> Term:
     """Gives every element under a window what the window has."""
-    apart = window.kernel == window.stride and not any(window.flat_pads)
+    apart = window.kernel == window.stride and not window.pads_anything
     if apart and all(repeats(Fraction(size)) for size in window.kernel):
         made = g.call("Upsample", scale_factor=tuple(float(size) for size in window.kernel))
         for axis, size in enumerate(to.shape):
@@ -45,7 +45,7 @@ def _shared(g: Term, window: Window, to: TensorType) -> Term:
 
 def _counts(s: Step, op: AvgPool, window: Window) -> Term:
     """How many elements the mean of each window is of."""
-    inner = [(before, before) if op.count_include_pad else (0, 0) for before, _ in window.pads]
+    inner = [(before, before) if op.counts_padding else (0, 0) for before, _ in window.pads]
     sizes = [size + before + after for size, (before, after) in zip(s.x.type.spatial, inner, strict=True)]
     pads = tuple(
         (before - front, after - back) for (before, after), (front, back) in zip(window.pads, inner, strict=True)
@@ -58,8 +58,8 @@ def _counts(s: Step, op: AvgPool, window: Window) -> Term:
 @derives(MaxPool)
 def max_pool(s: Step, op: MaxPool) -> Cotangents:
     """All goes to the first of the largest under a window, in the order of the axes, as torch gives it."""
-    window = op.window(s.x.type.rank - 2)
-    padded = s.x.call("pad", padding=window.pads, value=-inf) if any(window.flat_pads) else s.x
+    window = op.window(s.x.type)
+    padded = s.x.call("pad", padding=window.pads, value=-inf) if window.pads_anything else s.x
     rows = tuple(zip(s.y.type.spatial, window.stride, window.dilation, strict=True))
     given: Term | None = None
     free: Term | None = None
@@ -78,7 +78,7 @@ def max_pool(s: Step, op: MaxPool) -> Cotangents:
         given = part if given is None else given + part
     assert given is not None
     offset = tuple(before for before, _ in window.pads)
-    return (given.call("crop", size=s.x.type.spatial, offset=offset) if any(window.flat_pads) else given,)
+    return (given.call("crop", size=s.x.type.spatial, offset=offset) if window.pads_anything else given,)
 
 
 @derives(GlobalAvgPool)
