@@ -13,7 +13,7 @@ WORKERS ?= 2
 DRAW := $(BIN)/dlspec draw -o docs/gallery
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format fuzz resampling bench browser gallery reference clean
+.PHONY: help demo test lint format fuzz resampling strangers bench browser gallery reference clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -46,6 +46,9 @@ fuzz: $(VENV)/.dev-installed ## mutate specs for a while: the compiler must answ
 
 resampling: $(VENV)/.dev-installed ## compare resampling with torch over a grid of modes, factors and sizes
 	$(ONE_THREAD) RESAMPLING=$(or $(COUNT),10000) RESAMPLING_SEED=$(or $(SEED),0) $(BIN)/python -m pytest -q -s tests/ops/test_resampling.py
+
+strangers: $(VENV)/.dev-installed ## damaged files, killed writers, full disks, injections, other environments
+	$(ONE_THREAD) $(BIN)/python -m bench.robustness
 
 gallery: $(VENV)/.run-installed ## draw the pictures of docs/gallery again
 	$(DRAW)/resnet50-depth1.svg specs/resnet.dlspec:ResNet50 --depth 1 --wrap 900

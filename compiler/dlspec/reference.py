@@ -5,13 +5,13 @@ Everything comes from the classes: signatures from fields, prose from docstrings
 
 from __future__ import annotations
 
-import inspect
 import re
 import sys
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 from typing import Any, NamedTuple
 
+from dlspec.docstrings import docstring
 from dlspec.elaborate import distributions
 from dlspec.ir.fields import Field, describe
 from dlspec.ir.op import Op
@@ -95,7 +95,7 @@ def of_operator(operator: type[Op]) -> Entry:
         more.append(f"Also {', '.join(operator.aliases)}.")
     if operator.torch:
         more.append(f"In PyTorch: {_torch_names(operator.torch)}")
-    doc, family = inspect.getdoc(operator) or "", operator.__module__.rpartition(".")[2]
+    doc, family = docstring(operator), operator.__module__.rpartition(".")[2]
     made = Entry(
         " and ".join(names), family, names, tuple(_signature(operator, name) for name in names), tuple(more), doc,
         operator.fields, {},
@@ -126,7 +126,7 @@ def stochastic() -> dict[str, Entry]:
 
 
 def _of_distribution(name: str, entry: distributions.Entry) -> Entry:
-    signature, doc = entry.signature(name), inspect.getdoc(entry.documented) or ""
+    signature, doc = entry.signature(name), docstring(entry.documented)
     made = Entry(name, "distributions", (name,), (signature,), (), doc, (), {})
     facts = {"name": name, "family": made.family, "signature": signature, "summary": made.summary, "doc": doc}
     return made._replace(facts=facts)
@@ -158,7 +158,7 @@ def page(known: Iterable[Entry]) -> str:
 
 def _of_family(family: str) -> str:
     module = sys.modules.get(f"dlspec.ops.{family}")
-    return inspect.cleandoc((module and module.__doc__) or _STOCHASTIC)
+    return (module and docstring(module)) or _STOCHASTIC
 
 
 def _signature(operator: type[Op], name: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any, Literal, TypeAlias
 from dlspec.analyses.cost import Cost, Costs, cost, sum_of
 from dlspec.analyses.written import written_call, written_op, written_value
 from dlspec.diagnostics import Diagnostic, DlspecError
+from dlspec.docstrings import docstring
 from dlspec.editing.places import definition, named, path_to, subject
 from dlspec.editing.unchanged import Unchanged
 from dlspec.elaborate.calls import signature_hint
@@ -169,7 +169,7 @@ class Analysis:
         signature = doc = ""
         if isinstance(node, ast.Call) and isinstance(node.function, ast.Name) and node.function.name in FUNCTIONS:
             op = FUNCTIONS[node.function.name]
-            signature, doc = signature_hint(op, node.function.name), inspect.cleandoc(op.__doc__ or "")
+            signature, doc = signature_hint(op, node.function.name), docstring(op)
         if outputs:
             text = ", ".join(str(each) for each in outputs)
             return Instance(network, path, "tensor", text, None, (), outputs, signature, doc, costs)
@@ -270,7 +270,7 @@ def _signature(layer: Layer) -> str:
 def _doc(layer: Layer) -> str:
     match layer:
         case OpLayer():
-            return inspect.cleandoc(layer.op.__doc__ or "")
+            return docstring(layer.op)
         case BlockLayer(declaration=declaration):
             return declaration.doc
         case _:

@@ -162,7 +162,7 @@ class Loader:
                 self.diagnostics.add(
                     Failure(
                         "DL0405", f"{'.'.join(node.path)} has no `{name}`", imported.name.span,
-                        hint=did_you_mean(name, known) or f"it has {', '.join(known)}",
+                        hint=did_you_mean(name, known) or f"it has {', '.join(known) or 'none'}",
                     ).diagnostic
                 )  # fmt: skip
 
