@@ -6,6 +6,7 @@ import contextlib
 import io
 import os
 import random
+import re
 import shutil
 import time
 import warnings
@@ -115,7 +116,10 @@ def _answered(arguments: list[str], file: str, place: str) -> str | None:
         return f"{place}: a control character is printed"
     if status not in (0, 1, 2) or (status and not err):
         return f"{place}: status {status}, {err!r}"
-    if status and (Path(file).stem not in err or (status == 2 and err.count("error") != 1 and err.count("DL06") < 1)):
+    if status and (
+        Path(file).stem not in err
+        or (status == 2 and len(re.findall("^error", err, re.M)) != 1 and err.count("DL06") < 1)
+    ):
         return f"{place}: {err!r}"
     return None
 

@@ -7,6 +7,7 @@ from argparse import Namespace
 from typing import TYPE_CHECKING
 
 from dlspec.backends.verify import MOST_MACS
+from dlspec.commands.against import verify_against
 from dlspec.commands.arguments import Parser, positive, seed, takes_network, takes_weight_files
 from dlspec.commands.common import (
     OK,
@@ -37,6 +38,9 @@ def declare(parser: Parser) -> None:
     parser.add_argument("--seed", type=seed, metavar="N", help="draw the weights as the other commands do")
     takes_weight_files(parser)
     parser.add_argument("--dtype", choices=HALVES, help="both in half precision, against float32")
+    parser.add_argument(
+        "--against", metavar="MODEL", help="compare with an .onnx file, or package.module:name in PyTorch"
+    )
     parser.add_argument("--optimize", action="store_true", help="compare the form with BatchNorm folded")
     parser.add_argument("--macs", type=positive, metavar="N", help="leave out sizes that cost more (default 20e9)")
 
@@ -44,6 +48,10 @@ def declare(parser: Parser) -> None:
 def run(arguments: Namespace) -> int:
     wanted = target(arguments.target)
     program = open_named(wanted.file, arguments)
+    if arguments.against is not None:
+        graph = elaborated(program, choose(program, wanted), arguments)
+        show(program.diagnostics)
+        return verify_against(graph, arguments)
     one = wanted.network is not None or arguments.set or arguments.size or arguments.weights
     networks, trains = list(program.networks), list(program.trains)
     if is_train(program, wanted):
