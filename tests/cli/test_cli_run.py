@@ -106,7 +106,7 @@ WRONG: list[tuple[list[str], str]] = [
     (["linear.dlspec", "--input", "x=x.npy", "--size", "N=3"], "has the shape [2, 4]"),
     (
         ["linear.dlspec", "--input", "x=x.npy", "--labels", "short.txt"],
-        "there are 1 labels, and the output has 3 classes",
+        "short.txt has 1 labels, and the output `y` has 3 classes",
     ),
     (["linear.dlspec", "--labels", "no.txt"], "no.txt: No such file"),
     (["linear.dlspec", "--weights", "other.safetensors"], "DL0602"),
@@ -173,7 +173,7 @@ def test_labels_of_several_outputs(call: Call) -> None:
         (["two.txt"], "has 2 outputs [N, K] that labels could be for"),
         (["c=two.txt"], "`Two` has no output `c`"),
         (["a=two.txt", "a=two.txt"], "are given twice"),
-        (["b=two.txt"], "there are 2 labels, and the output has 3 classes"),
+        (["b=two.txt"], "two.txt has 2 labels, and the output `b` has 3 classes"),
     ):
         status, _, err = call(*given, *(part for text in labels for part in ("--labels", text)))
         assert (status, message in err) == (2, True)

@@ -101,7 +101,7 @@ def compare_with(graph: Graph, weights: Mapping[str, Array], theirs: Theirs, see
 
 def _sizes(graph: Graph, theirs: Theirs) -> dict[str, int]:
     """The sizes of the spec that fit the other model: those it fixes, else defaults, else small ones."""
-    shapes = list((theirs.inputs or {}).values())
+    shapes: list[tuple[int | None, ...]] = [] if theirs.inputs is None else list(theirs.inputs.values())
     fixed = {
         value.name: tuple(size for size in shape if size is not None)
         for value, shape in zip(graph.inference_inputs(), shapes, strict=False)
@@ -229,9 +229,8 @@ def torch_module(place: str, weights: Mapping[str, Array] | None) -> Theirs:
                 result = module(*(torch.from_numpy(array) for array in inputs))
         except Exception as error:
             raise RunError(f"{place} fails: {type(error).__name__}: {first_line(error)}") from None
-        many: Any = (
-            result.values() if isinstance(result, dict) else result if isinstance(result, list | tuple) else (result,)
-        )
+        many: Any = result if isinstance(result, list | tuple | dict) else (result,)  # type: ignore[reportUnknownVariableType]
+        many = many.values() if hasattr(many, "values") else many
         return {str(index): tensor.detach().cpu().numpy() for index, tensor in enumerate(many)}, between
 
     return Theirs(None, state, run)

@@ -98,6 +98,9 @@ def given_labels(texts: list[str], graph: Graph) -> dict[str, list[str]]:
         if name in given:
             raise CallError(f"the labels of `{name}` are given twice")
         given[name] = _lines(file)
+        classes = outputs[name].shape[1]
+        if isinstance(classes, int) and len(given[name]) != classes:
+            raise CallError(f"{file} has {len(given[name])} labels, and the output `{name}` has {classes} classes")
     return given
 
 
