@@ -101,16 +101,21 @@ def compare_with(graph: Graph, weights: Mapping[str, Array], theirs: Theirs, see
 
 def _sizes(graph: Graph, theirs: Theirs) -> dict[str, int]:
     """The sizes of the spec that fit the other model: those it fixes, else defaults, else small ones."""
-    shapes: list[tuple[int | None, ...]] = [] if theirs.inputs is None else list(theirs.inputs.values())
-    fixed = {
-        value.name: tuple(size for size in shape if size is not None)
-        for value, shape in zip(graph.inference_inputs(), shapes, strict=False)
-        if None not in shape
-    }
+    given: Mapping[str, tuple[int | None, ...]] = theirs.inputs if theirs.inputs is not None else {}
+    defaults = graph.default_sizes()
+    fixed: dict[str, tuple[int, ...]] = {}
+    for value, shape in zip(graph.inference_inputs(), given.values(), strict=False):
+        open_sizes = [defaults.get(str(dim), 1) for dim in value.type.shape]
+        if len(shape) == len(open_sizes):
+            fixed[value.name] = tuple(map(_or, shape, open_sizes))
     known = graph.default_sizes() | dict(graph.sizes) | shown_sizes(graph, fixed)
     if all(symbol in known for symbol in graph.symbols):
         return known
     return next(iter(sample_sizes(graph)), {}) | known
+
+
+def _or(size: int | None, default: int) -> int:
+    return default if size is None else size
 
 
 def _difference(ours: str, theirs: str, a: Array, b: Array) -> Difference:
