@@ -46,6 +46,7 @@ MANY = ", ".join(f"{letter}{i}" for letter in "ABCDEFGH" for i in range(5))
 LARGE = "\n".join(f"network A{i}(x: float[N, 4]) -> y {{ x -> repeat 9000 {{ ReLU -> Tanh }} }}" for i in range(50))
 SHARED = "\n".join(["shared f0 = ReLU", *[f"shared f{i} = {{ f{i - 1} }}" for i in range(1, 2000)], "image -> f1999"])
 R = "range(900)"
+GROWS = "image = image -> Conv(1, 3, stride=2) -> Upsample(scale_factor=3)"
 
 BOMBS = [
     # Values
@@ -94,6 +95,11 @@ BOMBS = [
     Bomb("shared layers in each other", "DL0402", body(SHARED)),
     Bomb("a long chain", "", body("image" + " -> ReLU" * 20_000)),
     Bomb("defaults", "DL0407", body("default Conv(bias=false)\n" * 3000 + "image" + " -> Conv(3, 1)" * 3000)),
+    # Sizes
+    Bomb("sizes that grow", "DL0407", again("", GROWS, 60)),
+    Bomb("sizes that are halved and trebled", "DL0407", again("s = H", "s = (3 * s + W) // 2", 60)),
+    Bomb("the greatest of sizes that grow", "", again("s = H", "s = max(s + W, 2 * s - H)", 60)),
+    Bomb("a large stride", "DL0206", body("image -> Conv(64, 7, stride=1_000_000_000) -> [N, 64, H // 2, _]")),
     # Text
     Bomb("parentheses", "DL0105", value("(" * 20_000 + "1" + ")" * 20_000)),
     Bomb("open parentheses", "DL0105", value("(" * 50_000)),

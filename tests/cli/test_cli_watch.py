@@ -42,7 +42,7 @@ class Watched:
         )  # fmt: skip
         assert self.process.stdout
         found = re.search(r"http://(127\.0\.0\.1:\d+)/", self.process.stdout.readline())
-        assert found, self.process.communicate(timeout=10)
+        assert found, self.process.communicate(timeout=600)
         self.host = found[1]
 
     def save(self, name: str, text: str) -> None:
@@ -52,7 +52,7 @@ class Watched:
         os.replace(beside, self.folder / name)
 
     def get(self, path: str, host: str | None = None) -> HTTPResponse:
-        connection = HTTPConnection(self.host, timeout=20)
+        connection = HTTPConnection(self.host, timeout=600)
         connection.request("GET", path, headers={"Host": host} if host else {})
         return connection.getresponse()
 
@@ -116,7 +116,7 @@ def test_page_is_drawn_again_on_every_save(watched: Watched) -> None:
 def test_interrupt_ends_it(watched: Watched) -> None:
     stream = watched.get("/events?1")
     watched.process.send_signal(signal.SIGINT)
-    out, err = watched.process.communicate(timeout=10)
+    out, err = watched.process.communicate(timeout=600)
     assert watched.process.returncode == 0
     assert (out.strip(), err) == ("", "")
     assert stream.read() == b""
@@ -138,7 +138,7 @@ def test_begins_with_a_spec_that_is_wrong(tmp_path: Path) -> None:
     assert "http://127.0.0.1:" in process.stdout.readline()
     time.sleep(0.2)
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=10)
+    _, err = process.communicate(timeout=600)
     assert process.returncode == 0
     assert "error[DL" in err
 

@@ -237,9 +237,9 @@ def test_products_with_numbers_are_those_of_float64(factor: float, size: int) ->
 
 def test_large_sums_are_fast() -> None:
     parts = [i * N * conv_size(H, 3, 2, 2) * (W // (1 + i % 7)) for i in range(1000)] * 100
-    start = time.perf_counter()
+    start = time.process_time()
     result = total(parts)
-    assert time.perf_counter() - start < 2
+    assert time.process_time() - start < 2
     assert len(terms(result)) == 7
 
 

@@ -16,7 +16,11 @@ from functools import lru_cache
 from math import ceil, gcd, lcm
 from typing import Any, ClassVar, Literal, NoReturn, TypeAlias
 
+from dlspec.limits import budget
+
 _CACHE = 1 << 16
+_WORK = 200
+"""Bytes that count for a character of a size: what is done with it grows with its text."""
 
 
 class DimError(ValueError):
@@ -74,7 +78,7 @@ class FloorDiv(_Atom):
             found = super().__new__(cls)
             object.__setattr__(found, "numerator", numerator)
             object.__setattr__(found, "divisor", divisor)
-            object.__setattr__(found, "sort_key", (1, f"{_grouped(numerator)} // {_grouped(divisor)}"))
+            object.__setattr__(found, "sort_key", (1, _counted(f"{_grouped(numerator)} // {_grouped(divisor)}")))
             found = cls._known.setdefault((numerator, divisor), found)
         return found
 
@@ -99,7 +103,7 @@ class Extremum(_Atom):
             found = super().__new__(cls)
             object.__setattr__(found, "kind", kind)
             object.__setattr__(found, "operands", operands)
-            object.__setattr__(found, "sort_key", (2, f"{kind}({', '.join(map(str, operands))})"))
+            object.__setattr__(found, "sort_key", (2, _counted(f"{kind}({', '.join(map(str, operands))})")))
             found = cls._known.setdefault((kind, operands), found)
         return found
 
@@ -142,6 +146,12 @@ class Scaled(_Atom):
 
     def __repr__(self) -> str:
         return self.sort_key[1]
+
+
+def _counted(text: str) -> str:
+    """The text of an atom, in which atoms stand that may be long themselves. Raises `Exceeded`."""
+    budget().make(_WORK * len(text))
+    return text
 
 
 Atom: TypeAlias = Symbol | FloorDiv | Extremum | Scaled
