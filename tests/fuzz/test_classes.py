@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import pytest
+from tests.backends.torch.settings import compared_with_others
 
 from dlspec.backends.torch import source
 from dlspec.backends.verify import verify
@@ -55,20 +56,25 @@ class Program:
     calls: list[tuple[list[str], bool]]
     turns: list[int]
 
-    def text(self, draw: random.Random) -> str:
-        """The spec with values for what is given."""
+    def text(self, draw: random.Random, settings: bool = False) -> str:
+        """The spec with values for what is given; some are settings of the network."""
         steps = ["Conv(4, 1)"]
+        given_settings: dict[str, str] = {}
         chain = not any(part in self.body for part in ("Add", "Concat", "PadTo", "{ x"))
         for (given, flag), turns in zip(self.calls, self.turns, strict=True):
             values = {
                 "w": str(draw.choice([4, 6, 8])), "k": str(draw.choice([1, 3, 5])), "m": str(draw.randint(1, 3)),
                 "n": str(draw.randint(2, 4) if chain else turns), "flag": str(flag).lower(), "norm": "BatchNorm",
             }  # fmt: skip
+            for name in ("w", "m", "n", "flag") if settings else ():
+                if draw.random() < 0.5 and f"set_{name}" not in given_settings:
+                    given_settings[f"set_{name}"], values[name] = values[name], f"set_{name}"
             steps.append(f"Unit({', '.join(f'{name}={values[name]}' for name in given)})")
         return (
             "block Unit(w, k = 3, m = 1, n = 3, flag: bool = true, norm: layer = InstanceNorm) {\n"
             f"    inner = w * m + 2\n    {self.body}\n}}\n"
-            "network Net(image: float[N, 3, H = 12, W = 12]) -> y where H >= 4, W >= 4 "
+            "network Net(image: float[N, 3, H = 12, W = 12]"
+            f"{''.join(f', {name} = {value}' for name, value in given_settings.items())}) -> y where H >= 4, W >= 4 "
             f"{{ image -> {' -> '.join(steps)} }}\n"
         )
 
@@ -105,3 +111,12 @@ def test_classes_follow_from_the_text(seed: int, compared: Callable[[str, int], 
         compared("values of random blocks compared with ONNX Runtime", report.compared)
         found.append(classes(written))
     assert found[0] == found[1], spec
+
+
+@pytest.mark.parametrize("seed", range(SEED, SEED + RUNS))
+def test_settings_mean_what_they_say(seed: int, compared: Callable[[str, int], None]) -> None:
+    draw = random.Random(seed)
+    spec = program(draw).text(draw, settings=True)
+    count = compared_with_others(open_source(Source("random.dlspec", spec)), "Net")
+    if count:
+        compared("shapes of random networks with other settings", count)

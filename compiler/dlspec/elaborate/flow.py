@@ -346,7 +346,12 @@ class Elaborator(Application):
         return self.apply(value, flow, node, label)
 
     def _label(self, node: ast.Labelled, env: Env) -> Any:
-        label = node.label.name if isinstance(node.label, ast.Name) else self.text(node.label, env)
+        if isinstance(node.label, ast.Name):
+            label = node.label.name
+        else:
+            label = self.text(node.label, env)
+            if any(not isinstance(part, str) for part in node.label.parts):
+                self.builder.scope.labels += (Written(node.label, env),)
         if label is not POISON and not _LABEL.match(label):
             hint = "a name or a number, or several with dots between"
             raise Failure("DL0305", f'"{label}" cannot be a label', node.label.span, hint=hint)

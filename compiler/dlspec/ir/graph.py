@@ -11,7 +11,7 @@ from dlspec.ir.dims import Dim
 from dlspec.ir.init import Init
 from dlspec.ir.intervals import Interval
 from dlspec.ir.op import Numbers, Op
-from dlspec.ir.program import COMPILER, Names, Origin, Template
+from dlspec.ir.program import COMPILER, Names, Origin, Template, Written
 from dlspec.ir.types import DType, TensorType
 from dlspec.ir.verify import verify
 from dlspec.source import Span
@@ -33,7 +33,8 @@ class Scope:
     * ``declaration``: the name of the block or network, else an empty string. ``definition`` is where it stands.
     * ``arguments``: the values it was called with, defaults filled in. ``given`` names those that are not defaults.
     * ``origin``: the step that it is, with the author's expressions of its arguments; ``names``: those of its body.
-    * ``bound``: the tensors that its body gives names to, each with the first.
+    * ``bound``: the tensors that its body gives names to, each with the first. ``labels``: what labels that are computed
+      in it were written as.
     * ``span``: where it was called.
     * ``children``: the nodes and scopes directly inside, in the order in which they run.
     * ``shared``: a use of a layer declared by `shared`; several such scopes have one path, that of the declaration.
@@ -44,8 +45,8 @@ class Scope:
     """
 
     __slots__ = (
-        "arguments", "bound", "children", "declaration", "definition", "flow", "given", "inputs", "kind", "label", "names",
-        "opens", "origin", "outputs", "parent", "path", "shared", "span", "template", "twin",
+        "arguments", "bound", "children", "declaration", "definition", "flow", "given", "inputs", "kind", "label", "labels",
+        "names", "opens", "origin", "outputs", "parent", "path", "shared", "span", "template", "twin",
     )  # fmt: skip
 
     def __init__(
@@ -74,6 +75,7 @@ class Scope:
         self.template = template
         self.names: Names | None = None
         self.bound: dict[Value, str] = {}
+        self.labels: tuple[Written, ...] = ()
         self.shared = shared
         self.inputs: dict[str, Value] = {}
         self.flow: Value | None = None

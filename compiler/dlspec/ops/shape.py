@@ -315,6 +315,7 @@ class OneHot(DataMovement):
     layer = False
     function = "one_hot"
     copies = False
+    out_size = "num_classes"
 
     num_classes: int
 

@@ -249,117 +249,9 @@ class UpStyled(nn.Module):
         self.conv1 = Up(in_channels, in_height, min(512, 4096 // 2**i))
         self.noise1 = Noise(min(512, 4096 // 2**i))
         self.adain1 = AdaIN(style_features, min(512, 4096 // 2**i))
-        self.conv2 = EqualConv2d(512, min(512, 4096 // 2**i), 3, padding=1)
-        self.noise2 = Noise(min(512, 4096 // 2**i))
-        self.adain2 = AdaIN(style_features, min(512, 4096 // 2**i))
-
-    def forward(self, x: Tensor, style: Tensor) -> Tensor:
-        h = self.conv1(x)
-        noise = torch.randn(
-            (style.shape[0], 1, h.shape[2], h.shape[3]), dtype=x.dtype, device=x.device
+        self.conv2 = EqualConv2d(
+            2 * min(512, 4096 // 2**i) // 2, min(512, 4096 // 2**i), 3, padding=1
         )
-        x = F.leaky_relu(self.noise1(h, noise), negative_slope=0.2, inplace=True)
-        x = self.adain1(x, style)
-        x = self.conv2(x)
-        x = F.leaky_relu(self.noise2(x, noise), negative_slope=0.2, inplace=True)
-        return self.adain2(x, style)
-
-
-class NoiseStyled(nn.Module):
-    def __init__(self, in_channels: int, in_height: int, style_features: int, i: int) -> None:
-        super().__init__()
-        self.conv1 = Up(in_channels, in_height, min(512, 4096 // 2**i))
-        self.noise1 = Noise(min(512, 4096 // 2**i))
-        self.adain1 = AdaIN(style_features, min(512, 4096 // 2**i))
-        self.conv2 = EqualConv2d(256, min(512, 4096 // 2**i), 3, padding=1)
-        self.noise2 = Noise(min(512, 4096 // 2**i))
-        self.adain2 = AdaIN(style_features, min(512, 4096 // 2**i))
-
-    def forward(self, x: Tensor, style: Tensor) -> Tensor:
-        h = self.conv1(x)
-        noise = torch.randn(
-            (style.shape[0], 1, h.shape[2], h.shape[3]), dtype=x.dtype, device=x.device
-        )
-        x = F.leaky_relu(self.noise1(h, noise), negative_slope=0.2, inplace=True)
-        x = self.adain1(x, style)
-        x = self.conv2(x)
-        x = F.leaky_relu(self.noise2(x, noise), negative_slope=0.2, inplace=True)
-        return self.adain2(x, style)
-
-
-class AdaINStyled(nn.Module):
-    def __init__(self, in_channels: int, in_height: int, style_features: int, i: int) -> None:
-        super().__init__()
-        self.conv1 = Up(in_channels, in_height, min(512, 4096 // 2**i))
-        self.noise1 = Noise(min(512, 4096 // 2**i))
-        self.adain1 = AdaIN(style_features, min(512, 4096 // 2**i))
-        self.conv2 = EqualConv2d(128, min(512, 4096 // 2**i), 3, padding=1)
-        self.noise2 = Noise(min(512, 4096 // 2**i))
-        self.adain2 = AdaIN(style_features, min(512, 4096 // 2**i))
-
-    def forward(self, x: Tensor, style: Tensor) -> Tensor:
-        h = self.conv1(x)
-        noise = torch.randn(
-            (style.shape[0], 1, h.shape[2], h.shape[3]), dtype=x.dtype, device=x.device
-        )
-        x = F.leaky_relu(self.noise1(h, noise), negative_slope=0.2, inplace=True)
-        x = self.adain1(x, style)
-        x = self.conv2(x)
-        x = F.leaky_relu(self.noise2(x, noise), negative_slope=0.2, inplace=True)
-        return self.adain2(x, style)
-
-
-class EqualConv2dStyled(nn.Module):
-    def __init__(self, in_channels: int, in_height: int, style_features: int, i: int) -> None:
-        super().__init__()
-        self.conv1 = Up(in_channels, in_height, min(512, 4096 // 2**i))
-        self.noise1 = Noise(min(512, 4096 // 2**i))
-        self.adain1 = AdaIN(style_features, min(512, 4096 // 2**i))
-        self.conv2 = EqualConv2d(64, min(512, 4096 // 2**i), 3, padding=1)
-        self.noise2 = Noise(min(512, 4096 // 2**i))
-        self.adain2 = AdaIN(style_features, min(512, 4096 // 2**i))
-
-    def forward(self, x: Tensor, style: Tensor) -> Tensor:
-        h = self.conv1(x)
-        noise = torch.randn(
-            (style.shape[0], 1, h.shape[2], h.shape[3]), dtype=x.dtype, device=x.device
-        )
-        x = F.leaky_relu(self.noise1(h, noise), negative_slope=0.2, inplace=True)
-        x = self.adain1(x, style)
-        x = self.conv2(x)
-        x = F.leaky_relu(self.noise2(x, noise), negative_slope=0.2, inplace=True)
-        return self.adain2(x, style)
-
-
-class Styled2(nn.Module):
-    def __init__(self, in_channels: int, in_height: int, style_features: int, i: int) -> None:
-        super().__init__()
-        self.conv1 = Up(in_channels, in_height, min(512, 4096 // 2**i))
-        self.noise1 = Noise(min(512, 4096 // 2**i))
-        self.adain1 = AdaIN(style_features, min(512, 4096 // 2**i))
-        self.conv2 = EqualConv2d(32, min(512, 4096 // 2**i), 3, padding=1)
-        self.noise2 = Noise(min(512, 4096 // 2**i))
-        self.adain2 = AdaIN(style_features, min(512, 4096 // 2**i))
-
-    def forward(self, x: Tensor, style: Tensor) -> Tensor:
-        h = self.conv1(x)
-        noise = torch.randn(
-            (style.shape[0], 1, h.shape[2], h.shape[3]), dtype=x.dtype, device=x.device
-        )
-        x = F.leaky_relu(self.noise1(h, noise), negative_slope=0.2, inplace=True)
-        x = self.adain1(x, style)
-        x = self.conv2(x)
-        x = F.leaky_relu(self.noise2(x, noise), negative_slope=0.2, inplace=True)
-        return self.adain2(x, style)
-
-
-class Styled3(nn.Module):
-    def __init__(self, in_channels: int, in_height: int, style_features: int, i: int) -> None:
-        super().__init__()
-        self.conv1 = Up(in_channels, in_height, min(512, 4096 // 2**i))
-        self.noise1 = Noise(min(512, 4096 // 2**i))
-        self.adain1 = AdaIN(style_features, min(512, 4096 // 2**i))
-        self.conv2 = EqualConv2d(16, min(512, 4096 // 2**i), 3, padding=1)
         self.noise2 = Noise(min(512, 4096 // 2**i))
         self.adain2 = AdaIN(style_features, min(512, 4096 // 2**i))
 
@@ -397,16 +289,35 @@ class Generator(nn.Module):
                     [
                         Styled(512),
                         UpStyled(512, 4, 512, range(1, 9)[0]),
-                        UpStyled(512, 8, 512, range(1, 9)[1]),
-                        UpStyled(512, 16, 512, range(1, 9)[2]),
-                        NoiseStyled(512, 32, 512, range(1, 9)[3]),
-                        AdaINStyled(256, 64, 512, range(1, 9)[4]),
-                        EqualConv2dStyled(128, 128, 512, range(1, 9)[5]),
-                        Styled2(64, 256, 512, range(1, 9)[6]),
-                        Styled3(32, 512, 512, range(1, 9)[7]),
+                        UpStyled(
+                            2 * min(512, 4096 // 2 ** range(1, 9)[0]) // 2, 8, 512, range(1, 9)[1]
+                        ),
+                        UpStyled(
+                            2 * min(512, 4096 // 2 ** range(1, 9)[1]) // 2, 16, 512, range(1, 9)[2]
+                        ),
+                        UpStyled(
+                            2 * min(512, 4096 // 2 ** range(1, 9)[2]) // 2, 32, 512, range(1, 9)[3]
+                        ),
+                        UpStyled(
+                            2 * min(512, 4096 // 2 ** range(1, 9)[3]) // 2, 64, 512, range(1, 9)[4]
+                        ),
+                        UpStyled(
+                            2 * min(512, 4096 // 2 ** range(1, 9)[4]) // 2, 128, 512, range(1, 9)[5]
+                        ),
+                        UpStyled(
+                            2 * min(512, 4096 // 2 ** range(1, 9)[5]) // 2, 256, 512, range(1, 9)[6]
+                        ),
+                        UpStyled(
+                            2 * min(512, 4096 // 2 ** range(1, 9)[6]) // 2, 512, 512, range(1, 9)[7]
+                        ),
                     ],
                 ),
-                "to_rgb": nn.ModuleDict({"8": EqualConv2d(16, 3, 1), "7": EqualConv2d(32, 3, 1)}),
+                "to_rgb": nn.ModuleDict(
+                    {
+                        "8": EqualConv2d(2 * min(512, 4096 // 2 ** range(1, 9)[7]) // 2, 3, 1),
+                        "7": EqualConv2d(2 * min(512, 4096 // 2 ** range(1, 9)[6]) // 2, 3, 1),
+                    },
+                ),
             },
         )
 

@@ -8,15 +8,13 @@ from typing import Any, TypeAlias
 from dlspec.backends.torch import python as py
 from dlspec.backends.torch.evaluate import Unwritten, evaluate, same
 from dlspec.backends.torch.places import homes_of, names_in, turn_of
+from dlspec.backends.torch.probing import Probe, probe
 from dlspec.backends.torch.python import Py
-from dlspec.backends.torch.sizing import probe
 from dlspec.backends.torch.symbols import Leaf
 from dlspec.backends.torch.tree import Module, Tree
 from dlspec.backends.torch.writing import Writing
 from dlspec.ir.graph import Node, Scope, Value
-from dlspec.ir.op import Op
-from dlspec.ir.program import Names, Written
-from dlspec.ir.types import TensorType
+from dlspec.ir.program import Names, Turn, Written
 from dlspec.syntax import ast
 
 AtHand: TypeAlias = Callable[[Value], "Py | None"]
@@ -33,12 +31,17 @@ class Author:
     def __init__(self, tree: Tree, given: dict[int, Collection[str]]) -> None:
         self.tree = tree
         self.given = given
-        self._probed: dict[tuple[Op, tuple[TensorType, ...]], tuple[TensorType, ...] | None] = {}
+        self._probed: dict[tuple[Any, ...], Probe | None] = {}
         self.sizes: dict[tuple[Any, ...], Py | None] = {}
         self._settings: dict[Node, frozenset[str]] = {}
         self._reached = 0
         self._regions: dict[Scope, frozenset[str]] = {}
         self._written: dict[int, tuple[Written, frozenset[str]]] = {}
+        self._copies: dict[Scope, list[Scope]] = {}
+        if tree.graph.settings:
+            for scope in tree.graph.root.scopes():
+                if scope.twin is not None:
+                    self._copies.setdefault(scope.twin, []).append(scope)
         self._names: dict[int, tuple[ast.Expression, frozenset[str]]] = {}
 
     def expression(
@@ -74,25 +77,40 @@ class Author:
         if known is not None:
             return known[1]
         self._written[id(written)] = written, frozenset()  # what names itself adds nothing
+        found = frozenset[str]().union(
+            *(self._settings_by(name, written) for name in self._names_in(written.expression))
+        )
+        self._written[id(written)] = written, found
+        return found
+
+    def _settings_by(self, name: str, written: Written) -> frozenset[str]:
+        seen = written.names.seen(name, written.time)
+        if seen is None:
+            return frozenset()
+        where, binding = seen
+        home = self._home(where)
+        if binding.written is not None:
+            return self.settings(binding.written)
+        if where.turn is not None:
+            return self.settings(where.turn.written)
+        if home is self.tree.graph.root and name in self.tree.graph.settings:
+            return frozenset({name})
+        if home is not None and name in home.origin.written:
+            alike = (home, *self._copies.get(home, ()))
+            return frozenset[str]().union(*(self.settings(each.origin.written[name]) for each in alike))
+        tensor = self.tree.now(binding.value)
+        return self.settings_of(tensor) if isinstance(tensor, Value) else frozenset()
+
+    def settings_of_labels(self) -> frozenset[str]:
+        """The settings that paths depend on, but for the numbers of turns, which the loop of a class has too."""
         found: set[str] = set()
-        for name in self._names_in(written.expression):
-            seen = written.names.seen(name, written.time)
-            if seen is None:
-                continue
-            where, binding = seen
-            home = self._home(where)
-            if binding.written is not None:
-                found |= self.settings(binding.written)
-            elif where.turn is not None:
-                found |= self.settings(where.turn.written)
-            elif home is self.tree.graph.root and name in self.tree.graph.settings:
-                found.add(name)
-            elif home is not None and name in home.origin.written:
-                found |= self.settings(home.origin.written[name])
-            elif isinstance(tensor := self.tree.now(binding.value), Value):
-                found |= self.settings_of(tensor)
-        self._written[id(written)] = written, frozenset(found)
-        return self._written[id(written)][1]
+        for scope in self.tree.graph.root.scopes():
+            for label in scope.labels:
+                for name in self._names_in(label.expression):
+                    seen = label.names.seen(name, label.time)
+                    if seen is None or not _is_number_of_turn(seen[0].turn, name):
+                        found |= self._settings_by(name, label)
+        return frozenset(found)
 
     def settings_of(self, value: Value) -> frozenset[str]:
         """The settings that the sizes of a tensor may depend on."""
@@ -146,9 +164,24 @@ class Author:
         assert names is not None
         return names.names[leaf.key[2]]
 
-    def probed(self, op: Op, types: tuple[TensorType, ...]) -> tuple[TensorType, ...] | None:
-        """What an operator gives for sizes ``s0_1`` and so on; None where it needs numbers."""
-        key = (op, types)
+    def probed(self, node: Node) -> Probe | None:
+        """How the sizes of what an operator gives follow from those of its inputs."""
+        key = (node.op, tuple(value.type for value in node.inputs), node.origin.step)
         if key not in self._probed:
-            self._probed[key] = probe(op, types, 9) or probe(op, types, 2)
+            self._probed[key] = probe(node)
         return self._probed[key]
+
+
+def _is_number_of_turn(turn: Turn | None, name: str) -> bool:
+    """Whether a variable of a loop counts its turns from 0: `i` of `range(n)` or of `enumerate(widths)`."""
+    step = turn.step if turn is not None else None
+    if not isinstance(step, ast.For):
+        return isinstance(step, ast.Repeat)
+    iterable = step.iterable
+    if (
+        not isinstance(iterable, ast.Call)
+        or not isinstance(iterable.function, ast.Name)
+        or len(iterable.arguments) != 1
+    ):
+        return False
+    return iterable.function.name in ("range", "enumerate") and step.targets[0].name == name

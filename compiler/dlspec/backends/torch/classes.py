@@ -93,6 +93,8 @@ class Library(Resolver):
             if len({module.chain for module in modules}) > 1:
                 for module in modules:
                     module.chain = ""
+        for tree in trees:
+            self._fixed[tree.graph] |= Author(tree, {}).settings_of_labels()
         given = self._given()
         self._twins: dict[Module, list[Module]] = {}
         for tree in trees:

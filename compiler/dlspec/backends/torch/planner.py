@@ -80,7 +80,7 @@ class Planner:
         self._arguments(module)
         if module.chain:
             plan.chain = Chain(self._parts(elements), module.chain == "named")
-            self._chain_inits(plan.chain, Name("self"))
+            self._inner_inits(module, Name("self"), ())
             return plan
         self._members(module, conditions=self._conditions(elements))
         self._steps(elements, ())
@@ -250,27 +250,45 @@ class Planner:
         return DlspecError([Diagnostic("DL0501", f"`{label}` cannot name a layer in PyTorch", span, hint=hint)])
 
     def _inner_inits(self, module: Module, base: Py, inside: tuple[Key, ...]) -> None:
-        if not (module.inline or (module.chain and module.scope.kind == "level")):
+        if not (module.inline or module.chain):
             return
+        places = self._places(module) if module.chain == "numbered" else {}
         for label, member in module.members.items():
-            reached = self._reach(module, label, base)
-            if isinstance(member, Module):
-                self._inner_inits(member, reached, inside)
-            elif not isinstance(member.op, constant.Param):
+            place, hinges = places.get(label, (int(label) if module.numbered else label, set[str]()))
+            reached = Subscript(base, (Const(place),)) if label.isdigit() else Attribute(base, label)
+            before = len(self.plan.inits)
+            if not isinstance(member, Module):
                 self.plan.inits += self._inits(member, reached, inside)
+            elif member.inline or member.scope.kind == "level":
+                self._inner_inits(member, reached, inside)
+            if len(self.plan.inits) > before:
+                self.plan.hinges |= hinges
 
-    def _reach(self, module: Module, label: str, base: Py) -> Py:
-        if not label.isdigit():
-            return Attribute(base, label)
-        return Subscript(base, (Const(int(label) if module.chain or module.numbered else label),))
+    def _places(self, module: Module) -> dict[str, tuple[int, set[str]]]:
+        """Where the members of a chain are, counted from the end behind a loop, and the settings that this hangs on."""
+        found: list[tuple[str, set[str]]] = []
+        loops: list[set[str]] = []
 
-    def _chain_inits(self, chain: Chain, base: Py) -> None:
-        for label, member in self.plan.module.members.items():
-            reached = self._reach(self.plan.module, label, base)
-            if isinstance(member, Module):
-                self._inner_inits(member, reached, ())
-            else:
-                self.plan.inits += self._inits(member, reached, ())
+        def walk(elements: list[Element], inside: set[str]) -> None:
+            for element in elements:
+                match element:
+                    case Step():
+                        found.append((self.tree.labels[element.node][1], inside))
+                    case Enter():
+                        found.append((element.module.label, inside))
+                    case Region():
+                        hinges = self._loop_hinges(element) if element.kind == "loop" else set[str]()
+                        loops.extend([hinges] if hinges else [])
+                        for part in element.parts:
+                            walk(part, inside | hinges)
+
+        walk(self.tree.elements(module.scope), set())
+        every = set[str]().union(*loops)
+        last = max((place for place, (_, inside) in enumerate(found) if inside), default=-1)
+        return {
+            label: (place - len(found), set()) if loops and place > last else (place, every)
+            for place, (label, _) in enumerate(found)
+        }
 
     def _layer(self, node: Node) -> Py:
         make = module_of(node)

@@ -12,13 +12,12 @@ from dlspec.backends.torch.places import homes_of, loop_id
 from dlspec.backends.torch.plan import named_inputs
 from dlspec.backends.torch.python import Py
 from dlspec.backends.torch.sizes import from_text
-from dlspec.backends.torch.symbols import Leaf, Sum, Turned, add, ended, leaves, rebuild_all, scaled, without
+from dlspec.backends.torch.symbols import Leaf, Sum, Turned, add, ended, item, leaves, rebuild_all, scaled, without
 from dlspec.backends.torch.tree import Module
-from dlspec.ir.dims import symbol, symbols
+from dlspec.ir.dims import symbols
 from dlspec.ir.graph import Node, Scope, Value
-from dlspec.ir.op import Needs, Op, OpError
+from dlspec.ir.op import Op
 from dlspec.ir.program import Names, Written
-from dlspec.ir.types import TensorType
 from dlspec.ops.constant import Param
 from dlspec.ops.conv import Conv, ConvFunction, ConvTranspose, ConvTransposeFunction
 from dlspec.ops.linear import LinearFunction
@@ -124,8 +123,10 @@ class Sizing:
         """The input that an output has an axis of, of operators that keep their input's shape."""
         if len(node.outputs) != 1 or node.op.out_size is not None or type(node.op) in _OUT_OF:
             return None
-        probed = self.author.probed(node.op, tuple(value.type for value in node.inputs))
-        same_axis = probed is not None and probed[0].rank > axis and str(probed[0].shape[axis]) == f"s0_{axis}"
+        probed = self.author.probed(node)
+        same_axis = (
+            probed is not None and probed.types[0].rank > axis and str(probed.types[0].shape[axis]) == f"s0_{axis}"
+        )
         return node.inputs[0] if same_axis else None
 
     def _made(self, node: Node, output: int, axis: int, entry: tuple[Value, Scope] | None) -> Py:
@@ -143,20 +144,36 @@ class Sizing:
             if written is None or not isinstance(written.expression, ast.List):
                 raise Unwritten
             return self.translate(written.expression.items[axis], written.names, written.time)
-        probed = self.author.probed(node.op, tuple(value.type for value in node.inputs))
+        probed = self.author.probed(node)
         if probed is None:
             if node.op.out_size is not None:
                 raise Unwritten
             return self._like(node, axis, dim, entry)
-        found = probed[output].shape[axis]
-        if isinstance(found, int):
-            return py.Const(found)
+        found = probed.types[output].shape[axis]
+        known: dict[str, Py] = {}
+        for name in symbols(found):
+            if name in probed.sizes:
+                index, place = probed.sizes[name]
+                known[name] = self.size(node.inputs[index], place, entry)
+            elif name in probed.fields:
+                known[name] = self._field(node, *probed.fields[name])
+            else:
+                raise Unwritten
+        if str(found) not in probed.sizes and any(map(self.author.settings, probed.pinned)):
+            raise Unwritten
+        for index, place in probed.ones:
+            if not isinstance(self.size(node.inputs[index], place, entry), py.Const):
+                raise Unwritten
+        return add(from_text(str(found), known))
 
-        def known(index: int, place: int) -> Py:
-            return self.size(node.inputs[index], place, entry)
-
-        wanted = {str(name): tuple(map(int, str(name)[1:].split("_"))) for name in symbols(found)}
-        return add(from_text(str(found), {name: known(*place) for name, place in wanted.items()}))
+    def _field(self, node: Node, field: str, place: int | None) -> Py:
+        """A size that the author wrote, alone or in a list."""
+        written = node.origin.written[field]
+        if place is None:
+            return self.written(written)
+        if isinstance(written.expression, ast.List):
+            return self.translate(written.expression.items[place], written.names, written.time)
+        return item(self.written(written), py.Const(place))
 
     def _like(self, node: Node, axis: int, dim: Any, entry: tuple[Value, Scope] | None) -> Py:
         """Operators that need the number of their channels (norms) give as many as they take."""
@@ -268,20 +285,6 @@ def _readable(made: Py, dim: int) -> Py:
         raise Unwritten
     named = any(isinstance(inner, Leaf | Turned) for inner in walk_all(made))
     return made if named else py.Const(dim)
-
-
-def probe(op: Op, types: tuple[TensorType, ...], axes: int) -> tuple[TensorType, ...] | None:
-    """The output types where so many leading axes of the inputs are symbols, unless the operator needs numbers there."""
-    try:
-        made = op.infer(Needs(), tuple(_symbolic(index, type_, axes) for index, type_ in enumerate(types)))
-    except (OpError, TypeError, ValueError, AssertionError, AttributeError):
-        return None
-    return made if isinstance(made, tuple) else (made,)
-
-
-def _symbolic(index: int, type_: TensorType, axes: int) -> TensorType:
-    shape = (symbol(f"s{index}_{axis}") if axis < axes and size != 1 else size for axis, size in enumerate(type_.shape))
-    return type_.with_shape(*shape)
 
 
 def substituted(node: Py, replaced: dict[Any, Py]) -> Py:

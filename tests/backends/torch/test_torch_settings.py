@@ -1,0 +1,48 @@
+"""The class of a network makes with other settings what dlspec makes of the network with them: the same weights and, on
+tensors that have no values, the same shapes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from tests.backends.torch.settings import compared_with_others
+
+from dlspec.files import Disk
+from dlspec.pipeline import open_source
+from dlspec.source import Source
+
+PROGRAMS = {path.stem: open_source(Source(str(path), path.read_text())) for path in Disk().library.glob("*.dlspec")}
+NETWORKS = [(file, name) for file, program in sorted(PROGRAMS.items()) for name in program.networks]
+SOME = {
+    "class number": 'network Net(i: int[N], k = 5) -> y { one_hot(i, k) -> Cast("float") -> Linear(3) }',
+    "sizes in a list": "network Net(x: float[N, 12], w = 3) -> y { x -> Reshape([-1, w, 12 // w]) -> Conv(4, 1) }",
+    "repeated": "network Net(x: float[N, 4], k = 1) -> y { tile(x, [1, k]) -> Linear(5) }",
+    "a width of 1": "network Net(x: float[N, 4], w = 1) -> y { x + (x -> Linear(w)) -> Linear(5) }",
+    "cut": "network Net(x: float[N, 64], w = 3) -> y { x[:, :w] -> Linear(5) }",
+    "label of a setting": 'network Net(x: float[N, 4], d = 2) -> y { x -> "fc{d}": Linear(4) }',
+    "label of a turn": 'network Net(x: float[N, 4], d = 2) -> y { x -> for i in [d, 9] { "fc{i}": Linear(4) } }',
+    "initialiser behind a loop": (
+        "network Net(x: float[N, 4], d = 3) -> y {\n"
+        "    x -> repeat d { Linear(4) -> ReLU } -> Linear(2, weight_init=normal(0.0, 0.1))\n}"
+    ),
+    "initialiser in a loop": (
+        "network Net(x: float[N, 4], d = 3) -> y { x -> repeat d { Linear(4, weight_init=normal(0.0, 0.1)) -> ReLU } }"
+    ),
+    "equal by chance": (
+        'block Stack(n) { for i in range(n) { x = x + (x -> "l{i}": Linear(4)) } }\n'
+        "network Net(x: float[N, 4], d = 3) -> y { x -> Stack(3) -> Stack(d) }"
+    ),
+}
+
+
+@pytest.mark.parametrize(("file", "name"), NETWORKS, ids=[f"{file}:{name}" for file, name in NETWORKS])
+def test_shipped_networks(file: str, name: str, compared: Callable[[str, int], None]) -> None:
+    count = compared_with_others(PROGRAMS[file], name)
+    if count:
+        compared("shapes of shipped networks with other settings", count)
+
+
+@pytest.mark.parametrize("name", SOME)
+def test_settings(name: str) -> None:
+    compared_with_others(open_source(Source("settings.dlspec", SOME[name])), "Net")
