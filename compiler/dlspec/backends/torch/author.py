@@ -101,10 +101,13 @@ class Author:
         tensor = self.tree.now(binding.value)
         return self.settings_of(tensor) if isinstance(tensor, Value) else frozenset()
 
-    def settings_of_labels(self) -> frozenset[str]:
-        """The settings that paths depend on, but for the numbers of turns, which the loop of a class has too."""
+    def settings_of_structure(self) -> frozenset[str]:
+        """The settings that conditions depend on, and paths but for the numbers of turns, which the loop of a class has
+        too."""
         found: set[str] = set()
-        for scope in self.tree.graph.root.scopes():
+        for scope in self.tree.graph.root.scopes() if self.tree.graph.settings else ():
+            if scope.kind == "if":
+                found |= self.settings(scope.origin.written["condition"])
             for label in scope.labels:
                 for name in self._names_in(label.expression):
                     seen = label.names.seen(name, label.time)

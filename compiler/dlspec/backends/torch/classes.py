@@ -94,7 +94,7 @@ class Library(Resolver):
                 for module in modules:
                     module.chain = ""
         for tree in trees:
-            self._fixed[tree.graph] |= Author(tree, {}).settings_of_labels()
+            self._fixed[tree.graph] |= Author(tree, {}).settings_of_structure()
         given = self._given()
         self._twins: dict[Module, list[Module]] = {}
         for tree in trees:

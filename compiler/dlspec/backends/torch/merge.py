@@ -64,7 +64,6 @@ class Merger:
             for outputs in zip(*(plan.outputs for plan in plans), strict=True):
                 template.outputs.append((self.forward([value for value, _ in outputs], there), outputs[0][1]))
         self._inits()
-        self._decided()
         return template
 
     # Members
@@ -101,7 +100,7 @@ class Merger:
         for key in conditions:
             having = [plan for plan in plans if key in plan.conditions]
             if len(having) < len(plans):
-                written = [plan.conditions[key][0] for plan in having]
+                written = [plan.conditions[key] for plan in having]
                 part = self.constant([w for w in written if w is not None], having) if None not in written else None
                 if part is None:
                     raise Mismatch
@@ -110,13 +109,6 @@ class Merger:
         if made is None:
             raise Mismatch
         return made
-
-    def _decided(self) -> None:
-        """Conditions that all plans decide alike are not in the text, which hangs on them."""
-        keys = {key for plan in self.plans for key in plan.conditions}
-        for key in keys:
-            if all(key in plan.conditions for plan in self.plans):
-                self.template.hinges.update(*(plan.conditions[key][1] for plan in self.plans))
 
     # Constants
 

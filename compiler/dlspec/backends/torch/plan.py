@@ -91,8 +91,7 @@ class Action:
 class Plan:
     """A module; one that is a train has ``methods`` instead of a forward.
 
-    ``conditions`` are those of the `if`s that held, None where one cannot be written in the class, with the settings that
-    they depend on. ``hinges`` are the settings of the network behind what the text says only as a number.
+    ``conditions`` are those of the `if`s that held, None where one cannot be written in the class. ``hinges`` are the settings of the network behind what the text says only as a number.
     """
 
     module: Module
@@ -107,9 +106,7 @@ class Plan:
     types: dict[Slot, TensorType] = field(default_factory=dict["Slot", TensorType])
     values: dict[Slot, Value] = field(default_factory=dict["Slot", Value])
     methods: dict[str, Plan] = field(default_factory=dict[str, "Plan"])
-    conditions: dict[Key, tuple[Py | None, frozenset[str]]] = field(
-        default_factory=dict["Key", "tuple[Py | None, frozenset[str]]"]
-    )
+    conditions: dict[Key, Py | None] = field(default_factory=dict["Key", "Py | None"])
     hinges: set[str] = field(default_factory=set[str])
 
     @property

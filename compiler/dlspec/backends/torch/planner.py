@@ -201,7 +201,7 @@ class Planner:
         with suppress(Unwritten):
             made = self.author.expression(written, chosen, self.plan.module, scope)
             made = made if chosen else Unary("not", made)
-        self.plan.conditions[region.key] = made, self.author.settings(written)
+        self.plan.conditions[region.key] = made
 
     def _members(self, module: Module, conditions: dict[Node | Module, tuple[Key, ...]]) -> None:
         for label, member in module.members.items():
