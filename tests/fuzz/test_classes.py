@@ -1,8 +1,9 @@
 """Random blocks with parameters in arithmetic, defaults, conditions, loops, layers and open sizes: their classes follow from
 the text and from which parameters are given, never from the values, and do what ONNX Runtime does.
 
-A loop in a chain of layers is a loop of the constructor, however often it runs; where a forward runs one it is written out,
-so there the number of turns is not varied. Each program is elaborated with two sets of values.
+A loop in a chain of layers is a loop of the constructor, however often it runs; where a forward runs one, what has no
+label and stands behind it has another position, so there the number of turns is not varied. Each program is elaborated
+with two sets of values.
 `CLASS_RUNS=1000 pytest tests/fuzz/test_classes.py` for a long run.
 """
 

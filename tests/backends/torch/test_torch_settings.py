@@ -22,6 +22,19 @@ SOME = {
     "cut": "network Net(x: float[N, 64], w = 3) -> y { x[:, :w] -> Linear(5) }",
     "label of a setting": 'network Net(x: float[N, 4], d = 2) -> y { x -> "fc{d}": Linear(4) }',
     "label of a turn": 'network Net(x: float[N, 4], d = 2) -> y { x -> for i in [d, 9] { "fc{i}": Linear(4) } }',
+    "position behind a loop": (
+        "network Net(x: float[N, 4], d = 3) -> y {\n"
+        "    y = x\n    repeat d { y = y + (y -> ReLU) }\n    z = y -> Linear(2)\n    y = z * (y -> Linear(2))\n}"
+    ),
+    "labels of turns": (
+        "network Net(x: float[N, 4], d = 3, f = 2) -> y {\n"
+        '    y = x\n    for i in range(d) { y = y + (y -> "fc{i + 1}": Linear(4)) }\n'
+        '    for i in range(f) { y = y + (y -> "m{2 ** i}": Linear(4)) }\n}'
+    ),
+    "a list of what turns give": (
+        "network Net(x: float[N, 4], d = 3) -> y {\n    f = []\n"
+        '    for i in range(d) { f = f + [x -> "fc{i}": Linear(4)] }\n    y = concat(f)\n}'
+    ),
     "initialiser behind a loop": (
         "network Net(x: float[N, 4], d = 3) -> y {\n"
         "    x -> repeat d { Linear(4) -> ReLU } -> Linear(2, weight_init=normal(0.0, 0.1))\n}"

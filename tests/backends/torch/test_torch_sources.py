@@ -100,9 +100,52 @@ CASES: dict[str, tuple[str, list[str], list[str]]] = {
         [],
     ),
     "settings_of_a_network": (
-        "network Net(x: float[N, 3, 16, 16], depth = 3, classes = 10) -> y {\n"
-        "    x -> repeat depth { Conv(4, 3, padding=1) -> ReLU } -> GlobalAvgPool -> Flatten -> fc: Linear(classes)\n}",
-        ["def __init__(self, classes: int = 10)", "nn.Linear(4, classes)"],
+        "network Net(x: float[N, 3, 16, 16], depth = 3, deep = true, classes = 10) -> y {\n"
+        "    x -> repeat depth { Conv(4, 3, padding=1) -> ReLU } -> if deep { last: Conv(4, 1) }\n"
+        "    -> GlobalAvgPool -> Flatten -> fc: Linear(classes)\n}",
+        ["def __init__(self, depth: int = 3, classes: int = 10)", "nn.Linear(4, classes)"],
+        ["deep"],
+    ),
+    "loop_of_a_forward": (
+        "network Net(x: float[N, 8], depth = 4) -> y {\n"
+        "    h = x\n"
+        '    for i in range(depth) { h = h + (h -> "norm{i}": LayerNorm(8) -> "fc{i}": Linear(8) -> GELU) }\n'
+        "    y = h -> head: Linear(2)\n}",
+        ["def __init__(self, depth: int = 4)", 'self.add_module(f"fc{i}", nn.Linear(8, 8))', "for i in range(self.depth):"],
+        ["fc1"],
+    ),
+    "state_and_a_list_in_a_loop": (
+        "network Net(x: float[N, 6, 8]) -> y {\n"
+        "    h = zeros([x.batch, 8])\n    c = h\n    out = []\n"
+        "    for t in range(x.shape[1]) {\n"
+        "        c = c + x[:, t]\n        h = tanh(h + c)\n        out = out + [h]\n    }\n"
+        "    out -> Stack(1)\n}",
+        ["c = h", "for t in range(x.shape[1]):", "hs.append(h)", "torch.stack(hs, dim=1)"],
+        ["x[:, 1]"],
+    ),
+    "positions_in_a_loop": (
+        "block Steps(n) {\n    y = x\n    for i in range(n) { y = y + (y -> Linear(4) -> ReLU) }\n    y\n}\n"
+        "network Net(x: float[N, 4]) -> y { x -> Steps(3) -> Steps(5) }",
+        ["for i in range(self.n):", 'self[f"{2 * i}"](x)', "Steps(4, 5)"],
+        ["class Steps2"],
+    ),
+    "names_in_a_loop": (
+        "network Net(i: float[N, 6, 8], t: float[N, 8]) -> y {\n"
+        "    h = i[:, 0]\n"
+        "    for k in range(i.shape[1] - 1) { a = tanh(h) * t\n        h = h * a + i[:, k + 1] }\n    y = h + t\n}",
+        ["for k in range(i.shape[1] - 1):"],
+        [],
+    ),
+    "positions_behind_a_loop": (
+        "network Net(x: float[N, 4], depth = 5) -> y {\n"
+        "    y = x\n    repeat depth { y = y + (y -> Linear(4) -> ReLU) }\n    y = y -> Linear(2)\n}",
+        ["for i in range(5):", 'self["10"]'],
+        ["depth"],
+    ),
+    "labels_that_are_not_even": (
+        "network Net(x: float[N, 8], depth = 3) -> y {\n"
+        '    y = x\n    for i in range(depth) { y = y + (y -> "fc{2 ** i}": Linear(8)) }\n}',
+        ["self.fc4 = nn.Linear(8, 8)"],
         ["depth"],
     ),
 }  # fmt: skip

@@ -154,10 +154,10 @@ class HarmonicHarmonicConv(nn.ModuleDict):
         y2, y3 = self["1"](self.weights_dict_1, self.phase_dict_1.to(x.dtype))
         y = torch.cat(
             [
-                torch.cat([y, (0 - 0) * z, y2, (1 - 0) * y3], dim=2),
-                torch.cat([(0 - 0) * z, y, (0 - 1) * y3, y2], dim=2),
-                torch.cat([y2, (0 - 1) * y3, y, (1 - 1) * z], dim=2),
-                torch.cat([(1 - 0) * y3, y2, (1 - 1) * z, y], dim=2),
+                torch.cat([y, 0 * z, y2, 1 * y3], dim=2),
+                torch.cat([0 * z, y, -1 * y3, y2], dim=2),
+                torch.cat([y2, -1 * y3, y, 0 * z], dim=2),
+                torch.cat([1 * y3, y2, 0 * z, y], dim=2),
             ],
             dim=3,
         )
@@ -185,10 +185,10 @@ class Harmonic2HarmonicConv(nn.ModuleDict):
         y2, y3 = self["1"](self.weights_dict_1)
         y = torch.cat(
             [
-                torch.cat([y, (0 - 0) * z, y2, (1 - 0) * y3], dim=2),
-                torch.cat([(0 - 0) * z, y, (0 - 1) * y3, y2], dim=2),
-                torch.cat([y2, (0 - 1) * y3, y, (1 - 1) * z], dim=2),
-                torch.cat([(1 - 0) * y3, y2, (1 - 1) * z, y], dim=2),
+                torch.cat([y, 0 * z, y2, 1 * y3], dim=2),
+                torch.cat([0 * z, y, -1 * y3, y2], dim=2),
+                torch.cat([y2, -1 * y3, y, 0 * z], dim=2),
+                torch.cat([1 * y3, y2, 0 * z, y], dim=2),
             ],
             dim=3,
         )

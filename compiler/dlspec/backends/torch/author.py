@@ -58,9 +58,9 @@ class Author:
         """A size of a tensor as the constructor of a module says it. Raises `Unwritten`."""
         return Writing(self, module, place, None).size(value, axis % value.type.rank)
 
-    def looped(self, loop: Scope, module: Module) -> Py:
+    def looped(self, loop: Scope, module: Module, at_hand: AtHand | None = None) -> Py:
         """What a loop inside a module runs over. Raises `Unwritten`."""
-        writing = Writing(self, module, loop.parent or loop, None)
+        writing = Writing(self, module, loop.parent or loop, at_hand)
         if "count" in loop.origin.written:
             return py.call("range", writing.written(loop.origin.written["count"]))
         return writing.written(loop.origin.written["iterable"])
@@ -109,11 +109,26 @@ class Author:
             if scope.kind == "if":
                 found |= self.settings(scope.origin.written["condition"])
             for label in scope.labels:
+                plain = _plainly_in(label.expression)
                 for name in self._names_in(label.expression):
                     seen = label.names.seen(name, label.time)
-                    if seen is None or not _is_number_of_turn(seen[0].turn, name):
+                    if seen is None or name not in plain or not _counts(seen[0].turn, name, most=1):
                         found |= self._settings_by(name, label)
         return frozenset(found)
+
+    def evenly(self, label: Written) -> bool:
+        """Whether a label in a loop is numbered by the turns, each one more than the one before or so many more."""
+        plain = _plainly_in(label.expression)
+        for name in self._names_in(label.expression):
+            seen = label.names.seen(name, label.time)
+            if seen is None:
+                continue
+            where, _ = seen
+            if where.turn is None and len(where.history.get(name, ())) > 1:
+                return False
+            if where.turn is not None and (name not in plain or not _counts(where.turn, name, most=2)):
+                return False
+        return True
 
     def settings_of(self, value: Value) -> frozenset[str]:
         """The settings that the sizes of a tensor may depend on."""
@@ -175,16 +190,28 @@ class Author:
         return self._probed[key]
 
 
-def _is_number_of_turn(turn: Turn | None, name: str) -> bool:
-    """Whether a variable of a loop counts its turns from 0: `i` of `range(n)` or of `enumerate(widths)`."""
+def _plainly_in(label: ast.Expression) -> set[str]:
+    """The names that a label has as numbers, or that and a constant: `"l{i}"`, `"l{i + 1}"`, `"l{2 * i}"`."""
+    plain: set[str] = set()
+    for part in label.parts if isinstance(label, ast.String) else ():
+        sides = (
+            (part.left, part.right) if isinstance(part, ast.Binary) and part.operator in ("+", "-", "*") else (part,)
+        )
+        if all(isinstance(side, ast.Name | ast.Constant) for side in sides):
+            plain |= {side.name for side in sides if isinstance(side, ast.Name)}
+    return plain
+
+
+def _counts(turn: Turn | None, name: str, most: int) -> bool:
+    """Whether a variable of a loop counts its turns: `i` of `enumerate(widths)`, or of a `range` that is given so many
+    arguments at most."""
     step = turn.step if turn is not None else None
     if not isinstance(step, ast.For):
         return isinstance(step, ast.Repeat)
-    iterable = step.iterable
-    if (
-        not isinstance(iterable, ast.Call)
-        or not isinstance(iterable.function, ast.Name)
-        or len(iterable.arguments) != 1
-    ):
-        return False
-    return iterable.function.name in ("range", "enumerate") and step.targets[0].name == name
+    match step.iterable:
+        case ast.Call(function=ast.Name(name="range"), arguments=arguments):
+            return len(arguments) <= most
+        case ast.Call(function=ast.Name(name="enumerate"), arguments=[_]):
+            return step.targets[0].name == name
+        case _:
+            return False

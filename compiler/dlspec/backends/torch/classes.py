@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from contextlib import suppress
 
 from dlspec.backends.torch import names
 from dlspec.backends.torch.author import Author
@@ -20,6 +21,7 @@ from dlspec.backends.torch.objectives import TrainingPlanner
 from dlspec.backends.torch.plan import Plan
 from dlspec.backends.torch.planner import Planner
 from dlspec.backends.torch.resolve import Apart, Class, Resolver
+from dlspec.backends.torch.rolling import rolled, written_out
 from dlspec.backends.torch.template import Makes, Mismatch, Template, Unreachable
 from dlspec.backends.torch.tree import Module, Tree
 from dlspec.ir.graph import Graph
@@ -172,7 +174,12 @@ class Library(Resolver):
         return clusters
 
     def _merged(self, plans: list[Plan]) -> Template:
-        return Merger(plans, self).merge()
+        loops = [rolled(plan) for plan in plans]
+        steps = [each for each in loops if each is not None]
+        if len(steps) == len(plans):
+            with suppress(Mismatch):
+                return Merger(plans, steps, self).merge()
+        return Merger(plans, [written_out(plan) for plan in plans], self).merge()
 
     def mark(self, module: Module) -> object:
         """What is equal for modules of one class, also before it is made."""

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from dlspec.backends.torch import names
 from dlspec.backends.torch.layout import INDENT, WIDTH, flat, layout
 from dlspec.backends.torch.plan import Slot
-from dlspec.backends.torch.python import Binary, Call, IfElse, Name, Py, Sequence, Star, children, rebuild, walk
+from dlspec.backends.torch.python import Binary, Call, IfElse, Name, Py, Sequence, Star, call, children, rebuild, walk
 from dlspec.backends.torch.registry import Ref
-from dlspec.backends.torch.template import TAction, Template
+from dlspec.backends.torch.resolve import variables
+from dlspec.backends.torch.template import TAction, Template, TRound
 
 _GENERIC = ("x", "y", "z")
 _DEPTH = 3
@@ -53,6 +54,16 @@ class Forward:
         for action in self.template.actions:
             for slot in refs(self._values[id(action)]):
                 self._uses[slot] = self._uses.get(slot, 0) + 1
+        for step in self.template.steps:
+            if isinstance(step, TRound):
+                self._values[id(step)] = self.resolve(step.loop.iterable)
+                for slot in refs(self._values[id(step)]):
+                    self._uses[slot] = self._uses.get(slot, 0) + 1
+                # What a turn leaves has a variable, whatever else needs it.
+                for slot in (*(of for _, of, _ in step.carried), *step.lists.values()):
+                    self._uses[slot] = self._uses.get(slot, 0) + 2
+                for _, _, begun in step.carried:
+                    self._uses[begun] = self._uses.get(begun, 0) + 1
         self._outputs = [(self.resolve(value), training) for value, training in self.template.outputs]
         for value, _ in self._outputs:
             for slot in refs(value):
@@ -61,7 +72,14 @@ class Forward:
 
     def write(self) -> list[str]:
         """The lines of the body."""
-        run = [a for a in self.template.actions if not a.action.training]
+        run: list[TAction] = []
+        for step in self.template.steps:
+            if isinstance(step, TRound):
+                self._run(run)
+                self._round(step)
+                run = []
+            elif not step.action.training:
+                run.append(step)
         self._run(run)
         training = [a for a in self.template.actions if a.action.training]
         if training or any(only for _, only in self._outputs):
@@ -107,6 +125,68 @@ class Forward:
         self._flush()
         self.depth -= 1
         self._shape = None
+
+    def _round(self, step: TRound) -> None:
+        """A loop. What a turn takes from the one before is in one variable, before, inside and after."""
+        self._flush()
+        inside = [slot for action in step.body for slot in refs(self._values[id(action)])]
+        made = {(action.key, place) for action in step.body for place in range(action.outputs)}
+        kept = [slot for slot in dict.fromkeys(inside) if slot not in made]
+        for slot in kept:
+            self._left[slot] = self._left.get(slot, 0) + 1
+        # Last the one that keeps the name, once the others have copies.
+        for slot, of, begun in sorted(step.carried, key=lambda slots: self._wanted(slots) == self._variables[slots[2]]):
+            self._carry(slot, of, begun, step.body)
+        for slot, of in step.lists.items():
+            action = next(action for action in step.body if action.key == of[0])
+            wanted = action.action.hint[of[1]] if action.action.hint else "result"
+            self._variables[slot] = names.unique(f"{wanted}s", self._live())
+            self._left[slot] = self._left.get(slot, 0) + 1
+            self._emit(f"{self._variables[slot]} = ", Sequence(()))
+        values = [self._values[id(action)] for action in step.body]
+        target, iterable = variables(step.loop, self._use(self._values[id(step)], light=True), values)
+        self.lines += layout(iterable, self.depth, f"for {target} in ", ":")
+        self.depth += 1
+        self._shape = None
+        shape, self.shape = self.shape, _unsaid
+        for action in step.body:
+            self._act(action)
+        self._flush()
+        for slot, of, _ in step.carried:
+            if self._variables[of] != self._variables[slot]:
+                self._emit(f"{self._variables[slot]} = ", Name(self._variables[of]))
+                self._variables[of] = self._variables[slot]
+        for slot, of in step.lists.items():
+            self._emit("", call(f"{self._variables[slot]}.append", Name(self._variables[of])))
+            self._left[slot] -= 1
+        self.shape = shape
+        self.depth -= 1
+        for slot in kept:
+            self._left[slot] -= 1
+        for _, of, _ in step.carried:
+            self._left[of] -= 2
+        for of in step.lists.values():
+            self._left[of] -= 2
+
+    def _wanted(self, carried: tuple[Slot, Slot, Slot]) -> str:
+        """The name of what goes from turn to turn: the author's, else that of the beginning."""
+        _, of, begun = carried
+        hint = next(a.action.hint for a in self.template.actions if a.key == of[0])
+        return hint[of[1]] if hint else self._variables[begun]
+
+    def _carry(self, slot: Slot, of: Slot, begun: Slot, body: list[TAction]) -> None:
+        """Gives what goes from turn to turn a variable: that of the beginning, where nothing else needs it."""
+        known, wanted = self._variables[begun], self._wanted((slot, of, begun))
+        self._left[slot] = self._left.get(slot, 0) + 1
+        if self._left.get(begun, 0) > 1 or (wanted != known and wanted not in _GENERIC):
+            self._variables[slot] = names.unique(wanted, self._live())
+            self._emit(f"{self._variables[slot]} = ", Name(known))
+        else:
+            self._variables[slot] = known
+        self._left[begun] -= 1
+        index = next(index for index, action in enumerate(body) if action.key == of[0])
+        if not any(slot in refs(self._values[id(each)]) for each in body[index + 1 :]):
+            self._variables[of] = self._variables[slot]
 
     def _choice(self, item: TAction, flag: str) -> bool:
         """`a if flag else b`, where what is chosen between has other uses and keeps its name."""
@@ -219,6 +299,7 @@ class Forward:
 
     def _live(self) -> set[str]:
         live = {name for slot, name in self._variables.items() if self._left.get(slot, 0) > 0}
+        live |= {name for step in self.template.steps if isinstance(step, TRound) for name in step.loop.names}
         for pending in self._pending.values():
             live |= {node.text for node in walk(pending.value) if isinstance(node, Name)}
         return live
@@ -247,6 +328,10 @@ class Forward:
         if comment and len(made) == 1 and len(made[0]) + len(comment) <= WIDTH:
             made[0] += comment
         self.lines += made
+
+
+def _unsaid(slot: Slot) -> str | None:
+    return None
 
 
 def refs(value: Py) -> list[Slot]:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from collections.abc import Sequence as Many
-from dataclasses import fields
+from dataclasses import replace
 from typing import Any, Protocol
 
-from dlspec.backends.torch.evaluate import CALLS
-from dlspec.backends.torch.plan import Action, Chain, Item, Loop, Make, Option, Part, Plan, Slot
-from dlspec.backends.torch.python import Binary, Call, Const, IfElse, Keyword, Label, Name, Py, Subscript, walk
+from dlspec.backends.torch.plan import Action, Chain, Item, Loop, Make, Member, Option, Part, Plan, Round, Slot
+from dlspec.backends.torch.python import Attribute, Binary, Const, IfElse, Name, Py, Subscript, walk
 from dlspec.backends.torch.registry import Ref, Size
-from dlspec.backends.torch.symbols import Leaf, Sum, Turned, at_start, is_counted, placed, signature, turned
+from dlspec.backends.torch.rolling import Steps
+from dlspec.backends.torch.symbols import Leaf, Sum, Turned, is_counted, placed, signature
 from dlspec.backends.torch.template import (
     Looped,
     Made,
@@ -23,9 +22,12 @@ from dlspec.backends.torch.template import (
     SequentialOf,
     TAction,
     Template,
+    TLoop,
     TMember,
+    TRound,
 )  # fmt: skip
 from dlspec.backends.torch.tree import Key, Module
+from dlspec.backends.torch.unify import Turns, index_of, merged, pattern, same, same_shape
 
 
 class Classes(Protocol):
@@ -43,43 +45,85 @@ class Classes(Protocol):
 class Merger:
     """Merges plans into a `Template`. Raises `Mismatch` where they are not of one text."""
 
-    def __init__(self, plans: list[Plan], classes: Classes) -> None:
+    def __init__(self, plans: list[Plan], steps: list[Steps], classes: Classes) -> None:
         self.plans = plans
+        self.steps = steps
         self.classes = classes
         self.template = Template(plans)
         self._own: list[set[Slot]] = [set(plan.types) for plan in plans]
+        self._looped: dict[Key, TLoop] = {}
 
     def merge(self) -> Template:
         plans, template = self.plans, self.template
         if len({plan.structure for plan in plans}) > 1:
             raise Mismatch
-        template.hinges.update(*(plan.hinges for plan in plans))
+        template.hinges.update(*(plan.hinges for plan in plans), *(steps.hinges for steps in self.steps))
         chains = [plan.chain for plan in plans if plan.chain is not None]
         if chains:
             template.chain = self.chain(chains, list(plans))
         else:
+            self._loops()
             self._members()
             self._actions()
             there = list(range(len(plans)))
-            for outputs in zip(*(plan.outputs for plan in plans), strict=True):
+            for outputs in zip(*(steps.outputs for steps in self.steps), strict=True):
                 template.outputs.append((self.forward([value for value, _ in outputs], there), outputs[0][1]))
         self._inits()
         return template
 
+    def _loops(self) -> None:
+        """The loops of the forward, which all plans have."""
+        found = [{step.key: step for step in steps.steps if isinstance(step, Round)} for steps in self.steps]
+        if any(rounds.keys() != found[0].keys() for rounds in found):
+            raise Mismatch
+        for key, first in found[0].items():
+            iterable = self.constant([rounds[key].iterable for rounds in found], self.plans)
+            self._looped[key] = TLoop(first.loop, first.targets, iterable, first.index)
+
     # Members
 
     def _members(self) -> None:
-        sequences = [[member.label for member in plan.members] for plan in self.plans]
-        for label in merged(sequences):
-            found = [next((m for m in plan.members if m.label == label), None) for plan in self.plans]
-            there = [(m, plan) for m, plan in zip(found, self.plans, strict=True) if m is not None]
-            first = there[0][0]
-            if len({(m.kind, m.conditions) for m, _ in there}) > 1 or (None in found and not first.conditions):
+        sequences = [self._sequence(plan, steps) for plan, steps in zip(self.plans, self.steps, strict=True)]
+        for label in merged([list(sequence) for sequence in sequences]):
+            found = [sequence.get(label) for sequence in sequences]
+            there = [(each, plan) for each, plan in zip(found, self.plans, strict=True) if each is not None]
+            first = there[0][0][0]
+            flat = [(m, plan, turn) for each, plan in there for turn, m in enumerate(each)]
+            if len({(m.kind, m.conditions) for m, _, _ in flat}) > 1 or (None in found and not first.conditions):
                 raise Mismatch
-            value = self.constant([m.value for m, _ in there], [plan for _, plan in there])
+            loop = self._looped[label[0]] if isinstance(label, tuple) else None
+            turns = pattern_ = None
+            if loop is not None:
+                turns = Turns(loop.loop, [turn for _, _, turn in flat], Name(loop.index))
+                pattern_ = pattern([m.label for m, _, _ in flat], turns)
+                if None in found or first.conditions or first.kind not in ("module", "param", "buffer"):
+                    raise Mismatch
+            value = self.constant([m.value for m, _, _ in flat], [plan for _, plan, _ in flat], turns)
             present = tuple(m is not None for m in found)
             self._flag(present, first.conditions)
-            self.template.members.append(TMember(label, value, first.kind, present))
+            self.template.members.append(TMember(first.label, value, first.kind, present, loop, pattern_))
+
+    def _sequence(self, plan: Plan, steps: Steps) -> dict[Any, list[Member]]:
+        """The members in order, by label; those that the turns of a loop have are one for each place in a turn."""
+        by_label = {member.label: position for position, member in enumerate(plan.members)}
+        made: dict[int, tuple[Any, list[Member]]] = {
+            position: (member.label, [member]) for position, member in enumerate(plan.members)
+        }
+        for step in steps.steps:
+            if not isinstance(step, Round):
+                continue
+            ordered = [sorted(by_label[label] for label in turn) for turn in step.members]
+            places = [place for turn in ordered for place in turn]
+            if places != list(range(places[0], places[0] + len(places)) if places else ()):
+                raise Mismatch  # made in another order than they are run
+            labels = {plan.members[place].label for place in places}
+            if any(_mentions(init, labels) for init, _ in plan.inits):
+                raise Mismatch
+            for place, positions in enumerate(zip(*ordered, strict=True)):
+                made[positions[0]] = ((step.key, place), [plan.members[position] for position in positions])
+                for position in positions[1:]:
+                    del made[position]
+        return {label: members for _, (label, members) in sorted(made.items())}
 
     def _inits(self) -> None:
         if len({len(plan.inits) for plan in self.plans}) > 1:
@@ -124,12 +168,12 @@ class Merger:
         if isinstance(first, Make):
             return self._makes(nodes, plans, turns)
         if not any(isinstance(inner, Make | Chain) for inner in walk(first)):
-            same = _same(nodes, turns)
-            if same is not None:
-                return same
+            found = same(nodes, turns)
+            if found is not None:
+                return found
         if isinstance(first, Const | Leaf | Sum | Turned) or any(type(node) is not type(first) for node in nodes):
             raise Mismatch
-        return _same_shape(nodes, first, lambda parts: self.constant(parts, plans, turns))
+        return same_shape(nodes, first, lambda parts: self.constant(parts, plans, turns))
 
     def _makes(self, nodes: Many[Py], plans: Many[Plan], turns: Turns | None) -> Makes:
         made = tuple(
@@ -217,7 +261,7 @@ class Merger:
         if len(iterables) < len(loops):
             raise Mismatch
         iterable = self.constant(iterables, plans)
-        name, targets = _index_of(loops[0], iterable)
+        name, targets = index_of(loops[0], iterable)
         flat = [
             (plan, turn, parts)
             for loop, plan in zip(loops, plans, strict=True)
@@ -232,33 +276,56 @@ class Merger:
         label = None
         if named:
             labels = [item.label for _, _, part in flat for item in part if isinstance(item, Item)]
-            if len(items) != 1:
+            if len(items) != 1 or not loops[0].evenly:
                 raise Mismatch
-            label = _pattern(labels, turns)
+            label = pattern(labels, turns)
         return "", Rolled(targets, iterable, tuple(value for _, value in items), label, name)
 
     # Steps
 
     def _actions(self) -> None:
-        plans = self.plans
-        by_key = [{action.key: action for action in plan.actions} for plan in plans]
-        for key in merged([[action.key for action in plan.actions] for plan in plans]):
-            found = [actions.get(key) for actions in by_key]
-            there = [index for index, action in enumerate(found) if action is not None]
-            actions = [action for action in found if action is not None]
-            first = actions[0]
-            if len({(a.conditions, a.training, len(a.outputs)) for a in actions}) > 1:
+        by_key = [{step.key: step for step in steps.steps} for steps in self.steps]
+        for key in merged([list(steps) for steps in by_key]):
+            found = [steps.get(key) for steps in by_key]
+            there = [index for index, step in enumerate(found) if step is not None]
+            actions = [step for step in found if isinstance(step, Action)]
+            rounds = [step for step in found if isinstance(step, Round)]
+            if len(rounds) == len(found):
+                self.template.steps.append(self._round(rounds))
+            elif rounds:
                 raise Mismatch
-            if len(there) < len(plans) and not first.conditions:
-                raise Mismatch
-            value = self.forward([action.value for action in actions], there)
-            present = tuple(action is not None for action in found)
-            self._flag(present, first.conditions)
-            self.template.actions.append(TAction(key, value, len(first.outputs), present, _common(actions)))
+            else:
+                present = tuple(step is not None for step in found)
+                self.template.steps.append(self._action(actions, there, present))
+
+    def _action(self, actions: list[Action], there: list[int], present: tuple[bool, ...]) -> TAction:
+        first = actions[0]
+        if len({(a.conditions, a.training, len(a.outputs)) for a in actions}) > 1:
+            raise Mismatch
+        if not all(present) and not first.conditions:
+            raise Mismatch
+        value = self.forward([action.value for action in actions], there)
+        self._flag(present, first.conditions)
+        return TAction(first.key, value, len(first.outputs), present, _common(actions))
+
+    def _round(self, rounds: list[Round]) -> TRound:
+        first, there = rounds[0], list(range(len(rounds)))
+        if len({(len(each.body), *each.lists.items(), *(slots[:2] for slots in each.carried)) for each in rounds}) > 1:
+            raise Mismatch
+        carried = [
+            (slot, of, self._slot([each.carried[index][2] for each in rounds], there))
+            for index, (slot, of, _) in enumerate(first.carried)
+        ]
+        body = [
+            self._action(list(actions), there, (True,) * len(rounds))
+            for actions in zip(*(each.body for each in rounds), strict=True)
+        ]
+        running = self.forward([each.running for each in rounds], there)
+        return TRound(replace(self._looped[first.key], iterable=running), body, carried, first.lists)
 
     def forward(self, nodes: Many[Py], there: list[int]) -> Py:
         """One expression of tensors for several; ``there`` are the plans that have it."""
-        nodes = [placed(node) if isinstance(node, Turned | Sum) else node for node in nodes]
+        nodes = [placed(node) if isinstance(node, Turned | Sum) or _is_arithmetic(node) else node for node in nodes]
         first = nodes[0]
         if any(type(node) is not type(first) for node in nodes):
             raise Mismatch
@@ -275,7 +342,7 @@ class Merger:
             if len({repr(signature(node)) for node in nodes}) > 1:
                 raise Mismatch
             return first
-        return _same_shape(nodes, first, lambda parts: self.forward(parts, there))
+        return same_shape(nodes, first, lambda parts: self.forward(parts, there))
 
     def _slot(self, slots: list[Slot], there: list[int]) -> Slot:
         if len(set(slots)) == 1:
@@ -292,108 +359,23 @@ class Merger:
         return latest
 
 
-class Turns:
-    """The turns of a loop that several expressions are of, and the name of the number of a turn."""
-
-    def __init__(self, loop: tuple[str, int, int], turns: list[int], index: Py) -> None:
-        self.loop = loop
-        self.turns = turns
-        self.index = index
-
-
-def unified(nodes: Many[Py], turns: Turns | None) -> Py:
-    """One expression for several that make nothing. Raises `Mismatch`."""
-    nodes = [placed(node, turns.loop if turns else None) for node in nodes]
-    found = _same(nodes, turns)
-    if found is not None:
-        return found
-    first = nodes[0]
-    if isinstance(first, Const | Leaf | Sum | Turned) or any(type(node) is not type(first) for node in nodes):
-        raise Mismatch
-    return _same_shape(nodes, first, lambda parts: unified(parts, turns))
+def _mentions(value: Py, labels: set[str]) -> bool:
+    """Whether an expression reaches one of these members."""
+    for inner in walk(value):
+        if isinstance(inner, Attribute) and inner.name in labels:
+            return True
+        if isinstance(inner, Subscript) and any(isinstance(i, Const) and str(i.value) in labels for i in inner.items):
+            return True
+    return False
 
 
-def _same(nodes: Many[Py], turns: Turns | None) -> Py | None:
-    """The expression that all are; where the first turn of a loop has another, a choice."""
-    if turns is None:
-        return nodes[0] if len({repr(signature(node)) for node in nodes}) == 1 else None
-    by_turn = [(turn, repr(signature(node, turns.loop, turn))) for node, turn in zip(nodes, turns.turns, strict=True)]
-    firsts = {text for turn, text in by_turn if turn == 0}
-    later = {text for turn, text in by_turn if turn > 0}
-    if len(firsts) > 1 or len(later) > 1:
-        return None
-    try:
-        written = {
-            turn: turned(node, turns.loop, turn, turns.index) for node, turn in zip(nodes, turns.turns, strict=True)
-        }
-    except LookupError:
-        raise Mismatch from None
-    rest = next((written[turn] for turn in turns.turns if turn > 0), written.get(0))
-    if not firsts or not later or firsts == later:
-        return rest
-    at = next(node for node, turn in zip(nodes, turns.turns, strict=True) if turn > 0)
-    begun = next(node for node, turn in zip(nodes, turns.turns, strict=True) if turn == 0)
-    if repr(signature(at_start(at, turns.loop))) == repr(signature(begun)):
-        return rest
-    if rest is None or not (_is_size(begun) and _is_size(at)):
-        return None
-    return IfElse(Binary("==", turns.index, Const(0)), written[0], rest)
-
-
-def _same_shape(nodes: Many[Py], first: Py, inner: Callable[[list[Any]], Py]) -> Py:
-    """Rebuilds the first expression with each part merged."""
-
-    def unified(values: list[Any]) -> Any:
-        one = values[0]
-        if isinstance(one, Py):
-            if not all(isinstance(value, Py) for value in values):
-                raise Mismatch
-            return inner(values)
-        if isinstance(one, Keyword):
-            if any(not isinstance(v, Keyword) or v.name != one.name for v in values):
-                raise Mismatch
-            if one.name == "inplace":
-                return Keyword(one.name, Const(all(v.value.value for v in values)), one.default)
-            return Keyword(one.name, inner([v.value for v in values]), one.default)
-        if isinstance(one, tuple):
-            if any(not isinstance(v, tuple) or len(v) != len(one) for v in values):  # type: ignore[reportUnknownArgumentType]
-                raise Mismatch
-            return tuple(unified([v[index] for v in values]) for index in range(len(one)))  # type: ignore[reportUnknownArgumentType]
-        if any(value != one for value in values):
-            raise Mismatch
-        return one
-
-    made = {f.name: unified([getattr(n, f.name) for n in nodes]) for f in fields(first)}
-    return type(first)(**made)
-
-
-def merged(sequences: list[list[Any]]) -> list[Any]:
-    """One order that has each of the sequences in it. Raises `Mismatch` where there is none."""
-    if all(sequence == sequences[0] for sequence in sequences[1:]):
-        return list(sequences[0])
-    order: list[Any] = []
-    for sequence in sequences:
-        position = 0
-        for key in sequence:
-            if key in order[position:]:
-                position = order.index(key, position) + 1
-            elif key in order:
-                raise Mismatch
-            else:
-                order.insert(position, key)
-                position += 1
-    return order
+def _is_arithmetic(node: Py) -> bool:
+    """Whether this is an operation on numbers of the text."""
+    return isinstance(node, Binary) and all(isinstance(part, Binary | Const | Turned | Sum) for part in walk(node))
 
 
 def _mismatched() -> Py:
     raise Mismatch
-
-
-def _is_size(node: Py) -> bool:
-    """Whether this is a number, and not what is made with it."""
-    if isinstance(node, Call):
-        return isinstance(node.function, Name) and node.function.text in CALLS.values()
-    return isinstance(node, Const | Leaf | Sum | Turned | Binary | Subscript | IfElse)
 
 
 def _common(actions: list[Action]) -> Action:
@@ -430,15 +412,6 @@ def _either(a: Optional, b: Optional) -> tuple[Optional, Optional] | None:
     return (b, a) if one == f"('Unary', 'not', {other})" else None
 
 
-def _index_of(loop: Loop, iterable: Py) -> tuple[str, tuple[str, ...]]:
-    """What numbers the turns of a loop: a variable of it that does, else one of its own, `i`."""
-    called = iterable.function.text if isinstance(iterable, Call) and isinstance(iterable.function, Name) else ""
-    single = isinstance(iterable, Call) and len(iterable.args) == 1
-    if (called == "range" and len(loop.targets) == 1 and single) or (called == "enumerate" and len(loop.targets) == 2):
-        return loop.targets[0], loop.targets
-    return "i", loop.targets
-
-
 def _placeless(parts: tuple[Part, ...]) -> tuple[Part, ...]:
     """The parts of a turn with keys that are the same in each."""
     counts: dict[Any, int] = {}
@@ -452,23 +425,7 @@ def _placeless(parts: tuple[Part, ...]) -> tuple[Part, ...]:
                 made.append(Item(key, part.label, part.value))
             case Loop():
                 turns = tuple(_placeless(p) for p in part.iterations)
-                made.append(Loop(key, part.loop, turns, part.targets, part.iterable, part.hinges))
+                made.append(Loop(key, part.loop, turns, part.targets, part.iterable, part.hinges, part.evenly))
             case Option():
                 made.append(Option(key, _placeless(part.parts)))
     return tuple(made)
-
-
-def _pattern(labels: list[str], turns: Turns) -> Py:
-    """`f"layer{i + 1}"` for labels that are numbered by the turns."""
-    matches = [re.fullmatch(r"(.*?)(\d+)(\D*)", label) for label in labels]
-    found = [m for m in matches if m is not None]
-    if len(found) < len(labels) or len({(m[1], m[3]) for m in found}) > 1:
-        raise Mismatch
-    shifts = {int(m[2]) - turn for m, turn in zip(found, turns.turns, strict=True)}
-    if len(shifts) > 1 or any(str(int(m[2])) != m[2] for m in found):
-        raise Mismatch
-    shift = shifts.pop()
-    index = turns.index
-    if shift:
-        index = Binary("+" if shift > 0 else "-", index, Const(abs(shift)))
-    return Label(found[0][1], index, found[0][3])

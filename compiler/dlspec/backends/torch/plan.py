@@ -44,7 +44,7 @@ class Item:
 @dataclass(frozen=True, slots=True, eq=False)
 class Loop:
     """What is made in a loop: the parts of each turn, its variables, and what it runs over (`range(depth)`), None where
-    that cannot be written; ``hinges`` are the settings that this depends on."""
+    that cannot be written; ``hinges`` are the settings that this depends on. ``evenly``: labels are numbered by turns."""
 
     key: Key
     loop: LoopId
@@ -52,6 +52,7 @@ class Loop:
     targets: tuple[str, ...]
     iterable: Py | None
     hinges: frozenset[str]
+    evenly: bool
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,11 +88,51 @@ class Action:
     hint: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Run:
+    """The steps of a loop that a forward runs: those of each turn are so many of the plan's actions, one turn after the
+    other. ``inner`` are the loops inside, and ``running`` is ``iterable`` as a forward writes it. The rest is as for
+    `Loop`."""
+
+    key: Key
+    loop: LoopId
+    bounds: tuple[tuple[int, int], ...]
+    targets: tuple[str, ...]
+    iterable: Py | None
+    running: Py | None
+    hinges: frozenset[str]
+    evenly: bool
+    inner: tuple[Run, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Round:
+    """The steps of all turns of a loop as those of one, in which ``index`` numbers the turns.
+
+    ``carried`` are the slots in which a turn finds what another slot of the turn before holds, with that and what it is
+    in the first. ``lists`` are those that hold what a slot was in all turns so far. ``members`` are the labels of what
+    each turn has of its own, one tuple for each turn. ``pinned``: the constructor says how many turns there are.
+    """
+
+    key: Key
+    targets: tuple[str, ...]
+    iterable: Py
+    running: Py
+    index: str
+    body: tuple[Action, ...]
+    carried: tuple[tuple[Slot, Slot, Slot], ...]
+    lists: dict[Slot, Slot]
+    members: tuple[tuple[str, ...], ...]
+    loop: LoopId
+    pinned: bool
+
+
 @dataclass(eq=False, slots=True)
 class Plan:
     """A module; one that is a train has ``methods`` instead of a forward.
 
-    ``conditions`` are those of the `if`s that held, None where one cannot be written in the class. ``hinges`` are the settings of the network behind what the text says only as a number.
+    ``conditions`` are those of the `if`s that held, None where one cannot be written in the class. ``hinges`` are
+    the settings of the network behind what the text says only as a number.
     """
 
     module: Module
@@ -101,6 +142,7 @@ class Plan:
     members: list[Member] = field(default_factory=list[Member])
     inits: list[tuple[Py, tuple[Key, ...]]] = field(default_factory=list[tuple[Py, tuple[Key, ...]]])
     actions: list[Action] = field(default_factory=list[Action])
+    loops: list[Run] = field(default_factory=list[Run])
     inputs: list[str] = field(default_factory=list[str])
     outputs: list[tuple[Py, bool]] = field(default_factory=list[tuple[Py, bool]])
     types: dict[Slot, TensorType] = field(default_factory=dict["Slot", TensorType])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 
 from dlspec.backends.torch import names
-from dlspec.backends.torch.author import Author
+from dlspec.backends.torch.author import AtHand, Author
 from dlspec.backends.torch.evaluate import Unwritten, evaluate
 from dlspec.backends.torch.fields import Fields
 from dlspec.backends.torch.inits import initial, parameter, tensor_of
@@ -21,6 +21,7 @@ from dlspec.backends.torch.plan import (
     Option,
     Part,
     Plan,
+    Run,
     Slot,
     named_inputs,
 )
@@ -317,19 +318,28 @@ class Planner:
 
     def _loop(self, region: Region) -> Loop:
         turns = tuple(self._parts(part) for part in region.parts)
+        targets, iterable = self._looped(region)
+        loop = region.scopes[0].parent if region.scopes else None
+        known = ("", 0, 0) if loop is None else loop_id(loop)
+        hinges = frozenset(self._loop_hinges(region))
+        return Loop(region.key, known, turns, targets, iterable, hinges, self._evenly(region))
+
+    def _evenly(self, region: Region) -> bool:
+        inside = (scope.twin or scope for turn in region.scopes[:1] for scope in turn.scopes())
+        return all(self.author.evenly(label) for scope in inside for label in scope.labels)
+
+    def _looped(self, region: Region, at_hand: AtHand | None = None) -> tuple[tuple[str, ...], Py | None]:
+        """The variables of a loop and what it runs over; None where that cannot be written."""
         loop = region.scopes[0].parent if region.scopes else None
         if loop is None:
-            return Loop(region.key, ("", 0, 0), turns, (), None, frozenset())
+            return (), None
         step = loop.origin.step
         targets = tuple(target.name for target in step.targets) if isinstance(step, ast.For) else ()
-        try:
-            iterable = self.author.looped(loop, self.plan.module)
-            if len(evaluate(iterable)) != len(turns):
-                raise Unwritten
-        except Unwritten:
-            iterable = None
-        hinges = frozenset(self._loop_hinges(region))
-        return Loop(region.key, loop_id(loop), turns, tuple(map(names.variable, targets)), iterable, hinges)
+        iterable = None
+        with suppress(Unwritten):
+            made = self.author.looped(loop, self.plan.module, at_hand)
+            iterable = made if len(evaluate(made)) == len(region.parts) else None
+        return tuple(map(names.variable, targets)), iterable
 
     def _loop_hinges(self, region: Region) -> set[str]:
         """The settings that say how often a loop runs."""
@@ -349,13 +359,27 @@ class Planner:
                 case Region(kind="if"):
                     self._steps(element.parts[0], (*conditions, element.key))
                 case Region():
-                    self.plan.hinges |= self._loop_hinges(element)
-                    for part in element.parts:
-                        self._steps(part, conditions)
+                    self._turns(element, conditions)
                 case Step():
                     self._step(element, conditions)
                 case Enter():
                     self._enter(element, conditions)
+
+    def _turns(self, region: Region, conditions: tuple[Key, ...]) -> None:
+        around, self.plan.loops = self.plan.loops, []
+        _, running = self._looped(region, self._at_hand)
+        bounds: list[tuple[int, int]] = []
+        for part in region.parts:
+            begin = len(self.plan.actions)
+            self._steps(part, conditions)
+            bounds.append((begin, len(self.plan.actions)))
+        targets, iterable = self._looped(region)
+        hinges, inner = frozenset(self._loop_hinges(region)), tuple(self.plan.loops)
+        loop = region.scopes[0].parent if region.scopes else None
+        known = ("", 0, 0) if loop is None else loop_id(loop)
+        evenly = self._evenly(region)
+        around.append(Run(region.key, known, tuple(bounds), targets, iterable, running, hinges, evenly, inner))
+        self.plan.loops = around
 
     def _enter(self, element: Enter, conditions: tuple[Key, ...]) -> None:
         module, scope = element.module, element.scope

@@ -9,7 +9,6 @@ from typing import Any
 from dlspec.backends.torch import names
 from dlspec.backends.torch.evaluate import Unwritten, is_constant
 from dlspec.backends.torch.layout import flat
-from dlspec.backends.torch.merge import Turns, unified
 from dlspec.backends.torch.plan import Plan
 from dlspec.backends.torch.python import (
     Call,
@@ -26,8 +25,9 @@ from dlspec.backends.torch.python import (
     walk,
 )  # fmt: skip
 from dlspec.backends.torch.symbols import Leaf, Sum, leaves, tupled, written_out
-from dlspec.backends.torch.template import Makes, Mismatch, Optional, Rolled, SequentialOf, Template
+from dlspec.backends.torch.template import Makes, Mismatch, Optional, Rolled, SequentialOf, Template, TLoop
 from dlspec.backends.torch.tree import Module
+from dlspec.backends.torch.unify import Turns, unified
 from dlspec.ir.dims import Expr
 from dlspec.syntax import ast
 
@@ -100,7 +100,7 @@ class Resolver:
             self._collect(value, found)
         for flag in template.flags.values():
             self._collect(flag, found)
-        for value in (*(action.value for action in template.actions), *(value for value, _ in template.outputs)):
+        for value in _running(template):
             for leaf in leaves(value):
                 if leaf.key[0] not in ("shape", "comprehended"):
                     found.setdefault(leaf.key, leaf)
@@ -108,12 +108,11 @@ class Resolver:
         taken = {key: leaf for key, leaf in found.items() if leaf.definition is None}
         made.parameters = {leaf.key: leaf for leaf in self._ordered(taken.values(), made)}
         made.names = {}
+        looping = {name for member in template.members if member.loop is not None for name in member.loop.names}
         for key, leaf in [*made.parameters.items(), *made.locals.items()]:
-            made.names[key] = names.unique(leaf.name, made.names.values())
+            made.names[key] = names.unique(leaf.name, {*made.names.values(), *looping})
         made.attributes = {}
-        for action in template.actions:
-            self.forward(action.value, made)
-        for value, _ in template.outputs:
+        for value in _running(template):
             self.forward(value, made)
 
     def _collect(self, value: Py, found: dict[Any, Leaf]) -> None:
@@ -219,15 +218,7 @@ class Resolver:
 
     def _loop(self, rolled: Rolled, body: Py, made: Class) -> tuple[str, Py]:
         """The variables of a loop, as far as they are used, and what it runs over."""
-        used = {node.text for node in walk(body) if isinstance(node, Name)}
-        iterable = self.constant(rolled.iterable, made)
-        targets = [target if target in used else "_" for target in rolled.targets]
-        if rolled.index in used and rolled.index not in rolled.targets:
-            if not targets:
-                return rolled.index, iterable
-            inner = targets[0] if len(targets) == 1 else f"({', '.join(targets)})"
-            return f"{rolled.index}, {inner}", call("enumerate", iterable)
-        return ", ".join(targets) or "_", iterable
+        return variables(rolled, self.constant(rolled.iterable, made), [body])
 
     def items(self, items: Iterable[tuple[str, Py]], made: Class) -> list[Py]:
         """The arguments of ``nn.Sequential``; three equal ones in a row or more are made in a loop."""
@@ -281,12 +272,36 @@ class Resolver:
         return name
 
 
+def variables(loop: Rolled | TLoop, iterable: Py, body: Iterable[Py]) -> tuple[str, Py]:
+    """The variables of a loop, as far as they are used, and what it runs over."""
+    used = {node.text for value in body for node in walk(value) if isinstance(node, Name)}
+    targets = [target if target in used else "_" for target in loop.targets]
+    if loop.index in used and loop.index not in loop.targets:
+        if not targets:
+            return loop.index, iterable
+        if set(targets) == {"_"}:
+            counted = len(iterable.value) if isinstance(iterable, Const) else None
+            return loop.index, call("range", call("len", iterable) if counted is None else Const(counted))
+        inner = targets[0] if len(targets) == 1 else f"({', '.join(targets)})"
+        return f"{loop.index}, {inner}", call("enumerate", iterable)
+    return ", ".join(targets) or "_", iterable
+
+
 def _values(template: Template) -> Iterator[Py]:
     if template.chain is not None:
         yield template.chain
     for member in template.members:
+        if member.loop is not None:
+            yield member.loop.iterable
         yield member.value
     yield from template.inits
+
+
+def _running(template: Template) -> Iterator[Py]:
+    """What stands in a forward."""
+    yield from template.iterables
+    yield from (action.value for action in template.actions)
+    yield from (value for value, _ in template.outputs)
 
 
 def _parts(value: Py) -> Iterator[Py]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from dlspec.backends.torch.plan import Action, Plan, Slot
 from dlspec.backends.torch.python import Py
+from dlspec.backends.torch.symbols import LoopId
 from dlspec.backends.torch.tree import Key, Module
 from dlspec.ir.graph import Scope
 
@@ -77,11 +78,30 @@ class SequentialOf(Py):
 
 
 @dataclass(eq=False, slots=True)
+class TLoop:
+    """A loop of a class, in the constructor and in the forward."""
+
+    loop: LoopId
+    targets: tuple[str, ...]
+    iterable: Py
+    index: str
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Its variables."""
+        return (*self.targets, self.index)
+
+
+@dataclass(eq=False, slots=True)
 class TMember:
+    """A member; one of those that a ``loop`` makes has the ``pattern`` of their labels."""
+
     label: str
     value: Py
     kind: str
     present: tuple[bool, ...]
+    loop: TLoop | None = None
+    pattern: Py | None = None
 
 
 @dataclass(eq=False, slots=True)
@@ -94,6 +114,16 @@ class TAction:
 
 
 @dataclass(eq=False, slots=True)
+class TRound:
+    """The steps of all turns of a loop; ``carried`` and ``lists`` are as for `plan.Round`."""
+
+    loop: TLoop
+    body: list[TAction]
+    carried: list[tuple[Slot, Slot, Slot]]
+    lists: dict[Slot, Slot]
+
+
+@dataclass(eq=False, slots=True)
 class Template:
     """A class to be. ``flags`` are the conditions of what not every plan has, by the plans that have it; ``hinges``
     the settings that the text hangs on without saying so."""
@@ -102,8 +132,18 @@ class Template:
     chain: SequentialOf | None = None
     members: list[TMember] = field(default_factory=list[TMember])
     inits: list[Py] = field(default_factory=list[Py])
-    actions: list[TAction] = field(default_factory=list[TAction])
+    steps: list[TAction | TRound] = field(default_factory=list["TAction | TRound"])
     outputs: list[tuple[Py, bool]] = field(default_factory=list[tuple[Py, bool]])
     aliases: dict[Slot, Slot] = field(default_factory=dict["Slot", "Slot"])
     flags: dict[tuple[bool, ...], Py] = field(default_factory=dict[tuple[bool, ...], Py])
     hinges: set[str] = field(default_factory=set[str])
+
+    @property
+    def actions(self) -> list[TAction]:
+        """The steps, with those in loops."""
+        return [action for step in self.steps for action in (step.body if isinstance(step, TRound) else [step])]
+
+    @property
+    def iterables(self) -> list[Py]:
+        """What the loops of the forward run over."""
+        return [step.loop.iterable for step in self.steps if isinstance(step, TRound)]

@@ -24,8 +24,8 @@ from dlspec.backends.torch.python import (
     method,
 )
 from dlspec.backends.torch.registry import Ref
-from dlspec.backends.torch.resolve import ANY, Class
-from dlspec.backends.torch.template import TMember
+from dlspec.backends.torch.resolve import ANY, Class, variables
+from dlspec.backends.torch.template import TLoop, TMember
 from dlspec.ir.graph import Graph
 from dlspec.ir.types import DType, TensorType
 from dlspec.passes.retype import with_dtype
@@ -199,6 +199,11 @@ class ClassWriter:
         index = 0
         while index < len(members):
             member = members[index]
+            if member.loop is not None:
+                inside = [each for each in members[index:] if each.loop is member.loop]
+                lines += self._loop(member.loop, inside)
+                index += len(inside)
+                continue
             if all(member.present) or member.label in self.merged:
                 lines += self._member(member, 2)
                 index += 1
@@ -208,6 +213,18 @@ class ClassWriter:
                 lines += self._member(members[index], 3)
                 index += 1
         return lines
+
+    def _loop(self, loop: TLoop, members: list[TMember]) -> list[str]:
+        """Members that are made in a loop."""
+        made: list[Py] = []
+        for member in members:
+            assert member.pattern is not None
+            value, label = self._value(member), member.pattern
+            kind = {"module": "add_module", "param": "register_parameter", "buffer": "register_buffer"}[member.kind]
+            made.append(call(f"self.{kind}", label, value))
+        target, iterable = variables(loop, self.library.constant(loop.iterable, self.made), made)
+        lines = layout(iterable, 2, f"for {target} in ", ":")
+        return [*lines, *(line for value in made for line in layout(value, 3))]
 
     def _member(self, member: TMember, depth: int) -> list[str]:
         value = self._value(member)

@@ -1,0 +1,152 @@
+"""One expression for several that are the same text: of instances of a block, or of the turns of a loop."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from collections.abc import Sequence as Many
+from dataclasses import fields
+from typing import Any
+
+from dlspec.backends.torch.evaluate import CALLS
+from dlspec.backends.torch.plan import Loop, Run
+from dlspec.backends.torch.python import Binary, Call, Const, IfElse, Keyword, Label, Name, Py, Subscript
+from dlspec.backends.torch.symbols import Leaf, Sum, Turned, at_start, placed, signature, turned
+from dlspec.backends.torch.template import Mismatch
+
+
+class Turns:
+    """The turns of a loop that several expressions are of, and the name of the number of a turn."""
+
+    def __init__(self, loop: tuple[str, int, int], turns: list[int], index: Py) -> None:
+        self.loop = loop
+        self.turns = turns
+        self.index = index
+
+
+def unified(nodes: Many[Py], turns: Turns | None) -> Py:
+    """One expression for several that make nothing. Raises `Mismatch`."""
+    nodes = [placed(node, turns.loop if turns else None) for node in nodes]
+    found = same(nodes, turns)
+    if found is not None:
+        return found
+    first = nodes[0]
+    if isinstance(first, Const | Leaf | Sum | Turned) or any(type(node) is not type(first) for node in nodes):
+        raise Mismatch
+    return same_shape(nodes, first, lambda parts: unified(parts, turns))
+
+
+def same(nodes: Many[Py], turns: Turns | None) -> Py | None:
+    """The expression that all are; where the first turn of a loop has another, a choice."""
+    if turns is None:
+        return nodes[0] if len({repr(signature(node)) for node in nodes}) == 1 else None
+    by_turn = [(turn, repr(signature(node, turns.loop, turn))) for node, turn in zip(nodes, turns.turns, strict=True)]
+    firsts = {text for turn, text in by_turn if turn == 0}
+    later = {text for turn, text in by_turn if turn > 0}
+    if len(firsts) > 1 or len(later) > 1:
+        return None
+    try:
+        written = {
+            turn: turned(node, turns.loop, turn, turns.index) for node, turn in zip(nodes, turns.turns, strict=True)
+        }
+    except LookupError:
+        raise Mismatch from None
+    rest = next((written[turn] for turn in turns.turns if turn > 0), written.get(0))
+    if not firsts or not later or firsts == later:
+        return rest
+    at = next(node for node, turn in zip(nodes, turns.turns, strict=True) if turn > 0)
+    begun = next(node for node, turn in zip(nodes, turns.turns, strict=True) if turn == 0)
+    if repr(signature(at_start(at, turns.loop))) == repr(signature(begun)):
+        return rest
+    if rest is None or not (_is_size(begun) and _is_size(at)):
+        return None
+    return IfElse(Binary("==", turns.index, Const(0)), written[0], rest)
+
+
+def same_shape(nodes: Many[Py], first: Py, inner: Callable[[list[Any]], Py]) -> Py:
+    """Rebuilds the first expression with each part merged."""
+
+    def unified(values: list[Any]) -> Any:
+        one = values[0]
+        if isinstance(one, Py):
+            if not all(isinstance(value, Py) for value in values):
+                raise Mismatch
+            return inner(values)
+        if isinstance(one, Keyword):
+            if any(not isinstance(v, Keyword) or v.name != one.name for v in values):
+                raise Mismatch
+            if one.name == "inplace":
+                return Keyword(one.name, Const(all(v.value.value for v in values)), one.default)
+            return Keyword(one.name, inner([v.value for v in values]), one.default)
+        if isinstance(one, tuple):
+            if any(not isinstance(v, tuple) or len(v) != len(one) for v in values):  # type: ignore[reportUnknownArgumentType]
+                raise Mismatch
+            return tuple(unified([v[index] for v in values]) for index in range(len(one)))  # type: ignore[reportUnknownArgumentType]
+        if any(value != one for value in values):
+            raise Mismatch
+        return one
+
+    made = {f.name: unified([getattr(n, f.name) for n in nodes]) for f in fields(first)}
+    return type(first)(**made)
+
+
+def merged(sequences: list[list[Any]]) -> list[Any]:
+    """One order that has each of the sequences in it. Raises `Mismatch` where there is none."""
+    if all(sequence == sequences[0] for sequence in sequences[1:]):
+        return list(sequences[0])
+    order: list[Any] = []
+    for sequence in sequences:
+        position = 0
+        for key in sequence:
+            if key in order[position:]:
+                position = order.index(key, position) + 1
+            elif key in order:
+                raise Mismatch
+            else:
+                order.insert(position, key)
+                position += 1
+    return order
+
+
+def _is_size(node: Py) -> bool:
+    """Whether this is a number, and not what is made with it."""
+    if isinstance(node, Call):
+        return isinstance(node.function, Name) and node.function.text in CALLS.values()
+    return isinstance(node, Const | Leaf | Sum | Turned | Binary | Subscript | IfElse)
+
+
+def index_of(loop: Loop | Run, iterable: Py) -> tuple[str, tuple[str, ...]]:
+    """What numbers the turns of a loop: a variable of it that does, else one of its own, `i`."""
+    called = iterable.function.text if isinstance(iterable, Call) and isinstance(iterable.function, Name) else ""
+    single = isinstance(iterable, Call) and len(iterable.args) == 1
+    if (called == "range" and len(loop.targets) == 1 and single) or (called == "enumerate" and len(loop.targets) == 2):
+        return loop.targets[0], loop.targets
+    return "i", loop.targets
+
+
+def pattern(labels: list[str], turns: Turns) -> Label:
+    """`f"layer{i + 1}"` for labels that are numbered by the turns."""
+    matches = [re.fullmatch(r"(.*?)(\d+)(\D*)", label) for label in labels]
+    found = [m for m in matches if m is not None]
+    if len(found) < len(labels) or len({(m[1], m[3]) for m in found}) > 1 or any(str(int(m[2])) != m[2] for m in found):
+        raise Mismatch
+    return Label(found[0][1], numbered([int(m[2]) for m in found], turns), found[0][3])
+
+
+def numbered(numbers: list[int], turns: Turns) -> Py:
+    """`2 * i + 1` for numbers that rise evenly with the turns."""
+    known = dict(zip(turns.turns, numbers, strict=True))
+    first = min(known)
+    rises = {
+        (number - known[first]) / (turn - first)
+        for turn, number in zip(turns.turns, numbers, strict=True)
+        if turn > first
+    }
+    if len(rises) > 1 or any(known[turn] != number for turn, number in zip(turns.turns, numbers, strict=True)):
+        raise Mismatch
+    rise = rises.pop() if rises else 1
+    if rise < 1 or rise != int(rise):
+        raise Mismatch
+    shift = known[first] - int(rise) * first
+    index = turns.index if rise == 1 else Binary("*", Const(int(rise)), turns.index)
+    return index if not shift else Binary("+" if shift > 0 else "-", index, Const(abs(shift)))
