@@ -1,25 +1,17 @@
-"""Makes the plan of a module: lowers what it owns and what it runs."""
+"""Makes the plan of a module: lowers what it runs."""
 
 from __future__ import annotations
 
-from contextlib import suppress
-
 from dlspec.backends.torch import names
-from dlspec.backends.torch.author import AtHand, Author
-from dlspec.backends.torch.evaluate import Unwritten, evaluate
+from dlspec.backends.torch.author import Author
 from dlspec.backends.torch.fields import Fields
-from dlspec.backends.torch.inits import initial, parameter, tensor_of
-from dlspec.backends.torch.lower_modules import module_of
+from dlspec.backends.torch.inits import tensor_of
+from dlspec.backends.torch.making import Making
 from dlspec.backends.torch.places import loop_id
 from dlspec.backends.torch.plan import (
     Action,
     Chain,
-    Item,
-    Loop,
-    Make,
     Member,
-    Option,
-    Part,
     Plan,
     Run,
     Slot,
@@ -27,15 +19,10 @@ from dlspec.backends.torch.plan import (
 )
 from dlspec.backends.torch.python import (
     Attribute,
-    Call,
     Const,
-    Dictionary,
-    Keyword,
     Name,
     Py,
-    Sequence,
     Subscript,
-    Unary,
     call,
     method,
 )
@@ -44,35 +31,23 @@ from dlspec.backends.torch.sizes import from_text
 from dlspec.backends.torch.symbols import Arg
 from dlspec.backends.torch.template import Unreachable
 from dlspec.backends.torch.tree import Element, Enter, Key, Module, Region, Step, Tree, is_function, origin
-from dlspec.diagnostics import Diagnostic, DlspecError
 from dlspec.ir.dims import Expr
 from dlspec.ir.graph import Node, Scope, Value
 from dlspec.ir.types import DType
 from dlspec.ops import combine, constant, dropout
-from dlspec.syntax import ast
 
 
-def store_of(member: Module | Node | None) -> str:
-    """The dictionary of ``nn.Module`` in which a member is kept whose name is taken by an attribute."""
-    if isinstance(member, Node) and isinstance(member.op, constant.Param):
-        return "_parameters" if member.op.kind == "param" else "_buffers"
-    return "_modules"
-
-
-class Planner:
+class Planner(Making):
     """Makes the plan of one module."""
 
     keeps_constants = True
 
     def __init__(self, module: Module, tree: Tree, author: Author, helpers: set[str]) -> None:
-        self.tree = tree
-        self.author = author
+        super().__init__(module, tree, author)
         self.helpers = helpers
-        self.plan = Plan(module, tree, author)
         self._slots: dict[Value, Slot] = {}
         self._hidden: set[Node] = set()
         self._constants: dict[Node, str] = {}
-        self._made = Fields(author, module, self.plan.hinges, lambda value: None)
         self._forward = Fields(author, module, self.plan.hinges, self._at_hand, self._open_size)
 
     def make(self) -> Plan:
@@ -156,196 +131,6 @@ class Planner:
                 return Size(dim)  # an input more has it
             raise Unreachable([self.plan.module])
         return from_text(str(dim), known)
-
-    # Members
-
-    def access(self, owner: Module, label: str, base: Py | None = None) -> Py:
-        """How a member is reached from this module's class."""
-        path: list[tuple[Module, str]] = [(owner, label)]
-        while path[0][0] is not self.plan.module:
-            inner = path[0][0]
-            assert inner.parent is not None
-            path.insert(0, (inner.parent, inner.label))
-        made = Name("self") if base is None else base
-        for where, part in path:
-            if where.hides(part):
-                made = Subscript(Attribute(made, store_of(where.members.get(part))), (Const(part),))
-            elif not part.isdigit():
-                made = Attribute(made, part)
-            elif where.chain or (where.inline and where.numbered):
-                made = Subscript(made, (Const(int(part)),))
-            else:
-                made = Subscript(made, (Const(part),))
-        return made
-
-    def _conditions(
-        self, elements: list[Element], inside: tuple[Key, ...] = ()
-    ) -> dict[Node | Module, tuple[Key, ...]]:
-        """In which `if`s of the text each node and module stands."""
-        found: dict[Node | Module, tuple[Key, ...]] = {}
-        for element in elements:
-            if isinstance(element, Region):
-                deeper = inside
-                if element.kind == "if":
-                    deeper = (*inside, element.key)
-                    self._condition(element)
-                for part in element.parts:
-                    found |= self._conditions(part, deeper)
-            else:
-                found.setdefault(element.node if isinstance(element, Step) else element.module, inside)
-        return found
-
-    def _condition(self, region: Region) -> None:
-        (scope,) = region.scopes
-        written, chosen = scope.origin.written["condition"], scope.origin.chosen
-        made = None
-        with suppress(Unwritten):
-            made = self.author.expression(written, chosen, self.plan.module, scope)
-            made = made if chosen else Unary("not", made)
-        self.plan.conditions[region.key] = made
-
-    def _members(self, module: Module, conditions: dict[Node | Module, tuple[Key, ...]]) -> None:
-        for label, member in module.members.items():
-            if label == "training":
-                raise self._refused(module, label)
-            inside = conditions.get(member, ())
-            if isinstance(member, Module) and member.inline and not member.members:
-                continue  # it has no weights, and what it does is written out
-            if isinstance(member, Module):
-                self.plan.members.append(Member(label, self._submodule(member), "module", inside))
-                self._inner_inits(member, self.access(module, label), inside)
-            elif isinstance(member.op, constant.Param):
-                value, rest = parameter(member.op, self.access(module, label))
-                self.plan.members.append(Member(label, self._made(value, member), member.op.kind, inside))
-                self.plan.inits += [(self._made(statement, member), inside) for statement in rest]
-            else:
-                self.plan.members.append(Member(label, self._layer(member), "module", inside))
-                self.plan.inits += self._inits(member, self.access(module, label), inside)
-
-    def _inits(self, node: Node, member: Py, inside: tuple[Key, ...]) -> list[tuple[Py, tuple[Key, ...]]]:
-        return [(self._made(statement, node), inside) for statement in initial(node, member)]
-
-    def _submodule(self, module: Module) -> Py:
-        if module.inline:
-            return self._container(module)
-        if module.chain and module.scope.kind == "level":
-            return Chain(self._parts(self.tree.elements(module.scope)), module.chain == "named")
-        return Make(module)
-
-    def _container(self, module: Module) -> Py:
-        items = {
-            label: self._submodule(member) if isinstance(member, Module) else self._layer(member)
-            for label, member in module.members.items()
-        }
-        refused = next((label for label in items if names.hidden(label)), None)
-        if refused is not None:
-            raise self._refused(module, refused)
-        if module.numbered:
-            return call("nn.ModuleList", Sequence(tuple(items.values())))
-        return call("nn.ModuleDict", Dictionary(tuple(items), tuple(items.values())))
-
-    def _refused(self, module: Module, label: str) -> DlspecError:
-        hint = "nn.Module has an attribute of this name that is no layer: choose another label"
-        member = module.members[label]
-        span = member.span if isinstance(member, Node) else member.scope.span
-        return DlspecError([Diagnostic("DL0501", f"`{label}` cannot name a layer in PyTorch", span, hint=hint)])
-
-    def _inner_inits(self, module: Module, base: Py, inside: tuple[Key, ...]) -> None:
-        if not (module.inline or module.chain):
-            return
-        places = self._places(module) if module.chain == "numbered" else {}
-        for label, member in module.members.items():
-            place, hinges = places.get(label, (int(label) if module.numbered else label, set[str]()))
-            reached = Subscript(base, (Const(place),)) if label.isdigit() else Attribute(base, label)
-            before = len(self.plan.inits)
-            if not isinstance(member, Module):
-                self.plan.inits += self._inits(member, reached, inside)
-            elif member.inline or member.scope.kind == "level":
-                self._inner_inits(member, reached, inside)
-            if len(self.plan.inits) > before:
-                self.plan.hinges |= hinges
-
-    def _places(self, module: Module) -> dict[str, tuple[int, set[str]]]:
-        """Where the members of a chain are, counted from the end behind a loop, and the settings that this hangs on."""
-        found: list[tuple[str, set[str]]] = []
-        loops: list[set[str]] = []
-
-        def walk(elements: list[Element], inside: set[str]) -> None:
-            for element in elements:
-                match element:
-                    case Step():
-                        found.append((self.tree.labels[element.node][1], inside))
-                    case Enter():
-                        found.append((element.module.label, inside))
-                    case Region():
-                        hinges = self._loop_hinges(element) if element.kind == "loop" else set[str]()
-                        loops.extend([hinges] if hinges else [])
-                        for part in element.parts:
-                            walk(part, inside | hinges)
-
-        walk(self.tree.elements(module.scope), set())
-        every = set[str]().union(*loops)
-        last = max((place for place, (_, inside) in enumerate(found) if inside), default=-1)
-        return {
-            label: (place - len(found), set()) if loops and place > last else (place, every)
-            for place, (label, _) in enumerate(found)
-        }
-
-    def _layer(self, node: Node) -> Py:
-        make = module_of(node)
-        made = make(node.op, node) if make else None
-        if made is None:
-            raise torch_error(f"{type(node.op).__name__} cannot be a layer with weights in PyTorch", node)
-        if node.op.inplace and isinstance(made, Call):
-            in_place = Keyword("inplace", Const(self.tree.inplace(node)), False)
-            made = Call(made.function, made.args, (*made.keywords, in_place))
-        return self._made(made, node)
-
-    def _parts(self, elements: list[Element]) -> tuple[Part, ...]:
-        parts: list[Part] = []
-        for element in elements:
-            match element:
-                case Step():
-                    parts.append(Item(element.key, self.tree.labels[element.node][1], self._layer(element.node)))
-                case Enter():
-                    parts.append(Item(element.key, element.module.label, self._submodule(element.module)))
-                case Region(kind="loop"):
-                    parts.append(self._loop(element))
-                case Region():
-                    self._condition(element)
-                    parts.append(Option(element.key, self._parts(element.parts[0])))
-        return tuple(parts)
-
-    def _loop(self, region: Region) -> Loop:
-        turns = tuple(self._parts(part) for part in region.parts)
-        targets, iterable = self._looped(region)
-        loop = region.scopes[0].parent if region.scopes else None
-        known = ("", 0, 0) if loop is None else loop_id(loop)
-        hinges = frozenset(self._loop_hinges(region))
-        return Loop(region.key, known, turns, targets, iterable, hinges, self._evenly(region))
-
-    def _evenly(self, region: Region) -> bool:
-        inside = (scope.twin or scope for turn in region.scopes[:1] for scope in turn.scopes())
-        return all(self.author.evenly(label) for scope in inside for label in scope.labels)
-
-    def _looped(self, region: Region, at_hand: AtHand | None = None) -> tuple[tuple[str, ...], Py | None]:
-        """The variables of a loop and what it runs over; None where that cannot be written."""
-        loop = region.scopes[0].parent if region.scopes else None
-        if loop is None:
-            return (), None
-        step = loop.origin.step
-        targets = tuple(target.name for target in step.targets) if isinstance(step, ast.For) else ()
-        iterable = None
-        with suppress(Unwritten):
-            made = self.author.looped(loop, self.plan.module, at_hand)
-            iterable = made if len(evaluate(made)) == len(region.parts) else None
-        return tuple(map(names.variable, targets)), iterable
-
-    def _loop_hinges(self, region: Region) -> set[str]:
-        """The settings that say how often a loop runs."""
-        loop = region.scopes[0].parent if region.scopes else None
-        written = loop.origin.written.values() if loop else ()
-        return {name for each in written for name in self.author.settings(each)}
 
     # Steps
 

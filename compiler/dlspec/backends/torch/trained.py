@@ -10,9 +10,9 @@ from dlspec.backends.torch.docs import checks, docstring, entry, shapes, wrapped
 from dlspec.backends.torch.forward import Forward
 from dlspec.backends.torch.grouping import objective_names
 from dlspec.backends.torch.layout import INDENT, WIDTH, flat, layout
+from dlspec.backends.torch.making import store_of
 from dlspec.backends.torch.objectives import averages
 from dlspec.backends.torch.plan import Plan
-from dlspec.backends.torch.planner import store_of
 from dlspec.backends.torch.python import Attribute, Const, Name, Py, Subscript, call, method
 from dlspec.backends.torch.resolve import Class
 from dlspec.backends.torch.template import Template, TMember
