@@ -51,31 +51,43 @@ class Library(Resolver):
 
     def _build(self) -> None:
         """Makes the classes, once more whenever that shows what must be written out, apart, or as numbers."""
+        trees: list[Tree] = []
         while True:
-            trees = [
-                prepared_tree(graph, self._written_out(position), self.trainings.get(graph), self._narrow)
-                for position, graph in enumerate(self.graphs)
-            ]
-            self.roots = [tree.root for tree in trees]
-            before = len(self._inline), len(self._apart), sum(map(len, self._fixed.values()))
+            trees = trees or self._trees()
+            before = self._found()
             try:
                 self._make_classes(trees)
                 self._fix()
             except Unreachable as error:
                 self._inline |= {(self.graphs.index(m.graph), m.path) for m in error.modules if m.parent is not None}
+                trees = []
             except Apart as error:
                 self._apart |= {group_of(each.maker) for each in error.makes.made}
+                trees = []
             else:
-                if before[2] == sum(map(len, self._fixed.values())):
+                if before == self._found():
                     return
-            if before == (len(self._inline), len(self._apart), sum(map(len, self._fixed.values()))):
+            if before == self._found():
                 raise AssertionError("the classes cannot be made")
+
+    def _found(self) -> tuple[int, int, int]:
+        """How much is known by now of what is written out, apart, or as numbers."""
+        return len(self._inline), len(self._apart), sum(map(len, self._fixed.values()))
+
+    def _trees(self) -> list[Tree]:
+        self.plans = {}
+        trees = [
+            prepared_tree(graph, self._written_out(position), self.trainings.get(graph), self._narrow)
+            for position, graph in enumerate(self.graphs)
+        ]
+        self.roots = [tree.root for tree in trees]
+        return trees
 
     def _written_out(self, position: int) -> set[str]:
         return {path for index, path in self._inline if index == position}
 
     def _make_classes(self, trees: list[Tree]) -> None:
-        self.classes, self.class_of, self.plans, self.helpers = [], {}, {}, set()
+        self.classes, self.class_of = [], {}
         self._groups: dict[GroupKey, list[Module]] = {}
         self._done: set[GroupKey] = set()
         self._chosen = set(self._taken)
@@ -97,20 +109,24 @@ class Library(Resolver):
                     module.chain = ""
         for tree in trees:
             self._fixed[tree.graph] |= Author(tree, {}).settings_of_structure()
-        given = self._given()
         self._twins: dict[Module, list[Module]] = {}
         for tree in trees:
-            author = Author(tree, given)
             first: dict[object, Module] = {}
             for module in tree.modules.values():
                 if opens_class(module):
                     twin = first.setdefault(likeness(module, tree), module)
                     self._twins.setdefault(twin, []).append(module)
-                    if twin is module:
-                        self.plans[module] = self._planner(module, tree, author).make()
+            self._plan(tree)
         for tree in trees:
             self._visit(group_of(tree.root))
         self._settle()
+
+    def _plan(self, tree: Tree) -> None:
+        """Makes the plans. Those that are there stay, but for those that see the settings of the network."""
+        author = Author(tree, self._given())
+        for module in self._twins:
+            if module.graph is tree.graph and (module not in self.plans or module.declaration.kind == "network"):
+                self.plans[module] = self._planner(module, tree, author).make()
 
     def _planner(self, module: Module, tree: Tree, author: Author) -> Planner:
         if module is tree.root and module.graph in self.trainings:
