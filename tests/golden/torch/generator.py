@@ -249,9 +249,7 @@ class UpStyled(nn.Module):
         self.conv1 = Up(in_channels, in_height, min(512, 4096 // 2**i))
         self.noise1 = Noise(min(512, 4096 // 2**i))
         self.adain1 = AdaIN(style_features, min(512, 4096 // 2**i))
-        self.conv2 = EqualConv2d(
-            2 * min(512, 4096 // 2**i) // 2, min(512, 4096 // 2**i), 3, padding=1
-        )
+        self.conv2 = EqualConv2d(min(512, 4096 // 2**i), min(512, 4096 // 2**i), 3, padding=1)
         self.noise2 = Noise(min(512, 4096 // 2**i))
         self.adain2 = AdaIN(style_features, min(512, 4096 // 2**i))
 
@@ -288,36 +286,17 @@ class Generator(nn.Module):
                 "progression": nn.ModuleList(
                     [
                         Styled(512),
-                        UpStyled(512, 4, 512, range(1, 9)[0]),
-                        UpStyled(
-                            2 * min(512, 4096 // 2 ** range(1, 9)[0]) // 2, 8, 512, range(1, 9)[1]
-                        ),
-                        UpStyled(
-                            2 * min(512, 4096 // 2 ** range(1, 9)[1]) // 2, 16, 512, range(1, 9)[2]
-                        ),
-                        UpStyled(
-                            2 * min(512, 4096 // 2 ** range(1, 9)[2]) // 2, 32, 512, range(1, 9)[3]
-                        ),
-                        UpStyled(
-                            2 * min(512, 4096 // 2 ** range(1, 9)[3]) // 2, 64, 512, range(1, 9)[4]
-                        ),
-                        UpStyled(
-                            2 * min(512, 4096 // 2 ** range(1, 9)[4]) // 2, 128, 512, range(1, 9)[5]
-                        ),
-                        UpStyled(
-                            2 * min(512, 4096 // 2 ** range(1, 9)[5]) // 2, 256, 512, range(1, 9)[6]
-                        ),
-                        UpStyled(
-                            2 * min(512, 4096 // 2 ** range(1, 9)[6]) // 2, 512, 512, range(1, 9)[7]
-                        ),
+                        UpStyled(512, 4, 512, 1),
+                        UpStyled(512, 8, 512, 2),
+                        UpStyled(512, 16, 512, 3),
+                        UpStyled(512, 32, 512, 4),
+                        UpStyled(256, 64, 512, 5),
+                        UpStyled(128, 128, 512, 6),
+                        UpStyled(64, 256, 512, 7),
+                        UpStyled(32, 512, 512, 8),
                     ],
                 ),
-                "to_rgb": nn.ModuleDict(
-                    {
-                        "8": EqualConv2d(2 * min(512, 4096 // 2 ** range(1, 9)[7]) // 2, 3, 1),
-                        "7": EqualConv2d(2 * min(512, 4096 // 2 ** range(1, 9)[6]) // 2, 3, 1),
-                    },
-                ),
+                "to_rgb": nn.ModuleDict({"8": EqualConv2d(16, 3, 1), "7": EqualConv2d(32, 3, 1)}),
             },
         )
 

@@ -255,17 +255,15 @@ class HNet(nn.ModuleDict):
     def __init__(self, classes: int = 10) -> None:
         super().__init__()
         self.bias = nn.Parameter(torch.full((classes,), 0.01))
-        self.conv2d_1_nf = HarmonicConv(1, 8, orders=min(0, 1) + 1, parts=min(0, 1) + 1)
+        self.conv2d_1_nf = HarmonicConv(1, 8, orders=1, parts=1)
         self.nonlin1 = HarmonicReLU(32)
         self.conv2d_nf_nf = HarmonicHarmonicConv(32, 8)
         self.bn2 = HarmonicBatchNorm(32)
-        self.conv2d_nf_nf2 = HarmonicHarmonicConv(32, 16, orders=min(1, 1) + 1, parts=min(1, 1) + 1)
+        self.conv2d_nf_nf2 = HarmonicHarmonicConv(32, 16)
         self.nonlin3 = HarmonicReLU(64)
         self.conv2d_nf2_nf2 = HarmonicHarmonicConv(64, 16)
         self.bn4 = HarmonicBatchNorm(64)
-        self.conv2d_nf2_nf3 = HarmonicHarmonicConv(
-            64, 32, orders=min(2, 1) + 1, parts=min(2, 1) + 1
-        )
+        self.conv2d_nf2_nf3 = HarmonicHarmonicConv(64, 32)
         self.nonlin5 = HarmonicReLU(128)
         self.conv2d_nf3_nf3 = HarmonicHarmonicConv(128, 32)
         self.bn6 = HarmonicBatchNorm(128)

@@ -206,12 +206,12 @@ def _counts(turn: Turn | None, name: str, most: int) -> bool:
     """Whether a variable of a loop counts its turns: `i` of `enumerate(widths)`, or of a `range` that is given so many
     arguments at most."""
     step = turn.step if turn is not None else None
-    if not isinstance(step, ast.For):
-        return isinstance(step, ast.Repeat)
+    if not isinstance(step, ast.For) or step.targets[0].name != name:
+        return False
     match step.iterable:
         case ast.Call(function=ast.Name(name="range"), arguments=arguments):
             return len(arguments) <= most
-        case ast.Call(function=ast.Name(name="enumerate"), arguments=[_]):
-            return step.targets[0].name == name
+        case ast.Call(function=ast.Name(name="enumerate"), arguments=arguments):
+            return len(arguments) == 1
         case _:
             return False

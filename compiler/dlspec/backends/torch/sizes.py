@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 
 from dlspec.backends.torch.python import Binary, Const, Py, call
+from dlspec.backends.torch.symbols import divided
 
 _OPERATORS: dict[type[ast.operator], str] = {
     ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.FloorDiv: "//", ast.Mod: "%", ast.Pow: "**",
@@ -20,6 +21,8 @@ def from_text(text: str, known: dict[str, Py]) -> Py:
                 return Const(value)
             case ast.Name(id=name):
                 return known[name]
+            case ast.BinOp(op=ast.FloorDiv()):
+                return divided(made(node.left), made(node.right))
             case ast.BinOp():
                 return Binary(_OPERATORS[type(node.op)], made(node.left), made(node.right))
             case ast.UnaryOp(op=ast.USub(), operand=operand):

@@ -148,6 +148,19 @@ def scaled(factor: Py, node: Py) -> Py:
     )
 
 
+def divided(node: Py, divisor: Py) -> Py:
+    """The quotient, rounded down: done where each term is a multiple."""
+    terms = list(_terms(node))
+    by = divisor.value if isinstance(divisor, Const) else 0
+    if (
+        type(by) is not int
+        or by < 1
+        or any(not isinstance(f, Const) or isinstance(a, Const) or f.value % by for f, a in terms)
+    ):
+        return Binary("//", node, divisor)
+    return add(*(Sum(((Const(_number(factor) // by), atom),)) for factor, atom in terms))
+
+
 def _plus(a: Py, b: Py) -> Py:
     if isinstance(a, Const) and isinstance(b, Const):
         return Const(a.value + b.value)
@@ -236,11 +249,12 @@ def placed(node: Py, loop: LoopId | None = None) -> Py:
 
     def change(inner: Py) -> Py:
         if isinstance(inner, Turned) and inner.loop != loop:
-            if inner.at is None or not inner.name:
+            made = None if inner.at is None or not inner.name else inner.at(Const(inner.index))
+            if made is None or not any(isinstance(part, Leaf | Turned | Sum) for part in walk(made)):
                 return Const(tupled(inner.value))
-            return change(inner.at(Const(inner.index)))
+            return change(made)
         made = rebuild_all(inner, change)
-        if isinstance(made, Binary) and made.operator in _WHOLE and any(isinstance(i, Turned) for i in walk(inner)):
+        if isinstance(made, Binary | Call) and any(isinstance(i, Turned) for i in walk(inner)):
             return _computed(made)
         return made
 
@@ -253,8 +267,17 @@ _WHOLE: dict[str, Callable[[int, int], int]] = {
 }  # fmt: skip
 
 
-def _computed(node: Binary) -> Py:
-    """An operation on two numbers, done."""
+_OF_MANY: dict[str, Callable[[list[int]], int]] = {"max": max, "min": min}
+
+
+def _computed(node: Binary | Call) -> Py:
+    """An operation on whole numbers, done."""
+    if isinstance(node, Call):
+        numbers: list[Any] = [arg.value for arg in node.args if isinstance(arg, Const) and type(arg.value) is int]
+        called = _OF_MANY.get(node.function.text) if isinstance(node.function, Name) else None
+        return Const(called(numbers)) if called is not None and len(numbers) == len(node.args) > 1 else node
+    if node.operator not in _WHOLE:
+        return node
     left, right = node.left, node.right
     if not (isinstance(left, Const) and isinstance(right, Const) and {type(left.value), type(right.value)} == {int}):
         return node
@@ -336,6 +359,6 @@ def leaves(node: Py) -> Iterator[Leaf]:
 
 
 __all__ = [
-    "Arg", "Dimension", "Leaf", "LoopId", "Sum", "Turned", "add", "at_start", "ended", "is_counted", "item", "item_of",
-    "leaves", "placed", "rebuild_all", "scaled", "signature", "times", "tupled", "turned", "without", "written_out",
+    "Arg", "Dimension", "Leaf", "LoopId", "Sum", "Turned", "add", "at_start", "divided", "ended", "is_counted", "item",
+    "item_of", "leaves", "placed", "rebuild_all", "scaled", "signature", "times", "tupled", "turned", "without", "written_out",
 ]  # fmt: skip
