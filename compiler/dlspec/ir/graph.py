@@ -131,7 +131,7 @@ class Scope:
             self.kind, parent, self.span, self.label, self.declaration, self.definition, None, self.shared, path,
             self.origin, self.template if template is None else template,
         )  # fmt: skip
-        made.given, made.names = self.given, self.names
+        made.given, made.names, made.labels = self.given, self.names, self.labels
         return made
 
     def refer(self, scope: Scope, copy_of: Callable[[Value], Value | None]) -> None:

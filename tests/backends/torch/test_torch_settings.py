@@ -29,7 +29,7 @@ SOME = {
     "labels of turns": (
         "network Net(x: float[N, 4], d = 3, f = 2) -> y {\n"
         '    y = x\n    for i in range(d) { y = y + (y -> "fc{i + 1}": Linear(4)) }\n'
-        '    for i in range(f) { y = y + (y -> "m{2 ** i}": Linear(4)) }\n}'
+        '    for i in range(f) { y = y + (y -> "m{2 ** i}": Linear(4)) }\n    y\n}'
     ),
     "a list of what turns give": (
         "network Net(x: float[N, 4], d = 3) -> y {\n    f = []\n"

@@ -10,6 +10,8 @@ import pytest
 
 from dlspec.backends.torch import source
 from dlspec.backends.verify import verify
+from dlspec.ir.types import DType
+from dlspec.passes.retype import with_dtype
 from dlspec.pipeline import elaborate, open_source
 from dlspec.source import Source
 
@@ -144,7 +146,7 @@ CASES: dict[str, tuple[str, list[str], list[str]]] = {
     ),
     "labels_that_are_not_even": (
         "network Net(x: float[N, 8], depth = 3) -> y {\n"
-        '    y = x\n    for i in range(depth) { y = y + (y -> "fc{2 ** i}": Linear(8)) }\n}',
+        '    y = x\n    for i in range(depth) { y = y + (y -> "fc{2 ** i}": Linear(8)) }\n    y\n}',
         ["self.fc4 = nn.Linear(8, 8)"],
         ["depth"],
     ),
@@ -164,6 +166,16 @@ def test_source_says_what_the_author_wrote(name: str, compared: Callable[[str, i
     report = verify(graph)
     assert report.faults == []
     compared("values of sources compared with ONNX Runtime", report.compared)
+
+
+def test_a_graph_of_a_graph_has_the_labels() -> None:
+    """Labels that do not rise evenly are known of a graph that a pass made, too."""
+    text = (
+        "network Net(x: float[N, 8], depth = 2) -> y {\n    y = x\n"
+        '    for i in range(depth) { side = 2 ** i\n        y = y + (y -> "fc{side}": Linear(8)) }\n    y\n}'
+    )
+    graph = elaborate(open_source(Source("labels.dlspec", text)), "Net")
+    assert "self.fc2 = " in source(with_dtype(graph, DType.BFLOAT16))
 
 
 def test_no_backend_parses_text() -> None:

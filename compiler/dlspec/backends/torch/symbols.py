@@ -359,6 +359,7 @@ def leaves(node: Py) -> Iterator[Leaf]:
 
 
 __all__ = [
-    "Arg", "Dimension", "Leaf", "LoopId", "Sum", "Turned", "add", "at_start", "divided", "ended", "is_counted", "item",
-    "item_of", "leaves", "placed", "rebuild_all", "scaled", "signature", "times", "tupled", "turned", "without", "written_out",
+    "Arg", "Dimension", "Leaf", "LoopId", "Sum", "Turned", "add", "at_start", "divided", "ended", "is_counted",
+    "item", "item_of", "leaves", "placed", "rebuild_all", "scaled", "signature", "times", "tupled", "turned",
+    "without", "written_out",
 ]  # fmt: skip
