@@ -111,7 +111,8 @@ def _sizes(graph: Graph, theirs: Theirs) -> dict[str, int]:
     known = graph.default_sizes() | dict(graph.sizes) | shown_sizes(graph, fixed)
     if all(symbol in known for symbol in graph.symbols):
         return known
-    return next(iter(sample_sizes(graph)), {}) | known
+    samples = sample_sizes(graph)
+    return samples[0] | known if samples else known
 
 
 def _or(size: int | None, default: int) -> int:
