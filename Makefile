@@ -10,6 +10,10 @@ ASKS := pyproject.toml constraints.txt compiler/dlspec/__init__.py
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 WORKERS ?= 2
 
+PROGRAMS ?= 20000
+MUTANTS ?= 200000
+SEED ?= $(shell date +%s)
+
 DRAW := $(BIN)/dlspec draw -o docs/gallery
 
 .DEFAULT_GOAL := help
@@ -41,8 +45,8 @@ format: $(VENV)/.dev-installed ## put code and specs into their canonical form
 	$(BIN)/ruff format bench compiler tests
 	$(BIN)/dlspec fmt specs/*.dlspec
 
-fuzz: $(VENV)/.dev-installed ## mutate specs for a while: the compiler must answer each
-	FUZZ_RUNS=20000 FUZZ_SEED=$$(date +%s) $(BIN)/python -m pytest tests/fuzz
+fuzz: $(VENV)/.dev-installed ## random programs and mutants (PROGRAMS, MUTANTS, SEED): what breaks, and a table
+	$(ONE_THREAD) $(BIN)/python tests/fuzz/fuzz.py --programs $(PROGRAMS) --mutants $(MUTANTS) --seed $(SEED)
 
 resampling: $(VENV)/.dev-installed ## compare resampling with torch over a grid of modes, factors and sizes
 	$(ONE_THREAD) RESAMPLING=$(or $(COUNT),10000) RESAMPLING_SEED=$(or $(SEED),0) $(BIN)/python -m pytest -q -s tests/ops/test_resampling.py

@@ -1,6 +1,6 @@
 """Specs with tokens taken out, doubled, swapped and exchanged: the compiler says what is wrong and never falls over.
 
-`FUZZ_RUNS=20000 pytest tests/fuzz` for a long run; `make fuzz` is that.
+`FUZZ_RUNS=20000 pytest tests/fuzz/test_mutations.py` for a long run.
 """
 
 from __future__ import annotations

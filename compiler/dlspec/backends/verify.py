@@ -265,8 +265,9 @@ def compare(
         )
     a, b, exact = (array.astype(np.float64) for array in (ours, theirs, truth))
     finite = np.isfinite(exact)
-    if not (np.isfinite(a) == finite).all() or not (np.isfinite(b) == finite).all():
+    if not (np.isfinite(a) == np.isfinite(b)).all() or (np.isfinite(b) & ~finite).any():
         return row(np.inf, np.inf, 0, 0, 0, "differs in which values are finite")
+    finite &= np.isfinite(b)  # what is too large for both says nothing
     a, b, exact = a[finite], b[finite], exact[finite]
     if not exact.size:
         return row(0, 0, 0, 0, 0, "nothing finite")

@@ -89,7 +89,7 @@ class Elaborator(Application):
             self.statement(statement, env)  # type: ignore[reportArgumentType]
         if last is None:
             raise Failure("DL0409", "this has no result", body.span, hint="its last line must be an expression")
-        if not isinstance(last, ast.Evaluate):
+        if not isinstance(last, ast.Evaluate) or not _gives(last.value):
             self.statement(last, env)
             return POISON if isinstance(last, ast.Unreadable) else None
         try:
@@ -501,3 +501,23 @@ def _instances(scope: Scope) -> list[Note]:
     if len(notes) > 8:
         return [*notes[:4], Note(notes[4].span, f"... {len(notes) - 7} more ..."), *notes[-3:]]
     return notes
+
+
+def _gives(expression: ast.Expression) -> bool:
+    """Whether something can come out: loops and an `if` may only bind names."""
+    todo = [expression]
+    while todo:
+        match todo.pop():
+            case ast.Repeat(body=body) | ast.For(body=body):
+                bodies = [body]
+            case ast.If(then=then, otherwise=otherwise):
+                bodies = [then] if otherwise is None else [then, otherwise]
+            case _:
+                return True
+        for body in bodies:
+            end = body.statements[-1] if body.statements else None
+            if isinstance(end, ast.Evaluate):
+                todo.append(end.value)
+            elif end is None or isinstance(end, ast.Unreadable):
+                return True
+    return False

@@ -79,6 +79,9 @@ class BatchNorm(Op):
         require_float(x, "BatchNorm")
         if self.affine or self.track_running_stats:
             constant_channels(x, "BatchNorm")
+        if not self.track_running_stats:
+            message = f"BatchNorm by the batch's statistics needs more than one element of each channel, not {x}"
+            need.at_least(product((x.shape[0], *x.spatial)), 2, message, code="DL0201")
         return x
 
     def weights(self, inputs: Types) -> tuple[Weight, ...]:
@@ -132,10 +135,9 @@ class InstanceNorm(Op):
         require_float(x, "InstanceNorm")
         if self.affine or self.track_running_stats:
             constant_channels(x, "InstanceNorm")
-        if not self.track_running_stats and product(x.spatial) == 1:
-            raise OpError(
-                f"InstanceNorm needs more than one element in space, and the input is {format_shape(x.shape)}"
-            )
+        if not self.track_running_stats:
+            message = f"InstanceNorm needs more than one element in space, and the input is {format_shape(x.shape)}"
+            need.at_least(product(x.spatial), 2, message, code="DL0201")
         return x
 
     def weights(self, inputs: Types) -> tuple[Weight, ...]:
@@ -187,6 +189,8 @@ class GroupNorm(Op):
         channels = constant_channels(x, "GroupNorm") if self.affine else x.shape[1]
         message = f"GroupNorm: {channels} channels are not divisible by {self.num_groups} groups"
         need.divisible(channels, self.num_groups, message, "choose groups that divide the channels")
+        counted = product((x.shape[0], channels // self.num_groups, *x.shape[2:]))  # as torch does, with the batch
+        need.at_least(counted, 2, f"GroupNorm needs more than one element of each group, not {x}", code="DL0201")
         return x
 
     def weights(self, inputs: Types) -> tuple[Weight, ...]:

@@ -53,6 +53,15 @@ def _require_spatial(x: TensorType, name: str) -> None:
     require_float(x, name)
 
 
+def _require_whole(need: Needs, x: TensorType, kernel_size: Ints, name: str) -> None:
+    """torch's means over 3 axes take no input that is smaller than the kernel, whatever is padded."""
+    if x.rank < 5:
+        return
+    for axis, (size, kernel) in enumerate(zip(x.spatial, per_axis(kernel_size, 3, "kernel_size"), strict=True), 2):
+        message = f"{name}: axis {axis} of {format_shape(x.shape)} is smaller than the kernel, which is {kernel}"
+        need.at_least(size, kernel, message, "over 3 axes padding does not make up for it")
+
+
 class MaxPool(Op):
     """Largest value under a sliding window, over 1, 2 or 3 spatial axes.
 
@@ -136,6 +145,7 @@ class AvgPool(Op):
         _require_spatial(x, "AvgPool")
         if self.divisor_override is not None and x.rank == 3:
             raise OpError("AvgPool over one spatial axis takes no `divisor_override`", code="DL0208")
+        _require_whole(need, x, self.kernel_size, "AvgPool")
         return x.with_shape(*x.shape[:2], *self.window(x).slide(need, x, "AvgPool"))
 
     def formula(self, inputs: Types, outputs: Types) -> tuple[str, ...]:
@@ -176,6 +186,7 @@ class LPPool(Op):
     def infer(self, need: Needs, inputs: Types) -> TensorType:
         (x,) = inputs
         _require_spatial(x, "LPPool")
+        _require_whole(need, x, self.kernel_size, "LPPool")
         return x.with_shape(*x.shape[:2], *self.window(x).slide(need, x, "LPPool"))
 
     def formula(self, inputs: Types, outputs: Types) -> tuple[str, ...]:

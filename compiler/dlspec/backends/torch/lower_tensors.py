@@ -306,13 +306,18 @@ def crop(e: Lower, op: slicing.Crop, xs: list[Py]) -> Py:
 @lowers(slicing.Split)
 def split(e: Lower, op: slicing.Split, xs: list[Py]) -> Py:
     if isinstance(op.sections, int):
-        return method(xs[0], "chunk", Arg(op.sections, "sections"), dim=(Arg(op.dim, "dim"), 0))
-    return method(xs[0], "split", Sequence(e.sizes(op.sections, "sections")), dim=(Arg(op.dim, "dim"), 0))
+        return _parts(e, method(xs[0], "chunk", Arg(op.sections, "sections"), dim=(Arg(op.dim, "dim"), 0)))
+    return _parts(e, method(xs[0], "split", Sequence(e.sizes(op.sections, "sections")), dim=(Arg(op.dim, "dim"), 0)))
 
 
 @lowers(slicing.Chunk)
 def chunk(e: Lower, op: slicing.Chunk, xs: list[Py]) -> Py:
-    return method(xs[0], "chunk", Arg(op.chunks, "chunks"), dim=(Arg(op.dim, "dim"), 0))
+    return _parts(e, method(xs[0], "chunk", Arg(op.chunks, "chunks"), dim=(Arg(op.dim, "dim"), 0)))
+
+
+def _parts(e: Lower, made: Py) -> Py:
+    """One part is a tensor in a spec, and a tuple of one in PyTorch."""
+    return made if len(e.node.outputs) > 1 else Subscript(made, (Const(0),))
 
 
 @lowers(slicing.Flip)

@@ -269,7 +269,7 @@ class Planner(Making):
 
     def _like(self) -> tuple[Py | None, DType | None]:
         """What has the device and the element type of the network: a tensor at hand, else a weight."""
-        at_hand = [value for value, slot in self._slots.items() if slot[1] == 0]
+        at_hand = [value for value, slot in self._slots.items() if slot[1] == 0 and self._always(value)]
         floats = [value for value in at_hand if value.type.dtype.is_float]
         if floats:
             return Ref(self._slots[floats[0]]), floats[0].type.dtype
@@ -285,6 +285,13 @@ class Planner(Making):
         if weight is not None and weight.kind == "param":
             return call("next", call("self.parameters")), weight.dtype
         return (Ref(self._slots[at_hand[0]]), at_hand[0].type.dtype) if at_hand else (None, None)
+
+    def _always(self, value: Value) -> bool:
+        """Whether a tensor is there at inference too: a module runs as a whole, but of a network not all does."""
+        graph = self.plan.module.graph
+        if self.plan.module.parent is not None:
+            return True
+        return not value.producer.training if value.producer else value in graph.inference_inputs()
 
     def _number(self, value: Value) -> Py | None:
         node = value.producer

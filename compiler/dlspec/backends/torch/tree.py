@@ -331,6 +331,10 @@ def chain_kind(tree: Tree, module: Module) -> Literal["", "numbered", "named"]:
     inputs, outputs = tree.inputs(scope), tree.outputs(scope)
     if len(inputs) != 1 or len(outputs) != 1:
         return ""
+    if module.parent is None:
+        graph = module.graph
+        if graph.inputs != inputs or [output.value for output in graph.outputs] != outputs:
+            return ""  # an input that nothing uses, a tensor with two names, an input that goes straight out
     labels: list[str] = []
     flow = inputs[0]
     nodes = set(tree.nodes_in(scope))

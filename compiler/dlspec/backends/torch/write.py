@@ -266,14 +266,14 @@ class ClassWriter:
 
     def _checks(self, graph: Graph, plan: Plan) -> list[str]:
         inputs = plan.inputs or [names.variable(value.name) for value in graph.inputs]
-        return checks(graph, zip(inputs, graph.inputs, strict=True))
+        given = set(graph.inference_inputs())  # what only training looks at may be None
+        return checks(graph, [pair for pair in zip(inputs, graph.inputs, strict=True) if pair[1] in given])
 
     def _network_arguments(self, graph: Graph, inputs: list[str]) -> list[str]:
+        """What only training looks at may be left out, and Python has such arguments behind all others."""
         needed = set(graph.inference_inputs())
-        return [
-            f"{name}: Tensor" if value in needed else f"{name}: Tensor | None = None"
-            for name, value in zip(inputs, graph.inputs, strict=True)
-        ]
+        named = sorted(zip(inputs, graph.inputs, strict=True), key=lambda pair: pair[1] not in needed)
+        return [f"{name}: Tensor" if value in needed else f"{name}: Tensor | None = None" for name, value in named]
 
     def _returns(self) -> str:
         always = sum(not training for _, training in self.template.outputs)
