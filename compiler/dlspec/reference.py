@@ -169,8 +169,14 @@ def _signature(operator: type[Op], name: str) -> str:
     elif name != operator.function:
         tensors = []
     shown = [f"{tensor.removesuffix('?')}=none" if tensor.endswith("?") else tensor for tensor in tensors]
-    shown += [field.name if field.required else f"{field.name}={describe(field.default)}" for field in operator.fields]
+    shown += [_shown(field, operator) for field in operator.fields]
     return f"{name}({', '.join(shown)})"
+
+
+def _shown(field: Field, operator: type[Op]) -> str:
+    if field.name == operator.more:
+        return f"**{field.name}"
+    return field.name if field.required else f"{field.name}={describe(field.default)}"
 
 
 def _torch_names(name: str) -> str:

@@ -12,7 +12,7 @@ from fractions import Fraction
 from typing import NamedTuple, TypeAlias, TypeVar
 
 from dlspec.ir.dims import Dim, lower_bound, product, smax
-from dlspec.ir.op import Op, Types
+from dlspec.ir.op import Needs, Op, Types
 from dlspec.ir.registry import Registry
 from dlspec.ir.types import TensorType
 from dlspec.ops import (
@@ -24,6 +24,7 @@ from dlspec.ops import (
     norm,
     pad,
     pooling,
+    rearrange,
     reduce,
     resize,
     shape,
@@ -246,6 +247,24 @@ def _concat(op: combine.Concat, inputs: Types, outputs: Types) -> list[Reach]:
 def _stack(op: combine.Stack, inputs: Types, outputs: Types) -> list[Reach]:
     added = one_axis(op.dim, inputs[0].rank + 1, "Stack")
     return [tuple(Slide(axis + (axis >= added)) for axis in range(x.rank)) for x in inputs]
+
+
+@_rule(rearrange.Rearrange)
+def _rearranged(op: rearrange.Rearrange, inputs: Types, outputs: Types) -> list[Reach]:
+    """By the outermost name of an axis. Of one that is taken apart and joined with others all is seen."""
+    plan = op.plan(Needs(), inputs)
+    outermost = {names[0]: axis for axis, names in enumerate(plan.after) if names}
+
+    def slide(names: tuple[int, ...]) -> Slide | None:
+        there = outermost.get(names[0]) if names else None
+        if there is None:
+            return None
+        within, beside = (product(plan.sizes[name] for name in group[1:]) for group in (names, plan.after[there]))
+        if within == 1:
+            return Slide(there, 1, 1 - beside, 0, beside)
+        return Slide(there, within, 0, within - 1) if beside == 1 else None
+
+    return [tuple(map(slide, plan.before[plan.stacked :]))] * len(inputs)
 
 
 @_rule(shape.Permute, shape.Transpose)

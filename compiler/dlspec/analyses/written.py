@@ -34,7 +34,9 @@ def written_arguments(op: Fielded) -> list[str]:
     arguments: list[str] = []
     for field in op.fields:
         value = getattr(op, field.name)
-        if field.required:
+        if field.name == op.more:
+            arguments += [f"{name}={written_value(length)}" for name, length in value]
+        elif field.required:
             arguments.append(written_value(value))
         elif value != field.converted_default:
             arguments.append(f"{field.name}={written_value(value)}")

@@ -81,7 +81,7 @@ def _called(made: Fielded) -> Json:
     """What a spec calls with arguments: its name and all of them."""
     return {
         "name": type(made).__name__,
-        "arguments": {field.name: _value(getattr(made, field.name)) for field in made.fields},
+        "arguments": {name: _value(value) for name, value in made.arguments.items()},
     }
 
 

@@ -38,9 +38,14 @@ def extra_tensors(op: type[Op]) -> list[str]:
     return [name.rstrip("?") for name in op.tensors[1:]]
 
 
+def _field_names(op: type[Op]) -> list[str]:
+    """The fields that have an argument of their own."""
+    return [field.name for field in op.fields if field.name != op.more]
+
+
 def bind_op(layer: OpLayer, given: list[Given], span: Span, env: Env) -> OpLayer:
     """The layer with more arguments. Positional ones fill the fields that have none yet, in order."""
-    names = [field.name for field in layer.op.fields] + extra_tensors(layer.op)
+    names = _field_names(layer.op) + extra_tensors(layer.op)
     placed = [field.name for field in layer.op.fields if field.required] if layer.op.left_out else names
     free = iter(placed)
     explicit: Arguments = {}
@@ -71,7 +76,7 @@ def bind_op(layer: OpLayer, given: list[Given], span: Span, env: Env) -> OpLayer
             if name in dict(layer.op.left_out):
                 hint = f"leave it out: {signature_hint(layer.op, layer.name)}"
                 raise Failure("DL0303", f"{layer.title} has `{name}` from its input", argument.span, hint=hint)
-            if name not in names:
+            if name not in names and layer.op.more is None:
                 raise unknown_argument(argument.name, layer.title, names, signature_hint(layer.op, layer.name))
         if name in explicit:
             raise Failure(
@@ -110,7 +115,13 @@ def make_op(layer: OpLayer, made: Table[Any, Op]) -> Op:
 def _make(op: type[Op], title: str, arguments: Arguments, span: Span, name: str) -> Op:
     values: dict[str, Any] = {}
     for field in op.fields:
-        if field.name in arguments:
+        if field.name == op.more:
+            further = {key: given for key, given in arguments.items() if key not in _field_names(op)}
+            values[field.name] = [
+                (key, field_value(Field(key, "Dim", MISSING), value, at.span, title))
+                for key, (value, at) in further.items()
+            ]
+        elif field.name in arguments:
             value, at = arguments[field.name]
             values[field.name] = field_value(field, value, at.span, title)
         elif field.required:
@@ -151,12 +162,12 @@ def function_op(
     written: dict[str, Written] = {}
     many: list[Any] = []
     slots = [] if variadic else [slot.rstrip("?") for slot in op.tensors]
-    free_tensors, free_fields = iter(slots), iter([field.name for field in op.fields])
-    names = slots + [field.name for field in op.fields]
+    free_tensors, free_fields = iter(slots), iter(_field_names(op))
+    names = slots + _field_names(op)
     for argument, value in given:
         if argument.name is not None:
             key = argument.name.name
-            if key not in names:
+            if key not in names and op.more is None:
                 raise unknown_argument(argument.name, f"`{name}`", names, signature_hint(op, name))
         elif variadic and (has_tensor(value) or not op.fields):
             many.extend(_flat(value, argument.span))
@@ -353,7 +364,9 @@ def signature_hint(op: type[Op], name: str) -> str:
     shown = [
         slot.lstrip("*").rstrip("?") for slot in (op.tensors if name in (op.function, *op.aliases) else op.tensors[1:])
     ]
-    shown += [field.name if field.required else f"{field.name}={_default(field)}" for field in op.fields]
+    fields = [field for field in op.fields if field.name != op.more]
+    shown += [field.name if field.required else f"{field.name}={_default(field)}" for field in fields]
+    shown += ["name=length, ..."] if op.more else []
     return f"{name}({', '.join(shown)})"
 
 

@@ -24,6 +24,8 @@ Padding: TypeAlias = "int | str | tuple[int | tuple[int, int], ...]"
 """An int, one per axis, a `[before, after]` pair per axis, or `"same"` / `"valid"`."""
 PoolPadding: TypeAlias = "int | str | tuple[int, ...]"
 """An int, one per axis, or `"same"` / `"valid"`."""
+Lengths: TypeAlias = tuple[tuple[str, Dim], ...]
+"""Dimensions by names that are chosen where they are given."""
 Floats: TypeAlias = float | tuple[float, ...]
 Pair: TypeAlias = tuple[float, float]
 Axes: TypeAlias = int | tuple[int, ...]
@@ -142,6 +144,10 @@ def _named_or(side: Converter) -> Converter:
     return convert
 
 
+def _lengths(value: Any) -> Any:
+    return tuple((_str(name), _dim(length)) for name, length in value)
+
+
 def _data(value: Any) -> Any:
     if isinstance(value, tuple | list):
         return tuple(_data(part) for part in cast("tuple[Any, ...]", value))
@@ -192,6 +198,7 @@ KINDS: dict[str, tuple[Converter, str]] = {
     "Pair": (_pair, "two numbers"),
     "Padding": (_named_or(_side), 'an int, one for each axis, a [before, after] pair for each axis, "same" or "valid"'),
     "PoolPadding": (_named_or(_int), 'an int, one for each axis, "same" or "valid"'),
+    "Lengths": (_lengths, "a dimension for each name"),
     "Items": (_sequence(_item, or_single=False), "positions and ranges such as those of `x[:, 0]`"),
     "Init": (_instance(Init), "an initialiser such as normal(0, 0.02)"),
     "Data": (_data, "a number or nested lists of numbers"),
@@ -259,6 +266,8 @@ class Fielded:
     """
 
     fields: ClassVar[tuple[Field, ...]] = ()
+    more: ClassVar[str | None] = None
+    """The field that takes all arguments whose names are no fields, as pairs of a name and a dimension."""
 
     def __init_subclass__(cls) -> None:
         # Not dataclasses: they compile code for every class, and 150 operators would cost each start-up 60 ms.
@@ -297,6 +306,12 @@ class Fielded:
             if field.required or getattr(self, field.name) != field.converted_default
         )
         return f"{type(self).__name__}({', '.join(shown)})"
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """The values by the names that they are given by."""
+        own = {field.name: getattr(self, field.name) for field in self.fields if field.name != self.more}
+        return own | (dict(getattr(self, self.more)) if self.more else {})
 
     def changed(self, **fields: Any) -> Self:
         """The same with other values in some fields. Raises as the constructor."""
@@ -361,6 +376,6 @@ def shown(number: object) -> str:
 
 
 __all__ = [
-    "KINDS", "MISSING", "Axes", "Data", "Field", "FieldError", "Fielded", "Floats", "Ints", "Item", "Items", "Padding",
-    "Pair", "PoolPadding", "Shape", "Sizes", "brief", "describe", "read_fields", "shown", "told",
+    "KINDS", "MISSING", "Axes", "Data", "Field", "FieldError", "Fielded", "Floats", "Ints", "Item", "Items", "Lengths",
+    "Padding", "Pair", "PoolPadding", "Shape", "Sizes", "brief", "describe", "read_fields", "shown", "told",
 ]  # fmt: skip

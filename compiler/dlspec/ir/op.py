@@ -127,6 +127,7 @@ class Op(Fielded):
       out before one that is given.
     * ``truths``: those of its tensors that hold truth values, whatever type the others have.
     * ``takes_numbers``: people write numbers for its tensors, as in ``2 * x``.
+    * ``more``: the field that takes arguments by names of the author's choice, as ``rearrange(x, "b (h p) -> b h p", p=7)``.
     * ``pinned``: ``(("Conv1d", 1), ...)``, further layer names that fix the number of spatial axes.
     * ``flat``: the layer that pins one spatial axis also takes [N, C], as BatchNorm1d does.
 

@@ -23,6 +23,7 @@ from dlspec.ops import (
     pad,
     pooling,
     random,
+    rearrange,
     reduce,
     resize,
     shape,
@@ -33,7 +34,7 @@ from dlspec.ops import (
 
 _FAMILIES = (
     conv, linear, norm, activation, softmax, pooling, dropout, embedding,
-    elementwise, combine, reduce, shape, slicing, pad, resize, matrix, solve, loss, gradient, random, constant,
+    elementwise, combine, reduce, shape, rearrange, slicing, pad, resize, matrix, solve, loss, gradient, random, constant,
 )  # fmt: skip
 
 OPERATORS: tuple[type[Op], ...] = tuple(operator for family in _FAMILIES for operator in family.OPERATORS)

@@ -122,7 +122,7 @@ def _seen(axis: Axis) -> str:
 
 
 def _arguments(node: Node) -> _Pairs:
-    return [(field.name, written_value(getattr(node.op, field.name))) for field in node.op.fields]
+    return [(name, written_value(value)) for name, value in node.op.arguments.items()]
 
 
 def _weights(nodes: tuple[Node, ...]) -> list[tuple[str, str, str]]:

@@ -30,8 +30,8 @@ from dlspec.backends.torch.registry import Lower, lowers
 from dlspec.backends.torch.symbols import Arg
 from dlspec.ir.dims import Dim
 from dlspec.ir.fields import Sizes
-from dlspec.ir.op import Op
-from dlspec.ops import conv, norm, pad, pooling, resize, shape, slicing
+from dlspec.ir.op import Needs, Op
+from dlspec.ops import conv, norm, pad, pooling, rearrange, resize, shape, slicing
 
 # Windows ---------------------------------------------------------------------------------------------------------------
 
@@ -213,6 +213,31 @@ def unflatten(e: Lower, op: shape.Unflatten, xs: list[Py]) -> Py:
     return method(
         xs[0], "unflatten", Arg(op.dim, "dim"), Sequence(e.sizes(op.unflattened_size, "unflattened_size"), "(")
     )
+
+
+@lowers(rearrange.Rearrange)
+def rearranged(e: Lower, op: rearrange.Rearrange, xs: list[Py]) -> Py:
+    """Axis by axis, from the last: so only the lengths that were given are written, and no product of sizes."""
+    plan, given = op.plan(Needs(), tuple(value.type for value in e.node.inputs)), dict(op.lengths)
+    x = call("torch.stack", Sequence(tuple(xs))) if plan.stacked else xs[0]
+    for axis, parts in reversed(list(enumerate(plan.before))):
+        names = [plan.names[part] for part in parts]
+        if not names:
+            x = method(x, "squeeze", Const(axis))
+        elif len(names) > 1:
+            sizes = (e.size(given[name], name) if name in given else Const(-1) for name in names)
+            x = method(x, "unflatten", Const(axis), Sequence(tuple(sizes), "("))
+    if plan.order != tuple(range(len(plan.order))):
+        x = method(x, "permute", *map(Const, plan.order))
+    end = len(plan.order)
+    for parts in reversed(plan.after):
+        begin = end - len(parts)
+        if not parts:
+            x = method(x, "unsqueeze", Const(begin))
+        elif len(parts) > 1:
+            x = method(x, "flatten", Const(begin), Const(end - 1))
+        end = begin
+    return x
 
 
 @lowers(shape.Squeeze)

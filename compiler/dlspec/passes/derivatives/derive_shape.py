@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dlspec.ir.dims import Dim, Expr
-from dlspec.ops import pad, shape, slicing
+from dlspec.ir.op import Needs
+from dlspec.ops import pad, rearrange, shape, slicing
 from dlspec.ops.algebra import Term
 from dlspec.ops.rules import one_axis
-from dlspec.passes.derivatives.registry import Cotangents, derives
+from dlspec.passes.derivatives.registry import Cotangents, derives, expands
 from dlspec.passes.derivatives.step import Step, reshaped, zeros
 
 
@@ -17,6 +18,14 @@ def reshape(
     s: Step, op: shape.Flatten | shape.Reshape | shape.Unflatten | shape.Squeeze | shape.Unsqueeze
 ) -> Cotangents:
     return (reshaped(s.g, s.x.type.shape),)
+
+
+@expands(rearrange.Rearrange)
+def rearranged(s: Step, op: rearrange.Rearrange) -> Term:
+    plan = op.plan(Needs(), tuple(x.type for x in s.xs))
+    x = s.x.call("stack", *s.xs[1:], dim=0) if plan.stacked else s.x
+    x = reshaped(x, plan.sizes)
+    return reshaped(x.call("permute", dims=plan.order) if plan.order else x, plan.joined)
 
 
 @derives(shape.Expand)
