@@ -70,7 +70,7 @@ class Rearrange(DataMovement):
             for name in names:
                 if names.count(name) > 1:
                     raise self._wrong(f"has `{name}` twice {where} the arrow", "give each axis a name of its own")
-        if ("...",) in left or any("..." in axis for axis in left if isinstance(axis, tuple)):
+        if any("..." in axis for axis in left if isinstance(axis, tuple)):
             raise self._wrong("has `...` in parentheses before the arrow", "an axis is taken apart into named ones")
         before, after = _names(left), _names(right)
         for names, others, where in ((before, after, "before"), (after, before, "after")):
