@@ -5,6 +5,11 @@ from __future__ import annotations
 import pytest
 from tests.elaborate.specs import codes_in, found_in, graph_of, net
 
+PARTS = """
+part Padded(width, kernel = 1) { x -> Pad(kernel // 2) -> Conv(width, kernel, bias=false) }
+part Part(width) { Padded(width) -> bn: BatchNorm(affine=true, track_running_stats=false) -> if width > 99 { ReLU } }
+part Outer(width) { conv: Padded(width, 3) -> Linear(width, bias=false) }
+"""
 BASIC = "block Basic(width) { conv1: Conv(width, 3, padding=1, bias=false) -> ReLU -> Conv(width, 1, bias=false) }"
 
 SIGNATURE = "image: float[N, 3, 3, 3]"
@@ -32,13 +37,25 @@ PATHS = [
     ("a shared block too", "shared f = Basic(3)\nimage -> f -> Linear(3, bias=false) -> f", ["f.conv1.weight", "f.2.weight", "0.weight"]),
     ("shared braces too", "shared f = { Linear(3, bias=false) -> ReLU }\nimage -> f -> f", ["f.0.weight"]),
     ("params have their own names", "param g: float[3, 1, 1] = 1.0\nbuffer s: float[1] = 2\nimage * g * s", ["g", "s"]),
+    ("params have other names", 'for i in range(2) { param w "cell.weight_l{i}": float[3, 1, 1] = 1.0\nimage = image * w }\nimage * 2', ["cell.weight_l0", "cell.weight_l1"]),
+    ("weights that nothing uses", 'param _ "old.head": float[3]\nimage * 2', ["old.head"]),
+    ("labels with hyphens", 'image -> "block1-0": Linear(2, bias=false) -> "b-c.d-e": Linear(3, bias=false)', ["block1-0.weight", "b-c.d-e.weight"]),
+    ("a part opens no level", "image -> Part(4) -> Linear(3, bias=false)", ["1.weight", "bn.weight", "bn.bias", "3.weight"]),
+    ("the label of a part is that of its one layer", "image -> a: Padded(4)", ["a.weight"]),
+    ("a label opens a level for several", "image -> a: Part(4)", ["a.1.weight", "a.bn.weight", "a.bn.bias"]),
+    ("a part in a part", "image -> stem: { Outer(4) }", ["stem.conv.weight", "stem.2.weight"]),
+    ("a shared part", "shared f = Padded(3)\nimage -> f -> f", ["f.weight"]),
+    ("a part in a loop", "image -> repeat 2 { Padded(3) }", ["1.weight", "3.weight"]),
+    ("a condition hands its label on", "image -> a: if true { Linear(2, bias=false) } else { Linear(3) }", ["a.weight"]),
+    ("and through another", "image -> a: if true { if false { Linear(4) } else { Linear(2, bias=false) } }", ["a.weight"]),
+    ("to one layer only", "image -> a: if true { ReLU -> Linear(2, bias=false) }", ["a.1.weight"]),
     ("norms have their buffers", "image -> bn: BatchNorm", ["bn.weight", "bn.bias", "bn.running_mean", "bn.running_var", "bn.num_batches_tracked"]),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("body", "paths"), [case[1:] for case in PATHS], ids=[case[0] for case in PATHS])
 def test_paths(body: str, paths: list[str]) -> None:
-    assert list(graph_of(net(body, SIGNATURE, before=BASIC)).parameters) == paths
+    assert list(graph_of(net(body, SIGNATURE, before=BASIC + PARTS)).parameters) == paths
 
 
 def test_node_names_are_unique_and_tell_the_use() -> None:
@@ -71,7 +88,7 @@ def test_a_name_is_given_once(body: str) -> None:
     assert codes_in(net(body, SIGNATURE))[0] in ("DL0307", "DL0308")
 
 
-@pytest.mark.parametrize("label", ["4x4", "a-b", "a..b", ".a", "a.", "a b", ""])
+@pytest.mark.parametrize("label", ["4x4", "a-", "-a", "a--b", "a..b", ".a", "a.", "a b", ""])
 def test_a_label_is_a_name_or_a_number(label: str) -> None:
     (found,) = found_in(net(f'image -> "{label}": Linear(3)', SIGNATURE))
     assert (found.code, found.hint) == ("DL0305", "a name or a number, or several with dots between")

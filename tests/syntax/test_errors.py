@@ -72,7 +72,7 @@ EXPECTED = {
     "repeat { A }": "DL0103 2:12+1 expected an expression, but found `{`",
     "f(a=1 b=2)": "DL0103 2:11+1 expected `,` or `)`, but found `b`",
     "a.3": "DL0103 2:7+1 expected a name, but found `3`",
-    "param g float[1]": "DL0103 2:13+5 expected `:`, but found `float`",
+    "param g float[1]": "DL0103 2:13+5 expected a string or `:`, but found `float`",
     "default A": "DL0103 3:1+1 expected `(`, but found `}`",
     "shared a": "DL0103 3:1+1 expected `=`, but found `}`",
     "expect a, b, c": "DL0103 2:16+1 expected a new line or `}`, but found `,`",

@@ -166,10 +166,10 @@ def body(statement: str) -> ast.Node:
         ("shared f = F(1)", "Shared(Name('f'), Call(Name('F'), [Argument(None, Constant(1))], None))"),
         (
             "param g: float[x.channels, H = 3] = 1.0",
-            "Param('param', Name('g'), Type('float', [Axis(Attribute(Name('x'), Name('channels')), None), "
+            "Param('param', Name('g'), None, Type('float', [Axis(Attribute(Name('x'), Name('channels')), None), "
             "Axis(Name('H'), Constant(3))]), Constant(1.0))",
         ),
-        ("buffer g: float[]", "Param('buffer', Name('g'), Type('float', []), None)"),
+        ("buffer g: float[]", "Param('buffer', Name('g'), None, Type('float', []), None)"),
         ("default F(a=1)", "Default(Name('F'), [Argument(Name('a'), Constant(1))])"),
         ('expect a, "m"', "Expect(Name('a'), String(['m']))"),
         ("expect (a) == b", "Expect(Binary('==', Name('a'), Name('b')), None)"),
@@ -192,11 +192,12 @@ def test_statement(text: str, expected: str | None) -> None:
             "Import(0, ['std', 'resnet'], [Imported(Name('A'), None), Imported(Name('B'), Name('C'))])",
         ),
         ("from ..train.data import X", "Import(2, ['train', 'data'], [Imported(Name('X'), None)])"),
-        ("block F { x }", "Block(Name('F'), [], Body([Evaluate(Name('x'))]), '')"),
-        ("block F() { }", "Block(Name('F'), [], Body([]), '')"),
+        ("block F { x }", "Block('block', Name('F'), [], Body([Evaluate(Name('x'))]), '')"),
+        ("part F { x }", "Block('part', Name('F'), [], Body([Evaluate(Name('x'))]), '')"),
+        ("block F() { }", "Block('block', Name('F'), [], Body([]), '')"),
         (
             "block F(a, b = 1, c: layer, d: int = 2,) { x }",
-            "Block(Name('F'), [Parameter(Name('a'), None, None), Parameter(Name('b'), None, Constant(1)), "
+            "Block('block', Name('F'), [Parameter(Name('a'), None, None), Parameter(Name('b'), None, Constant(1)), "
             "Parameter(Name('c'), Type('layer', None), None), Parameter(Name('d'), Type('int', None), Constant(2))], "
             "Body([Evaluate(Name('x'))]), '')",
         ),
@@ -265,7 +266,9 @@ def test_empty_files() -> None:
 
 def test_byte_order_mark_and_carriage_returns() -> None:
     file = parse_text("\ufeff# c\r\nblock A {\r\n  x\r\n  -> F\r\n}\r\n")
-    assert show(file) == "File([Block(Name('A'), [], Body([Evaluate(Chain([Name('x'), Name('F')]))]), 'c')], 'c')"
+    assert (
+        show(file) == "File([Block('block', Name('A'), [], Body([Evaluate(Chain([Name('x'), Name('F')]))]), 'c')], 'c')"
+    )
 
 
 @pytest.mark.parametrize("path", SKETCHES, ids=lambda path: path.name)

@@ -10,6 +10,7 @@ from dlspec.diagnostics import Note, did_you_mean
 from dlspec.elaborate.builder import join
 from dlspec.elaborate.calls import gather_tensors, is_input, make_op
 from dlspec.elaborate.expressions import Expressions
+from dlspec.elaborate.parts import lone, weighs
 from dlspec.elaborate.shapes import match_type
 from dlspec.elaborate.values import (
     POISON,
@@ -37,6 +38,9 @@ from dlspec.syntax import ast
 
 class Application(Expressions):
     """How each kind of layer is applied."""
+
+    _named: tuple[str | None, str | None] | None = None
+    """The label of a part, or its path where it is shared, until the layer that has it."""
 
     # For the subclass
 
@@ -80,9 +84,13 @@ class Application(Expressions):
             hint = "begin the chain with a tensor, as in `image -> Conv(64, 3)`"
             what = "nothing" if not isinstance(flow, Layer | list | int | float | str) else kind_of(flow)
             raise Failure("DL0308", f"{what} flows into {layer.title}", step.span, hint=hint)
+        if self._named is not None and weighs(layer):
+            (label, path), self._named = self._named, None
         match layer:
             case OpLayer():
                 return self._apply_op(layer, flow, step, label, path)
+            case BlockLayer(declaration=ast.Block(kind="part")):
+                return self._apply_part(layer, flow, step, label, path)
             case BlockLayer():
                 return self._apply_block(layer, flow, step, label, path)
             case SharedLayer():
@@ -226,6 +234,36 @@ class Application(Expressions):
             arguments.update((n, v) for n, v in env.names.items() if n != "x")
             sought = self.instances.block(layer, flow)
             return self.instances.make(sought, partial(self._result, declaration, flow, env, step.span))
+
+    def _apply_part(
+        self, layer: BlockLayer, flow: Any, step: ast.Expression, label: str | None, path: str | None
+    ) -> Any:
+        """What a part makes. Its layers are of the level around it; a label is that of its one layer with weights, or else
+        opens a level."""
+        declaration = layer.declaration
+        arguments: dict[str, Any] = {}
+        with self.builder.region(
+            "part", step.span, declaration=declaration.name.name, definition=declaration.span, arguments=arguments,
+            origin=_origin(step, label), template=self.builder.graph.template(declaration.name.name, declaration),
+        ) as scope:  # fmt: skip
+            scope.given = tuple(layer.arguments)
+            env = Env(layer.module.env, {"x": flow})
+            env.scope, scope.names = scope, env
+            self.bind_parameters(layer, env, step.span)
+            if has_poison(list(env.names.values())):
+                return POISON
+            arguments.update((n, v) for n, v in env.names.items() if n != "x")
+            make = partial(self._result, declaration, flow, env, step.span)
+            if label is None and path is None:
+                return make()
+            if not lone(declaration.body, env, self):
+                with self._level(label, path, step, declaration.body, env):
+                    return make()
+            around, self._named = self._named, (label, path)
+            try:
+                return make()
+            finally:
+                self._named = around
 
     def _result(self, declaration: ast.Block | ast.Network, flow: Any, env: Env, span: Span) -> Any:
         """What the body of a block or network gives, its parameters bound."""

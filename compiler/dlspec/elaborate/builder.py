@@ -98,7 +98,7 @@ class Builder:
             )
 
     @contextmanager
-    def entered(self, labels: list[str], step: ast.Labelled) -> Generator[None]:
+    def entered(self, labels: list[str], step: ast.Labelled | ast.Param) -> Generator[None]:
         """The levels of a label with dots, but for its last part. Raises `Failure` where another step has such a name."""
         with ExitStack() as stack:
             for label in labels:

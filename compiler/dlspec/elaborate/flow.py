@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
@@ -42,7 +43,7 @@ from dlspec.ops.constant import Param
 from dlspec.source import Span
 from dlspec.syntax import ast
 
-_PART = r"(?:[A-Za-z_][A-Za-z0-9_]*|[0-9]+)"
+_PART = r"(?:[A-Za-z_][A-Za-z0-9_]*(?:-[A-Za-z0-9_]+)*|[0-9]+)"
 _LABEL = re.compile(rf"{_PART}(?:\.{_PART})*\Z")
 _TRANSPARENT = (ast.Repeat, ast.For, ast.If)
 _FLOWING = (ast.Labelled, ast.Braces, ast.Repeat, ast.For, ast.If)
@@ -183,10 +184,15 @@ class Elaborator(Application):
             initial = made
         if has_poison(shape):
             return POISON
-        op = Param(node.name.name, tuple(shape), initial, node.kind, DTYPES[node.type.name])
+        label = node.name.name if node.label is None else self._label(node.label, env)
+        if label is POISON:
+            return POISON
+        *around, name = label.split(".")
+        op = Param(name, tuple(shape), initial, node.kind, DTYPES[node.type.name])
         sizes = ast.List(node.type.span, tuple(axis.size for axis in node.type.axes))
         written = {"shape": Written(sizes, env)} | ({"init": Written(node.initial, env)} if node.initial else {})
-        return self.builder.declare(op, node.name.name, node.span, Origin(node, "weight", written, labelled=True))
+        with self.builder.entered(around, node):
+            return self.builder.declare(op, name, node.span, Origin(node, "weight", written, labelled=True))
 
     def _default(self, node: ast.Default, env: Env) -> None:
         target = env.find(node.layer.name)
@@ -316,7 +322,7 @@ class Elaborator(Application):
                 self.bound(node.name.name, value, env, Written(node.step, env))
                 return value
             case ast.Labelled():
-                name = self._label(node, env)
+                name = self._label(node.label, env)
                 if name is POISON:
                     return POISON
                 *around, name = name.split(".")
@@ -345,16 +351,15 @@ class Elaborator(Application):
             raise Failure("DL0308", f"{what}, and this is {kind_of(value)}", node.span, hint=hint)
         return self.apply(value, flow, node, label)
 
-    def _label(self, node: ast.Labelled, env: Env) -> Any:
-        if isinstance(node.label, ast.Name):
-            label = node.label.name
-        else:
-            label = self.text(node.label, env)
-            if any(not isinstance(part, str) for part in node.label.parts):
-                self.builder.scope.labels += (Written(node.label, env),)
+    def _label(self, node: ast.Name | ast.String, env: Env) -> Any:
+        if isinstance(node, ast.Name):
+            return node.name
+        label = self.text(node, env)
+        if any(not isinstance(part, str) for part in node.parts):
+            self.builder.scope.labels += (Written(node, env),)
         if label is not POISON and not _LABEL.match(label):
             hint = "a name or a number, or several with dots between"
-            raise Failure("DL0305", f'"{label}" cannot be a label', node.label.span, hint=hint)
+            raise Failure("DL0305", f'"{label}" cannot be a label', node.span, hint=hint)
         return label
 
     def _braces(self, node: ast.Braces, flow: Any, env: Env, label: str | None) -> Any:
@@ -458,12 +463,29 @@ class Elaborator(Application):
         body = node.then if chosen else node.otherwise
         if body is None:
             return flow
-        if label is not None:
-            with self.level(label, node, env):
-                return self._loop(flow, self.body(body, flow, env, transparent=True))
         origin = Origin(node, "scope", {"condition": Written(node.condition, env)}, chosen=chosen)
         with self.builder.region("if", node.span, origin=origin):
-            return self._loop(flow, self.body(body, flow, env, transparent=True))
+            layer = _only_layer(body) if label is not None else None
+            if layer is not None:
+                return self._alone(layer, flow, Env(env, {"x": flow}, transparent=True), label)
+            with self.level(label, node, env) if label is not None else nullcontext():
+                return self._loop(flow, self.body(body, flow, env, transparent=True))
+
+    def _alone(self, node: ast.Expression, flow: Any, env: Env, label: str | None) -> Any:
+        """What the only step of a condition gives, the label of which is its own."""
+        if isinstance(node, ast.If):
+            return self._loop(flow, self._flow_if(node, flow, env, label))
+        value = self.evaluate(node, env)
+        return self.apply(value, flow, node, label) if isinstance(value, Layer) else value
+
+
+def _only_layer(body: ast.Body) -> ast.Expression | None:
+    """The layer that is all of a body: a label of the body is its own."""
+    match body.statements:
+        case (ast.Evaluate(value=ast.Name() | ast.Call() | ast.If() as layer),):
+            return layer
+        case _:
+            return None
 
 
 def _refuse_taps(expression: ast.Expression) -> None:

@@ -20,7 +20,9 @@ from dlspec.syntax import ast
 if TYPE_CHECKING:
     import networkx as nx
 
-ScopeKind: TypeAlias = Literal["network", "block", "level", "repeat", "for", "iteration", "if", "branches", "branch"]
+ScopeKind: TypeAlias = Literal[
+    "network", "block", "level", "repeat", "for", "iteration", "if", "branches", "branch", "part"
+]
 
 
 class Scope:

@@ -218,10 +218,12 @@ class Shared(Node):
 
 
 class Param(Node):
-    """`param g: float[C, 1, 1] = 1.0`; `buffer` instead of `param` for a tensor that is kept but not trained."""
+    """`param g: float[C, 1, 1] = 1.0`; `buffer` instead of `param` for a tensor that is kept but not trained. `label` is
+    its name in the state dict, where that is another."""
 
     kind: Literal["param", "buffer"]
     name: Name
+    label: String | None
     type: Type
     initial: Expression | None
 
@@ -314,8 +316,9 @@ class Import(Node):
 
 
 class Block(Node):
-    """`doc` is the comment directly above, without its `#`."""
+    """`kind` is the word that declares it, `block` or `part`. `doc` is the comment directly above, without its `#`."""
 
+    kind: str
     name: Name
     parameters: tuple[Parameter, ...]
     body: Body

@@ -98,8 +98,9 @@ class AstBuilder:
     def block(self, children: Children) -> ast.Block:
         parameters = parameters_of(children)
         return ast.Block(
-            self.span(children), self.token_name(children[1]), parameters, children[-1], self.doc(children)
-        )
+            self.span(children), children[0].text, self.token_name(children[1]), parameters, children[-1],
+            self.doc(children),
+        )  # fmt: skip
 
     def network(self, children: Children) -> ast.Network:
         span, name = self.span(children), self.token_name(children[1])
@@ -161,7 +162,8 @@ class AstBuilder:
 
     def param(self, children: Children) -> ast.Param:
         kind, name = children[0].kind, self.token_name(children[1])
-        return ast.Param(self.span(children), kind, name, children[3], after("=", children))
+        label = children[2] if isinstance(children[2], ast.String) else None
+        return ast.Param(self.span(children), kind, name, label, after(":", children), after("=", children))
 
     def default(self, children: Children) -> ast.Default:
         arguments, closer = children[2]

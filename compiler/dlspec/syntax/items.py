@@ -11,7 +11,20 @@ from dlspec.syntax.lexer import Token, scan
 
 BRACES = frozenset({"{", "BODY"})
 PREFIXES = frozenset(
-    {"block", "network", "train", "shared", "param", "buffer", "default", "expect", "data", "minimize", "maximize"}
+    {
+        "block",
+        "part",
+        "network",
+        "train",
+        "shared",
+        "param",
+        "buffer",
+        "default",
+        "expect",
+        "data",
+        "minimize",
+        "maximize",
+    }
 )
 
 JOINS_BEFORE = frozenset({",", ".", "=", ":", "BODY", "else"})

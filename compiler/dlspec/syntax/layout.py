@@ -18,9 +18,9 @@ from dlspec.syntax.unreadable import unreadable
 RESERVED = frozenset({"and", "as", "else", "false", "for", "if", "in", "none", "not", "or", "repeat", "true"})
 UPDATES = frozenset({"minimize", "maximize"})
 NEXT_PART = {"minimize": "over", "maximize": "over", "over": "using", "using": "times"}
-DECLARATIONS = frozenset({"from", "block", "network", "train"})
-HEADERS = frozenset({"block", "network", "train", "repeat", "for", "if", "else"})
-BEFORE_NAME = frozenset({"block", "network", "train", "shared", "param", "buffer", "default", "data", "from"})
+DECLARATIONS = frozenset({"from", "block", "part", "network", "train"})
+HEADERS = frozenset({"block", "part", "network", "train", "repeat", "for", "if", "else"})
+BEFORE_NAME = frozenset({"block", "part", "network", "train", "shared", "param", "buffer", "default", "data", "from"})
 BEFORE_EXPRESSION = UPDATES | {"expect"}
 STARTS_EXPRESSION = frozenset({"NAME", "INT", "FLOAT", "STRING", "(", "[", "-"})
 

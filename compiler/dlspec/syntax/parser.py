@@ -239,7 +239,7 @@ class _Reader:
         """Those that are complete, and an error node. Raises `_Stuck`."""
         raw, first, index = self.raw, layout.first, layout.index
         begin = max(first, self._behind(machine.last_start(None), index))
-        closed = raw[begin].text in ("block", "network", "train") and self._last(first, index).kind == "}"
+        closed = raw[begin].text in ("block", "part", "network", "train") and self._last(first, index).kind == "}"
         if closed and (whole or raw[index].kind == "}"):
             self._close(machine, first, index, "NEWLINE")
             begin = index

@@ -12,6 +12,7 @@ from dlspec.elaborate.values import BlockLayer, Layer, OpLayer
 from dlspec.ir.graph import Graph, Scope, Value
 from dlspec.ir.op import Op
 from dlspec.objectives.training import Training
+from dlspec.syntax import ast
 
 GroupKey: TypeAlias = tuple[Any, ...]
 
@@ -31,7 +32,8 @@ def prepared_tree(graph: Graph, inline: set[str], training: Training | None = No
         _tie(tree, training)
     _inline_shared(tree)
     for module in tree.modules.values():
-        module.inline = module.inline or module.path in inline or _differs(tree, module)
+        named = any(isinstance(use.origin.step, ast.Param) for use in module.uses)  # by the label of a weight
+        module.inline = module.inline or module.path in inline or named or _differs(tree, module)
         if training is not None and module.parent is tree.root and _is_formula(tree, module):
             module.inline = True
     for module in reversed(tree.modules.values()):

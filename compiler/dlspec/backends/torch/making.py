@@ -33,6 +33,7 @@ from dlspec.backends.torch.python import (
     Subscript,
     Unary,
     call,
+    method,
 )
 from dlspec.backends.torch.registry import torch_error
 from dlspec.backends.torch.tree import Element, Enter, Key, Module, Region, Step, Tree
@@ -132,6 +133,11 @@ class Making:
         return Make(module)
 
     def _container(self, module: Module) -> Py:
+        if any(
+            isinstance(member, Node) and isinstance(member.op, constant.Param) for member in module.members.values()
+        ):
+            self._fill(module)
+            return call("nn.Module")
         items = {
             label: self._submodule(member) if isinstance(member, Module) else self._layer(member)
             for label, member in module.members.items()
@@ -142,6 +148,28 @@ class Making:
         if module.numbered:
             return call("nn.ModuleList", Sequence(tuple(items.values())))
         return call("nn.ModuleDict", Dictionary(tuple(items), tuple(items.values())))
+
+    def _fill(self, module: Module) -> None:
+        """Puts the members into a module that has weights of its own, once it is made."""
+        for label, member in module.members.items():
+            if label.isdigit() or names.hidden(label):
+                raise self._refused(module, label)
+            place = self.access(module, label)
+            assert isinstance(place, Attribute)
+            if isinstance(member, Module):
+                before = len(self.plan.inits)  # what is put into it comes after it
+                statement = method(place.base, "add_module", Const(label), self._submodule(member))
+                self.plan.inits.insert(before, (statement, ()))
+                continue
+            if isinstance(member.op, constant.Param):
+                value, rest = parameter(member.op, place)
+                kind = "register_parameter" if member.op.kind == "param" else "register_buffer"
+                statement = method(place.base, kind, Const(label), self._made(value, member))
+                self.plan.inits.append((statement, ()))
+                self.plan.inits += [(self._made(each, member), ()) for each in rest]
+                continue
+            statement = method(place.base, "add_module", Const(label), self._layer(member))
+            self.plan.inits.append((statement, ()))
 
     def _refused(self, module: Module, label: str) -> DlspecError:
         hint = "nn.Module has an attribute of this name that is no layer: choose another label"
@@ -156,6 +184,8 @@ class Making:
         for label, member in module.members.items():
             place, hinges = places.get(label, (int(label) if module.numbered else label, set[str]()))
             reached = Subscript(base, (Const(place),)) if label.isdigit() else Attribute(base, label)
+            if names.is_no_name(label):
+                reached = Subscript(Attribute(base, "_modules"), (Const(label),))
             before = len(self.plan.inits)
             if not isinstance(member, Module):
                 self.plan.inits += self._inits(member, reached, inside)

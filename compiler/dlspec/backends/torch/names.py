@@ -33,7 +33,12 @@ def attribute(label: str) -> bool:
 
 def hidden(label: str) -> bool:
     """Whether a member of this name has to be reached through ``_modules``."""
-    return label in RESERVED or keyword.iskeyword(label) or label.startswith("_")
+    return label in RESERVED or keyword.iskeyword(label) or label.startswith("_") or is_no_name(label)
+
+
+def is_no_name(label: str) -> bool:
+    """Whether a label is neither a name of Python nor a number: `block1-0`."""
+    return not label.isdigit() and not label.isidentifier()
 
 
 def variable(name: str) -> str:
@@ -54,7 +59,7 @@ def class_name(name: str, taken: Iterable[str]) -> str:
 
 def camel(label: str) -> str:
     """``double_conv`` as ``DoubleConv``."""
-    return "".join(part[:1].upper() + part[1:] for part in label.split("_"))
+    return "".join(part[:1].upper() + part[1:] for part in label.replace("-", "_").split("_"))
 
 
 def unique(name: str, taken: Iterable[str]) -> str:

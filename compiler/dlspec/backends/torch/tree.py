@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 from dlspec.backends.torch.lower_modules import module_of, padded_before
-from dlspec.backends.torch.names import hidden
+from dlspec.backends.torch.names import hidden, is_no_name
 from dlspec.backends.torch.symbols import signature
 from dlspec.ir.dims import symbols
 from dlspec.ir.graph import Graph, Node, Scope, Value
@@ -354,7 +354,7 @@ def chain_kind(tree: Tree, module: Module) -> Literal["", "numbered", "named"]:
                 return ""
             label = element.module.label
             takes, gives = tree.inputs(element.scope), tree.outputs(element.scope)
-        if takes != [flow] or len(gives) != 1 or label in labels or hidden(label):
+        if takes != [flow] or len(gives) != 1 or label in labels or (hidden(label) and not is_no_name(label)):
             return ""
         if (flow is not inputs[0] and _used_outside(tree, flow, element)) or flow is outputs[0]:
             return ""
