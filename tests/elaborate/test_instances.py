@@ -58,9 +58,7 @@ def test_a_shipped_spec(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 BLOCKS = """
-see = ReLU as seen
-block Seeing { see -> Tanh }
-block Sees { x + seen }
+block Seeing(see: layer) { see -> Tanh }
 block Plain(width, act: layer = ReLU) { Conv(width, 3, padding=1) -> BatchNorm -> act }
 block Twice(width) { first: Plain(width) -> second: Plain(width) -> Plain(width, act=Tanh) }
 block Sharing(width) { shared f = Conv(width, 1)\n x -> f -> ReLU -> f }
@@ -124,7 +122,7 @@ CASES = [
     ("a label taken again", "image -> repeat 3 { a: Silent }", 0),
     ("a level made again", "image -> repeat 3 { a: { Silent -> Silent } }", 1),
     ("a level made again of something else", 'image -> for i in range(3) { a: { if i % 2 == 1 { "0": { ReLU -> ReLU } } else { Silent -> Silent } } }', 1),
-    ("a name of the file bound again", "image -> Seeing -> Sees -> Seeing -> Sees", 0),
+    ("a name of what is around bound again", "see = ReLU as h\nimage -> Seeing(see) -> { x + h } -> Seeing(see) -> { x + h }", 0),
     ("a layer in the result", "a = image -> Gives\nb = a[0] -> Gives\nc = b[0] -> Gives\nc[0] -> b[1] -> c[1]", 0),
     ("unused results", "h = image -> Plus\nimage -> Plus", 1),
     ("turns", "image -> Conv(4, 1) -> repeat 5 { Conv(4, 1) -> ReLU }", 3),
