@@ -85,6 +85,11 @@ class Span:
     def text(self) -> str:
         return self.source.text[self.start : self.end]
 
+    @property
+    def last(self) -> Span:
+        """Its last character, such as the brace that closes a body."""
+        return Span(self.source, max(self.start, self.end - 1), self.end)
+
     def to(self, other: Span) -> Span:
         """From the start of this span to the end of the other."""
         return Span(self.source, self.start, other.end)

@@ -161,7 +161,10 @@ def _counted(text: str) -> str:
     graph = with_fixed_draws(graph, deviations=1)
     module = to_module(graph, {path: draw(each, 0) for path, each in graph.parameters.items()}).eval().to("meta")
     for sizes in sample_sizes(graph):
-        inputs = [torch.from_numpy(array).to("meta") for array in make_inputs(graph, sizes).values()]
+        inputs = [
+            torch.empty(array.shape, dtype=getattr(torch, array.dtype.name), device="meta")
+            for array in make_inputs(graph, sizes).values()
+        ]
         counter = FlopCounterMode(display=False)
         with counter, torch.no_grad():
             module(*inputs)

@@ -41,7 +41,7 @@ BRACKETS = {
     "Conv(3": "DL0104 2:9+1 this `(` is never closed [3:1 `)` is missing before this]",
     "Conv[3)": "DL0104 2:9+1 this `[` is never closed [2:11 `]` is missing before this]",
     "Conv(3)) -> x": "DL0104 2:12+1 this `)` closes nothing",
-    "Add { a": "DL0104 2:9+1 this `{` is never closed [3:1 this `}` closes it, but stands elsewhere]",
+    "Add { a": "DL0104 2:9+1 this `{` is never closed",
     "[a,\n    b = 3": "DL0104 2:5+1 this `[` is never closed [3:7 `]` is missing before this]",
 }
 # Strings and numbers. Each stands in the second line of a block, from its fifth column on.
@@ -118,10 +118,10 @@ FILES: dict[str, list[str]] = {
         "DL0103 1:1+1 expected a declaration (`block`, `network`, `train`, `from`, `expect`, `default` or `name = value`), but found `3` | layers and expressions stand in the body of a `block` or a `network`"
     ],
     "train T { minimize x using A }": ["DL0103 1:22+5 expected `over`, but found `using`"],
-    "block A {": ["DL0104 1:9+1 this `{` is never closed"],
+    "block A {": ["DL0104 1:9+1 a `}` is missing after this [1:9 this `{` is never closed]"],
     "block A { x }}": ["DL0104 1:14+1 this `}` closes nothing"],
     "block A {\n  Add {\n    x\n\n}\nblock B { x }\nblock C { f( }\n": [
-        "DL0104 2:7+1 this `{` is never closed [5:1 this `}` closes it, but stands elsewhere]",
+        "DL0104 5:1+1 a `}` is missing before this [2:7 this `{` is never closed]",
         "DL0104 7:12+1 this `(` is never closed [7:14 `)` is missing before this]",
     ],
     "block A( { }\nblock B { }": ["DL0104 1:8+1 this `(` is never closed [1:10 `)` is missing before this]"],

@@ -272,8 +272,8 @@ class Application(Expressions):
         result = self.run_body(declaration.body, env, apply=True)
         if result is None:
             raise Failure(
-                "DL0409", f"`{declaration.name.name}` has no result", declaration.span,
-                hint="the last line of a block must be an expression",
+                "DL0409", f"`{declaration.name.name}` has no result", declaration.span.last,
+                hint="the last line of a block must be an expression", notes=(Note(declaration.name.span, "declared here"),),
             )  # fmt: skip
         return result
 

@@ -7,6 +7,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any, NoReturn
 
 from dlspec.diagnostics import Note
+from dlspec.elaborate.blame import declared
 from dlspec.elaborate.known import Inferred, Known, infer
 from dlspec.elaborate.values import Failure
 from dlspec.ir.conditions import Condition, Conditions
@@ -273,9 +274,7 @@ class Builder:
                 if known is None:
                     known = self.known.inferred[key] = infer(op, types)
             except OpError as error:
-                raise Failure(
-                    error.code, error.message, span, hint=error.hint, notes=tuple(origin(value) for value in inputs)
-                ) from None
+                raise refused(error, inputs, span) from None
             inferred, requirements = known
             for requirement in requirements:
                 self._require(requirement, inputs, span)
@@ -312,6 +311,15 @@ class Builder:
 def too_much(error: Exceeded, span: Span) -> Failure:
     """The error of what is more than a limit allows. Nothing after it is looked at."""
     return Failure(error.code, error.message, span, hint=error.hint, fatal=True)
+
+
+def refused(error: OpError, inputs: tuple[Value, ...], span: Span) -> Failure:
+    """What an operator does not take; where it needs a number for a size that a signature leaves open, it is said there."""
+    source = declared(inputs[0]) if error.code == "DL0205" and inputs else None
+    if source is not None and source.span.source is span.source:
+        note = Note(span, "needed here")
+        return Failure(error.code, error.message, source.span, hint=error.hint, notes=(note,))
+    return Failure(error.code, error.message, span, hint=error.hint, notes=tuple(origin(value) for value in inputs))
 
 
 def broken_default(conditions: Iterable[Condition], graph: Graph) -> tuple[Condition, str] | None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, cast
 
-from dlspec.diagnostics import Diagnostics, did_you_mean
+from dlspec.diagnostics import Diagnostics, Note, did_you_mean
 from dlspec.elaborate import constants, distributions
+from dlspec.elaborate.blame import misspelled
 from dlspec.elaborate.builder import Builder, too_much
 from dlspec.elaborate.calls import Given, bind_block, bind_op, function_op
 from dlspec.elaborate.compare import Comparison, compare
@@ -68,6 +69,7 @@ class Expressions:
         self.made = builder.known.made
         self._budget = builder.budget
         self._near: dict[ast.Name, str] = {}
+        self._meant: dict[tuple[int, str], ast.Name | None] = {}
         self._methods: dict[type[ast.Node], Callable[[Any, Env], Any]] = {
             ast.Name: self._name,
             ast.Constant: self._constant,
@@ -158,9 +160,29 @@ class Expressions:
             alike = [each for each in known if each[:1].isupper() == name[:1].isupper() or each.lower() == name.lower()]
             self._near[node] = foreign(name) or did_you_mean(name, alike)
         near = self._near[node]
-        if name[:1].isupper():
-            return Failure("DL0301", f"there is no layer `{name}`", node.span, hint=near or "`dlspec ops` lists them")
-        return Failure("DL0302", f"there is no `{name}` here", node.span, hint=near)
+        code, what = (
+            ("DL0301", f"there is no layer `{name}`")
+            if name[:1].isupper()
+            else ("DL0302", f"there is no `{name}` here")
+        )
+        meant = self._misspelled(node, env)
+        if meant is not None:
+            notes = (Note(node.span, what),)
+            return Failure(code, f"nothing uses `{meant.name}`, and there is no `{name}`", meant.span, notes=notes)
+        return Failure(code, what, node.span, hint=near or ("`dlspec ops` lists them" if code == "DL0301" else ""))
+
+    def _misspelled(self, node: ast.Name, env: Env) -> ast.Name | None:
+        """The name that was given and should have been this one; the same for each use of it."""
+        if env.module is None or env.module.file.source is not node.span.source or self.diagnostics.full:
+            return None
+        file = env.module.file
+        inside = (each for each in file.declarations if each.span.start <= node.span.start < each.span.end)
+        own = None if node.name[:1].isupper() else next(inside, None)
+        key = (id(own or file), node.name)
+        if key not in self._meant:
+            within = misspelled(node.name, own, file) if own is not None else None
+            self._meant[key] = within or misspelled(node.name, file, file)
+        return self._meant[key]
 
     def _with_defaults(self, layer: OpLayer | BlockLayer, name: str, span: Span, env: Env) -> OpLayer | BlockLayer:
         """The layer with what `default` statements in scope give it, the innermost last word first."""

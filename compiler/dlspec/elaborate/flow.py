@@ -10,6 +10,7 @@ from typing import Any
 
 from dlspec.diagnostics import Diagnostic, Diagnostics, Note, Severity, did_you_mean
 from dlspec.elaborate.apply import Application
+from dlspec.elaborate.blame import goes_on
 from dlspec.elaborate.builder import Builder
 from dlspec.elaborate.calls import bind_block, bind_op, make_op
 from dlspec.elaborate.constants import as_init
@@ -86,8 +87,8 @@ class Elaborator(Application):
     def run_body(self, body: ast.Body, env: Env, *, apply: bool) -> Any:
         """Runs the statements. The result is the last expression; with ``apply`` a layer there is applied to `x`."""
         *before, last = body.statements or (None,)
-        for statement in before:
-            self.statement(statement, env)  # type: ignore[reportArgumentType]
+        for statement, following in zip(before, body.statements[1:], strict=True):
+            self.statement(statement, env, following)  # type: ignore[reportArgumentType]
         if last is None:
             raise Failure("DL0409", "this has no result", body.span, hint="its last line must be an expression")
         if not isinstance(last, ast.Evaluate) or not _gives(last.value):
@@ -101,8 +102,8 @@ class Elaborator(Application):
             self.report(failure)
             return POISON
 
-    def statement(self, node: ast.Statement, env: Env) -> None:
-        """Runs one statement; an error in it is reported and its names are poisoned."""
+    def statement(self, node: ast.Statement, env: Env, following: ast.Statement | None = None) -> None:
+        """Runs one statement; an error in it is reported and its names are poisoned. ``following`` is the next one."""
         self.builder.spend(1, node.span)
         try:
             match node:
@@ -122,7 +123,7 @@ class Elaborator(Application):
                 case ast.Expect():
                     self.expect(node, env)
                 case ast.Evaluate():
-                    self._stand_alone(node, env)
+                    self._stand_alone(node, env, following)
                 case ast.Unreadable():
                     self.incomplete = True
                     self.instances.refused += 1
@@ -135,7 +136,7 @@ class Elaborator(Application):
             if isinstance(node, ast.Shared | ast.Param):
                 env.bind(node.name.name, POISON)
 
-    def _stand_alone(self, node: ast.Evaluate, env: Env) -> None:
+    def _stand_alone(self, node: ast.Evaluate, env: Env, following: ast.Statement | None) -> None:
         expression = node.value
         if isinstance(expression, _TRANSPARENT):
             # As a statement it runs for the names it binds; nothing flows out of it.
@@ -146,6 +147,14 @@ class Elaborator(Application):
             isinstance(expression, ast.Chain) and any(isinstance(step, ast.Tap) for step in expression.steps)
         )
         used = (tapped and not isinstance(value, Layer)) or isinstance(node, ast.Unfinished)
+        if value is not POISON and not used and following is not None and goes_on(following):
+            raise Failure(
+                "DL0408",
+                "nothing flows into this",
+                following.span,
+                notes=(Note(expression.span, f"and nothing uses {kind_of(value)}"),),
+                hint="a line that goes on with the one before begins with `->`, or with `|` where it is another branch",
+            )
         if value is not POISON and not used:
             raise Failure(
                 "DL0408",
@@ -237,9 +246,13 @@ class Elaborator(Application):
         values: list[Any] = []
         for name in names:
             if name.name not in env.names and not self.incomplete:
+                near = did_you_mean(name.name, env.names)
+                alone = len(names) == 1 and not near
                 raise Failure(
-                    "DL0409", f"the output `{name.name}` is not bound in the body", name.span,
-                    hint=did_you_mean(name.name, env.names) or f"write `{name.name} = ...`",
+                    "DL0409", f"the output `{name.name}` is not bound in the body",
+                    declaration.span.last if alone else name.span,
+                    hint=near or ("the last line must be an expression" if alone else f"write `{name.name} = ...`"),
+                    notes=(Note(name.span, "this is the output"),) if alone else (),
                 )  # fmt: skip
             values.append(env.names.get(name.name, POISON))
         return values

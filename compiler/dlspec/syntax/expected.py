@@ -130,6 +130,9 @@ def in_words(kinds: set[str], bracket: str) -> str:
 
 
 def _never_closed(source: Source, opener: Token, missing_before: Token) -> Diagnostic:
+    if opener.kind == "{":
+        note = Note(token_span(source, opener), "this `{` is never closed")
+        return Diagnostic("DL0104", "a `}` is missing before this", token_span(source, missing_before), notes=(note,))
     note = Note(token_span(source, missing_before), f"`{CLOSERS[opener.kind]}` is missing before this")
     return Diagnostic("DL0104", f"this `{opener.kind}` is never closed", token_span(source, opener), notes=(note,))
 

@@ -232,21 +232,39 @@ class Layout:
         """What stands open when `token` is met, which is another closing bracket, a declaration or the end."""
         opener = self.levels[-1].opener
         assert opener is not None
-        notes: tuple[Note, ...] = ()
-        doubt = self._doubtful_braces() if opener.kind == "{" else None
-        if doubt is not None:
-            opener, closer = doubt
-            notes = (Note(Span(self.source, closer.start, closer.end), "this `}` closes it, but stands elsewhere"),)
-        elif token.text:
-            expected = CLOSERS[opener.kind]
-            notes = (Note(Span(self.source, token.start, token.end), f"`{expected}` is missing before this"),)
+        if opener.kind == "{":
+            return self._missing_brace(self._doubtful_brace() or opener)
         span = Span(self.source, opener.start, opener.end)
-        return Diagnostic("DL0104", f"this `{opener.kind}` is never closed", span, notes=notes)
+        note = Note(Span(self.source, token.start, token.end), f"`{CLOSERS[opener.kind]}` is missing before this")
+        return Diagnostic("DL0104", f"this `{opener.kind}` is never closed", span, notes=(note,) if token.text else ())
 
-    def _doubtful_braces(self) -> tuple[Token, Token] | None:
-        """The first pair of braces, since the outermost that is open, whose lines are not indented alike.
+    def _missing_brace(self, opener: Token) -> Diagnostic:
+        """Where a `}` is missing: before the first line behind its `{` that is indented no further than the line of that,
+        else at the end of the text."""
+        here = Span(self.source, opener.start, opener.end)
+        if self.source.line(here.line)[here.column :].partition("#")[0].strip():  # what it opens begins on its line
+            return Diagnostic("DL0104", "this `{` is never closed", here)
+        note = Note(here, "this `{` is never closed")
+        indent, last = self._indent(opener), opener
+        for token in self.raw[self.first : self.last + 1]:
+            if token.start <= opener.start or token.kind in ("NEWLINE", "COMMENT") or not token.text:
+                continue
+            if "\n" in self.source.text[last.end : token.start] and self._indent(token) <= indent:
+                span = Span(self.source, token.start, token.end)
+                return Diagnostic("DL0104", "a `}` is missing before this", span, notes=(note,))
+            last = token
+        return Diagnostic(
+            "DL0104", "a `}` is missing after this", Span(self.source, last.start, last.end), notes=(note,)
+        )
 
-        Somebody who forgets a `}` still indents as if it were there, so this is the pair that took another's.
+    def _indent(self, token: Token) -> int:
+        line = self.source.line(self.source.position(token.start)[0])
+        return len(line) - len(line.lstrip())
+
+    def _doubtful_brace(self) -> Token | None:
+        """The first brace, since the outermost that is open, that is closed on a line which is not indented like its own.
+
+        Somebody who forgets a `}` still indents as if it were there, so this is the one that took another's.
         """
         outermost = self.levels[1].opener
         assert outermost is not None
@@ -262,7 +280,7 @@ class Layout:
             elif token.kind == "}" and open_braces:
                 opener, expected = open_braces.pop()
                 if line >= 0 and indent != expected:
-                    return opener, token
+                    return opener
             if token.kind != "NEWLINE":
                 line = -1
         return None

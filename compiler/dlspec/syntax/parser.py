@@ -220,7 +220,10 @@ class _Reader:
         """What can be kept of a declaration that could not be read to its end, and where to read on."""
         raw, first, index, last = self.raw, layout.first, layout.index, layout.last
         whole = recovery.braces_match(raw, first, last)
-        wrong = self.found[-1].span.start
+        found = self.found[
+            -1
+        ]  # a brace that is never closed may be missing far behind it, and what is between is in doubt
+        wrong = min(found.span.start, *(note.span.start for note in found.notes), len(self.source.text))
         behind = min(index, bisect_left(raw, wrong, first, last, key=_start))
         end = last if whole else recovery.next_declaration(raw, behind, last)
         body = next((token for token in recovery.open_brackets(raw, first, index) if token.kind == "{"), None)
