@@ -18,6 +18,7 @@ from dlspec.elaborate.session import Session
 from dlspec.elaborate.values import POISON, Abandon, BlockLayer, Failure, Fault, Module
 from dlspec.files import DISK, Files, read_source, spec_path
 from dlspec.ir.graph import Graph
+from dlspec.ir.types import DType
 from dlspec.limits import Limits, budget, spending
 from dlspec.source import Source, Span
 from dlspec.syntax import ast
@@ -127,6 +128,12 @@ def _network(
     graph = elaboration.elaborate_network(module, declaration, settings, sizes, diagnostics, session)
     if graph is not None:
         diagnostics.extend(trap_findings(graph))
+        if any(value.type.dtype is DType.FLOAT64 for node in graph.nodes for value in node.outputs):
+            from dlspec.backends.onnx.kernels import (
+                missing_kernels,  # few networks are in float64, and numpy takes time
+            )
+
+            diagnostics.extend(missing_kernels(graph))
     return graph
 
 

@@ -64,16 +64,7 @@ def build(
     outputs = [output for output in graph.outputs if not output.training]
     inputs = graph.inference_inputs()
     nodes = graph.needed(output.value for output in outputs)
-    if opset is None:
-        opset = _RANDOM_OPSET if any(node.op.random for node in nodes) else DEFAULT_OPSET
-    if opset not in IR_VERSIONS:
-        raise ValueError(
-            f"ONNX opset {opset} cannot be written: choose one from {min(IR_VERSIONS)} to {max(IR_VERSIONS)}"
-        )
-    _check_names(graph, inputs, outputs)
-    emitter = Emitter(graph, inputs, outputs, opset)
-    emitter.lower(nodes, LOWERINGS.get)
-    emitter.finish(outputs)
+    emitter = lowered(graph, nodes, opset)
     onnx_nodes = emitter.nodes
     read = {name for node in onnx_nodes for name in node.inputs}
     parameters = [parameter for path, parameter in graph.parameters.items() if path in read]
@@ -88,7 +79,26 @@ def build(
     body += [wire.message(11, wire.value_info(value.name, value.type)) for value in inputs]
     body += [wire.message(12, wire.value_info(output.name, output.value.type)) for output in outputs]
     body += [wire.message(13, info) for info in _value_infos(emitter, nodes, outputs)]
-    return OnnxModel(_head(graph, inputs, outputs, opset), b"".join(body), parameters, seed, weights, emitter.values)
+    return OnnxModel(
+        _head(graph, inputs, outputs, emitter.opset), b"".join(body), parameters, seed, weights, emitter.values
+    )
+
+
+def lowered(graph: Graph, nodes: list[Node], opset: int | None = None) -> Emitter:
+    """The ONNX nodes of those that inference needs. Raises as `build`."""
+    outputs = [output for output in graph.outputs if not output.training]
+    inputs = graph.inference_inputs()
+    if opset is None:
+        opset = _RANDOM_OPSET if any(node.op.random for node in nodes) else DEFAULT_OPSET
+    if opset not in IR_VERSIONS:
+        raise ValueError(
+            f"ONNX opset {opset} cannot be written: choose one from {min(IR_VERSIONS)} to {max(IR_VERSIONS)}"
+        )
+    _check_names(graph, inputs, outputs)
+    emitter = Emitter(graph, inputs, outputs, opset)
+    emitter.lower(nodes, LOWERINGS.get)
+    emitter.finish(outputs)
+    return emitter
 
 
 def signature(graph: Graph, inputs: list[Value], outputs: list[Output]) -> str:
