@@ -6,7 +6,6 @@ operator; that what it says is true is what the programs are run for.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -27,7 +26,7 @@ DEFAULTS: list[dict[str, Mapping[str, Any]]] = [
     {"Conv": {"bias": False}}, {"BatchNorm": {"eps": 0.001}}, {"Linear": {"bias": False}},
     {"LeakyReLU": {"negative_slope": 0.3}}, {"Conv": {"padding_mode": "replicate"}},
 ]  # fmt: skip
-KINDS = ["float"] * 12 + ["float64", "float64"] + ["float16", "bfloat16"] * bool(os.environ.get("HALF"))
+KINDS = ["float"] * 12 + ["float64", "float64"] + ["float16", "bfloat16"]
 
 
 class Generator(Steps):
@@ -262,11 +261,11 @@ class Generator(Steps):
         """The operator whose turn it is: so all are drawn."""
         kinds = [op for op in cases() if op not in OWN_WAY]
         for _ in range(10):
-            known, made = self.typing.conditions, len(self.inputs)
+            known, made, scope = self.typing.conditions, len(self.inputs), dict(self.scope)
             try:
                 return self.of_case(kinds[self.seed % len(kinds)])
             except Untyped:
-                self.typing.conditions = known
+                self.typing.conditions, self.scope = known, scope
                 del self.inputs[made:]
         raise Untyped("in no case")
 

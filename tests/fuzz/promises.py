@@ -127,6 +127,8 @@ def _verified(make: Callable[[], Graph]) -> str:
             if "NOT_IMPLEMENTED" in error.message:
                 raise Lacking("ONNX Runtime has no kernel, and nothing says so") from None
             raise
+        except NotImplementedError:
+            raise Lacking("PyTorch has no kernel for an element type on this machine") from None
         except RuntimeError as error:
             if "dtype" in str(error) and "ouble" in str(error):
                 raise Lacking("verify in float64 meets a float32 that the spec names") from None

@@ -200,6 +200,7 @@ class Planner(Making):
         """A tensor that something is differentiated by, from here on in a form that allows it."""
         if value in self.tree.tracked:
             self.helpers.add("tracked")
+            training = training or not self._always(value)
             key = (value.span.source.name, value.span.start, value.span.end, f"tracked {value.name}", 0)
             tracked = call("tracked", self.expression(value))
             hint = self._hints([value], value.producer.scope) if value.producer else (names.variable(value.name),)
