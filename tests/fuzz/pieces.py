@@ -121,7 +121,9 @@ def arguments(op: Op, defaults: Defaults, names: Mapping[str, str]) -> list[str]
     known = defaults.get(type(op), {})
     for each in op.fields:
         value = getattr(op, each.name)
-        if each.name in names:
+        if each.name == op.more:
+            written += [f"{name}={literal(length)}" for name, length in value]
+        elif each.name in names:
             written.append(f"{each.name}={names[each.name]}")
         elif each.required or value != known.get(each.name, each.converted_default):
             written.append(f"{each.name}={literal(value)}")
