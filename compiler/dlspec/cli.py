@@ -54,6 +54,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         file = f"{error.filename}: " if error.filename is not None else ""
         return _wrong_call(CallError(f"{file}{error.strerror or error}"))
+    except MemoryError as error:
+        return _wrong_call(CallError(f"there is not enough memory: {error or 'none is left'}"))
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return _INTERRUPTED

@@ -21,17 +21,20 @@ class Limits:
     * ``bytes``: of the strings, lists and numbers that are made while compiling.
     * ``depth``: of blocks, layers and lists inside each other.
     * ``findings``: errors, and warnings, that are told of a file.
+    * ``weights``: bytes of the weights that are drawn or written. None is what is free in memory or on the disk.
     """
 
     steps: int = 600_000
     bytes: int = 100_000_000
     depth: int = 200
     findings: int = 50
+    weights: int | None = None
 
     def __post_init__(self) -> None:
         for field in fields(self):
-            if getattr(self, field.name) < 1:
-                raise ValueError(f"the limit of {field.name} is positive, not {getattr(self, field.name)}")
+            limit = getattr(self, field.name)
+            if limit is not None and limit < 1:
+                raise ValueError(f"the limit of {field.name} is positive, not {limit}")
         if self.depth > DEEPEST:
             raise ValueError(f"the limit of depth is at most {DEEPEST:,}, not {self.depth:,}")
 
@@ -112,6 +115,11 @@ class Budget:
                 inner += [item for item in items if item.__class__ is list]
             level = inner
         return found
+
+
+def limits() -> Limits:
+    """The limits of what is being done."""
+    return _limits.get()
 
 
 def budget() -> Budget:

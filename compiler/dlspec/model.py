@@ -10,7 +10,7 @@ from dlspec.analyses.report import Summary, summarise
 from dlspec.diagnostics import did_you_mean
 from dlspec.files import Disk
 from dlspec.ir.graph import Graph
-from dlspec.limits import Limits
+from dlspec.limits import Limits, limited
 from dlspec.pipeline import elaborate, open_program
 
 if TYPE_CHECKING:
@@ -30,8 +30,9 @@ if TYPE_CHECKING:
 class Model:
     """A network of a spec, elaborated. In a notebook it shows its picture, blocks folded, and its table."""
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, limits: Limits | None = None) -> None:
         self.graph = graph
+        self._limits = limits or Limits()
 
     def summary(self) -> Summary:
         """The layers with their costs, and the totals. Sizes are the signature's defaults or those given to `load`."""
@@ -42,11 +43,12 @@ class Model:
     ) -> onnx.ModelProto:
         """The network at inference as an ONNX model. Weights by state-dict key, or drawn from ``seed``.
 
-        Raises `DlspecError` for what ONNX cannot express and for weights that do not fit.
+        Raises `DlspecError` for what ONNX cannot express and for weights that do not fit the network or into memory.
         """
         from dlspec.backends.onnx.write import to_model_proto
 
-        return to_model_proto(self.graph, opset=opset, seed=seed, weights=weights)
+        with limited(self._limits):
+            return to_model_proto(self.graph, opset=opset, seed=seed, weights=weights)
 
     def save_onnx(
         self,
@@ -56,11 +58,15 @@ class Model:
         seed: int = 0,
         weights: Mapping[str, Array] | None = None,
     ) -> list[Path]:
-        """Writes the ONNX model, whole or not at all, and returns its files: two where it passes 2 GiB."""
+        """Writes the ONNX model, whole or not at all, and returns its files: two where it passes 2 GiB.
+
+        Raises as `to_onnx`, also where there is no room on the disk, and `OSError`.
+        """
         from dlspec.backends.onnx.model import build
         from dlspec.backends.onnx.write import write
 
-        return write(build(self.graph, opset=opset, seed=seed, weights=weights), path)
+        with limited(self._limits):
+            return write(build(self.graph, opset=opset, seed=seed, weights=weights), path)
 
     def to_torch(
         self,
@@ -77,17 +83,18 @@ class Model:
         for what PyTorch cannot express and for weights that do not fit.
         """
         from dlspec.backends.torch.live import to_module
-        from dlspec.backends.weights import draw
+        from dlspec.backends.weights import draw_all
         from dlspec.ir.types import DTYPES
         from dlspec.passes.fold_batch_norm import fold_batch_norm, folded_weights
 
         graph = self.graph
-        if optimize:
-            if weights is None:
-                weights = {path: draw(parameter, seed) for path, parameter in graph.parameters.items()}
-            graph, weights = fold_batch_norm(graph), folded_weights(graph, weights)
         kind = None if dtype is None else DTYPES[dtype]
-        made = to_module(graph, weights, seed, dtype=kind, channels_last=optimize)
+        with limited(self._limits):
+            if optimize:
+                if weights is None:
+                    weights = draw_all(graph, seed)
+                graph, weights = fold_batch_norm(graph), folded_weights(graph, weights)
+            made = to_module(graph, weights, seed, dtype=kind, channels_last=optimize)
         return made.eval() if optimize else made
 
     def to_torch_source(self) -> str:
@@ -146,10 +153,10 @@ def load(
     """Reads a spec, a file or a shipped one such as ``std.resnet``, and elaborates one of its networks: the only one
     where no name is given.
 
-    ``settings`` are the network's, as in ``load("resnet.dlspec", "ResNet50", classes=10)``; ``sizes`` pin symbols of
-    its signature; ``project`` is the folder that imports stay in, see `dlspec.files.Disk`. What it may take is bounded by
-    ``limits``. Raises `DlspecError` for a spec that is wrong or takes more, `ValueError` for a choice of network that is
-    wrong.
+    ``settings`` are the network's, as in ``load("resnet.dlspec", "ResNet50", classes=10)``; ``sizes`` pin symbols of its
+    signature; ``project`` is the folder that imports stay in, see `dlspec.files.Disk`. What it may take, and its
+    weights, is bounded by ``limits``. Raises `DlspecError` for a spec that is wrong or takes more, `ValueError` for a
+    choice of network that is wrong.
     """
     program = open_program(path, Disk(project), limits)
     names = list(program.networks)
@@ -160,4 +167,4 @@ def load(
     if network not in program.networks:
         hint = did_you_mean(network, names) or f"it has {', '.join(names) or 'none'}"
         raise ValueError(f"{path} has no network {network}: {hint}")
-    return Model(elaborate(program, network, settings, sizes))
+    return Model(elaborate(program, network, settings, sizes), limits)

@@ -46,6 +46,7 @@ MANY = ", ".join(f"{letter}{i}" for letter in "ABCDEFGH" for i in range(5))
 LARGE = "\n".join(f"network A{i}(x: float[N, 4]) -> y {{ x -> repeat 9000 {{ ReLU -> Tanh }} }}" for i in range(50))
 SHARED = "\n".join(["shared f0 = ReLU", *[f"shared f{i} = {{ f{i - 1} }}" for i in range(1, 2000)], "image -> f1999"])
 R = "range(900)"
+WEIGHTS = "i -> Linear(100_000_000) -> Linear(100_000_000)"
 GROWS = "image = image -> Conv(1, 3, stride=2) -> Upsample(scale_factor=3)"
 
 BOMBS = [
@@ -120,6 +121,13 @@ BOMBS = [
     Bomb("a long name", "DL0302", value("a" * 1_000_000)),
     Bomb("a long comment", "", body("# " + "a" * 3_000_000 + "\nimage")),
     Bomb("a long text", "DL0407", body("y = 1\n" * 300_000 + "image")),
+    # Weights
+    Bomb("weights to run", "DL0407", body(WEIGHTS, "i: float[N, 4]"), ("run",)),
+    Bomb("weights to init", "DL0407", body(WEIGHTS, "i: float[N, 4]"), ("weights", "init", "-o", "out.pt")),
+    Bomb("weights to write", "DL0407", body(WEIGHTS, "i: float[N, 4]"), ("compile", "-o", "out.onnx")),
+    Bomb("weights to fold", "DL0407", body(WEIGHTS, "i: float[N, 4]"), ("compile", "--optimize", "-o", "out.onnx")),
+    Bomb("weights to compare", "DL0407", body(WEIGHTS, "i: float[N, 4]"), ("verify",)),
+    Bomb("a weight of too many columns", "DL0208", body("i -> Linear(1099511627776)", "i: float[N, 4]"), ("run",)),
     # Errors
     Bomb("unknown names", "DL0302", body("\n".join([f"b{i} = nope{i}" for i in range(20_000)] + ["image"]))),
     Bomb("unknown names like others", "DL0302", body("\n".join([f"b{i} = b{i + 1}" for i in range(20_000)] + ["image"]))),

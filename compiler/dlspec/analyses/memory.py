@@ -47,7 +47,7 @@ def memory(graph: Graph, sizes: Mapping[str, int]) -> Memory:
 
 
 def _bytes(parameters: Iterable[Parameter]) -> int:
-    return sum(parameter.elements * parameter.dtype.size for parameter in parameters)
+    return sum(parameter.bytes for parameter in parameters)
 
 
 def _moments(graph: Graph, sizing: Sizing) -> Iterable[tuple[_Bytes, Node | None]]:

@@ -42,6 +42,9 @@ _ELEMENTS = {
 }
 
 
+COPIES = 2
+"""Of the weights, at once, while a model is loaded: ONNX Runtime also lays them out anew, one after the other."""
+
 _NO_KERNEL = re.compile(r"Could not find an implementation for (\w+)\(\d+\) node with name '(.*?)'")
 
 

@@ -14,6 +14,7 @@ from math import sqrt
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from dlspec.analyses.cost import cost
+from dlspec.backends.room import weigh
 from dlspec.backends.torch.live import array_of, require_torch, tensor_of, to_module
 from dlspec.backends.weights import draw
 from dlspec.ir.dims import evaluate
@@ -43,6 +44,9 @@ ROUNDINGS = 20.0
 
 ILL_CONDITIONED = 0.02
 """Of the largest value: an output that rounding to float32 changes by more says nothing, and is not counted."""
+
+COPIES = 7
+"""Of the weights, at once: drawn, in both backends and in float64, and what is made on the way."""
 
 SPREAD = 4.0
 """How many times the expected rounding a result of half precision may be away."""
@@ -124,8 +128,9 @@ def verify(
     """
     graph = with_fixed_draws(graph, deviations=1)
     if weights is not None:
+        weigh(graph.parameters.values(), COPIES - 1)
         return _verified(graph, seed, weights, macs, ranges, dtype)
-    values = {path: telling(parameter, seed) for path, parameter in graph.parameters.items()}
+    values = telling_weights(graph, seed)
     report = _verified(graph, seed, values, macs, ranges, dtype)
     if not report.compared and any(row.note == "ill-conditioned" for row in report.rows):
         calm = {path: array * np_float(array, 0.1) if array.ndim > 1 else array for path, array in values.items()}
@@ -342,6 +347,12 @@ def _tensors(inputs: Mapping[str, Array], double: bool) -> list[Any]:
 def _results(result: Any) -> list[Array]:
     many = cast("tuple[Any, ...]", result if isinstance(result, tuple) else (result,))
     return [array_of(tensor) for tensor in many]
+
+
+def telling_weights(graph: Graph, seed: int) -> dict[str, Array]:
+    """Those of `telling` for all weights by path. Raises `DlspecError` where memory has no room for what is made of them."""
+    weigh(graph.parameters.values(), COPIES)
+    return {path: telling(parameter, seed) for path, parameter in graph.parameters.items()}
 
 
 def telling(parameter: Parameter, seed: int) -> Array:

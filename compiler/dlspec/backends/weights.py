@@ -7,12 +7,13 @@ distributions are those of ``torch.nn.init``; the numbers are not torch's.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
 from math import prod, sqrt
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from dlspec.backends.room import weigh
 from dlspec.backends.weight_names import shared_beginning
 from dlspec.diagnostics import Diagnostic, DlspecError, Severity, did_you_mean
 from dlspec.ir.graph import Graph, Parameter
@@ -29,20 +30,36 @@ Array: TypeAlias = "np.ndarray[Any, np.dtype[Any]]"
 PIECE = 1 << 20
 """Elements drawn from one generator."""
 
+_WHOLE = ("orthogonal", "eye", "dirac", "data")
+"""Initialisers under which the elements of a weight hang together."""
+
+_COPIES = 8  # of an orthogonal weight: drawn, decomposed and multiplied in float64
+
 
 def draw(parameter: Parameter, seed: int = 0) -> Array:
     """The first values of a weight, of its shape and dtype. Raises `DlspecError` where its initialiser does not fit
     it."""
     import numpy as np
 
-    pieces = [piece() for piece in pieces_of(parameter, seed)]
-    flat = pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
+    pieces = pieces_of(parameter, seed)
+    if len(pieces) == 1:
+        return pieces[0]().reshape(parameter.shape)
+    flat = np.empty(parameter.elements, numpy_dtype(parameter.dtype))
+    for index, piece in enumerate(pieces):
+        flat[index * PIECE : (index + 1) * PIECE] = piece()
     return flat.reshape(parameter.shape)
 
 
+def draw_all(graph: Graph, seed: int = 0) -> dict[str, Array]:
+    """The first values of all weights of a graph by path. Raises `DlspecError` as `draw`, and where memory has no room."""
+    weigh(graph.parameters.values())
+    return {path: draw(parameter, seed) for path, parameter in graph.parameters.items()}
+
+
 def initial_weights(training: Training, seed: int = 0) -> dict[str, Array]:
-    """The first values of the weights of a train by path; a moving average begins as its source."""
+    """The first values of the weights of a train by path; a moving average begins as its source. Raises as `draw_all`."""
     parameters = training.graph.parameters
+    weigh(parameters.values())
     return {
         path: draw(parameters.get(training.origin(path), parameter), seed) for path, parameter in parameters.items()
     }
@@ -70,6 +87,13 @@ def pieces_of(parameter: Parameter, seed: int) -> list[Callable[[], Array]]:
 
     count = parameter.elements
     return [piece(index, min(PIECE, count - index * PIECE)) for index in range(max(1, -(-count // PIECE)))]
+
+
+def weigh_whole(parameters: Iterable[Parameter]) -> None:
+    """Raises `DlspecError` where memory has no room to draw the largest of those weights that cannot be drawn in pieces: in
+    float64, with what is made on the way."""
+    whole = sorted((p for p in parameters if p.init.kind in _WHOLE), key=lambda parameter: parameter.bytes)
+    weigh(whole[-1:], _COPIES)
 
 
 def _zero_row(parameter: Parameter) -> tuple[int, int] | None:
@@ -171,7 +195,7 @@ def _spread(parameter: Parameter) -> _Spread | None:
             fan = fan_out if _words(init)("mode", "fan_in") == "fan_out" else fan_in
             gain = _gain(_words(init)("nonlinearity", "leaky_relu"), number("a", 0.0))
             spread = _with_std(init.kind, gain / sqrt(fan))
-        case "orthogonal" | "eye" | "dirac" | "data":
+        case kind if kind in _WHOLE:
             return None
         case _:
             raise _error(parameter, "is not one that can be drawn", "see torch.nn.init for those there are")

@@ -40,7 +40,9 @@ def takes_settings(parser: Parser) -> None:
 
 def takes_limits(parser: Parser) -> None:
     for field in fields(Limits):
-        help = f"what a spec may take while compiling (default {field.default:,})"
+        help = "bytes of weights that are drawn or written (default what is free)"
+        if field.default is not None:
+            help = f"what a spec may take while compiling (default {field.default:,})"
         parser.add_argument(f"--max-{field.name}", type=positive, metavar="N", help=help)
 
 

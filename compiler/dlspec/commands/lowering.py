@@ -70,12 +70,6 @@ def dtype_of(arguments: Namespace) -> DType | None:
     return None if arguments.dtype is None else DTYPES[arguments.dtype]
 
 
-def drawn(graph: Graph, seed: int) -> dict[str, Array]:
-    from dlspec.backends.weights import draw
-
-    return {path: draw(parameter, seed) for path, parameter in graph.parameters.items()}
-
-
 def train_weights(training: Training, arguments: Namespace) -> dict[str, Array]:
     """The weights of a train that the call names, or drawn from its seed. Those of moving averages that nothing uses
     are left out. Raises `CallError` and `DlspecError`."""
@@ -109,11 +103,12 @@ def prepared(graph: Graph, arguments: Namespace, retype: bool) -> tuple[Graph, d
     dtype = dtype_of(arguments) if retype else None
     if not arguments.optimize and dtype is None:
         return graph, weights
+    from dlspec.backends.weights import draw_all
     from dlspec.passes.fold_batch_norm import fold_batch_norm, folded_weights
     from dlspec.passes.retype import converted_weights, with_dtype
 
     if weights is None:
-        weights = drawn(graph, arguments.seed or 0)
+        weights = draw_all(graph, arguments.seed or 0)
     check_fit(graph, weights)
     if arguments.optimize:
         graph, weights = fold_batch_norm(graph), folded_weights(graph, weights)

@@ -127,11 +127,13 @@ def _session(graph: Graph, arguments: Namespace, place: str) -> Generator[Sessio
         dtype, seed = dtype_of(arguments), arguments.seed or 0
         yield TorchSession(graph, weights, seed, device=place, dtype=dtype, channels_last=arguments.optimize)
         return
-    from dlspec.backends.runtime import Session
+    from dlspec.backends.room import weigh
+    from dlspec.backends.runtime import COPIES, Session
 
     with TemporaryDirectory(prefix="dlspec-") as folder:
-        path = Path(folder, "model.onnx")
-        write_onnx(onnx_model(graph, arguments), path)
+        path, model = Path(folder, "model.onnx"), onnx_model(graph, arguments)
+        weigh(model.weights, COPIES)
+        write_onnx(model, path)
         yield Session(path, place, graph)
 
 

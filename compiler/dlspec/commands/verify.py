@@ -25,7 +25,7 @@ from dlspec.commands.common import (
     update_of,
 )
 from dlspec.commands.errors import CallError
-from dlspec.commands.lowering import HALVES, drawn, dtype_of, given_weights, train_weights
+from dlspec.commands.lowering import HALVES, dtype_of, given_weights, train_weights
 
 if TYPE_CHECKING:
     from dlspec.backends.verify import Report
@@ -95,14 +95,15 @@ def _verified_train(training: Training, wanted: Target, arguments: Namespace) ->
 
 
 def _verified(graph: Graph, arguments: Namespace) -> Report:
-    from dlspec.backends.verify import telling, verify
+    from dlspec.backends.verify import telling_weights, verify
+    from dlspec.backends.weights import draw_all
     from dlspec.passes.fold_batch_norm import fold_batch_norm, folded_weights
 
     weights = given_weights(arguments, graph)
     if weights is None and arguments.seed is not None:
-        weights = drawn(graph, arguments.seed)
+        weights = draw_all(graph, arguments.seed)
     if arguments.optimize:
-        weights = weights or {path: telling(parameter, 0) for path, parameter in graph.parameters.items()}
+        weights = weights or telling_weights(graph, 0)
         graph, weights = fold_batch_norm(graph), folded_weights(graph, weights)
     return verify(graph, arguments.seed or 0, weights, arguments.macs or MOST_MACS, dtype=dtype_of(arguments))
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from dlspec.commands.arguments import Parser, seed, takes_dropping, takes_network, takes_weight_names
 from dlspec.commands.common import OK, WRONG_CALL, graph_of, say, show
 from dlspec.commands.errors import CallError
-from dlspec.commands.lowering import drawn, read_files
+from dlspec.commands.lowering import read_files
 from dlspec.render import printable
 
 if TYPE_CHECKING:
@@ -57,8 +57,14 @@ def run(arguments: Namespace) -> int:
 
 def _init(arguments: Namespace) -> int:
     """Draws the weights of a network and writes them."""
-    graph = graph_of(arguments)
-    _save(drawn(graph, arguments.seed or 0), Path(arguments.output))
+    from dlspec.backends.room import weigh, weigh_on_disk
+    from dlspec.backends.weight_files.write import COPIES
+    from dlspec.backends.weights import draw_all
+
+    graph, path = graph_of(arguments), Path(arguments.output)
+    weigh(graph.parameters.values(), COPIES)
+    weigh_on_disk(graph.parameters.values(), path)
+    _save(draw_all(graph, arguments.seed or 0), path)
     return OK
 
 

@@ -37,7 +37,7 @@ def write_onnx(model: OnnxModel, path: Path) -> list[Path]:
     """Writes a model and shows how far it is, where that takes long and stderr is a terminal. Raises `OSError`."""
     from dlspec.backends.onnx.write import write
 
-    size = sum(weight.elements * weight.dtype.size for weight in model.weights)
+    size = sum(weight.bytes for weight in model.weights)
     if size < _PROGRESS_FROM or not sys.stderr.isatty():
         return write(model, path)
     with _progress(path.name) as update:

@@ -216,6 +216,10 @@ class Parameter:
         return count
 
     @property
+    def bytes(self) -> int:
+        return self.elements * self.dtype.size
+
+    @property
     def is_counter(self) -> bool:
         """Whether it only counts what was seen, as `num_batches_tracked` does."""
         return self.kind == "buffer" and not self.shape and self.dtype.is_integer

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from dlspec.backends.files import replacing, write_all
 from dlspec.backends.onnx import wire
 from dlspec.backends.onnx.model import OnnxModel, build
-from dlspec.backends.weights import PIECE, pieces_of
+from dlspec.backends.room import weigh, weigh_on_disk
+from dlspec.backends.weights import PIECE, pieces_of, weigh_whole
 from dlspec.ir.graph import Graph, Parameter
 
 if TYPE_CHECKING:
@@ -50,9 +51,12 @@ def write(
 
     One of more than ``limit`` bytes becomes ``path`` and ``path.data``. ``progress`` is called with the bytes written
     and the bytes there will be. Raises `OSError` where the file cannot be written, `DlspecError` where a weight cannot
-    be drawn.
+    be drawn, or there is no room on the disk.
     """
     path = Path(path)
+    weigh_on_disk(model.weights, path)
+    if model.given is None:
+        weigh_whole(model.weights)
     if _length(model) <= limit:
         with replacing(path) as (file,):
             segments = _segments(model)
@@ -78,6 +82,7 @@ def to_bytes(model: OnnxModel, *, threads: int | None = None) -> bytes:
         raise ValueError(
             f"the model has {_length(model):,} bytes, more than a protobuf message can: write it to a file"
         )
+    weigh(model.weights)
     return b"".join(buffer for _, buffer in _written(_segments(model), threads))
 
 
@@ -95,17 +100,13 @@ def _length(model: OnnxModel) -> int:
     return len(model.head) + len(wire.header(7, graph)) + graph
 
 
-def _bytes(weight: Parameter) -> int:
-    return weight.elements * weight.dtype.size
-
-
 def _tensor_head(weight: Parameter) -> bytes:
     """A TensorProto up to its numbers."""
-    return wire.tensor_head(weight.path, weight.shape, wire.ELEMENT[weight.dtype]) + wire.header(9, _bytes(weight))
+    return wire.tensor_head(weight.path, weight.shape, wire.ELEMENT[weight.dtype]) + wire.header(9, weight.bytes)
 
 
 def _field_length(weight: Parameter) -> int:
-    tensor = len(_tensor_head(weight)) + _bytes(weight)
+    tensor = len(_tensor_head(weight)) + weight.bytes
     return len(wire.header(5, tensor)) + tensor
 
 
@@ -115,7 +116,7 @@ def _segments(model: OnnxModel) -> Iterator[_Segment]:
     yield model.head + wire.header(7, graph) + model.body
     for weight in model.weights:
         head = _tensor_head(weight)
-        yield wire.header(5, len(head) + _bytes(weight)) + head
+        yield wire.header(5, len(head) + weight.bytes) + head
         yield from _pieces(model, weight)
 
 
@@ -136,16 +137,16 @@ class _InTwo:
         self.length = 0
         fields = [model.body]
         for weight in model.weights:
-            if _bytes(weight) <= INLINE:
+            if weight.bytes <= INLINE:
                 data = _buffer(pieces_of(weight, model.seed)[0]() if model.given is None else model.given[weight.path])
                 fields.append(wire.message(5, _tensor_head(weight) + bytes(data)))
                 continue
-            if _bytes(weight) >= _ALIGNED and self.length % _ALIGNMENT:
+            if weight.bytes >= _ALIGNED and self.length % _ALIGNMENT:
                 self._append(bytes(_ALIGNMENT - self.length % _ALIGNMENT))
             head = wire.tensor_head(weight.path, weight.shape, wire.ELEMENT[weight.dtype])
-            fields.append(wire.message(5, head + wire.external(location, self.length, _bytes(weight))))
+            fields.append(wire.message(5, head + wire.external(location, self.length, weight.bytes)))
             self.segments += _pieces(model, weight)
-            self.length += _bytes(weight)
+            self.length += weight.bytes
         self.model = model.head + wire.message(7, b"".join(fields))
 
     def _append(self, padding: bytes) -> None:

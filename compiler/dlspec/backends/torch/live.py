@@ -11,9 +11,10 @@ from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from dlspec.backends.room import weigh
 from dlspec.backends.runtime import RunError
 from dlspec.backends.torch.text import source
-from dlspec.backends.weights import check_weights, draw, initial_weights
+from dlspec.backends.weights import check_weights, draw, draw_all, initial_weights
 from dlspec.diagnostics import DlspecError, Severity
 from dlspec.ir.graph import Graph
 from dlspec.ir.types import DType
@@ -64,7 +65,7 @@ def narrowed_weights(graph: Graph, weights: Mapping[str, Array] | None, seed: in
     Raises `DlspecError` for those that do not fit the graph, or that the type does not hold.
     """
     if weights is None:
-        weights = {path: draw(parameter, seed) for path, parameter in graph.parameters.items()}
+        weights = draw_all(graph, seed)
     wrong = [found for found in check_weights(graph, weights) if found.severity is Severity.ERROR]
     if wrong:
         raise DlspecError(wrong)
@@ -83,7 +84,9 @@ def to_training(training: Training, weights: Mapping[str, Array] | None = None, 
     model_class, trainer_class = (getattr(text, name) for name in text.__all__)
     with _unfilled(written):
         made: nn.Module = model_class()
-    weights = initial_weights(training, seed) if weights is None else weights
+    if weights is None:
+        weigh(training.graph.parameters.values(), 2)  # as arrays and as tensors
+        weights = initial_weights(training, seed)
     unused = {path for path in made.state_dict() if path not in training.graph.parameters}  # averages to look at later
     state = weights_of(training.graph, {path: weights[path] for path in weights if path not in unused}, seed)
     for path in unused:
@@ -121,7 +124,9 @@ def weights_of(graph: Graph, weights: Mapping[str, Array] | None, seed: int) -> 
     import numpy as np
 
     require_torch()
-    if weights is not None:
+    if weights is None:
+        weigh(graph.parameters.values())
+    else:
         wrong = [found for found in check_weights(graph, weights) if found.severity is Severity.ERROR]
         if wrong:
             raise DlspecError(wrong)

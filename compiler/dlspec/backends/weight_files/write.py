@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
     Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
+COPIES = 3
+"""Of the weights, at once, while they are written: the arrays, the bytes of each and those of the file."""
+
 TORCH = (".pt", ".pth", ".bin", ".ckpt")
 
 
@@ -45,7 +48,7 @@ def write_weights(tensors: Mapping[str, Array], path: Path) -> None:
     """
     import numpy as np
 
-    arrays = {name: np.array(array, order="C") for name, array in tensors.items()}
+    arrays = {name: np.asarray(array, order="C") for name, array in tensors.items()}
     if path.suffix == ".safetensors":
         from safetensors.numpy import save  # pyright: ignore[reportUnknownVariableType]
 
