@@ -70,6 +70,7 @@ def _grouped(*xs: torch.Tensor) -> torch.Tensor:
 
 
 REFUSED: list[Refusal] = [
+    (lambda: given("b c -> c b"), (), "and there is none"),
     (lambda: given("b c h w"), (X4,), '`rearrange` "b c h w" has no `->`'),
     (lambda: given("b c -> c b -> b c"), ((2, 3),), "has `->` twice"),
     (lambda: given("b c -> b d"), ((2, 3),), "has `c` only before the arrow"),

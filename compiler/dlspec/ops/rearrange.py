@@ -186,6 +186,8 @@ class Rearrange(DataMovement):
         return [given.get(name, whole) for name in names]
 
     def infer(self, need: Needs, inputs: Types) -> TensorType:
+        if not inputs:
+            raise OpError("`rearrange` takes a tensor, or several of one shape, and there is none", code="DL0304")
         return inputs[0].with_shape(*self.plan(need, inputs).joined)
 
 
