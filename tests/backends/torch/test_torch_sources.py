@@ -144,6 +144,12 @@ CASES: dict[str, tuple[str, list[str], list[str]]] = {
         ["for i in range(5):", 'self["10"]'],
         ["depth"],
     ),
+    "a_size_that_is_said_again": (
+        "block Normed(width) { Conv(width, 1) -> { permute(x, [0, 2, 3, 1]) } -> LayerNorm(width) -> Linear(2 * width) }\n"
+        "network Net(x: float[N, 3, 4, 4]) -> p, q {\n    p = x -> Normed(4)\n    q = x -> Normed(6)\n}",
+        ["nn.Linear(width, 2 * width)"],
+        ["class Normed2"],
+    ),
     "labels_that_are_not_even": (
         "network Net(x: float[N, 8], depth = 3) -> y {\n"
         '    y = x\n    for i in range(depth) { y = y + (y -> "fc{2 ** i}": Linear(8)) }\n    y\n}',

@@ -516,24 +516,13 @@ class DecoderCell(nn.Module):
     def __init__(self, in_channels: int, double: bool = False, expansion: int = 6) -> None:
         super().__init__()
         width = in_channels // 2 if double else in_channels
-        self._modules["_ops"] = nn.Sequential(
-            InvertedResidual(in_channels, width, expansion, double)
-        )
-        self.se = SqueezeExcite(width)
-
-    def forward(self, x: Tensor) -> Tensor:
-        y = self._modules["_ops"](x)
-        y = self.se(y)
-        return x + 0.1 * y
-
-
-class NormConv4DecoderCell(nn.Module):
-    def __init__(self, in_channels: int, double: bool = False, expansion: int = 6) -> None:
-        super().__init__()
-        width = in_channels // 2 if double else in_channels
-        self.skip = nn.Sequential(
-            nn.Upsample(scale_factor=2, mode="bilinear", align_corners=True),
-            NormConv4(in_channels, width),
+        self.skip = (
+            nn.Sequential(
+                nn.Upsample(scale_factor=2, mode="bilinear", align_corners=True),
+                NormConv4(in_channels, width),
+            )
+            if double
+            else nn.Identity()
         )
         self._modules["_ops"] = nn.Sequential(
             InvertedResidual(in_channels, width, expansion, double)
@@ -544,8 +533,7 @@ class NormConv4DecoderCell(nn.Module):
         skip = self.skip(x)
         x = self._modules["_ops"](x)
         y = self.se(x)
-        x = skip + 0.1 * y
-        return x
+        return skip + 0.1 * y
 
 
 class NVAE(nn.ModuleDict):
@@ -925,7 +913,7 @@ class NVAE(nn.ModuleDict):
         self["95"] = MeanAndDeviation()
         self["96"] = MeanAndDeviation()
         self.post_process = nn.Sequential(
-            NormConv4DecoderCell(256, double=True, expansion=3), DecoderCell(128, expansion=3)
+            DecoderCell(256, double=True, expansion=3), DecoderCell(128, expansion=3)
         )
         self.image_conditional = nn.Sequential(
             nn.ELU(inplace=True), NormConv2(128, outputs, kernel=3)

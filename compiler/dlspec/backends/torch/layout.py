@@ -223,7 +223,10 @@ def layout(node: Py, depth: int, prefix: str = "", suffix: str = "") -> list[str
             body = [flat(node.then), f"if {flat(node.condition)}", f"else {flat(node.otherwise)}"]
             if len(INDENT * (depth + 1)) + len(" ".join(body)) <= WIDTH:
                 body = [" ".join(body)]
-            return [f"{indent}{prefix}(", *(INDENT * (depth + 1) + line for line in body), f"{indent}){suffix}"]
+                return [f"{indent}{prefix}(", INDENT * (depth + 1) + body[0], f"{indent}){suffix}"]
+            parts = ((node.then, ""), (node.condition, "if "), (node.otherwise, "else "))
+            lines = (line for part, word in parts for line in layout(part, depth + 1, word))
+            return [f"{indent}{prefix}(", *lines, f"{indent}){suffix}"]
         case Binary() if prefix.endswith(("= ", "return ")):
             last = _last_call(node)
             head = "" if last is None else flat(node).removesuffix(flat(last))

@@ -150,6 +150,8 @@ class Sizing:
                 raise Unwritten
             return self._like(node, axis, dim, entry)
         found = probed.types[output].shape[axis]
+        if isinstance(found, int) and probed.pinned and node.inputs and node.inputs[0].type == type_:
+            return self.size(node.inputs[0], axis, entry)  # what was written says again what flows in
         known: dict[str, Py] = {}
         for name in symbols(found):
             if name in probed.sizes:
