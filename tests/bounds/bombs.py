@@ -47,6 +47,9 @@ LARGE = "\n".join(f"network A{i}(x: float[N, 4]) -> y {{ x -> repeat 9000 {{ ReL
 SHARED = "\n".join(["shared f0 = ReLU", *[f"shared f{i} = {{ f{i - 1} }}" for i in range(1, 2000)], "image -> f1999"])
 R = "range(900)"
 WEIGHTS = "i -> Linear(100_000_000) -> Linear(100_000_000)"
+UNUSED = "\n".join(
+    [f"name{i} = 1\nimage -> Conv(nome{i}, 1)\nimage -> Conv(nome{i}, 1)" for i in range(2000)] + ["image"]
+)
 GROWS = "image = image -> Conv(1, 3, stride=2) -> Upsample(scale_factor=3)"
 
 BOMBS = [
@@ -131,6 +134,7 @@ BOMBS = [
     # Errors
     Bomb("unknown names", "DL0302", body("\n".join([f"b{i} = nope{i}" for i in range(20_000)] + ["image"]))),
     Bomb("unknown names like others", "DL0302", body("\n".join([f"b{i} = b{i + 1}" for i in range(20_000)] + ["image"]))),
+    Bomb("unknown names like others that nothing uses", "DL0302", body(UNUSED)),
     Bomb("unknown names in a loop", "DL0302", body("for i in range(20_000) { y = nope }\nimage")),
     Bomb("unknown arguments", "DL0303", body("image" + " -> ReLU(nope=1)" * 8000)),
     Bomb("unused layers", "", body("\n".join(["y = image -> ReLU"] * 5000 + ["image"]))),

@@ -3,23 +3,38 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Mapping
 from difflib import get_close_matches
+from functools import lru_cache
 
 from dlspec.ir.graph import Value
 from dlspec.syntax import ast
 
+_MOST = 500
+"""Names that one is compared with."""
 
-def misspelled(name: str, around: ast.Node, file: ast.File) -> ast.Name | None:
-    """The name given within ``around`` that was meant to be ``name``, where nothing uses it and that is written more often.
+
+def misspelled(name: str, unused: Mapping[str, ast.Name], file: ast.File) -> ast.Name | None:
+    """The name of those that nothing uses that was meant to be ``name``, where that is written more often.
 
     One of the two is written wrongly, and it is the one that is written once.
     """
-    if len(re.findall(rf"\b{name}\b", file.source.text)) < 2:
+    if _words(file.source.text)[name] < 2:
         return None
-    used = {node.name for node in ast.walk(around) if isinstance(node, ast.Name)}
-    unused = {each.name: each for each in _given(around) if each.name not in used}
-    near = get_close_matches(name, unused, 1)
+    near = get_close_matches(name, list(unused)[:_MOST], 1)
     return unused[near[0]] if near else None
+
+
+@lru_cache(maxsize=4)
+def _words(text: str) -> Counter[str]:
+    return Counter(re.findall(r"\w+", text))
+
+
+def unused(around: ast.Node) -> dict[str, ast.Name]:
+    """The names that are given within a declaration, or those that a file declares, and that nothing in it uses."""
+    used = {node.name for node in ast.walk(around) if isinstance(node, ast.Name)}
+    return {each.name: each for each in _given(around) if each.name not in used}
 
 
 def _given(around: ast.Node) -> list[ast.Name]:

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from dlspec.diagnostics import Diagnostics, Note, did_you_mean
 from dlspec.elaborate import constants, distributions
-from dlspec.elaborate.blame import misspelled
+from dlspec.elaborate.blame import misspelled, unused
 from dlspec.elaborate.builder import Builder, too_much
 from dlspec.elaborate.calls import Given, bind_block, bind_op, function_op
 from dlspec.elaborate.compare import Comparison, compare
@@ -70,6 +70,7 @@ class Expressions:
         self._budget = builder.budget
         self._near: dict[ast.Name, str] = {}
         self._meant: dict[tuple[int, str], ast.Name | None] = {}
+        self._unused: dict[int, dict[str, ast.Name]] = {}
         self._methods: dict[type[ast.Node], Callable[[Any, Env], Any]] = {
             ast.Name: self._name,
             ast.Constant: self._constant,
@@ -180,9 +181,14 @@ class Expressions:
         own = None if node.name[:1].isupper() else next(inside, None)
         key = (id(own or file), node.name)
         if key not in self._meant:
-            within = misspelled(node.name, own, file) if own is not None else None
-            self._meant[key] = within or misspelled(node.name, file, file)
+            within = misspelled(node.name, self._unused_in(own), file) if own is not None else None
+            self._meant[key] = within or misspelled(node.name, self._unused_in(file), file)
         return self._meant[key]
+
+    def _unused_in(self, around: ast.Node) -> dict[str, ast.Name]:
+        if id(around) not in self._unused:
+            self._unused[id(around)] = unused(around)
+        return self._unused[id(around)]
 
     def _with_defaults(self, layer: OpLayer | BlockLayer, name: str, span: Span, env: Env) -> OpLayer | BlockLayer:
         """The layer with what `default` statements in scope give it, the innermost last word first."""
