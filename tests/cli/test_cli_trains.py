@@ -178,6 +178,13 @@ def test_verify_of_trains(call: Call, folder: Path) -> None:
     ]  # fmt: skip
 
 
+def test_verify_leaves_out_trains_where_a_flag_is_of_networks(call: Call) -> None:
+    for flag in (("--dtype", "float16"), ("--optimize",)):
+        status, out, err = call("verify", "std.lenet", *flag)
+        assert (status, err) == (0, f"note: {flag[0]} is for networks, and leaves out Classify\n")
+        assert "LeNet5MaxPool" in out
+
+
 def test_gradients_are_lowered_or_refused_where_they_stand(call: Call, folder: Path) -> None:
     status, out, err = call("verify", "gan.dlspec:Penalised")
     assert (status, err) == (0, "")

@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from dlspec.ir.graph import Graph
     from dlspec.objectives.training import Training
 
+_OF_NETWORKS = ("optimize", "dtype")
+"""Flags that trains do not take."""
+
 
 def declare(parser: Parser) -> None:
     takes_network(parser, trains=True)
@@ -58,6 +61,10 @@ def run(arguments: Namespace) -> int:
         networks, trains = [], [choose_train(program, wanted)] if one else trains
     elif one or not networks:
         networks, trains = [choose(program, wanted)], []
+    flag = next((flag for flag in _OF_NETWORKS if getattr(arguments, flag)), None)
+    if networks and trains and flag is not None:
+        say(f"note: --{flag} is for networks, and leaves out {', '.join(trains)}", sys.stderr)
+        trains = []
     status = OK
     for name in networks:
         status = max(status, _shown(_verified(elaborated(program, name, arguments), arguments)))
@@ -81,7 +88,7 @@ def _verified_train(training: Training, wanted: Target, arguments: Namespace) ->
     from dlspec.passes.noise_inputs import noise_ranges
     from dlspec.passes.objective import objectives
 
-    for flag in ("optimize", "dtype"):
+    for flag in _OF_NETWORKS:
         if getattr(arguments, flag):
             raise CallError(f"--{flag} is for networks, and `{training.name}` is a train")
     graph = objectives(training, update_of(training, wanted))
