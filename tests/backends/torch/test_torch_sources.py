@@ -144,6 +144,14 @@ CASES: dict[str, tuple[str, list[str], list[str]]] = {
         ["for i in range(5):", 'self["10"]'],
         ["depth"],
     ),
+    "a_name_for_a_long_expression": (
+        "block Gate {\n    part = x.channels // 4\n    near = max(8, (part + 4) // 8 * 8)\n"
+        "    width = if near < 0.9 * part { near + 8 } else { near }\n"
+        "    Mul { Identity | fc1: Conv(width, 1) -> ReLU -> fc2: Conv(x.channels, 1) }\n}\n"
+        "network Net(x: float[N, 3, 4, 4]) -> y { x -> Conv(64, 1) -> Gate -> Conv(240, 1) -> Gate }",
+        ["nn.Conv2d(width, in_channels, 1)"],
+        ["class Gate2"],
+    ),
     "a_size_that_is_said_again": (
         "block Normed(width) { Conv(width, 1) -> { permute(x, [0, 2, 3, 1]) } -> LayerNorm(width) -> Linear(2 * width) }\n"
         "network Net(x: float[N, 3, 4, 4]) -> p, q {\n    p = x -> Normed(4)\n    q = x -> Normed(6)\n}",

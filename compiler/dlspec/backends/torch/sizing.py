@@ -283,10 +283,19 @@ class Sizing:
 
 def _readable(made: Py, dim: int) -> Py:
     """The size, as a number where nothing in it has a name. Raises `Unwritten` for what is wrong, or too long to read."""
-    if evaluate(made) != dim or sum(1 for _ in walk_all(made)) > _LONGEST:
+    if evaluate(made) != dim or _length(made) > _LONGEST:
         raise Unwritten
     named = any(isinstance(inner, Leaf | Turned) for inner in walk_all(made))
     return made if named else py.Const(dim)
+
+
+def _length(node: Py) -> int:
+    """How many parts of an expression people read: a name is one, whatever it stands for."""
+    if isinstance(node, Leaf):
+        return 1
+    if isinstance(node, Sum):
+        return 1 + sum(_length(factor) + _length(atom) for factor, atom in node.terms)
+    return 1 + sum(map(_length, py.children(node)))
 
 
 def substituted(node: Py, replaced: dict[Any, Py]) -> Py:

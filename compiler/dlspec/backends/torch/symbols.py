@@ -254,7 +254,7 @@ def placed(node: Py, loop: LoopId | None = None) -> Py:
                 return Const(tupled(inner.value))
             return change(made)
         made = rebuild_all(inner, change)
-        if isinstance(made, Binary | Call) and any(isinstance(i, Turned) for i in walk(inner)):
+        if isinstance(made, Binary | Call | Subscript) and any(isinstance(i, Turned) for i in walk(inner)):
             return _computed(made)
         return made
 
@@ -270,8 +270,11 @@ _WHOLE: dict[str, Callable[[int, int], int]] = {
 _OF_MANY: dict[str, Callable[[list[int]], int]] = {"max": max, "min": min}
 
 
-def _computed(node: Binary | Call) -> Py:
-    """An operation on whole numbers, done."""
+def _computed(node: Binary | Call | Subscript) -> Py:
+    """An operation on whole numbers, done; an item of a list that is written out."""
+    if isinstance(node, Subscript):
+        (place,) = node.items if len(node.items) == 1 else (None,)
+        return item(node.base, place) if isinstance(place, Const) and type(place.value) is int else node
     if isinstance(node, Call):
         numbers: list[Any] = [arg.value for arg in node.args if isinstance(arg, Const) and type(arg.value) is int]
         called = _OF_MANY.get(node.function.text) if isinstance(node.function, Name) else None
