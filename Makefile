@@ -1,7 +1,9 @@
-# `make help` lists the targets. Everything happens in .venv; stamps in it make a second run quick.
+# `make help` lists the targets. Everything happens in .venv; stamps in it make a second run quick. Another Python has one of
+# its own: `make test PYTHON=python3.13` makes .venv-3.13.
 
 PYTHON ?= python3
-VENV := .venv
+OWN := 'import sys; print(".venv-%d.%d" % sys.version_info[:2])'
+VENV := $(if $(filter command%,$(origin PYTHON)),$(shell $(PYTHON) -c $(OWN)),.venv)
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 ASKS := pyproject.toml constraints.txt compiler/dlspec/__init__.py
