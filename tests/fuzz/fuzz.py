@@ -13,9 +13,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from mutants import Tally, mutants
-from programs import program
 from promises import Fault, Lacking, fault, same, variants
 from reduce import reduced
+from valid_programs import program
 
 KEPT = Path(__file__).parent / "kept"
 

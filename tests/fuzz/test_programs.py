@@ -8,9 +8,9 @@ from __future__ import annotations
 import os
 
 import pytest
-from programs import cases, program
 from promises import fault, graph_of
 from reduce import reduced
+from valid_programs import cases, program
 
 from fuzz import KEPT, Programs
 

@@ -43,7 +43,7 @@ SOME = {
         "network Net(x: float[N, 4], d = 3) -> y { x -> repeat d { Linear(4, weight_init=normal(0.0, 0.1)) -> ReLU } }"
     ),
     "equal by chance": (
-        'block Stack(n) { for i in range(n) { x = x + (x -> "l{i}": Linear(4)) } }\n'
+        'block Stack(n) {\n    y = x\n    for i in range(n) { y = y + (y -> "l{i}": Linear(4)) }\n    y\n}\n'
         "network Net(x: float[N, 4], d = 3) -> y { x -> Stack(3) -> Stack(d) }"
     ),
 }
