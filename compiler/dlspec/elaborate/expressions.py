@@ -57,6 +57,8 @@ _LAYER_SYNTAX = (ast.Braces, ast.Repeat, ast.For, ast.Labelled)
 
 Measure = Callable[[BlockLayer, str, Span], Any]
 
+_FUNCTIONS = dict.fromkeys((*FUNCTIONS, *constants.FUNCTIONS, *constants.INITIALISERS, *distributions.FUNCTIONS))
+
 
 class Expressions:
     """The value of an expression. What flows through layers is the business of the subclass `flow.Elaborator`."""
@@ -149,23 +151,23 @@ class Expressions:
 
     def _unknown(self, node: ast.Name, env: Env) -> Failure:
         name = node.name
-        if name in {*FUNCTIONS, *constants.FUNCTIONS, *constants.INITIALISERS, *distributions.FUNCTIONS}:
+        if name in _FUNCTIONS:
             return Failure("DL0308", f"`{name}` is a function", node.span, hint=f"call it: `{name}(...)`")
         if name in distributions.DISTRIBUTIONS:
             return Failure("DL0308", f"`{name}` is a distribution", node.span, hint=f"call it: `{name}(...)`")
-        functions = [*FUNCTIONS, *constants.FUNCTIONS, *constants.INITIALISERS, *distributions.FUNCTIONS]
-        functions += distributions.DISTRIBUTIONS
-        if node not in self._near:
-            known = () if self.diagnostics.full else (*env.visible(), *LAYERS, *functions)
-            # A name of the other kind is meant only where it differs by its capitals.
-            alike = [each for each in known if each[:1].isupper() == name[:1].isupper() or each.lower() == name.lower()]
-            self._near[node] = foreign(name) or did_you_mean(name, alike)
-        near = self._near[node]
         code, what = (
             ("DL0301", f"there is no layer `{name}`")
             if name[:1].isupper()
             else ("DL0302", f"there is no `{name}` here")
         )
+        if self.diagnostics.full:
+            return Failure(code, what, node.span)
+        if node not in self._near:
+            known = (*env.visible(), *LAYERS, *_FUNCTIONS, *distributions.DISTRIBUTIONS)
+            # A name of the other kind is meant only where it differs by its capitals.
+            alike = [each for each in known if each[:1].isupper() == name[:1].isupper() or each.lower() == name.lower()]
+            self._near[node] = foreign(name) or did_you_mean(name, alike)
+        near = self._near[node]
         meant = self._misspelled(node, env)
         if meant is not None:
             notes = (Note(node.span, what),)
