@@ -145,7 +145,7 @@ WRONG = [
     (X, ["x=wide.npy"], "the data `x` has the shape [4, 5], and `Fit` takes float[N, 3]"),
     (X, ["x=cube.npy"], "the data `x` has the shape [4, 3, 1], and `Fit` takes float[N, 3]"),
     (X, ["x=words.npy"], "and `Fit` takes float32"),
-    (X, ["x=none.npy"], "No such file"),
+    (X, ["x=none.npy"], "there is no file none.npy"),
     (X, ["none"], "there is no file or folder none"),
     (X, ["notes.txt"], "notes.txt is not NAME=x.npy, and not one folder or .npz alone"),
     (X, ["x=x.npy", "x=x.npy"], "the data `x` is given twice"),
