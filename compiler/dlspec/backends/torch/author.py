@@ -107,7 +107,7 @@ class Author:
         found: set[str] = set()
         for scope in self.tree.graph.root.scopes() if self.tree.graph.settings else ():
             if scope.kind == "if":
-                found |= self.settings(scope.origin.written["condition"])
+                found |= self._decisive(scope.origin.written["condition"])
             for label in scope.labels:
                 plain = _plainly_in(label.expression)
                 for name in self._names_in(label.expression):
@@ -115,6 +115,22 @@ class Author:
                     if seen is None or name not in plain or not _counts(seen[0].turn, name, most=1):
                         found |= self._settings_by(name, label)
         return frozenset(found)
+
+    def _decisive(self, written: Written) -> frozenset[str]:
+        """The settings that a condition depends on in any instance of its block: where it does not hold, nothing is left
+        of it."""
+        found = self.settings(written)
+        for name in self._names_in(written.expression):
+            seen = written.names.seen(name, written.time)
+            home = self._home(seen[0]) if seen is not None else None
+            if seen is None or home is None:
+                continue
+            if seen[1].written is not None:
+                found |= self._decisive(seen[1].written)
+            elif name in home.origin.written and home.template is not None:
+                alike = (each.origin.written.get(name) for each in home.template.instances)
+                found = found.union(*(self.settings(each) for each in alike if each is not None))
+        return found
 
     def evenly(self, label: Written) -> bool:
         """Whether a label in a loop is numbered by the turns, each one more than the one before or so many more."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 from dlspec.backends.torch import names
 from dlspec.backends.torch.author import Author
 from dlspec.backends.torch.fields import Fields
@@ -289,10 +291,13 @@ class Planner(Making):
 
     def _always(self, value: Value) -> bool:
         """Whether a tensor is there at inference too: a module runs as a whole, but of a network not all does."""
-        graph = self.plan.module.graph
         if self.plan.module.parent is not None:
             return True
-        return not value.producer.training if value.producer else value in graph.inference_inputs()
+        return not value.producer.training if value.producer else value in self._inputs_at_inference
+
+    @cached_property
+    def _inputs_at_inference(self) -> set[Value]:
+        return set(self.plan.module.graph.inference_inputs())
 
     def _number(self, value: Value) -> Py | None:
         node = value.producer
