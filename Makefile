@@ -14,7 +14,6 @@ WORKERS ?= 2
 
 PROGRAMS ?= 20000
 MUTANTS ?= 200000
-SEED ?= $(shell date +%s)
 
 DRAW := $(BIN)/dlspec draw -o docs/gallery
 
@@ -48,7 +47,7 @@ format: $(VENV)/.dev-installed ## put code and specs into their canonical form
 	$(BIN)/dlspec fmt specs/*.dlspec
 
 fuzz: $(VENV)/.dev-installed ## random programs and mutants (PROGRAMS, MUTANTS, SEED): what breaks, and a table
-	$(ONE_THREAD) $(BIN)/python tests/fuzz/fuzz.py --programs $(PROGRAMS) --mutants $(MUTANTS) --seed $(SEED)
+	$(ONE_THREAD) $(BIN)/python tests/fuzz/fuzz.py --programs $(PROGRAMS) --mutants $(MUTANTS) --seed $(or $(SEED),$(shell date +%s))
 
 resampling: $(VENV)/.dev-installed ## compare resampling with torch over a grid of modes, factors and sizes
 	$(ONE_THREAD) RESAMPLING=$(or $(COUNT),10000) RESAMPLING_SEED=$(or $(SEED),0) $(BIN)/python -m pytest -q -s tests/ops/test_resampling.py

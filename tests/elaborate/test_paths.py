@@ -8,6 +8,14 @@ from tests.elaborate.specs import codes_in, found_in, graph_of, net
 PARTS = """
 part Padded(width, kernel = 1) { x -> Pad(kernel // 2) -> Conv(width, kernel, bias=false) }
 part Part(width) { Padded(width) -> bn: BatchNorm(affine=true, track_running_stats=false) -> if width > 99 { ReLU } }
+part Gated(width) {
+    gate = x -> Linear(x.features, bias=false)
+    x * gate -> Linear(width, bias=false)
+}
+part Scaled(width) {
+    param g: float[1] = 1.0
+    x * g -> Linear(width, bias=false)
+}
 part Outer(width) { conv: Padded(width, 3) -> Linear(width, bias=false) }
 """
 BASIC = "block Basic(width) { conv1: Conv(width, 3, padding=1, bias=false) -> ReLU -> Conv(width, 1, bias=false) }"
@@ -43,6 +51,8 @@ PATHS = [
     ("a part opens no level", "image -> Part(4) -> Linear(3, bias=false)", ["1.weight", "bn.weight", "bn.bias", "3.weight"]),
     ("the label of a part is that of its one layer", "image -> a: Padded(4)", ["a.weight"]),
     ("a label opens a level for several", "image -> a: Part(4)", ["a.1.weight", "a.bn.weight", "a.bn.bias"]),
+    ("a layer beside the chain of a part", "image -> a: Gated(4)", ["a.0.weight", "a.1.weight"]),
+    ("a weight beside the chain of a part", "image -> a: Scaled(4)", ["a.g", "a.0.weight"]),
     ("a part in a part", "image -> stem: { Outer(4) }", ["stem.conv.weight", "stem.2.weight"]),
     ("a shared part", "shared f = Padded(3)\nimage -> f -> f", ["f.weight"]),
     ("a part in a loop", "image -> repeat 2 { Padded(3) }", ["1.weight", "3.weight"]),

@@ -37,8 +37,8 @@ def lone(body: ast.Body, env: Env, conditions: Conditions) -> bool:
 
 def _found(body: ast.Body, env: Env, conditions: Conditions) -> int:
     """How many layers may have weights, at least 2 where that is not so simple."""
-    last = body.statements[-1] if body.statements else None
-    if not isinstance(last, ast.Evaluate):
+    *before, last = body.statements or (None,)
+    if not isinstance(last, ast.Evaluate) or any(_makes(statement, env) for statement in before):
         return 2
     steps = last.value.steps if isinstance(last.value, ast.Chain) else (last.value,)
     return sum(_of_step(step, env, conditions) for step in steps)
@@ -58,7 +58,15 @@ def _of_step(step: ast.Expression, env: Env, conditions: Conditions) -> int:
             assert isinstance(name, ast.Name)
             return int(_weighs(name.name, env))
         case _:
-            return 2 * any(_weighs(part.name, env) for part in ast.walk(step) if isinstance(part, ast.Name))
+            return 2 * _makes(step, env)
+
+
+def _makes(node: ast.Node | None, env: Env) -> bool:
+    """Whether there is a weight, or a layer that may have one, in what stands somewhere in a body."""
+    return node is not None and any(
+        isinstance(part, ast.Param | ast.Shared) or (isinstance(part, ast.Name) and _weighs(part.name, env))
+        for part in ast.walk(node)
+    )
 
 
 def _weighs(name: str, env: Env) -> bool:

@@ -81,6 +81,8 @@ class Library(Resolver):
             for position, graph in enumerate(self.graphs)
         ]
         self.roots = [tree.root for tree in trees]
+        for tree in trees:
+            self._fixed[tree.graph] |= Author(tree, {}).settings_of_structure()
         return trees
 
     def _written_out(self, position: int) -> set[str]:
@@ -107,8 +109,6 @@ class Library(Resolver):
             if len({module.chain for module in modules}) > 1:
                 for module in modules:
                     module.chain = ""
-        for tree in trees:
-            self._fixed[tree.graph] |= Author(tree, {}).settings_of_structure()
         self._twins: dict[Module, list[Module]] = {}
         for tree in trees:
             first: dict[object, Module] = {}

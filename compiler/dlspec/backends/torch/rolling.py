@@ -107,13 +107,10 @@ def _round(plan: Plan, run: Run) -> Round | None:
 
 
 def _worth(run: Run) -> bool:
-    count = len(run.bounds)
-    return (
-        run.iterable is not None
-        and run.running is not None
-        and count > 1
-        and (count > _FEW or not is_counted(run.iterable))
-    )
+    if run.iterable is None or run.running is None or len(run.bounds) < 2:
+        return False
+    steps = run.bounds[-1][1] - run.bounds[0][0]
+    return len(run.bounds) > _FEW or steps > _SHORT or not is_counted(run.running)
 
 
 def _places_behind(plan: Plan, made: Round) -> bool:
