@@ -11,6 +11,7 @@ from typing import Any
 from dlspec.diagnostics import Diagnostic, Diagnostics, Note, Severity, did_you_mean
 from dlspec.elaborate.apply import Application
 from dlspec.elaborate.blame import goes_on
+from dlspec.elaborate.bodies import gives, only_layer, refuse_taps
 from dlspec.elaborate.builder import Builder
 from dlspec.elaborate.calls import bind_block, bind_op, make_op
 from dlspec.elaborate.constants import as_init
@@ -91,7 +92,7 @@ class Elaborator(Application):
             self.statement(statement, env, following)  # type: ignore[reportArgumentType]
         if last is None:
             raise Failure("DL0409", "this has no result", body.span, hint="its last line must be an expression")
-        if not isinstance(last, ast.Evaluate) or not _gives(last.value):
+        if not isinstance(last, ast.Evaluate) or not gives(last.value):
             self.statement(last, env)
             return POISON if isinstance(last, ast.Unreadable) else None
         try:
@@ -109,7 +110,7 @@ class Elaborator(Application):
             match node:
                 case ast.Bind():
                     if env.parent is None:
-                        _refuse_taps(node.value)
+                        refuse_taps(node.value)
                     named = self.unpack(node.targets, self.evaluate(node.value, env), node.span)
                     written = Written(node.value, env)
                     for part, (name, value) in enumerate(named):
@@ -478,7 +479,7 @@ class Elaborator(Application):
             return flow
         origin = Origin(node, "scope", {"condition": Written(node.condition, env)}, chosen=chosen)
         with self.builder.region("if", node.span, origin=origin):
-            layer = _only_layer(body) if label is not None else None
+            layer = only_layer(body) if label is not None else None
             if layer is not None:
                 return self._alone(layer, flow, Env(env, {"x": flow}, transparent=True), label)
             with self.level(label, node, env) if label is not None else nullcontext():
@@ -490,34 +491,6 @@ class Elaborator(Application):
             return self._loop(flow, self._flow_if(node, flow, env, label))
         value = self.evaluate(node, env)
         return self.apply(value, flow, node, label) if isinstance(value, Layer) else value
-
-
-def _only_layer(body: ast.Body) -> ast.Expression | None:
-    """The layer that is all of a body: a label of the body is its own."""
-    match body.statements:
-        case (ast.Evaluate(value=ast.Name() | ast.Call() | ast.If() as layer),):
-            return layer
-        case _:
-            return None
-
-
-def _refuse_taps(expression: ast.Expression) -> None:
-    """Nothing flows in a file, so a tap there would give its name to what flows in every block. Raises `Failure`."""
-    todo: list[ast.Node] = [expression]
-    while todo:
-        node = todo.pop()
-        if isinstance(node, ast.Tap):
-            hint = "write it in the body in which it flows, or in braces: `{ x -> ReLU as y -> ... }`"
-            raise Failure(
-                "DL0308", f"`as {node.name.name}` names what flows, and nothing flows here", node.span, hint=hint
-            )
-        match node:
-            case ast.Chain():
-                todo += node.steps
-            case ast.Labelled():
-                todo.append(node.layer)
-            case _:
-                pass
 
 
 def _suggest_layer(node: ast.Expression) -> str:
@@ -536,23 +509,3 @@ def _instances(scope: Scope) -> list[Note]:
     if len(notes) > 8:
         return [*notes[:4], Note(notes[4].span, f"... {len(notes) - 7} more ..."), *notes[-3:]]
     return notes
-
-
-def _gives(expression: ast.Expression) -> bool:
-    """Whether something can come out: loops and an `if` may only bind names."""
-    todo = [expression]
-    while todo:
-        match todo.pop():
-            case ast.Repeat(body=body) | ast.For(body=body):
-                bodies = [body]
-            case ast.If(then=then, otherwise=otherwise):
-                bodies = [then] if otherwise is None else [then, otherwise]
-            case _:
-                return True
-        for body in bodies:
-            end = body.statements[-1] if body.statements else None
-            if isinstance(end, ast.Evaluate):
-                todo.append(end.value)
-            elif end is None or isinstance(end, ast.Unreadable):
-                return True
-    return False

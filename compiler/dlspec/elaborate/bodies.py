@@ -1,0 +1,54 @@
+"""What a body is by its text alone."""
+
+from __future__ import annotations
+
+from dlspec.elaborate.values import Failure
+from dlspec.syntax import ast
+
+
+def gives(expression: ast.Expression) -> bool:
+    """Whether something can come out: loops and an `if` may only bind names."""
+    todo = [expression]
+    while todo:
+        match todo.pop():
+            case ast.Repeat(body=body) | ast.For(body=body):
+                bodies = [body]
+            case ast.If(then=then, otherwise=otherwise):
+                bodies = [then] if otherwise is None else [then, otherwise]
+            case _:
+                return True
+        for body in bodies:
+            end = body.statements[-1] if body.statements else None
+            if isinstance(end, ast.Evaluate):
+                todo.append(end.value)
+            elif end is None or isinstance(end, ast.Unreadable):
+                return True
+    return False
+
+
+def only_layer(body: ast.Body) -> ast.Expression | None:
+    """The layer that is all of a body: a label of the body is its own."""
+    match body.statements:
+        case (ast.Evaluate(value=ast.Name() | ast.Call() | ast.If() as layer),):
+            return layer
+        case _:
+            return None
+
+
+def refuse_taps(expression: ast.Expression) -> None:
+    """Nothing flows in a file, so a tap there would give its name to what flows in every block. Raises `Failure`."""
+    todo: list[ast.Node] = [expression]
+    while todo:
+        node = todo.pop()
+        if isinstance(node, ast.Tap):
+            hint = "write it in the body in which it flows, or in braces: `{ x -> ReLU as y -> ... }`"
+            raise Failure(
+                "DL0308", f"`as {node.name.name}` names what flows, and nothing flows here", node.span, hint=hint
+            )
+        match node:
+            case ast.Chain():
+                todo += node.steps
+            case ast.Labelled():
+                todo.append(node.layer)
+            case _:
+                pass
