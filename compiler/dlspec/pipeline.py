@@ -129,9 +129,8 @@ def _network(
     if graph is not None:
         diagnostics.extend(trap_findings(graph))
         if any(value.type.dtype is DType.FLOAT64 for node in graph.nodes for value in node.outputs):
-            from dlspec.backends.onnx.kernels import (
-                missing_kernels,  # few networks are in float64, and numpy takes time
-            )
+            # Few networks are in float64, and numpy takes time to import.
+            from dlspec.backends.onnx.kernels import missing_kernels
 
             diagnostics.extend(missing_kernels(graph))
     return graph
