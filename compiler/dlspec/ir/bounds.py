@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from math import isinf
 from typing import Any, cast
 
@@ -33,19 +34,34 @@ def check_size(type: TensorType | Weight) -> None:
 
 def check_numbers(op: Op, inputs: Types, weights: tuple[Weight, ...]) -> None:
     """Raises `OpError` for a number among the fields and first values of weights that its element type does not hold."""
-    name = type(op).__name__ if op.layer else f"`{op.function}`"
     dtype = op.element_type(inputs)
     if dtype is not None:
-        for field in op.fields:
-            if field.kind in _NUMBERS:
-                _check(getattr(op, field.name), dtype, f"`{field.name}` of {name}: " if field.kind == "float" else "")
-            if field.kind == "float" and isinf(getattr(op, field.name) or 0) and field.name not in op.infinite:
-                raise OpError(f"`{field.name}` of {name} must be finite", code="DL0208")
+        _check_fields(op, dtype)
     for weight in weights:
         wrong = misfit(weight.init, weight.shape, weight.dtype)
         if wrong:
-            raise OpError(f"the initialiser `{weight.init.kind}` of `{weight.name}` of {name} {wrong}", code="DL0605")
-        _check([*_of_init(weight.init)], weight.dtype, f"the initialiser of `{weight.name}` of {name}: ")
+            message = f"the initialiser `{weight.init.kind}` of `{weight.name}` of {_name(op)} {wrong}"
+            raise OpError(message, code="DL0605")
+        if weight.init.values or not _fits(weight.init, weight.dtype):
+            _check([*_of_init(weight.init)], weight.dtype, f"the initialiser of `{weight.name}` of {_name(op)}: ")
+
+
+@lru_cache(maxsize=4096)  # a network has few different operators and many inputs of each
+def _check_fields(op: Op, dtype: DType) -> None:
+    for field in op.fields:
+        if field.kind in _NUMBERS:
+            _check(getattr(op, field.name), dtype, f"`{field.name}` of {_name(op)}: " if field.kind == "float" else "")
+        if field.kind == "float" and isinf(getattr(op, field.name) or 0) and field.name not in op.infinite:
+            raise OpError(f"`{field.name}` of {_name(op)} must be finite", code="DL0208")
+
+
+@lru_cache(maxsize=4096)
+def _fits(init: Init, dtype: DType) -> bool:
+    return not any(dtype.fault(number) for number in _leaves([*_of_init(init)]))
+
+
+def _name(op: Op) -> str:
+    return type(op).__name__ if op.layer else f"`{op.function}`"
 
 
 def _of_init(init: Init) -> Iterator[Any]:
