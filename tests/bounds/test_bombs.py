@@ -26,12 +26,22 @@ sys.exit(status)
 """
 
 
+def set_off(command: list[str], folder: Path) -> tuple[subprocess.CompletedProcess[str], float, float]:
+    """The process that ended, the seconds of the processor and the peak of megabytes that it took."""
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    used = re.search(r"^used (\S+) (\S+)$", done.stderr, re.MULTILINE)
+    assert used, done.stderr[-2000:]
+    return done, float(used[1]), float(used[2])
+
+
 @pytest.mark.parametrize("bomb", BOMBS, ids=lambda bomb: bomb.name)
 def test_a_bomb(bomb: Bomb, tmp_path: Path, measured: Callable[[str], None]) -> None:
     for name, text in bomb.files.items():
         (tmp_path / f"{name}.dlspec").write_text(text)
     command = [sys.executable, "-c", MAIN, *bomb.command, "main.dlspec"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    done, seconds, megabytes = set_off(command, tmp_path)
+    if seconds >= SECONDS:  # something else may have had the machine
+        done, seconds, megabytes = set_off(command, tmp_path)
     assert "Traceback" not in done.stderr, done.stderr[-2000:]
     found = re.findall(r"^error(?:\[(DL\d{4})\])?: ", done.stderr, re.MULTILINE)
     assert (found[:1], done.returncode) == ([bomb.code] if bomb.code else [], 1 if bomb.code else 0), done.stderr[
@@ -39,9 +49,6 @@ def test_a_bomb(bomb: Bomb, tmp_path: Path, measured: Callable[[str], None]) -> 
     ]
     assert len(found) <= 51
     assert max(map(len, done.stderr.splitlines())) < 2000
-    used = re.search(r"^used (\S+) (\S+)$", done.stderr, re.MULTILINE)
-    assert used
-    seconds, megabytes = float(used[1]), float(used[2])
     measured(f"{bomb.name}: {bomb.code or 'done'} after {seconds:.2f} s and {megabytes:.0f} MB")
     assert seconds < SECONDS
     assert megabytes < MEGABYTES

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import re
-import time
 import traceback
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
@@ -15,6 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
+from timing import timed
+
+from dlspec.diagnostics import Diagnostics
 from dlspec.ops import OPERATORS
 from dlspec.pipeline import check_source
 from dlspec.render import render
@@ -235,6 +237,12 @@ def mutants(count: int, seed: int, of: list[Text] | None = None) -> Iterator[Mut
 # What is said of them --------------------------------------------------------------------------------------------------
 
 
+def _answer(source: Source) -> Diagnostics:
+    found = check_source(source)
+    render(found)
+    return found
+
+
 @dataclass
 class Tally:
     """Of each kind how many were tried and refused, and of how many the first error is where the change is.
@@ -253,14 +261,12 @@ class Tally:
 
     def add(self, mutant: Mutant) -> None:
         self.tried[mutant.kind] += 1
-        start = time.process_time()
+        source = Source(mutant.of.name, mutant.text, mutant.of.path)
         try:
-            found = check_source(Source(mutant.of.name, mutant.text, mutant.of.path))
-            render(found)
+            found, seconds = timed(lambda: _answer(source), SECONDS)
         except Exception:
             self.failures.append(f"{mutant.kind} in {mutant.of.name}:\n{traceback.format_exc()}\n{mutant.text}")
             return
-        seconds = time.process_time() - start
         self.slowest = max(self.slowest, seconds)
         if seconds > SECONDS:
             self.failures.append(f"{mutant.kind} in {mutant.of.name}: {seconds:.1f} s\n{mutant.text}")
