@@ -46,6 +46,7 @@ class Reference:
     * ``unit``: the inputs of its fingerprint are from 0 to 1, not from -1.
     * ``reordered``: it declares its weights in another order than it applies them, in which ours are.
     * ``beside``: a pattern of names that it has and the network has not, of parts that it does not reach here.
+    * ``unsaved``: elements of buffers that are in no state dict, which are constants here.
     * ``small``: sizes to compare the computation with torchvision's at; without them it is not compared.
     * ``double``: rounding to float32 shows in the outputs, so the computation is compared in float64.
     """
@@ -63,6 +64,7 @@ class Reference:
     unit: bool = False
     reordered: bool = False
     beside: str = ""
+    unsaved: int = 0
 
     def __str__(self) -> str:
         return f"{self.network.partition(':')[2]}~{self.record}"
@@ -142,6 +144,9 @@ REFERENCES: tuple[Reference, ...] = (
     _torchvision("mnasnet:MNASNet1_0", "mnasnet1_0", _ODD),
     _torchvision("efficientnet:EfficientNetB0", "efficientnet_b0", _ODD),
     _torchvision("convnext:ConvNeXtTiny", "convnext_tiny", {"H": 64, "W": 97}),
+    Reference("antialiased:AntialiasedResNet18", "antialiased_resnet18"),
+    Reference("antialiased:AntialiasedResNet50", "antialiased_resnet50"),
+    Reference("antialiased:ResNetBlur50", "timm_resnetblur50", unsaved=8_640),
     Reference("nin:NiN", "d2l_nin", prefix="net."),
     Reference("googlenet:GoogLeNet", "tv_googlenet_aux_eval", torchvision=("googlenet", _AUX), small=_ODD),
     Reference("googlenet:GoogLeNet", "tv_googlenet_noaux", {"aux": False}, ("googlenet", _NO_AUX), small=_EVEN),
@@ -231,6 +236,7 @@ WITHOUT_RECORD = {
     "latent:GaussianMixture": "compared with scikit-learn's figures in test_latent.py",
     "latent:EMStep": "compared with scikit-learn's figures in test_latent.py",
     "nvae:Sampler": "draws from the prior of NVAE, with its weights",
+    "antialiased:AntialiasedDenseNet121": "no record; it is compared with torchvision's, its pools replaced",
     "siamese:Embedder": "its repository has no record; it is compared with the layers written by hand",
     "siamese:Siamese": "two uses of Embedder",
     "wgan:PointGenerator": "our own, for points of the plane; what it learns is tested",

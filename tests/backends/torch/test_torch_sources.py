@@ -35,6 +35,13 @@ CASES: dict[str, tuple[str, list[str], list[str]]] = {
         ["def __init__(self, in_channels: int, width: int, groups: int = 1)", "width, 3, padding=1, groups=groups"],
         ["kernel"],
     ),
+    "condition_that_always_holds": (
+        "block Unit(width, gate: layer = none) {\n"
+        "    inner = if gate == none { 2 * width } else { width }\n    Conv(inner, 3) -> Conv(width + inner, 1)\n}\n"
+        "network Net(x: float[N, 3, 16, 16]) -> y { x -> Unit(4) -> Unit(6) }",
+        ["inner = 2 * width\n", "nn.Conv2d(inner, width + inner, 1)"],
+        [" if "],
+    ),
     "layer_parameter_named_as_a_function": (
         "block Unit(width, norm: layer = InstanceNorm) { Conv(width, 3) -> norm -> ReLU }\n"
         "network Net(x: float[N, 3, 16, 16]) -> y { x -> Unit(8) -> Unit(9) }",

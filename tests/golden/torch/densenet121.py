@@ -41,17 +41,21 @@ class Transition(nn.Module):
         super().__init__()
         self.norm = nn.BatchNorm2d(in_channels)
         self.conv = nn.Conv2d(in_channels, in_channels // 2, 1, bias=False)
+        self.pool = nn.AvgPool2d(2)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.conv(F.relu(self.norm(x), inplace=True))
-        return F.avg_pool2d(x, 2)
+        return self.pool(x)
 
 
 class Features(nn.Module):
+    """`pool` stands in the transitions, `pool0` after the first convolution."""
+
     def __init__(self, in_channels: int, depths: tuple[int, ...], growth: int, width: int) -> None:
         super().__init__()
         self.conv0 = nn.Conv2d(in_channels, width, 7, stride=2, padding=3, bias=False)
         self.norm0 = nn.BatchNorm2d(width)
+        self.pool0 = nn.MaxPool2d(3, stride=2, padding=1)
         self.denseblock1 = DenseBlock(width, depths[0], growth)
         self.transition1 = Transition(width + depths[0] * growth)
         self.denseblock2 = DenseBlock((width + depths[0] * growth) // 2, depths[1], growth)
@@ -65,7 +69,7 @@ class Features(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = F.relu(self.norm0(self.conv0(x)), inplace=True)
-        x = F.max_pool2d(x, 3, stride=2, padding=1)
+        x = self.pool0(x)
         x = self.denseblock1(x)
         x = self.transition1(x)
         x = self.denseblock2(x)

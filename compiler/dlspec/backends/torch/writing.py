@@ -75,8 +75,11 @@ class Writing(Sizing):
                 sides = [_only(node.then), _only(node.otherwise)]
                 if None in sides:
                     raise Unwritten
-                condition, then, otherwise = inner(node.condition), *map(inner, cast("list[ast.Expression]", sides))
-                return py.IfElse(condition, then, otherwise)
+                then, otherwise = cast("list[ast.Expression]", sides)
+                condition = inner(node.condition)
+                if isinstance(condition, py.Const):  # of what is the same in each instance
+                    return inner(then if condition.value else otherwise)
+                return py.IfElse(condition, inner(then), inner(otherwise))
             case ast.Index():
                 return self._index(node, names, time)
             case ast.Comprehension():
