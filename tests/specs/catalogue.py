@@ -162,6 +162,8 @@ REFERENCES: tuple[Reference, ...] = (
     Reference("unet:UNet", "unet_milesial"),
     Reference("unet:UNetBilinear", "unet_milesial_bilinear"),
     Reference("unet:UNetOriginal", "unet_original_jvanvugt"),
+    Reference("unetpp:UNetPlusPlus", "unetpp_4uiiurz1"),
+    Reference("unetpp:UNetPlusPlusDeep", "unetpp_4uiiurz1_ds"),
     Reference("unet3d:UNet3D", "unet3d_wolny_f64_l4"),
     Reference("vae:VAE", "vae_mlp_pytorch_examples", unit=True),
     Reference("vae:CVAE", "cvae_mlp_timbmg", unit=True),
