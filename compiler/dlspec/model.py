@@ -159,12 +159,13 @@ def load(
     choice of network that is wrong.
     """
     program = open_program(path, Disk(project), limits)
-    names = list(program.networks)
+    names = list(program.networks or program.need)
     if network is None:
         if len(names) != 1:
             raise ValueError(f"{path} has {len(names)} networks, choose one: {', '.join(names)}")
         network = names[0]
-    if network not in program.networks:
+    if network not in program.module.networks:
+        names = list(program.module.networks)
         hint = did_you_mean(network, names) or f"it has {', '.join(names) or 'none'}"
         raise ValueError(f"{path} has no network {network}: {hint}")
     return Model(elaborate(program, network, settings, sizes), limits)

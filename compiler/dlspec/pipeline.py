@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from dlspec.analyses.traps import trap_findings
 from dlspec.diagnostics import Diagnostic, Diagnostics, DlspecError, did_you_mean
 from dlspec.elaborate import network as elaboration
+from dlspec.elaborate.calls import needs
 from dlspec.elaborate.defaults import unreached_defaults
 from dlspec.elaborate.known import Known
 from dlspec.elaborate.modules import Loader, constant_elaborator
@@ -34,13 +35,14 @@ _RECORDED = 20
 
 class Program:
     """A file with what it imports: the ``networks`` and ``trains`` declared in it, in order, the ``diagnostics`` so far, and
-    the ``limits`` of what is made of it."""
+    the ``limits`` of what is made of it. Networks that ``need`` settings, since some have no default, are apart."""
 
     def __init__(self, module: Module, diagnostics: Diagnostics, limits: Limits | None = None) -> None:
         self.module = module
         self.diagnostics = diagnostics
         self.limits = limits
-        self.networks = module.networks
+        self.networks = {name: network for name, network in module.networks.items() if not needs(network)}
+        self.need = {name: network for name, network in module.networks.items() if needs(network)}
         self.trains = module.trains
 
 
@@ -78,9 +80,8 @@ def elaborate(
     """The graph of a network. Raises `DlspecError`; KeyError for a name that is not a network of the file."""
     with spending(program.limits):
         checks = Checks()
-        graph = _network(
-            program.module, program.networks[network], settings or {}, sizes or {}, checks.diagnostics, checks.session
-        )
+        layer = program.module.networks[network]
+        graph = _network(layer, settings or {}, sizes or {}, checks.diagnostics, checks.session)
     checks.diagnostics.check()
     assert graph is not None
     program.diagnostics.extend(checks.diagnostics)
@@ -112,20 +113,19 @@ def elaborate_partial(
     with spending(program.limits):
         checks = Checks()
         graph, faults = elaboration.elaborate_partial(
-            program.module, program.networks[network], settings or {}, sizes or {}, checks.diagnostics, checks.session
+            program.module.networks[network], settings or {}, sizes or {}, checks.diagnostics, checks.session
         )
     return graph, faults, checks.diagnostics
 
 
 def _network(
-    module: Module,
-    declaration: ast.Network,
+    network: BlockLayer,
     settings: Mapping[str, Any],
     sizes: Mapping[str, int],
     diagnostics: Diagnostics,
     session: Session,
 ) -> Graph | None:
-    graph = elaboration.elaborate_network(module, declaration, settings, sizes, diagnostics, session)
+    graph = elaboration.elaborate_network(network, settings, sizes, diagnostics, session)
     if graph is not None:
         diagnostics.extend(trap_findings(graph))
         if any(value.type.dtype is DType.FLOAT64 for node in graph.nodes for value in node.outputs):
@@ -187,13 +187,16 @@ class Unchecked:
         with spending(limits) as left, suppress(Abandon):
             checks = checks or Checks()
             checks.diagnostics.extend(self._loader.diagnostics)
-            for declaration in module.networks.values():
-                if not left.exceeded:
-                    checks.network(BlockLayer(declaration, module))
+            for network in module.networks.values():
+                if not left.exceeded and not (needs(network) and _is_used(network, module.file)):
+                    checks.network(network)
             elaborator = constant_elaborator(checks.diagnostics, checks.session)
             for declaration in module.file.declarations:
                 if isinstance(declaration, ast.Expect) and not left.exceeded:
                     elaborator.statement(declaration, module.env)
+                if isinstance(declaration, ast.Variant) and checks.session.recorder is not None:
+                    with suppress(Failure):
+                        elaborator.evaluate(declaration.value, module.env)
             for declaration in module.trains.values():
                 if not left.exceeded:
                     checks.train(declaration, module)
@@ -257,8 +260,7 @@ class Checks:
 
     def elaborated(self, layer: BlockLayer) -> Check:
         found = collected()
-        assert isinstance(layer.declaration, ast.Network)
-        graph = _network(layer.module, layer.declaration, _settings(layer), {}, found, self.session)
+        graph = _network(layer, _settings(layer), {}, found, self.session)
         return Check(tuple(found), graph is not None, graph)
 
     def elaborated_train(self, declaration: ast.Train, module: Module) -> Check:
@@ -294,3 +296,10 @@ class Checks:
 
 def _settings(layer: BlockLayer) -> dict[str, Any]:
     return {name: value for name, (value, _) in layer.arguments.items()}
+
+
+def _is_used(network: BlockLayer, file: ast.File) -> bool:
+    """Whether a file names a network elsewhere: then it is checked in what it becomes there."""
+    others = (each for each in file.declarations if each.span is not network.declaration.span)
+    names = (node.name for each in others for node in ast.walk(each) if isinstance(node, ast.Name))
+    return network.declaration.name.name in names

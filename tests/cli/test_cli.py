@@ -173,6 +173,28 @@ def test_summary_of_several_networks(call: Call) -> None:
     assert all("layers" not in each for each in found)
 
 
+NEEDS = """\
+network Base(x: float[N, 4], act: layer, width = 3) -> y { x -> Linear(width) -> act }
+network One = Base(ReLU)
+"""
+
+
+def test_a_network_that_needs_settings(call: Call) -> None:
+    Path("needs.dlspec").write_text(NEEDS)
+    assert call("check", "needs.dlspec")[0] == 0
+    status, out, _ = call("summary", "needs.dlspec")  # the only one that stands by itself
+    assert (status, "Params            15" in out) == (0, True)
+    status, _, error = call("summary", "needs.dlspec:Base")
+    assert (status, "DL0304" in error, "--set gives it" in error) == (1, True, True)
+    status, out, _ = call("summary", "needs.dlspec:Base", "--set", "act=Tanh", "--set", "width=1")
+    assert (status, "Settings          width = 1, act = Tanh" in out or "act = Tanh, width = 1" in out) == (0, True)
+    assert call("summary", "needs.dlspec:One", "--set", "width=1")[0] == 0
+    assert call("compile", "needs.dlspec", "-o", "x.py")[0] == 0
+    assert "class Base" not in Path("x.py").read_text()
+    status, _, error = call("summary", "needs.dlspec:Bse")
+    assert (status, "did you mean `Base`?" in error) == (2, True)
+
+
 def test_shipped_specs_by_name(call: Call) -> None:
     assert (
         call("summary", "std.resnet:ResNet18", "--format", "csv")[:2]

@@ -5,11 +5,13 @@ from __future__ import annotations
 import random
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from dlspec.editing.analysis import Analysis, analyse
 from dlspec.elaborate import network
+from dlspec.elaborate.values import BlockLayer
 from dlspec.files import DISK, InMemory
 
 SPECS = sorted(path for path in DISK.library.glob("*.dlspec") if path.stat().st_size < 4500)
@@ -76,6 +78,7 @@ block Alone { x -> ReLU }
 network One(image: float[N, 3, 32, 32]) -> out { image -> Twice(4) -> Conv(WRONG, 1) }
 network Two(image: float[N, 3, 32, 32]) -> out { image -> for w in widths { Twice(w) } }
 network Three(image: float[N, 3, 32, 32], classes = 10) -> out { image -> Alone -> Flatten -> Linear(classes) }
+network Five = Three(classes=widths[0])
 network Four(image: float[N, 3, 32, 32]) -> out { expect Three.params > 0
     image -> Alone }
 
@@ -83,21 +86,21 @@ expect Two.params > 10
 expect Three(classes=3).params > 10
 """
 PARTS = "block Body(w) { Conv(w, 3) }\n"
-WHOLE = ["One", "Two", "Three", "Four", "Three(classes=3)"]
+WHOLE = ["One", "Two", "Three", "Four", "Five", "Three(classes=3)"]
 EDITS = {
     "nothing": ("", "", ["Four"]),
     "a line above": ("\nfrom", "\n\n# here\nfrom", ["Four"]),
     "a network": ("image -> Twice(4)", "image -> Twice(5)", ["One", "Four"]),
     "a block": ("{ Body(w) -> Body(w) }", "{ Body(w) -> ReLU -> Body(w) }", ["One", "Two", "Four"]),
-    "a block of a measured network": ("{ x -> ReLU }", "{ x -> Tanh }", ["Three", "Four", "Three(classes=3)"]),
-    "a constant": ("[4, 8]", "[4, 7]", ["Two", "Four"]),
+    "a block of a measured network": ("{ x -> ReLU }", "{ x -> Tanh }", ["Three", "Four", "Five", "Three(classes=3)"]),
+    "a constant": ("[4, 8]", "[4, 7]", ["Two", "Four", "Five"]),
     "a default": ("bias=false", "bias=true", WHOLE),
     "a name": ("block Alone", "block Aloned", WHOLE),
     "a setting": ("classes=3)", "classes=5)", ["Four", "Three(classes=5)"]),
     "an import": ("w, 3", "w, 5", ["One", "Two", "Four"]),
     "a syntax error": ("image -> Twice(4)", "image -> Twice 4)", ["One", "Four"]),
     "a broken block": ("block Alone {", "block Alone", WHOLE),
-    "a broken constant": ("[4, 8]", "[4, 8", ["Two", "Four"]),
+    "a broken constant": ("[4, 8]", "[4, 8", ["Two", "Four", "Five"]),
 }
 
 
@@ -108,10 +111,10 @@ def test_what_an_edit_does_not_touch_is_not_elaborated_again(
     elaborated: list[str] = []
     run = network._run  # pyright: ignore[reportPrivateUsage]
 
-    def told(module: object, declaration: object, settings: dict[str, object], *rest: object) -> object:
+    def told(layer: BlockLayer, settings: dict[str, object], *rest: Any) -> object:
         shown = ", ".join(f"{name}={value}" for name, value in settings.items())
-        elaborated.append(declaration.name.name + (f"({shown})" if shown else ""))  # type: ignore[attr-defined]
-        return run(module, declaration, settings, *rest)  # type: ignore[arg-type]
+        elaborated.append(layer.declaration.name.name + (f"({shown})" if shown else ""))
+        return run(layer, settings, *rest)
 
     before = analyse("main.dlspec", files=InMemory({"main.dlspec": FILE, "parts.dlspec": PARTS}))
     monkeypatch.setattr(network, "_run", told)

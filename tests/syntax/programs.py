@@ -123,6 +123,8 @@ class Programs:
             case 0 | 1:
                 return ["block", "B", *parameters, *body]
             case 2:
+                if self.random.random() < 0.4:
+                    return ["network", "N", "=", "M", *self.one([[], ["(", *self.argument(1), ")"]])]
                 where = self.one([[], ["where", "H", "%", "2", "==", "0", ",", "W", ">", "3"]])
                 return ["network", "N", *parameters, "->", "y", ",", "z", ":", "training", *where, *body]
             case 3:

@@ -109,6 +109,14 @@ FILES: dict[str, list[str]] = {
         "DL0103 1:17+3 `foo` is no mark of an output | a type stands with the inputs; only the mark `training` may follow an output"
     ],
     "network A(x: int) -> y, { x }": ["DL0103 1:25+1 expected a name, but found `{`"],
+    "network A = 3\nblock B { x }": [
+        "DL0103 1:13+1 behind the `=` stands a network, with the settings that it is given | write `network A = Network(setting=value)`"
+    ],
+    "network A = B -> y { y }": [
+        "DL0103 1:13+12 behind the `=` stands a network, with the settings that it is given | write `network A = Network(setting=value)`: its inputs, outputs and body are those of the network"
+    ],
+    "network A B(3)": ["DL0103 1:11+1 expected `->`, `=` or `(`, but found `B`"],
+    "network A =\nblock B { x }": ["DL0103 2:1+5 expected an expression, but found `block`"],
     "import a": ["DL0103 1:1+6 `import` is no word of this language | write `from file import Name`"],
     "from a import *": ["DL0103 1:15+1 expected a name, but found `*`"],
     "from . import a": ["DL0103 1:15+1 expected `import`, but found `a`"],

@@ -57,6 +57,8 @@ def test_a_text_that_does_not_parse() -> None:
         ("a = [ - 1,(2,) ]", "a = [-1, (2,)]\n"),
         ("a = not(b)and c in(d)", "a = not (b) and c in (d)\n"),
         ("from  . a . b import C  as D,E", "from .a.b import C as D, E\n"),
+        ("network  A=B", "network A = B\n"),
+        ("network A =\nB( 3,c = [1] )", "network A = B(3, c=[1])\n"),
         ("block A(){x}", "block A() { x }\n"),
         ("block A(a=1,b : int=2){}", "block A(a = 1, b: int = 2) { }\n"),
         ("block A { x; y }", "block A { x; y }\n"),

@@ -215,6 +215,12 @@ def test_statement(text: str, expected: str | None) -> None:
             "Call(Name('A'), [Argument(None, Constant(1))], None), Name('k'))], '')",
         ),
         ("expect F.params == 3", "Expect(Binary('==', Attribute(Name('F'), Name('params')), Constant(3)), None)"),
+        ("network A = B", "Variant(Name('A'), Name('B'), '')"),
+        (
+            "# Why.\nnetwork A =\n  B(1, c=2) { d }",
+            "Variant(Name('A'), Call(Name('B'), [Argument(None, Constant(1)), Argument(Name('c'), Constant(2))], "
+            "[Body([Evaluate(Name('d'))])]), 'Why.')",
+        ),
         ("widths = [1, 2]", "Bind([Name('widths')], List([Constant(1), Constant(2)]))"),
     ],
 )

@@ -101,6 +101,8 @@ DECLARATIONS = {
     "a = f(\nb = 3\nblock B { x }": ["?a,b", "B {evaluate}"],
     "block A {\n    F {\n    x\n}\nexpect a == 2\nblock B { x }": ["A {?}", "expect", "B {evaluate}"],
     "block A {\n    x\n    a = {\n}\nb = 2\nnetwork B -> y { x }": ["A {unfinished; ?a}", "b =", "B {evaluate}"],
+    "network A = 3\nnetwork B = A(1,)\nblock B { x }": ["?A", "variant", "B {evaluate}"],
+    "network A = B(1\nnetwork B = C\nnetwork C =\nblock B { x }": ["?A", "variant", "?C", "B {evaluate}"],
     "blok A { x }\nblock B { x }": ["?", "B {evaluate}"],
     "from a import B,\nblock B { x }": ["?", "B {evaluate}"],
     "train T(a = 1 {\n    data b: float[1]\n    minimize c over d using e\n}\nf = 1": ["?T", "f ="],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from argparse import Namespace
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar
@@ -62,11 +62,11 @@ def open_named(name: str, arguments: Namespace) -> Program:
 def choose(program: Program, wanted: Target) -> str:
     """The network that is meant: the one that is named, or the only one. Raises `CallError`."""
     if wanted.network in program.trains:
-        hint = f"{wanted.file} has {', '.join(program.networks) or 'none'}"
+        hint = f"{wanted.file} has {', '.join(program.module.networks) or 'none'}"
         raise CallError(f"`{wanted.network}` is a train, and this is for networks", hint)
     if wanted.update is not None:
         raise CallError(f"`{wanted.network}.{wanted.update}`: only a train has updates")
-    return _chosen(wanted, "network", list(program.networks))
+    return _chosen(wanted, "network", list(program.networks or program.need), also=program.need)
 
 
 def choose_train(program: Program, wanted: Target) -> str:
@@ -75,11 +75,13 @@ def choose_train(program: Program, wanted: Target) -> str:
     return _chosen(wanted, "train", list(program.trains), hint)
 
 
-def _chosen(wanted: Target, kind: str, names: list[str], none: str = "") -> str:
-    if wanted.network in names:
+def _chosen(wanted: Target, kind: str, names: list[str], none: str = "", also: Collection[str] = ()) -> str:
+    """The name that is meant: of ``names``, or where it is written of those that are there ``also``."""
+    if wanted.network is not None and (wanted.network in names or wanted.network in also):
         return wanted.network
     if wanted.network is not None:
-        hint = did_you_mean(wanted.network, names) or f"it has {', '.join(names) or 'none'}"
+        known = list(dict.fromkeys((*names, *also)))
+        hint = did_you_mean(wanted.network, known) or f"it has {', '.join(known) or 'none'}"
         raise CallError(f"{wanted.file} declares no {kind} `{wanted.network}`", hint)
     if not names:
         raise CallError(f"{wanted.file} declares no {kind}", none)
@@ -92,8 +94,8 @@ def _chosen(wanted: Target, kind: str, names: list[str], none: str = "") -> str:
 def is_train(program: Program, wanted: Target) -> bool:
     """Whether a train is meant, where a network can be as well. Raises `CallError` for a name that is neither."""
     if wanted.network is None:
-        return not program.networks and bool(program.trains)
-    names = [*program.networks, *program.trains]
+        return not program.module.networks and bool(program.trains)
+    names = [*program.module.networks, *program.trains]
     if wanted.network not in names:
         hint = did_you_mean(wanted.network, names) or f"it has {', '.join(names) or 'none'}"
         kinds = "network or train" if program.trains else "network"
@@ -129,7 +131,7 @@ def elaborated(program: Program, network: str, arguments: Namespace) -> Graph:
     """
     from dlspec.pipeline import elaborate
 
-    return _elaborated(elaborate, program, program.networks[network], arguments)
+    return _elaborated(elaborate, program, program.module.networks[network].declaration, arguments)
 
 
 def elaborated_train(program: Program, train: str, arguments: Namespace) -> Training:
@@ -142,7 +144,7 @@ def elaborated_train(program: Program, train: str, arguments: Namespace) -> Trai
 def _elaborated(
     make: Callable[[Program, str, Mapping[str, Any] | None, Mapping[str, int] | None], _Made],
     program: Program,
-    declaration: ast.Network | ast.Train,
+    declaration: ast.Block | ast.Network | ast.Train,
     arguments: Namespace,
 ) -> _Made:
     from dlspec.commands.settings import parse_settings, parse_sizes

@@ -29,7 +29,7 @@ def scene_of(program: Program, wanted: Target, arguments: Namespace) -> tuple[Sc
     if is_train(program, wanted):
         return _train_scene(program, choose_train(program, wanted), arguments)
     network = choose(program, wanted)
-    declaration = program.networks[network]
+    declaration = program.module.networks[network].declaration
     settings = parse_settings(arguments.set, declaration, program)
     sizes = parse_sizes(arguments.size, declaration)
     graph, faults, diagnostics = elaborate_partial(program, network, settings, sizes)

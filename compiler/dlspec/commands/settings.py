@@ -16,7 +16,9 @@ from dlspec.syntax import ast
 from dlspec.syntax.parser import parse
 
 
-def parse_settings(given: Iterable[str], declaration: ast.Network | ast.Train, program: Program) -> dict[str, object]:
+def parse_settings(
+    given: Iterable[str], declaration: ast.Block | ast.Network | ast.Train, program: Program
+) -> dict[str, object]:
     """Settings by name, their values evaluated as in the spec. A word in lower case that is no name there is a string.
 
     Raises `CallError` for what is no assignment or names no setting, `CallFindings` for a value that does not read.
@@ -26,7 +28,7 @@ def parse_settings(given: Iterable[str], declaration: ast.Network | ast.Train, p
     return {name: _value(name, text, program) for name, text in texts.items()}
 
 
-def parse_sizes(given: Iterable[str], declaration: ast.Network | ast.Train) -> dict[str, int]:
+def parse_sizes(given: Iterable[str], declaration: ast.Block | ast.Network | ast.Train) -> dict[str, int]:
     """Sizes by symbol. Raises `CallError`."""
     texts = dict(_assignments("--size", given))
     _check_known("size", texts, dict.fromkeys(_symbols(declaration)), declaration)
@@ -77,7 +79,7 @@ def _is_input(parameter: ast.Parameter) -> bool:
     return parameter.type is not None and parameter.type.axes is not None
 
 
-def _symbols(declaration: ast.Network | ast.Train) -> Iterator[str]:
+def _symbols(declaration: ast.Block | ast.Network | ast.Train) -> Iterator[str]:
     types = [parameter.type for parameter in declaration.parameters]
     if isinstance(declaration, ast.Train):
         types += [statement.type for statement in declaration.statements if isinstance(statement, ast.Data)]
@@ -87,7 +89,9 @@ def _symbols(declaration: ast.Network | ast.Train) -> Iterator[str]:
                 yield axis.size.name
 
 
-def _check_known(kind: str, names: Iterable[str], known: Iterable[str], declaration: ast.Network | ast.Train) -> None:
+def _check_known(
+    kind: str, names: Iterable[str], known: Iterable[str], declaration: ast.Block | ast.Network | ast.Train
+) -> None:
     """Raises `CallError` for a name that is not among those known."""
     known = list(known)
     for name in names:

@@ -22,6 +22,7 @@ from dlspec.ir.dims import Expr
 from dlspec.ir.fields import Fielded
 from dlspec.ir.graph import Graph, Value
 from dlspec.ir.init import Init
+from dlspec.ir.program import Template
 from dlspec.ir.types import TensorType
 from dlspec.limits import Limits, spending
 from dlspec.ops import FUNCTIONS
@@ -110,7 +111,7 @@ class Analysis:
             match declaration:
                 case ast.Block(name=name, doc=doc):
                     symbols.append(Symbol("block", name.name, name.span, declaration.span, doc))
-                case ast.Network(name=name, doc=doc):
+                case ast.Network(name=name, doc=doc) | ast.Variant(name=name, doc=doc):
                     symbols.append(Symbol("network", name.name, name.span, declaration.span, doc))
                 case ast.Train(name=name, doc=doc):
                     symbols.append(Symbol("train", name.name, name.span, declaration.span, doc))
@@ -147,7 +148,8 @@ class Analysis:
         declared = path[1]
         tensors: list[Record] = []
         for graph in self._recorded.graphs:
-            if graph.root.definition == declared.span:
+            root = graph.root
+            if root.definition == declared.span or (root.template is not None and _is_variant(root.template, declared)):
                 outputs = [output.value for output in graph.outputs if output.name == node.name]
                 inputs = [value for value in graph.inputs if value.name == node.name]
                 found = outputs if isinstance(around, ast.Output) else inputs
@@ -210,6 +212,11 @@ def analyse(
     return Analysis(source, files, found, before, limits)
 
 
+def _is_variant(template: Template, declared: ast.Node) -> bool:
+    """Whether a network is a variant of what is declared."""
+    return isinstance(declared, ast.Network) and template.body is declared.body
+
+
 def _distinct(instances: tuple[Instance, ...]) -> tuple[Instance, ...]:
     """Each once: the turns of a loop are one instance where nothing changes."""
     known = {(i.network, i.path, i.kind, i.text, i.inputs, i.outputs, i.cost): i for i in reversed(instances)}
@@ -261,10 +268,15 @@ def _signature(layer: Layer) -> str:
         case OpLayer():
             return signature_hint(layer.op, layer.name)
         case BlockLayer(declaration=declaration):
-            parameters = ", ".join(parameter.span.text for parameter in declaration.parameters)
-            return f"{declaration.name.name}({parameters})"
+            return f"{declaration.name.name}({', '.join(map(_declared, declaration.parameters))})"
         case _:
             return ""
+
+
+def _declared(parameter: ast.Parameter) -> str:
+    type_ = "" if parameter.type is None else f": {parameter.type.span.text}"
+    default = "" if parameter.default is None else f" = {parameter.default.span.text}"
+    return parameter.name.name + type_ + default
 
 
 def _doc(layer: Layer) -> str:

@@ -125,7 +125,7 @@ def _declared(module: Module, name: str) -> Span | None:
         return _declared(other, there)
     for declaration in module.file.declarations:
         match declaration:
-            case ast.Block() | ast.Network() | ast.Train():
+            case ast.Block() | ast.Network() | ast.Variant() | ast.Train():
                 names = (declaration.name,)
             case ast.Bind():
                 names = declaration.targets

@@ -35,7 +35,8 @@ class Sight:
 
     def of(self, declaration: ast.Declaration) -> Declarations:
         """The declarations that matter to one, itself among them, in their order. Defaults matter to all."""
-        todo = [*self._defaults, self._declarations.index(declaration)]
+        own = next(n for n, each in enumerate(self._declarations) if each.span is declaration.span)
+        todo = [*self._defaults, own]
         seen: set[int] = set()
         while todo:
             number = todo.pop()
@@ -73,7 +74,8 @@ class Unchanged(Checks):
     def elaborated(self, layer: BlockLayer) -> Check:
         arguments: list[tuple[str, Any]] = [(name, value) for name, (value, _) in layer.arguments.items()]
         elaborate = super().elaborated
-        if layer.module is not self._module or any(type(value) not in _PLAIN for _, value in arguments):
+        here = layer.declaration.span.source is self._module.file.source
+        if not here or any(type(value) not in _PLAIN for _, value in arguments):
             return elaborate(layer)
         settings = repr(arguments)
         return self._checked(layer.declaration, settings, lambda: elaborate(layer))
@@ -116,7 +118,7 @@ class Unchanged(Checks):
 
 def _names(declaration: ast.Declaration) -> list[str]:
     match declaration:
-        case ast.Block() | ast.Network() | ast.Train():
+        case ast.Block() | ast.Network() | ast.Variant() | ast.Train():
             return [declaration.name.name]
         case ast.Bind():
             return [target.name for target in declaration.targets]

@@ -8,7 +8,7 @@ from typing import Any
 
 from dlspec.diagnostics import Note, did_you_mean
 from dlspec.elaborate.builder import join
-from dlspec.elaborate.calls import gather_tensors, is_input, make_op
+from dlspec.elaborate.calls import gather_tensors, is_input, make_op, needs
 from dlspec.elaborate.expressions import Expressions
 from dlspec.elaborate.parts import lone, weighs
 from dlspec.elaborate.shapes import match_type
@@ -286,13 +286,15 @@ class Application(Expressions):
             if name in layer.arguments:
                 value, written = layer.arguments[name]
             elif parameter.default is not None:
-                value, written = self.evaluate(parameter.default, env), Written(parameter.default, env)
+                home = layer.homes.get(name, env)
+                value, written = self.evaluate(parameter.default, home), Written(parameter.default, home)
             else:
                 raise Failure(
                     "DL0304",
                     f"{layer.title} needs `{name}`",
                     span,
                     notes=(Note(parameter.span, "declared here"),),
+                    hint=_variant_with(layer) if isinstance(layer.declaration, ast.Network) else "",
                 )
             if parameter.type is not None and not has_poison(value):
                 self._check_type(parameter, parameter.type, value, env, written.span)
@@ -349,6 +351,12 @@ def _origin(step: ast.Expression, label: str | None) -> Origin:
 
 def _names(slots: tuple[str, ...]) -> list[str]:
     return [slot.rstrip("?") for slot in slots]
+
+
+def _variant_with(network: BlockLayer) -> str:
+    open_settings = [f"{name}=..." for name in needs(network) if name not in network.arguments]
+    name = network.declaration.name.name
+    return f"`network Name = {name}({', '.join(open_settings)})` is a network with it, and --set gives it to this one"
 
 
 def _a(noun: str) -> str:

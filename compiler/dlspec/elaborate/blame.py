@@ -40,7 +40,9 @@ def unused(around: ast.Node) -> dict[str, ast.Name]:
 def _given(around: ast.Node) -> list[ast.Name]:
     """The names that are given within a declaration, but for those that leave it; within a file those that it declares."""
     if isinstance(around, ast.File):
-        declared = [each.name for each in around.declarations if isinstance(each, ast.Block | ast.Network)]
+        declared = [
+            each.name for each in around.declarations if isinstance(each, ast.Block | ast.Network | ast.Variant)
+        ]
         return declared + [each for bind in around.declarations if isinstance(bind, ast.Bind) for each in bind.targets]
     found: list[ast.Name] = []
     for node in ast.walk(around):

@@ -257,7 +257,7 @@ def bind_block(
     parameters = [p for p in layer.declaration.parameters if not is_input(layer.declaration, p)]
     names = [parameter.name.name for parameter in parameters]
     bound = dict(layer.arguments)
-    free = iter([name for name in names if name not in bound])
+    free = iter([name for name in names if name not in bound and name not in layer.homes])
     explicit: Arguments = {}
     for argument, value in given:
         if argument.name is None:
@@ -268,7 +268,7 @@ def bind_block(
                     f"`{name}` takes {_count(len(names), 'argument')}",
                     argument.span,
                     notes=(Note(layer.declaration.name.span, "declared here"),),
-                    hint="what flows in is no argument: write `tensor -> Layer`" if isinstance(value, Value) else "",
+                    hint=_given_before(layer, names, value),
                 )
         else:
             key = argument.name.name
@@ -289,12 +289,26 @@ def bind_block(
             )
         for slot, branch in zip(open_slots, branches, strict=False):
             bound[slot] = (branch, Written(ast.Braces(branch.body.span, (branch.body,)), env, span))
-    return BlockLayer(layer.declaration, layer.module, bound, span, called=True)
+    return layer.replaced(bound, span, called=True)
+
+
+def _given_before(layer: BlockLayer, names: list[str], value: Any) -> str:
+    """What to say of an argument too many: it may be one that the layer, or the variant that it is, has already."""
+    if isinstance(value, Value):
+        return "what flows in is no argument: write `tensor -> Layer`"
+    before = [name for name in names if name in layer.arguments or name in layer.homes]
+    return f"{layer.title} has `{before[0]}` already: give another by its name, `{before[0]}=...`" if before else ""
 
 
 def is_input(declaration: ast.Block | ast.Network, parameter: ast.Parameter) -> bool:
     """The tensors of a network's signature flow in; a block's tensor parameters are arguments."""
     return isinstance(declaration, ast.Network) and parameter.type is not None and parameter.type.axes is not None
+
+
+def needs(layer: BlockLayer) -> list[str]:
+    """The parameters of a block or the settings of a network that have no default."""
+    declared = layer.declaration
+    return [p.name.name for p in declared.parameters if p.default is None and not is_input(declared, p)]
 
 
 def _takes_layer(parameter: ast.Parameter) -> bool:

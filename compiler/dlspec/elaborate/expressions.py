@@ -205,9 +205,8 @@ class Expressions:
                         bound = bind_op(OpLayer(layer.op, layer.pinned, name, {}, span), given, span, scope)
                         layer = OpLayer(layer.op, layer.pinned, name, bound.arguments | layer.arguments, span)
                     else:
-                        bound = bind_block(BlockLayer(layer.declaration, layer.module), given, None, span, scope)
-                        merged = bound.arguments | layer.arguments
-                        layer = BlockLayer(layer.declaration, layer.module, merged, span)
+                        bound = bind_block(layer.replaced({}), given, None, span, scope)
+                        layer = layer.replaced(bound.arguments | layer.arguments, span)
             scope = cast("Env | None", scope.parent)
         return layer
 

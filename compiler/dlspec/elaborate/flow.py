@@ -213,7 +213,7 @@ class Elaborator(Application):
             if argument.name is None:
                 raise Failure("DL0306", "`default` takes arguments by name", argument.span)
         if isinstance(target, BlockLayer):
-            bind_block(BlockLayer(target.declaration, target.module), given, None, node.span, env)
+            bind_block(target.replaced({}), given, None, node.span, env)
         else:
             op, pinned = LAYERS[node.layer.name]
             bind_op(OpLayer(op, pinned, node.layer.name, {}, node.span), given, node.span, env)
@@ -251,7 +251,7 @@ class Elaborator(Application):
                 alone = len(names) == 1 and not near
                 raise Failure(
                     "DL0409", f"the output `{name.name}` is not bound in the body",
-                    declaration.span.last if alone else name.span,
+                    declaration.body.span.last if alone else name.span,
                     hint=near or ("the last line must be an expression" if alone else f"write `{name.name} = ...`"),
                     notes=(Note(name.span, "this is the output"),) if alone else (),
                 )  # fmt: skip
@@ -499,12 +499,18 @@ def _suggest_layer(node: ast.Expression) -> str:
     return "inside braces what flows is called `x`: `-> { x * 2 }`"
 
 
+def _is_variant(root: Scope) -> bool:
+    """Whether the body of a network stands elsewhere than its declaration."""
+    declared = root.template.declaration if root.template is not None else None
+    return isinstance(declared, ast.Network) and declared.body.span.last != declared.span.last
+
+
 def _instances(scope: Scope) -> list[Note]:
     """The block instances around a place, outermost first."""
     notes = [
         Note(inner.span, f"in {inner.declaration}({', '.join(f'{k}={show(v)}' for k, v in inner.arguments.items())})")
         for inner in scope.ancestors()
-        if inner.declaration and inner.parent is not None
+        if inner.declaration and (inner.parent is not None or _is_variant(inner))
     ][::-1]
     if len(notes) > 8:
         return [*notes[:4], Note(notes[4].span, f"... {len(notes) - 7} more ..."), *notes[-3:]]

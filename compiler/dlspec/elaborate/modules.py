@@ -12,6 +12,7 @@ from dlspec.elaborate.flow import Elaborator
 from dlspec.elaborate.recorder import make_elaborator
 from dlspec.elaborate.session import Session
 from dlspec.elaborate.values import POISON, Abandon, BlockLayer, Failure, Module
+from dlspec.elaborate.variants import declare_variants
 from dlspec.files import SUFFIX, Files, read_source
 from dlspec.ir.conditions import Conditions
 from dlspec.ir.graph import Graph, Scope
@@ -119,6 +120,7 @@ class Loader:
 
     def _declare(self, module: Module) -> None:
         names: dict[str, Span] = {}
+        variants: dict[str, ast.Variant] = {}
         for declaration in module.file.declarations:
             try:
                 match declaration:
@@ -127,6 +129,9 @@ class Loader:
                     case ast.Block() | ast.Network():
                         _take(names, declaration.name)
                         module.env.names[declaration.name.name] = BlockLayer(declaration, module)
+                    case ast.Variant():
+                        _take(names, declaration.name)
+                        variants[declaration.name.name] = declaration
                     case ast.Train():
                         _take(names, declaration.name)
                     case _:
@@ -135,6 +140,14 @@ class Loader:
                 self.diagnostics.add(failure.diagnostic)
         elaborator = constant_elaborator(self.diagnostics, self._session)
         with suppress(Abandon):
+            declare_variants(module, variants, elaborator)
+            declared = [
+                each.name.name for each in module.file.declarations if isinstance(each, ast.Network | ast.Variant)
+            ]
+            for name in declared:
+                layer = module.env.names.get(name)
+                if isinstance(layer, BlockLayer) and isinstance(layer.declaration, ast.Network):
+                    module.networks[name] = layer
             for declaration in module.file.declarations:
                 if isinstance(declaration, ast.Bind | ast.Default | ast.Unreadable):
                     elaborator.statement(declaration, module.env)

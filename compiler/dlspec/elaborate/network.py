@@ -20,7 +20,6 @@ from dlspec.elaborate.values import (
     Env,
     Failure,
     Fault,
-    Module,
     has_poison,
     kind_of,
 )
@@ -53,8 +52,7 @@ def deep_recursion() -> Generator[None]:
 
 @verified
 def elaborate_network(
-    module: Module,
-    declaration: ast.Network,
+    network: BlockLayer,
     settings: Mapping[str, object],
     sizes: Mapping[str, int],
     diagnostics: Diagnostics,
@@ -65,32 +63,32 @@ def elaborate_network(
     ``settings`` replace the defaults of its parameters, ``sizes`` turn symbols of its signature into numbers.
     """
     before = len(diagnostics.errors)
-    graph, elaborator = _run(module, declaration, settings, sizes, diagnostics, session)
+    graph, elaborator = _run(network, settings, sizes, diagnostics, session)
     whole = graph.outputs and not elaborator.incomplete and len(diagnostics.errors) == before
     return graph if whole else None
 
 
 def elaborate_partial(
-    module: Module,
-    declaration: ast.Network,
+    network: BlockLayer,
     settings: Mapping[str, object],
     sizes: Mapping[str, int],
     diagnostics: Diagnostics,
     session: Session,
 ) -> tuple[Graph, list[Fault]]:
     """What could be built of a network, and the steps that could not: none where ``diagnostics`` has no new errors."""
-    graph, elaborator = _run(module, declaration, settings, sizes, diagnostics, session)
+    graph, elaborator = _run(network, settings, sizes, diagnostics, session)
     return graph, elaborator.faults
 
 
 def _run(
-    module: Module,
-    declaration: ast.Network,
+    network: BlockLayer,
     settings: Mapping[str, object],
     sizes: Mapping[str, int],
     diagnostics: Diagnostics,
     session: Session,
 ) -> tuple[Graph, Elaborator]:
+    declaration = network.declaration
+    assert isinstance(declaration, ast.Network)
     graph = new_graph(declaration)
     conditions = Conditions()
     elaborator = make_elaborator(graph, conditions, diagnostics, session)
@@ -98,7 +96,7 @@ def _run(
     with deep_recursion(), paused_collector(), suppress(Abandon):
         try:
             elaborator.builder.spend(NETWORK, declaration.name.span)
-            _elaborate(elaborator, graph, module, declaration, settings, sizes)
+            _elaborate(elaborator, graph, network, declaration, settings, sizes)
             if len(diagnostics.errors) == before:
                 graph.conditions = conditions.simplified()
                 check_defaults(graph, declaration.name, diagnostics)
@@ -121,12 +119,12 @@ def new_graph(declaration: ast.Network | ast.Train) -> Graph:
 def _elaborate(
     elaborator: Elaborator,
     graph: Graph,
-    module: Module,
+    network: BlockLayer,
     declaration: ast.Network,
     settings: Mapping[str, object],
     sizes: Mapping[str, int],
 ) -> None:
-    env = bind_settings(elaborator, graph, BlockLayer(declaration, module), settings)
+    env = bind_settings(elaborator, graph, network, settings)
     if env is None:
         return
     for parameter in declaration.parameters:

@@ -7,6 +7,7 @@ becomes POISON too, so that one mistake is reported once.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final, TypeAlias, cast
@@ -122,18 +123,16 @@ Arguments: TypeAlias = "dict[str, tuple[Any, Written]]"
 
 
 class Module:
-    """A file: its declarations by name in ``env``, imports included. ``imports`` says of those what they are where."""
+    """A file: its declarations by name in ``env``, imports included, of which ``imports`` says what they are where. The
+    ``networks`` are those that it declares, in order."""
 
     def __init__(self, file: ast.File) -> None:
         self.file = file
         self.env = Env(None, {}, self)
         self.imports: dict[str, tuple[Module, str]] = {}
+        self.networks: dict[str, BlockLayer] = {}
         self.sound = False
         """Nothing is wrong with its declarations and what it imports, as far as that is seen without networks."""
-
-    @property
-    def networks(self) -> dict[str, ast.Network]:
-        return {d.name.name: d for d in self.file.declarations if isinstance(d, ast.Network)}
 
     @property
     def trains(self) -> dict[str, ast.Train]:
@@ -181,13 +180,21 @@ class OpLayer(Layer):
 
 @dataclass(slots=True, eq=False)
 class BlockLayer(Layer):
-    """A block or network of a spec, with the arguments given so far by parameter name."""
+    """A block or network of a spec, with the arguments given so far by parameter name.
+
+    The defaults of parameters see the names of the ``module``, or of ``homes`` where a variant gives them.
+    """
 
     declaration: ast.Block | ast.Network
     module: Module
     arguments: Arguments = field(default_factory=dict[str, "tuple[Any, Written]"])
     span: Span | None = None
     called: bool = False
+    homes: Mapping[str, Env] = field(default_factory=dict[str, Env])
+
+    def replaced(self, arguments: Arguments, span: Span | None = None, called: bool = False) -> BlockLayer:
+        """The same with these arguments."""
+        return BlockLayer(self.declaration, self.module, arguments, span, called, self.homes)
 
     @property
     def title(self) -> str:  # type: ignore[override]

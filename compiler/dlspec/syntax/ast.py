@@ -334,6 +334,21 @@ class Network(Node):
     doc: str
 
 
+class Variant(Node):
+    """`network ResNet101 = ResNet(Bottleneck, [3, 4, 23, 3])`: a network that is another with other defaults."""
+
+    name: Name
+    value: Name | Call
+    doc: str
+
+    @property
+    def base(self) -> Name:
+        """The network that it is a variant of."""
+        base = self.value.function if isinstance(self.value, Call) else self.value
+        assert isinstance(base, Name)
+        return base
+
+
 class Data(Node):
     """`data image: float[N, 784]` in a `train`; `-> RandomCrop(28, padding=2)` after it changes each batch."""
 
@@ -359,7 +374,7 @@ class Train(Node):
     doc: str
 
 
-Declaration: TypeAlias = Import | Block | Network | Train | Expect | Default | Bind | Unreadable
+Declaration: TypeAlias = Import | Block | Network | Variant | Train | Expect | Default | Bind | Unreadable
 
 
 class File(Node):

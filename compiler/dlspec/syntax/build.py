@@ -109,6 +109,17 @@ class AstBuilder:
         where: tuple[ast.Expression, ...] = children[-2] if children[-2] is not outputs else ()
         return ast.Network(span, name, parameters, outputs, where, children[-1], self.doc(children))
 
+    def variant(self, children: Children) -> ast.Variant:
+        value = children[3]
+        base = value.function if isinstance(value, ast.Call) else value
+        if not isinstance(base, ast.Name):
+            hint = f"write `network {children[1].text} = Network(setting=value)`"
+            message = "behind the `=` stands a network, with the settings that it is given"
+            if isinstance(value, ast.Chain):
+                hint = f"{hint}: its inputs, outputs and body are those of the network"
+            raise SyntaxFault(Diagnostic("DL0103", message, value.span, hint=hint))
+        return ast.Variant(self.span(children), self.token_name(children[1]), value, self.doc(children))
+
     def train(self, children: Children) -> ast.Train:
         parameters = parameters_of(children)
         statements: tuple[Any, ...] = tuple(child for child in children if isinstance(child, ast.Node))

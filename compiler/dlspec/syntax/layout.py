@@ -190,8 +190,12 @@ class Layout:
         if not governs:
             return "NAME"
         level.statement = word
-        level.header = word in HEADERS
+        level.header = word in HEADERS and not self._is_variant(word)
         return word
+
+    def _is_variant(self, word: str) -> bool:
+        """Whether `network` begins `network Name = ...`, which has no body."""
+        return word == "network" and self._after_blanks(self.index + 2).kind == "="
 
     def _after_blanks(self, index: int) -> Token:
         while self.raw[index].kind in ("NEWLINE", "COMMENT"):
