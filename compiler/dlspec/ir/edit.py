@@ -3,7 +3,7 @@ nodes, so that every tensor knows its producer and its uses, and every scope wha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import count
 from typing import TypeAlias
 
@@ -24,16 +24,20 @@ def edited(
     inputs: Sequence[Value] | None = None,
     retype: Callable[[TensorType], TensorType] | None = None,
 ) -> Graph:
-    """A copy of what some outputs need, or all, with what a rule puts in the place of each node, in their order.
+    """A copy of what some ``outputs`` need, with what a rule puts in the place of each node, in their order.
 
-    Without ``inputs`` it has those of the graph, or of inference where no output is left that is for training. Scopes are
-    copied, also where nothing is left in them. ``retype`` changes the types of inputs and of nodes that are kept.
+    Without ``outputs`` it is a copy of the whole graph, with the nodes and the weights that no output needs as well. Without
+    ``inputs`` it has those of the graph, or of inference where no output is left that is for training. Scopes are copied,
+    also where nothing is left in them. ``retype`` changes the types of inputs and of nodes that are kept.
     """
-    outputs = graph.outputs if outputs is None else outputs
+    edit = Editor(graph, retype)
+    if outputs is None:
+        edit.go_through(graph.inputs if inputs is None else inputs, graph.outputs, graph.nodes, rule)
+        edit.keep_weights()
+        return edit.graph
     if inputs is None:
         inputs = graph.inputs if any(output.training for output in outputs) else graph.inference_inputs()
-    edit = Editor(graph, retype)
-    edit.go_through(inputs, outputs, rule)
+    edit.go_through(inputs, outputs, graph.needed(output.value for output in outputs), rule)
     return edit.graph
 
 
@@ -59,12 +63,12 @@ class Editor:
         self._node: Node | None = None
         self._scope = self.graph.root
 
-    def go_through(self, inputs: Sequence[Value], outputs: Sequence[Output], rule: Rule) -> None:
-        """Makes the graph, in one way through the nodes that the outputs need."""
+    def go_through(self, inputs: Sequence[Value], outputs: Sequence[Output], nodes: Iterable[Node], rule: Rule) -> None:
+        """Makes the graph, in one way through some nodes."""
         source, made = self._source, self.graph
         for value in inputs:
             self._copies[value] = self.input(value.name, self._retyped(value.type), value.span)
-        needed = set(source.needed(output.value for output in outputs))
+        needed = set(nodes)
         scopes = {source.root: made.root}
         for part in source.root.walk():
             if isinstance(part, Scope):
@@ -82,6 +86,15 @@ class Editor:
         made.conditions = source.conditions
         became = {**self._copies, **scopes}
         made.former = {old: became.get(new) for old, new in source.former.items()} | became
+
+    def keep_weights(self) -> None:
+        """Those that no node has, too, and the order of all."""
+        made, old = self.graph.parameters, self._source.parameters
+        kept = {path: made[path] if path in made else self._weight(each) for path, each in old.items()}
+        self.graph.parameters = kept | made
+
+    def _weight(self, weight: Parameter) -> Parameter:
+        return weight.copied(weight.path, self._retyped(TensorType(weight.dtype, weight.shape)).dtype)
 
     def _scoped(self, scope: Scope, parent: Scope | None) -> Scope:
         return scope.copied(parent, template=None if scope.template is None else self._templates[scope.template])

@@ -60,7 +60,7 @@ def build(
     check them at run time. Raises `DlspecError` for what ONNX or the backend cannot express and for ``weights`` that do
     not fit the graph, `ValueError` for an opset that is not one of `IR_VERSIONS`.
     """
-    graph = differentiated(graph)
+    whole, graph = graph, differentiated(graph)
     outputs = [output for output in graph.outputs if not output.training]
     inputs = graph.inference_inputs()
     nodes = graph.needed(output.value for output in outputs)
@@ -70,7 +70,7 @@ def build(
     parameters = [parameter for path, parameter in graph.parameters.items() if path in read]
     if weights is not None:
         found = Diagnostics()
-        found.extend(check_weights(graph, weights, needed={parameter.path for parameter in parameters}))
+        found.extend(check_weights(whole, weights, needed={parameter.path for parameter in parameters}))
         found.check()
 
     body = [wire.message(1, node.encoded()) for node in onnx_nodes]
