@@ -188,7 +188,7 @@ def _compare(
         known = {parameter.path for parameter in model.weights}
         written = sum(p.elements for path, p in graph.parameters.items() if path in known and p.kind == "param")
         report.params = (own, sum(p.numel() for p in module.parameters()), written)
-    double = _doubled(module, single_graph)
+    double = _doubled(module, single_graph, weights)
     steps = _steps(graph)
     coarsest = max((_EPSILON.get(v.type.dtype, 0.0) for node in graph.nodes for v in node.outputs), default=0.0)
     rtol = max(RTOL, 4 * coarsest)
@@ -230,10 +230,13 @@ def _steps(graph: Graph) -> dict[Value, int]:
     return steps
 
 
-def _doubled(module: Any, graph: Graph) -> Any:
-    """A copy in float64 of all that is float32: an element type that the spec names stays, with the weights that float32
+def _doubled(module: Any, graph: Graph, weights: Mapping[str, Array]) -> Any:
+    """The module in float64 where it is float32: half precision that the spec names stays, with the weights that float32
     holds for it."""
     torch = require_torch()
+    if any(getattr(node.op, field.name) is DType.FLOAT32 for node in graph.nodes for field in node.op.fields):
+        wide = with_dtype(graph, DType.FLOAT64)
+        return to_module(wide, converted_weights(weights, wide)).eval()
     made = deepcopy(module)
     beside = {w.path for n in graph.nodes if any(x.type.dtype.is_half for x in n.inputs) for w in n.weights}
     for name, tensor in (*made.named_parameters(), *made.named_buffers()):
