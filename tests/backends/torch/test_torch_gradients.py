@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from dlspec.backends.torch.live import to_module
 from dlspec.backends.weights import draw
+from dlspec.diagnostics import DlspecError
 
 LOSSES: list[tuple[str, Case]] = [(name, row) for name, row in tables("CASES") if name.startswith("loss-")]
 
@@ -110,3 +111,22 @@ def test_what_has_no_gradient(body: str, message: str) -> None:
     text = f"network Net(x: float[N, 3], z: float[N, 3]) -> y {{ {body} }}"
     assert codes_in(text) == ["DL0410"]
     assert message in found_in(text)[0].message
+
+
+@pytest.mark.parametrize(
+    ("body", "name"),
+    [
+        ("nll(x, t, w)", "weight"),
+        ("cross_entropy(x, t, w)", "weight"),
+        ("bce_logits(x, x, pos_weight=w)", "pos_weight"),
+    ],
+)
+def test_a_loss_whose_weights_are_learned_is_refused_where_torch_has_no_gradient(body: str, name: str) -> None:
+    body = body.replace("bce_logits", "binary_cross_entropy_with_logits")
+    weight = f"param w: float[3] = 1\n    {body}"
+    text = f"network Net(x: float[N, 3], t: int[N]) -> y {{\n    {weight}\n}}"
+    with pytest.raises(DlspecError) as refused:
+        to_module(graph_of(text))
+    assert (refused.value.diagnostics[0].code, refused.value.diagnostics[0].span.text) == ("DL0501", body)
+    assert f"no gradient by the `{name}`" in refused.value.diagnostics[0].message
+    to_module(graph_of(text.replace("param", "buffer")))

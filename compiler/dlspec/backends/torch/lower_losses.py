@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from dlspec.backends.torch.lower_modules import whole
-from dlspec.backends.torch.python import Call, Const, Keyword, Name, Py, call, method
+from dlspec.backends.torch.python import Binary, Call, Const, Keyword, Name, Py, call, method
 from dlspec.backends.torch.registry import Lower, Size, lowers
+from dlspec.ir.graph import Value
 from dlspec.ir.op import Op
 from dlspec.ops import loss
+from dlspec.ops.gradient import Grad
 
 _NAMES: dict[type[Op], str] = {
     loss.MSELoss: "mse_loss",
@@ -38,12 +40,38 @@ def functional(e: Lower, op: loss.Loss, xs: list[Py]) -> Py:
         for name, x in zip(names[needed:], xs[needed:], strict=False)
     )
     fields = tuple(Keyword(f.name, _field(getattr(op, f.name)), f.converted_default) for f in op.fields)
-    made = Call(Name(f"F.{_NAMES[type(op)]}"), (first, *others), optional + fields)
+    each = tuple(Keyword("reduction", Const("none")) if f.name == "reduction" else f for f in fields)
+    function = Name(f"F.{_NAMES[type(op)]}")
     if isinstance(op, loss.KLDivLoss) and op.reduction == "mean":
         # Its own "mean" warns, and is to become that over the batch.
-        reductions = tuple(Keyword("reduction", Const("none")) if f.name == "reduction" else f for f in fields)
-        return method(Call(made.function, made.args, reductions), "mean")
-    return made
+        return method(Call(function, (first, *others), each), "mean")
+    learned = [k.name for k, value in zip(optional, e.node.inputs[needed:], strict=False) if _learned(value)]
+    if not learned or (isinstance(op, loss.CrossEntropyLoss) and e.node.inputs[1].type.dtype.is_float):
+        return Call(function, (first, *others), optional + fields)
+    if learned != ["weight"] or not isinstance(op, loss.BCELoss):
+        hint = f'multiply the losses by it: {op.function}(..., reduction="none") * weight'
+        raise e.unsupported(f"PyTorch has no gradient by the `{learned[-1]}` of `{op.function}`", hint)
+    weight, *rest = optional
+    losses = Binary("*", Call(function, (first, *others), (*rest, *each)), weight.value)
+    return losses if op.reduction == "none" else method(losses, op.reduction)
+
+
+def _learned(value: Value) -> bool:
+    """Whether a gradient may go back to something that a tensor is computed from."""
+    seen, todo = {value}, [value]
+    while todo:
+        value = todo.pop()
+        node = value.producer
+        if any(isinstance(use.op, Grad) and use.inputs[1] is value for use in value.uses):
+            return True
+        if node is None or node.op.cuts_gradient:
+            continue
+        if any(weight.kind == "param" and weight.dtype.is_float for weight in node.weights):
+            return True
+        new = [before for before in node.inputs if before not in seen and before.type.dtype.is_float]
+        seen.update(new)
+        todo += new
+    return False
 
 
 def _tensor(e: Lower, x: Py) -> Py:
