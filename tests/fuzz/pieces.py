@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any, Protocol
 
@@ -90,13 +90,14 @@ class Style:
     order: Random | None = None
     renamed: bool = False
     plain: bool = False  # inside of what was inlined or unrolled: values instead of names
+    turning: frozenset[str] = frozenset()  # but for those of loops in there
     defaults: Defaults = field(default_factory=dict[type[Op], Mapping[str, Any]])
 
-    def within(self, *, plain: bool | None = None, defaults: Defaults | None = None) -> Style:
-        return Style(
-            self.inline, self.unroll, self.identity, self.order, self.renamed,
-            self.plain if plain is None else plain, self.defaults if defaults is None else defaults,
-        )  # fmt: skip
+    def within(self, **changes: Any) -> Style:
+        return replace(self, **changes)
+
+    def shown(self, names: Mapping[str, str]) -> Mapping[str, str]:
+        return {field: name for field, name in names.items() if not self.plain or name in self.turning}
 
 
 def literal(value: Any) -> str:
@@ -154,7 +155,7 @@ class Layer:
         return typing.one(self.op, x)
 
     def written(self, style: Style) -> str:
-        text = call(self.name or type(self.op).__name__, self.op, style.defaults, {} if style.plain else self.names)
+        text = call(self.name or type(self.op).__name__, self.op, style.defaults, style.shown(self.names))
         return f"{self.label}: {text}" if self.label else text
 
 
@@ -224,7 +225,8 @@ class Loop:
     def written(self, style: Style) -> str:
         if style.unroll:
             return " -> ".join(f"{{ {turn.written(style.within(plain=True))} }}" for turn in self.turns)
-        return f"for {self.variable} in {list(self.values)} {{ {self.turns[0].written(style)} }}"
+        inside = style.within(turning=style.turning | {self.variable})
+        return f"for {self.variable} in {list(self.values)} {{ {self.turns[0].written(inside)} }}"
 
 
 @dataclass
