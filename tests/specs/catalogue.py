@@ -165,6 +165,7 @@ REFERENCES: tuple[Reference, ...] = (
     Reference("unetpp:UNetPlusPlus", "unetpp_4uiiurz1"),
     Reference("unetpp:UNetPlusPlusDeep", "unetpp_4uiiurz1_ds"),
     Reference("unet3d:UNet3D", "unet3d_wolny_f64_l4"),
+    Reference("unet3d:ResidualUNet3D", "residual_unet3d_wolny"),
     Reference("vae:VAE", "vae_mlp_pytorch_examples", unit=True),
     Reference("vae:CVAE", "cvae_mlp_timbmg", unit=True),
     Reference("vae:ConvVAE", "antixk_VanillaVAE"),
@@ -212,6 +213,7 @@ REFERENCES: tuple[Reference, ...] = (
 )  # fmt: skip
 
 LIGHT: Mapping[str, Mapping[str, Any]] = {
+    "unet3d:ResidualUNet3D": {"widths": [16, 32, 64]},
     "nvae:NVAE": {"size": 16, "width": 8, "groups": [2, 1], "latent": 4, "outputs": 10},
     "nvae:Sampler": {"smallest": 4, "width": 8, "groups": [2, 1], "latent": 4, "outputs": 10},
     "progan:Generator": {"resolution": 16},

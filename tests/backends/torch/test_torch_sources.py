@@ -42,6 +42,20 @@ CASES: dict[str, tuple[str, list[str], list[str]]] = {
         ["inner = 2 * width\n", "nn.Conv2d(inner, width + inner, 1)"],
         [" if "],
     ),
+    "levels_of_the_path_alone": (
+        "network Net(x: float[N, 3, 16, 16]) -> y {\n"
+        "    x -> up: { inner: { conv: Conv(4, 3) -> norm: BatchNorm } } -> out: { last: Conv(1, 1) -> ReLU }\n}",
+        ["OrderedDict(conv=nn.Conv2d(3, 4, 3), norm=nn.BatchNorm2d(4))", '("last", nn.Conv2d(4, 1, 1)), ("1", '],
+        ['("conv"'],
+    ),
+    "comparison_of_the_turn": (
+        "block Level(width, pool) { if pool { MaxPool(2) } -> Conv(width, 3, padding=1) }\n"
+        "network Net(x: float[N, 3, H = 16, W = 16]) -> y {\n    h = x\n    kept = []\n"
+        "    for i, width in enumerate([4, 8, 6]) {\n        h = h -> Level(width, pool=i > 0)\n        kept = kept + [h]\n    }\n"
+        "    [kept[0], kept[2] -> Resize(kept[0])] -> Concat\n}",
+        ["Level(3, 4, False)", "Level(4, 8, True)", "Level(8, 6, True)"],
+        ["> 0"],
+    ),
     "layer_parameter_named_as_a_function": (
         "block Unit(width, norm: layer = InstanceNorm) { Conv(width, 3) -> norm -> ReLU }\n"
         "network Net(x: float[N, 3, 16, 16]) -> y { x -> Unit(8) -> Unit(9) }",

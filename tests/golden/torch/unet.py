@@ -81,7 +81,7 @@ class UNet(nn.Module):
         self.up2 = Up(512, 256, 256)
         self.up3 = Up(256, 128, 128)
         self.up4 = Up(128, 64, 64)
-        self.outc = nn.Sequential(OrderedDict([("conv", nn.Conv2d(64, classes, 1))]))
+        self.outc = nn.Sequential(OrderedDict(conv=nn.Conv2d(64, classes, 1)))
 
     def forward(self, image: Tensor) -> Tensor:
         if not torch.compiler.is_compiling():

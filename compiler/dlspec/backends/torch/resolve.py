@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keyword
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -199,6 +200,9 @@ class Resolver:
             items, single = self._named_items(value, made)
             if single is not None:
                 return call("nn.Sequential", call("OrderedDict", single))
+            if all(map(_is_keyword_argument, (label for label, _ in value.items))):
+                named = tuple(Keyword(label, self.constant(inner, made)) for label, inner in value.items)
+                return call("nn.Sequential", Call(Name("OrderedDict"), (), named))
             return call("nn.Sequential", call("OrderedDict", Sequence(tuple(items))))
         return Call(Name("nn.Sequential"), tuple(self.items(value.items, made)))
 
@@ -361,3 +365,7 @@ def _plain(node: ast.Expression) -> Any:
             return ANY if ANY in items else items
         case _:
             return ANY
+
+
+def _is_keyword_argument(label: str) -> bool:
+    return label.isidentifier() and not keyword.iskeyword(label) and not label.startswith("__")

@@ -6,7 +6,19 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 from typing import Any, TypeAlias, cast
 
-from dlspec.backends.torch.python import Binary, Call, Const, Keyword, Name, Py, Sequence, Subscript, rebuild, walk
+from dlspec.backends.torch.python import (
+    Binary,
+    Call,
+    Const,
+    IfElse,
+    Keyword,
+    Name,
+    Py,
+    Sequence,
+    Subscript,
+    rebuild,
+    walk,
+)
 
 LoopId: TypeAlias = tuple[str, int, int]
 """A loop of the text."""
@@ -254,7 +266,7 @@ def placed(node: Py, loop: LoopId | None = None) -> Py:
                 return Const(tupled(inner.value))
             return change(made)
         made = rebuild_all(inner, change)
-        if isinstance(made, Binary | Call | Subscript) and any(isinstance(i, Turned) for i in walk(inner)):
+        if isinstance(made, Binary | Call | Subscript | IfElse) and any(isinstance(i, Turned) for i in walk(inner)):
             return _computed(made)
         return made
 
@@ -263,15 +275,20 @@ def placed(node: Py, loop: LoopId | None = None) -> Py:
 
 _WHOLE: dict[str, Callable[[int, int], int]] = {
     "+": lambda a, b: a + b, "-": lambda a, b: a - b, "*": lambda a, b: a * b, "//": lambda a, b: a // b,
-    "%": lambda a, b: a % b, "**": lambda a, b: a**b,
+    "%": lambda a, b: a % b, "**": lambda a, b: a**b, "==": lambda a, b: a == b, "!=": lambda a, b: a != b,
+    "<": lambda a, b: a < b, "<=": lambda a, b: a <= b, ">": lambda a, b: a > b, ">=": lambda a, b: a >= b,
 }  # fmt: skip
 
 
 _OF_MANY: dict[str, Callable[[list[int]], int]] = {"max": max, "min": min}
 
 
-def _computed(node: Binary | Call | Subscript) -> Py:
-    """An operation on whole numbers, done; an item of a list that is written out."""
+def _computed(node: Binary | Call | Subscript | IfElse) -> Py:
+    """An operation on whole numbers, done; an item of a list that is written out; what a condition chooses."""
+    if isinstance(node, IfElse):
+        if not isinstance(node.condition, Const):
+            return node
+        return node.then if node.condition.value else node.otherwise
     if isinstance(node, Subscript):
         (place,) = node.items if len(node.items) == 1 else (None,)
         return item(node.base, place) if isinstance(place, Const) and type(place.value) is int else node
