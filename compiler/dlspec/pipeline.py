@@ -291,7 +291,7 @@ class Checks:
         from dlspec.analyses.report import totals
 
         assert check.graph is not None
-        return totals(check.graph, check.graph.default_sizes() | check.graph.sizes)
+        return totals(check.graph, check.graph.default_sizes())
 
 
 def _settings(layer: BlockLayer) -> dict[str, Any]:

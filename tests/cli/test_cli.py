@@ -133,6 +133,7 @@ def test_summary_of_one_network(call: Call) -> None:
     assert found["outputs"][0]["shape"] == ["N", 5]
     assert found["totals"]["params"] == 4 * 10 + 5 * 5
     assert found["totals"]["macs"] == 14 * 6 * 4 * 9 + 20
+    assert "Counted with      H = 16, W = 8, N = 1\n" in call("summary", "tiny.dlspec", "--size", "H=16")[1]
 
 
 @pytest.mark.parametrize(

@@ -166,6 +166,10 @@ REFERENCES: tuple[Reference, ...] = (
     Reference("unetpp:UNetPlusPlusDeep", "unetpp_4uiiurz1_ds"),
     Reference("unet3d:UNet3D", "unet3d_wolny_f64_l4"),
     Reference("unet3d:ResidualUNet3D", "residual_unet3d_wolny"),
+    Reference("nnunet:NNUNet2D", "nnunet_plain2d_512", reordered=True),
+    Reference("nnunet:NNUNet3D", "nnunet_plain3d_128", reordered=True),
+    Reference("nnunet:NNUNet3DDeep", "nnunet_plain3d_128_ds", reordered=True),
+    Reference("nnunet:NNUNetAnisotropic", "nnunet_plain3d_aniso_20x320x256", reordered=True),
     Reference("vae:VAE", "vae_mlp_pytorch_examples", unit=True),
     Reference("vae:CVAE", "cvae_mlp_timbmg", unit=True),
     Reference("vae:ConvVAE", "antixk_VanillaVAE"),
@@ -213,6 +217,10 @@ REFERENCES: tuple[Reference, ...] = (
 )  # fmt: skip
 
 LIGHT: Mapping[str, Mapping[str, Any]] = {
+    "nnunet:NNUNet2D": {"patch": [64, 64], "width": 8, "widest": 32},
+    "nnunet:NNUNet3D": {"patch": [16, 16, 16], "width": 8},
+    "nnunet:NNUNet3DDeep": {"width": 2, "widest": 8},
+    "nnunet:NNUNetAnisotropic": {"patch": [8, 48, 32], "width": 8},
     "unet3d:ResidualUNet3D": {"widths": [16, 32, 64]},
     "nvae:NVAE": {"size": 16, "width": 8, "groups": [2, 1], "latent": 4, "outputs": 10},
     "nvae:Sampler": {"smallest": 4, "width": 8, "groups": [2, 1], "latent": 4, "outputs": 10},

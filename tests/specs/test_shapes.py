@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from itertools import product
 from random import Random
 from typing import Any, TypeAlias
 
@@ -38,9 +39,18 @@ def random_sizes(graph: Graph, random: Random) -> Iterator[dict[str, int]]:
     """Sizes that meet the preconditions, small, large and odd."""
     names = spatial(graph)
     while True:
-        sizes = {name: random.randint(1, random.choice((40, 120, 700))) for name in names}
+        sizes: dict[str, int] = {}
+        while sizes.keys() != set(names):
+            name, size = names[len(sizes)], random.randint(1, random.choice((40, 120, 700)))
+            if alone(graph, name, size):
+                sizes[name] = size
         if all(condition.holds({**sizes, "N": 1}) for condition in graph.conditions):
             yield sizes
+
+
+def alone(graph: Graph, name: str, size: int) -> bool:
+    """Whether a size meets the preconditions on it alone."""
+    return all(condition.holds({name: size}) for condition in graph.conditions if condition.symbols == {name})
 
 
 def assert_same_shapes(symbolic: Graph, pinned: Graph, sizes: Mapping[str, int]) -> None:
@@ -78,11 +88,15 @@ def test_preconditions_are_exact(network: str) -> None:
     symbolic = graph_of(network)
     sizes = next(random_sizes(symbolic, Random(3)))
     for condition in symbolic.conditions:
-        (name,) = condition.symbols
-        below = range(sizes[name] - 1, 0, -1)
-        broken = next(size for size in below if not condition.holds({**sizes, "N": 1, name: size}))
+        names = sorted(condition.symbols)
+        below = [
+            [size for size in range(sizes[name], 0, -1) if len(names) == 1 or alone(symbolic, name, size)]
+            for name in names
+        ]
+        tried = (dict(zip(names, chosen, strict=True)) for chosen in product(*below))
+        broken = next(chosen for chosen in tried if not condition.holds({**sizes, "N": 1, **chosen}))
         with pytest.raises(DlspecError):
-            graph_of(network, sizes={**sizes, name: broken})
+            graph_of(network, sizes={**sizes, **broken})
 
 
 PRECONDITIONS: dict[str, tuple[dict[str, Any], list[str]]] = {

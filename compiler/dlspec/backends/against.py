@@ -108,7 +108,7 @@ def _sizes(graph: Graph, theirs: Theirs) -> dict[str, int]:
         open_sizes = [defaults.get(str(dim), 1) for dim in value.type.shape]
         if len(shape) == len(open_sizes):
             fixed[value.name] = tuple(map(_or, shape, open_sizes))
-    known = graph.default_sizes() | dict(graph.sizes) | shown_sizes(graph, fixed)
+    known = graph.default_sizes() | shown_sizes(graph, fixed)
     if all(symbol in known for symbol in graph.symbols):
         return known
     samples = sample_sizes(graph)

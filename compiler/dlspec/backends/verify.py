@@ -394,7 +394,7 @@ def sample_sizes(graph: Graph) -> list[dict[str, int]]:
     if least is not None:
         samples.append(least)
         samples.append(_spread(graph, free, least))
-    defaults = graph.default_sizes() | graph.sizes
+    defaults = graph.default_sizes()
     if all(name in defaults for name in graph.symbols) and _holds(graph, defaults):
         samples.append(defaults)
     unique = {tuple(sorted(sizes.items())): sizes for sizes in samples}

@@ -66,7 +66,7 @@ def _image(file: str, value: Value, graph: Graph) -> Array:
             f"--input {value.name}={file}: an image is for an input [N, C, H, W] with a known C, and this is {value.type}",
             f"--input {value.name}=file.npy",
         )
-    known = graph.default_sizes() | dict(graph.sizes)
+    known = graph.default_sizes()
     own = image_size(file)
     size: list[int] = []
     for dim, pixels in zip(value.type.shape[2:], own, strict=True):

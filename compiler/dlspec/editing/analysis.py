@@ -181,7 +181,7 @@ class Analysis:
 
     def _costs_of(self, graph: Graph) -> Costs:
         if graph not in self._costs:
-            self._costs[graph] = cost(graph, graph.default_sizes() | graph.sizes)
+            self._costs[graph] = cost(graph, graph.default_sizes())
         return self._costs[graph]
 
 

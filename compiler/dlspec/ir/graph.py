@@ -366,9 +366,10 @@ class Graph:
         return known
 
     def default_sizes(self) -> dict[str, int]:
-        """Sizes to count with: the signature's defaults; the batch, the first axis of the first input, counts as 1, or
-        as the least that the conditions allow."""
-        sizes = {name: default for name, default in self.symbols.items() if default is not None}
+        """Sizes to count with: those that were given, else the signature's defaults; the batch, the first axis of the
+        first input, counts as 1, or as the least that the conditions allow."""
+        known = {name: self.sizes.get(name, default) for name, default in self.symbols.items()}
+        sizes = {name: size for name, size in known.items() if size is not None}
         batch: Dim | None = self.inputs[0].type.shape[0] if self.inputs and self.inputs[0].type.rank else None
         if str(batch) in self.symbols and str(batch) not in sizes:
             sizes[str(batch)] = self._least(str(batch), sizes)

@@ -51,7 +51,8 @@ CASES: dict[str, tuple[str, list[str], list[str]]] = {
     "comparison_of_the_turn": (
         "block Level(width, pool) { if pool { MaxPool(2) } -> Conv(width, 3, padding=1) }\n"
         "network Net(x: float[N, 3, H = 16, W = 16]) -> y {\n    h = x\n    kept = []\n"
-        "    for i, width in enumerate([4, 8, 6]) {\n        h = h -> Level(width, pool=i > 0)\n        kept = kept + [h]\n    }\n"
+        "    for i, width in enumerate([4, 8, 6]) {\n        h = h -> Level(width, pool=i > 0)\n"
+        "        kept = kept + [h]\n    }\n"
         "    [kept[0], kept[2] -> Resize(kept[0])] -> Concat\n}",
         ["Level(3, 4, False)", "Level(4, 8, True)", "Level(8, 6, True)"],
         ["> 0"],

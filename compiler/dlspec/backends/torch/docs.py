@@ -50,7 +50,7 @@ def wrapped(text: str, hanging: str = "", width: int = WIDTH - 10) -> list[str]:
 
 def network_doc(graph: Graph, made: Class) -> list[str]:
     """What a network takes and gives, what it costs, and where it comes from."""
-    sizes = graph.default_sizes() | graph.sizes
+    sizes = graph.default_sizes()
     total = totals(graph, sizes)
     title = wrapped(made.doc) if made.doc.strip() else [f"The network {graph.name}."]
     entries = [entry("Input", value.name, value.type) for value in graph.inputs]
