@@ -186,6 +186,56 @@ CASES: dict[str, tuple[str, list[str], list[str]]] = {
         ["self.fc4 = nn.Linear(8, 8)"],
         ["depth"],
     ),
+    "loop_that_begins_at_one": (
+        "network Net(x: float[N, 8]) -> y {\n"
+        '    h = x -> fc0: Linear(8)\n    for i in range(1, 7) { h = h + (h -> "fc{i}": Linear(8) -> GELU) }\n    h\n}',
+        ["for i in range(1, 7):", 'self.add_module(f"fc{i}", nn.Linear(8, 8))', 'getattr(self, f"fc{i}")(h)'],
+        [],
+    ),
+    "widths_of_a_loop_that_begins_at_three": (
+        'block Rise(end) { for i in range(3, end) { "fc{i}": Linear(8 * i) } -> last: Linear(4) }\n'
+        "network Net(x: float[N, 5]) -> y { x -> Rise(9) -> Rise(8) }",
+        ["in_features if i == 3 else 8 * (i - 1), 8 * i", "nn.Linear(8 * (end - 1), 4)"],
+        ["class Rise2"],
+    ),
+    "loop_with_a_variable_called_as_the_number_of_a_turn": (
+        "block Rise(begin, end) {\n    h = x\n"
+        '    for i in range(begin, end) { h = h + (h -> "fc{i - begin}": Linear(8) -> ReLU) }\n    h\n}\n'
+        "network Net(x: float[N, 8]) -> y { x -> Rise(2, 9) -> Rise(3, 9) }",
+        ["for j in range(len(range(begin, end)))", 'f"fc{j}"'],
+        ["class Rise2"],
+    ),
+    "identity_before_what_is_added": (
+        "block Unit(width, stride = 1) {\n    Add {\n"
+        "        if stride != 1 or x.channels != width { skip: Conv(width, 1, stride=stride) }\n"
+        "      | conv: Conv(width, 3, stride=stride, padding=1)\n    }\n}\n"
+        "block Stage(width, depth) { Unit(width, 2) -> repeat depth - 1 { Unit(width) } }\n"
+        "network Net(x: float[N, 3, 16, 16]) -> y { x -> Stage(4, 2) -> Stage(6, 4) -> Stage(8, 6) }",
+        ["*[Unit(width, width) for _ in range(depth - 1)]"],
+        ["class Stage2", "class UnitStage"],
+    ),
+    "first_turn_that_widens": (
+        "block Unit(width, stride) {\n    Add {\n"
+        "        if stride != 1 or x.channels != width { skip: Conv(width, 1, stride=stride) }\n"
+        "      | conv: Conv(width, 3, stride=stride, padding=1)\n    }\n}\n"
+        'block Stage(width, depth) { for i in range(depth) { "unit{i}": Unit(width, if i == 0 { 2 } else { 1 }) } }\n'
+        "network Net(x: float[N, 3, 16, 16]) -> y { x -> Stage(4, 2) -> Stage(6, 4) -> Stage(8, 6) }",
+        ["Unit(in_channels if i == 0 else width, width, 2 if i == 0 else 1)", "for i in range(depth)"],
+        ["class Stage2", "class UnitStage"],
+    ),
+    "parts_of_sizes_that_are_written": (
+        "block Unit(width) {\n    kept, half = x -> Split([width // 2, width // 2])\n"
+        "    [kept, half -> conv: Conv(width // 2, 3, padding=1)] -> Concat\n}\n"
+        "network Net(x: float[N, 4, 8, 8]) -> y { x -> Unit(4) -> Conv(8, 1) -> Unit(8) -> repeat 3 { Unit(8) } }",
+        ["nn.Conv2d(width // 2, width // 2, 3", "Unit(8) for _ in range(3)"],
+        ["class Unit2"],
+    ),
+    "conditions_of_a_loop_that_is_written_out": (
+        "network Net(x: float[N, 8]) -> y {\n"
+        '    y = x\n    for i in range(3) { y = y -> "fc{2 ** i}": Linear(if i == 1 { 8 } else { 4 }) }\n    y\n}',
+        ["self.fc2 = nn.Linear(4, 8)", "self.fc4 = nn.Linear(8, 4)"],
+        [" if ", "=="],
+    ),
 }  # fmt: skip
 
 

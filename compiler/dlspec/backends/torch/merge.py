@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 from dlspec.backends.torch.plan import Action, Chain, Item, Loop, Make, Member, Option, Part, Plan, Round, Slot
-from dlspec.backends.torch.python import Attribute, Binary, Const, IfElse, Name, Py, Subscript, walk
+from dlspec.backends.torch.python import Attribute, Binary, Const, IfElse, Py, Subscript, walk
 from dlspec.backends.torch.registry import Ref, Size
 from dlspec.backends.torch.rolling import Steps
 from dlspec.backends.torch.symbols import Leaf, Sum, Turned, is_counted, placed, signature
@@ -27,7 +27,7 @@ from dlspec.backends.torch.template import (
     TRound,
 )  # fmt: skip
 from dlspec.backends.torch.tree import Key, Module
-from dlspec.backends.torch.unify import Turns, index_of, merged, pattern, same, same_shape
+from dlspec.backends.torch.unify import Turns, index_of, merged, pattern, same, same_shape, turn_of
 
 
 class Classes(Protocol):
@@ -78,6 +78,8 @@ class Merger:
             raise Mismatch
         for key, first in found[0].items():
             iterable = self.constant([rounds[key].iterable for rounds in found], self.plans)
+            if index_of(first, iterable) != (first.index, first.targets):
+                raise Mismatch
             self._looped[key] = TLoop(first.loop, first.targets, iterable, first.index)
 
     # Members
@@ -94,7 +96,9 @@ class Merger:
             loop = self._looped[label[0]] if isinstance(label, tuple) else None
             turns = pattern_ = None
             if loop is not None:
-                turns = Turns(loop.loop, [turn for _, _, turn in flat], Name(loop.index))
+                turns = Turns(
+                    loop.loop, [turn for _, _, turn in flat], turn_of(loop.index, loop.targets, loop.iterable)
+                )
                 pattern_ = pattern([m.label for m, _, _ in flat], turns)
                 if None in found or first.conditions or first.kind not in ("module", "param", "buffer"):
                     raise Mismatch
@@ -269,7 +273,7 @@ class Merger:
         ]
         if not flat:
             return "", Rolled(targets, iterable, (), None, name)
-        turns = Turns(loops[0].loop, [turn for _, turn, _ in flat], Name(name))
+        turns = Turns(loops[0].loop, [turn for _, turn, _ in flat], turn_of(name, targets, iterable))
         items = self._parts([_placeless(parts) for _, _, parts in flat], [plan for plan, _, _ in flat], named, turns)
         if any(isinstance(value, Rolled | Optional) for _, value in items):
             raise Mismatch

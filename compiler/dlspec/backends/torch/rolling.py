@@ -23,7 +23,7 @@ from dlspec.backends.torch.registry import Ref
 from dlspec.backends.torch.symbols import Leaf, Sum, Turned, is_counted, placed
 from dlspec.backends.torch.template import Mismatch
 from dlspec.backends.torch.tree import Key, Module
-from dlspec.backends.torch.unify import Turns, index_of, numbered, pattern, same, same_shape
+from dlspec.backends.torch.unify import Turns, index_of, numbered, pattern, same, same_shape, turn_of
 
 _FEW, _SHORT = 4, 12
 """Turns, and steps of them all, that read better one by one where the text itself says how many turns there are."""
@@ -135,7 +135,7 @@ class _Folding:
         self.index, self.targets = index_of(run, run.iterable)
         if not {self.index, *self.targets}.isdisjoint(plan.inputs):
             raise Mismatch
-        self.numbers = Turns(run.loop, list(range(self.count)), Name(self.index))
+        self.numbers = Turns(run.loop, list(range(self.count)), turn_of(self.index, self.targets, run.iterable))
         self.places: list[dict[Slot, tuple[int, int]]] = [
             {
                 (action.key, output): (position, output)

@@ -3,7 +3,6 @@ passes them on."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, cast
 
 from dlspec.backends.torch import python as py
@@ -12,7 +11,19 @@ from dlspec.backends.torch.places import homes_of, loop_id
 from dlspec.backends.torch.plan import named_inputs
 from dlspec.backends.torch.python import Py
 from dlspec.backends.torch.sizes import from_text
-from dlspec.backends.torch.symbols import Leaf, Sum, Turned, add, ended, item, leaves, rebuild_all, scaled, without
+from dlspec.backends.torch.symbols import (
+    Leaf,
+    Sum,
+    Turned,
+    add,
+    ended,
+    item,
+    leaves,
+    rebuild_all,
+    scaled,
+    walk_all,
+    without,
+)
 from dlspec.backends.torch.tree import Module
 from dlspec.ir.dims import symbols
 from dlspec.ir.graph import Node, Scope, Value
@@ -21,6 +32,7 @@ from dlspec.ir.program import Names, Written
 from dlspec.ops.constant import Param
 from dlspec.ops.conv import Conv, ConvFunction, ConvTranspose, ConvTransposeFunction
 from dlspec.ops.linear import LinearFunction
+from dlspec.ops.slicing import Split
 from dlspec.syntax import ast
 
 if TYPE_CHECKING:
@@ -82,7 +94,7 @@ class Sizing:
                 return Leaf(("entry", axis), "entry", dim)
             node = value.producer
             inputs = self.tree.inputs(self.module.scope)
-            if node is None or not self._inside(node.scope):
+            if node is None or value in inputs or not self._inside(node.scope):
                 declared = self._declared(value, axis)
                 if declared is not None or self.module.parent is None:
                     return py.Const(dim) if declared is None else declared
@@ -139,6 +151,8 @@ class Sizing:
             return py.Const(dim) if written is None else self.written(written)
         if type(node.op) in _OUT_OF and axis == (1 if type_.rank > 2 else type_.rank - 1):
             return self.size(node.inputs[1], _OUT_OF[type(node.op)], entry)
+        if isinstance(node.op, Split) and not isinstance(node.op.sections, int) and axis == node.op.dim % type_.rank:
+            return self._field(node, "sections", output)
         if isinstance(node.op, Param):
             written = node.origin.written.get("shape")
             if written is None or not isinstance(written.expression, ast.List):
@@ -233,6 +247,8 @@ class Sizing:
                 raise Unwritten from None
         if any(isinstance(inner, Turned) and inner.loop == own for inner in walk_all(rest)):
             raise Unwritten
+        if k and isinstance(rest, py.Const) and not rest.value:
+            return inside.size(flowing, axis)  # as the turn before left it, which may have been another
         before = self.at(self.module, loop.parent or loop).size(begun, axis)
         return add(before, scaled(self.turns_of(loop) if count is None else count, rest))
 
@@ -307,15 +323,6 @@ def substituted(node: Py, replaced: dict[Any, Py]) -> Py:
         return rebuild_all(inner, change)
 
     return change(node)
-
-
-def walk_all(node: Py) -> Iterable[Py]:
-    for inner in py.walk(node):
-        yield inner
-        if isinstance(inner, Sum):
-            for factor, atom in inner.terms:
-                yield from walk_all(factor)
-                yield from walk_all(atom)
 
 
 _OUT_OF: dict[type[Op], int] = {ConvFunction: 0, ConvTransposeFunction: 1, LinearFunction: 0}

@@ -223,7 +223,7 @@ def turned(node: Py, loop: LoopId, turn: int, index: Py) -> Py:
         if inner.index == turn:
             return Name(inner.name) if inner.name else index
         if inner.index == turn - 1 and inner.at is not None:
-            return inner.at(Binary("-", index, Const(1)))
+            return inner.at(add(index, Const(-1)))
         raise LookupError(inner.name)
 
     return change(node)
@@ -266,7 +266,7 @@ def placed(node: Py, loop: LoopId | None = None) -> Py:
                 return Const(tupled(inner.value))
             return change(made)
         made = rebuild_all(inner, change)
-        if isinstance(made, Binary | Call | Subscript | IfElse) and any(isinstance(i, Turned) for i in walk(inner)):
+        if isinstance(made, Binary | Call | Subscript | IfElse) and any(isinstance(i, Turned) for i in walk_all(inner)):
             return _computed(made)
         return made
 
@@ -296,9 +296,9 @@ def _computed(node: Binary | Call | Subscript | IfElse) -> Py:
         numbers: list[Any] = [arg.value for arg in node.args if isinstance(arg, Const) and type(arg.value) is int]
         called = _OF_MANY.get(node.function.text) if isinstance(node.function, Name) else None
         return Const(called(numbers)) if called is not None and len(numbers) == len(node.args) > 1 else node
+    left, right = node.left, node.right
     if node.operator not in _WHOLE:
         return node
-    left, right = node.left, node.right
     if not (isinstance(left, Const) and isinstance(right, Const) and {type(left.value), type(right.value)} == {int}):
         return node
     fits = right.value != 0 if node.operator in ("//", "%") else node.operator != "**" or 0 <= right.value < 64
@@ -326,6 +326,8 @@ def item_of(iterable: Py, part: int | None) -> Callable[[Py], Py]:
         match iterable:
             case Call(function=Name(text="range"), args=(_,)) if part is None:
                 return turn
+            case Call(function=Name(text="range"), args=(begin, end)) if part is None:
+                return add(end if _is(turn, -1) else begin, turn)
             case Call(function=Name(text="enumerate"), args=args) if part is not None:
                 return turn if part == 0 else item(args[0], turn)
             case Call(function=Name(text="zip"), args=args) if part is not None:
@@ -365,6 +367,16 @@ def tupled(value: Any) -> Any:
     return tuple(map(tupled, cast("list[Any]", value))) if isinstance(value, list | tuple) else value
 
 
+def walk_all(node: Py) -> Iterator[Py]:
+    """`walk`, which also goes into sums."""
+    for inner in walk(node):
+        yield inner
+        if isinstance(inner, Sum):
+            for factor, atom in inner.terms:
+                yield from walk_all(factor)
+                yield from walk_all(atom)
+
+
 def leaves(node: Py) -> Iterator[Leaf]:
     """The leaves of an expression, in order, those of definitions before what they define."""
     for inner in walk(node):
@@ -381,5 +393,5 @@ def leaves(node: Py) -> Iterator[Leaf]:
 __all__ = [
     "Arg", "Dimension", "Leaf", "LoopId", "Sum", "Turned", "add", "at_start", "divided", "ended", "is_counted",
     "item", "item_of", "leaves", "placed", "rebuild_all", "scaled", "signature", "times", "tupled", "turned",
-    "without", "written_out",
+    "walk_all", "without", "written_out",
 ]  # fmt: skip

@@ -9,9 +9,20 @@ from dataclasses import fields
 from typing import Any
 
 from dlspec.backends.torch.evaluate import CALLS
-from dlspec.backends.torch.plan import Loop, Run
+from dlspec.backends.torch.plan import Loop, Round, Run
 from dlspec.backends.torch.python import Binary, Call, Const, IfElse, Keyword, Label, Name, Py, Subscript
-from dlspec.backends.torch.symbols import Leaf, Sum, Turned, at_start, placed, signature, turned
+from dlspec.backends.torch.symbols import (
+    Leaf,
+    Sum,
+    Turned,
+    add,
+    at_start,
+    placed,
+    scaled,
+    signature,
+    turned,
+    written_out,
+)
 from dlspec.backends.torch.template import Mismatch
 
 
@@ -60,7 +71,7 @@ def same(nodes: Many[Py], turns: Turns | None) -> Py | None:
         return rest
     if rest is None or not (_is_size(begun) and _is_size(at)):
         return None
-    return IfElse(Binary("==", turns.index, Const(0)), written[0], rest)
+    return IfElse(_is_first(turns.index), written[0], rest)
 
 
 def same_shape(nodes: Many[Py], first: Py, inner: Callable[[list[Any]], Py]) -> Py:
@@ -108,6 +119,15 @@ def merged(sequences: list[list[Any]]) -> list[Any]:
     return order
 
 
+def _is_first(index: Py) -> Py:
+    """Whether this is the first turn of a loop."""
+    match index:
+        case Sum(terms=((Const(value=1), name),), number=number):
+            return Binary("==", name, Const(-number))
+        case _:
+            return Binary("==", index, Const(0))
+
+
 def _is_size(node: Py) -> bool:
     """Whether this is a number, and not what is made with it."""
     if isinstance(node, Call):
@@ -115,13 +135,30 @@ def _is_size(node: Py) -> bool:
     return isinstance(node, Const | Leaf | Sum | Turned | Binary | Subscript | IfElse)
 
 
-def index_of(loop: Loop | Run, iterable: Py) -> tuple[str, tuple[str, ...]]:
+def index_of(loop: Loop | Run | Round, iterable: Py) -> tuple[str, tuple[str, ...]]:
     """What numbers the turns of a loop: a variable of it that does, else one of its own, `i`."""
+    counts = _begin(iterable) is not None and len(loop.targets) == 1
     called = iterable.function.text if isinstance(iterable, Call) and isinstance(iterable.function, Name) else ""
-    single = isinstance(iterable, Call) and len(iterable.args) == 1
-    if (called == "range" and len(loop.targets) == 1 and single) or (called == "enumerate" and len(loop.targets) == 2):
+    if counts or (called == "enumerate" and len(loop.targets) == 2):
         return loop.targets[0], loop.targets
-    return "i", loop.targets
+    return next(name for name in "ijklmn" if name not in loop.targets), loop.targets
+
+
+def turn_of(index: str, targets: tuple[str, ...], iterable: Py) -> Py:
+    """The number of a turn, from 0 on, by the variable that numbers them."""
+    begin = _begin(iterable) if targets == (index,) else 0
+    return Sum(((Const(1), Name(index)),), -begin) if begin else Name(index)
+
+
+def _begin(iterable: Py) -> int | None:
+    """Where `range` begins to count by one. None for all else."""
+    match iterable:
+        case Call(function=Name(text="range"), args=(_,)):
+            return 0
+        case Call(function=Name(text="range"), args=(Const(value=int(begin)), _)):
+            return begin
+        case _:
+            return None
 
 
 def pattern(labels: list[str], turns: Turns) -> Label:
@@ -148,5 +185,5 @@ def numbered(numbers: list[int], turns: Turns) -> Py:
     if rise < 1 or rise != int(rise):
         raise Mismatch
     shift = known[first] - int(rise) * first
-    index = turns.index if rise == 1 else Binary("*", Const(int(rise)), turns.index)
-    return index if not shift else Binary("+" if shift > 0 else "-", index, Const(abs(shift)))
+    made = add(scaled(Const(int(rise)), turns.index), Const(shift))
+    return written_out(made) if isinstance(made, Sum) else made
