@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -36,10 +36,11 @@ class Weight(NamedTuple):
 
 @dataclass(frozen=True)
 class Reference:
-    """A shipped network, as ``file:Network``, and a record of truth/ that it equals.
+    """A shipped network, as ``file:Network``, and a record of truth/ that it equals. Of what torchvision has and truth/
+    has not, the figures are measured (``oracle.figures_of``).
 
     * ``settings``: of the network, so that it is the reference's.
-    * ``torchvision``: the name and the arguments of the function that builds the reference.
+    * ``torchvision``: the name in ``torchvision.models`` and the arguments of the function that builds the reference.
     * ``inputs``: the shapes to count with, where they are not the record's.
     * ``training``: the record was measured in training mode, where auxiliary outputs exist.
     * ``prefix``: what the reference has before each of its names, ``inside`` what the network has.
@@ -48,6 +49,8 @@ class Reference:
     * ``beside``: a pattern of names that it has and the network has not, of parts that it does not reach here.
     * ``unsaved``: elements of buffers that are in no state dict, which are constants here.
     * ``small``: sizes to compare the computation with torchvision's at; without them it is not compared.
+    * ``gain``: the variance of the weights to compare with, times their fan-in: where hundreds of layers without a ReLU
+      would make of a rounding a difference, it is less.
     * ``double``: rounding to float32 shows in the outputs, so the computation is compared in float64.
     """
 
@@ -60,6 +63,7 @@ class Reference:
     prefix: str = ""
     inside: str = ""
     small: Mapping[str, int] = field(default_factory=dict[str, int])
+    gain: float = 2.0
     double: bool = False
     unit: bool = False
     reordered: bool = False
@@ -70,8 +74,9 @@ class Reference:
         return f"{self.network.partition(':')[2]}~{self.record}"
 
     @property
-    def figures(self) -> Mapping[str, Any]:
-        return _figures()[self.record]
+    def figures(self) -> Mapping[str, Any] | None:
+        """Those of the record. None where there is no such record."""
+        return _figures().get(self.record)
 
     @property
     def truth(self) -> Mapping[str, Any]:
@@ -100,7 +105,7 @@ class Reference:
 
 
 def _torchvision(network: str, builder: str, small: Mapping[str, int], **arguments: Any) -> Reference:
-    return Reference(network, f"tv_{builder}", torchvision=(builder, arguments), small=small)
+    return Reference(network, f"tv_{builder.rpartition('.')[2]}", torchvision=(builder, arguments), small=small)
 
 
 _NO_AUX = {"aux_logits": False, "init_weights": False}
@@ -147,6 +152,18 @@ REFERENCES: tuple[Reference, ...] = (
     Reference("antialiased:AntialiasedResNet18", "antialiased_resnet18"),
     Reference("antialiased:AntialiasedResNet50", "antialiased_resnet50"),
     Reference("antialiased:ResNetBlur50", "timm_resnetblur50", unsaved=8_640),
+    *(_torchvision(f"shufflenet_v2:ShuffleNetV2_{size}", f"shufflenet_v2_{size}", _ODD) for size in ("x0_5", "x2_0")),
+    *(_torchvision(f"shufflenet_v2:ShuffleNetV2_{size}", f"shufflenet_v2_{size}", {}) for size in ("x1_0", "x1_5")),
+    *(
+        _torchvision(f"regnet:RegNet{kind}_{size}", f"regnet_{kind}_{size}".lower(), _ODD if size == "400MF" else {})
+        for kind in "XY"
+        for size in ("400MF", "800MF", "1_6GF", "3_2GF", "8GF", "16GF", "32GF")
+    ),
+    *(_torchvision(f"efficientnet_v2:EfficientNetV2{size}", f"efficientnet_v2_{size.lower()}", {}) for size in "ML"),
+    replace(_torchvision("efficientnet_v2:EfficientNetV2S", "efficientnet_v2_s", _ODD), gain=1.0),
+    _torchvision("video_resnet:R3D18", "video.r3d_18", {"T": 5, "H": 33, "W": 46}),
+    _torchvision("video_resnet:MC3_18", "video.mc3_18", {"T": 5, "H": 33, "W": 46}),
+    _torchvision("video_resnet:R2Plus1D18", "video.r2plus1d_18", {"T": 5, "H": 33, "W": 46}),
     Reference("nin:NiN", "d2l_nin", prefix="net."),
     Reference("googlenet:GoogLeNet", "tv_googlenet_aux_eval", torchvision=("googlenet", _AUX), small=_ODD),
     Reference("googlenet:GoogLeNet", "tv_googlenet_noaux", {"aux": False}, ("googlenet", _NO_AUX), small=_EVEN),

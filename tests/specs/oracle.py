@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from operator import attrgetter
 from typing import Any
 
 import pytest
 import torch
-from catalogue import Reference
-from torch import nn
+from catalogue import Reference, shape_at
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+from torch.utils.flop_counter import FlopCounterMode
 
 from bench import peers
 
@@ -20,10 +24,48 @@ def torchvision_models() -> Any:
         pytest.skip("torchvision is not installed: `make test` installs it")
 
 
+class _Weightless(TorchFunctionMode):
+    """Layers begin with empty weights; what a constructor computes itself, as RegNet does its widths, has numbers."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        return func(*args, **(kwargs or {}) | ({"device": "meta"} if func is torch.empty else {}))
+
+
 def torchvision_model(reference: Reference) -> nn.Module:
     """The reference in eval mode, its tensors on the meta device: no memory and no time for weights."""
     assert reference.torchvision is not None
     builder, arguments = reference.torchvision
-    with torch.device("meta"):
-        model: nn.Module = getattr(torchvision_models(), builder)(weights=None, **arguments)
-    return model.eval()
+    with _Weightless():
+        model: nn.Module = attrgetter(builder)(torchvision_models())(weights=None, **arguments)
+    return model.to("meta").eval()
+
+
+def results_of(model: nn.Module, *inputs: Tensor) -> list[Tensor]:
+    """What a model gives, in order: torchvision's give a tensor, or several by name."""
+    with torch.no_grad():
+        outputs = model(*inputs)
+    return list(outputs.values()) if isinstance(outputs, dict) else [outputs]
+
+
+def figures_of(reference: Reference) -> Mapping[str, Any]:
+    """What is recorded of the reference, else what torchvision's model has for inputs of the network's default sizes."""
+    return measured(reference) if reference.figures is None else reference.figures
+
+
+def measured(reference: Reference) -> dict[str, Any]:
+    """The figures of torchvision's model, under the names that records have."""
+    graph = reference.graph()
+    sizes = {"N": 1} | {name: size for name, size in graph.symbols.items() if size is not None}
+    shapes = [shape_at(value.type, sizes) for value in graph.inputs]
+    model = torchvision_model(reference)
+    parameters = list(model.parameters())
+    with FlopCounterMode(display=False) as counter:
+        outputs = results_of(model, *(torch.empty(shape, device="meta") for shape in shapes))
+    return {
+        "input_shapes": [list(shape) for shape in shapes],
+        "output_shapes": [list(output.shape) for output in outputs],
+        "params": sum(parameter.numel() for parameter in parameters),
+        "trainable_params": sum(parameter.numel() for parameter in parameters if parameter.requires_grad),
+        "buffers": sum(buffer.numel() for buffer in model.buffers()),
+        "macs": counter.get_total_flops() // 2,
+    }

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 from catalogue import REFERENCES, WITHOUT_RECORD, Reference, graph_of, sizes_for
-from oracle import torchvision_model, torchvision_models
+from oracle import results_of, torchvision_model, torchvision_models
 from torch import nn
 
 from dlspec.backends.onnx.model import build
@@ -53,7 +53,7 @@ def filled_weights(graph: Graph, order: Iterable[str] = ()) -> dict[str, Array]:
     return weights
 
 
-def random_weight(parameter: Parameter, generator: np.random.Generator) -> Array:
+def random_weight(parameter: Parameter, generator: np.random.Generator, gain: float = 2.0) -> Array:
     """Weights under which activations neither vanish nor explode, so that a fault anywhere changes the output; and
     statistics of BatchNorm that are not those of one that does nothing."""
     leaf = parameter.path.rpartition(".")[2]
@@ -62,7 +62,7 @@ def random_weight(parameter: Parameter, generator: np.random.Generator) -> Array
     if len(parameter.shape) > 1:
         fan_in = parameter.elements // parameter.shape[0]
         values = generator.standard_normal(parameter.shape, np.float32)
-        values *= np.float32(sqrt(2 / fan_in))
+        values *= np.float32(sqrt(gain / fan_in))
         return values.astype(parameter.dtype.label, copy=False)
     low, high = (0.5, 1.5) if leaf in ("weight", "running_var") else (-0.1, 0.1)
     return generator.uniform(low, high, parameter.shape).astype(parameter.dtype.label)
@@ -81,18 +81,17 @@ def assert_equal_outputs(found: Array, expected: Array) -> None:
 def test_equals_torchvision(reference: Reference, compared: Compared) -> None:
     graph = reference.graph({**reference.small, "N": 1})
     generator = np.random.default_rng(2)
-    weights = {path: random_weight(parameter, generator) for path, parameter in graph.parameters.items()}
+    weights = {path: random_weight(each, generator, reference.gain) for path, each in graph.parameters.items()}
     inputs = make_inputs(graph, {})
     model = torchvision_model(reference)
     state = model.state_dict()  # MNASNet looks at the version that comes with it
     state.update({path: torch.from_numpy(array) for path, array in weights.items()})
     assert state.keys() == weights.keys()
     model.load_state_dict(state, assign=True)
-    with torch.no_grad():
-        expected = model(*map(torch.from_numpy, inputs.values())).numpy()
-    (found,) = outputs_of(graph, weights, inputs)
-    assert_equal_outputs(found, expected)
-    compared("torchvision", found.size)
+    expected = results_of(model, *map(torch.from_numpy, inputs.values()))
+    for found, tensor in zip(outputs_of(graph, weights, inputs), expected, strict=True):
+        assert_equal_outputs(found, tensor.numpy())
+        compared("torchvision", found.size)
 
 
 @pytest.mark.parametrize("reference", FINGERPRINTED, ids=str)

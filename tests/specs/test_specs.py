@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 from catalogue import FILES, REFERENCES, WITHOUT_RECORD, Reference, Weight, graph_of, networks, shape_at, sizes_for
-from oracle import torchvision_model
+from oracle import figures_of, measured, torchvision_model
 
 from dlspec.analyses.cost import cost
 from dlspec.ir.dims import evaluate
@@ -45,7 +45,7 @@ def test_every_network_has_a_reference_or_a_reason() -> None:
 
 @pytest.mark.parametrize("reference", REFERENCES, ids=str)
 def test_figures_equal_the_reference(reference: Reference) -> None:
-    figures = reference.figures
+    figures = figures_of(reference)
     graph = reference.graph()
     sizes = sizes_for(graph, reference.inputs or figures["input_shapes"])
     found: dict[str, Any] = {
@@ -100,6 +100,17 @@ def test_recursive_unet_has_the_weights_of_the_unrolled_one() -> None:
         for network in ("unet:UNetRecursive", "unet:UNet")
     ]
     assert shapes[0] == shapes[1]
+
+
+MEASURED = [reference for reference in IN_EVAL if reference.torchvision is not None and reference.figures is not None]
+
+
+@pytest.mark.parametrize("reference", MEASURED, ids=str)
+def test_torchvision_measures_what_is_recorded(reference: Reference) -> None:
+    figures, found = reference.figures, measured(reference)
+    assert figures is not None
+    known = {name: figures[name] for name in found if figures[name] is not None}
+    assert {name: found[name] for name in known} == known
 
 
 def test_oracle_builds_without_memory() -> None:
