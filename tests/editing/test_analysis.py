@@ -48,6 +48,7 @@ network Other(image: float[N, 3, H = 32, W = 32]) -> out {
 }
 
 expect Net.params > 100
+pairs = [left * right + c for left, [right] in [[1, [2]]] if left > 0 for c in [right]]
 """
 PARTS = "block Body(w) { Conv(w, 3) }\nblock Widen { Conv(2 * x.channels, 1) }\n"
 FILES = InMemory({"net.dlspec": NET, "parts.dlspec": PARTS})
@@ -151,6 +152,11 @@ DEFINITIONS = {
     ("h = h ->", "h ->"): "net.dlspec:17:5",
     ("h -> Nowhere", ""): "net.dlspec:18:5",
     ("Net.params", ""): "net.dlspec:10:9",
+    ("left * right", ""): "net.dlspec:23:31",
+    ("left * right", "right"): "net.dlspec:23:38",
+    ("left > 0", ""): "net.dlspec:23:31",
+    ("c in [right]", "right"): "net.dlspec:23:38",
+    ("left, [right]", "right"): "net.dlspec:23:38",
     ("Softmax", ""): None,
     ("Nowhere", ""): None,
     ("head: L", ""): None,
@@ -201,7 +207,7 @@ def test_places_where_nothing_stands(net: Analysis) -> None:
 def test_symbols(net: Analysis) -> None:
     assert [(each.kind, each.name, each.place.text, each.span.line, each.doc) for each in net.symbols] == [
         ("block", "Twice", "Twice", 4, "Two convolutions."), ("network", "Net", "Net", 10, ""),
-        ("network", "Other", "Other", 16, ""),
+        ("network", "Other", "Other", 16, ""), ("constant", "pairs", "pairs", 23, ""),
     ]  # fmt: skip
     constants = analyse(text="a, b = [1, 2]\ntrain T { }\nblock B { x y }\nblock x }").symbols
     assert [(each.kind, each.name) for each in constants] == [

@@ -65,7 +65,15 @@ class Programs:
                 items = self.some("expression", depth - 1, 0, 3)
                 return ["[", *join(items, ","), *([","] if items and self.random.random() < 0.3 else []), "]"]
             case 12:
-                return ["[", *inner(depth - 1), "for", one(NAMES), "in", *inner(0), "if", *inner(depth - 1), "]"]
+                first = [
+                    "for",
+                    one(NAMES),
+                    *one([[], [",", "[", "a", ",", "(", "b", ",", "c", ")", "]"]]),
+                    "in",
+                    *inner(0),
+                ]
+                more = one([[], ["if", *inner(0)], ["if", "a", "for", "(", "d", ",", "e", ")", "in", "a", "->", "F"]])
+                return ["[", *inner(depth - 1), *first, "if", *inner(depth - 1), *more, "]"]
             case _:
                 return self.braces(depth - 1)
 
@@ -77,7 +85,11 @@ class Programs:
             case 1:
                 return ["repeat", *self.test(0), *body]
             case 2:
-                return ["for", self.one(NAMES), ",", self.one(NAMES), "in", *self.test(0), *body]
+                targets: Tokens = self.one(
+                    [[self.one(NAMES)], ["[", "d", ",", "e", "]"], ["(", "d", ",", "[", "e", "]", ")"]]
+                )
+                flows: Tokens = self.one([[], [], ["->", "F"]])
+                return ["for", self.one(NAMES), ",", *targets, "in", *self.test(0), *flows, *body]
             case _:
                 otherwise = self.one([[], [], ["else", *body], ["else", "if", *self.test(0), *body]])
                 return ["if", *self.test(0), HEADER, *self.statements(depth), "}", *otherwise]
@@ -106,7 +118,7 @@ class Programs:
                 value,
                 value,
                 ["a", "=", *value],
-                ["a", ",", "b", "=", *value],
+                ["a", ",", *self.one([["b"], ["[", "b", ",", "(", "c", ",", "d", ")", "]"]]), "=", *value],
                 ["shared", "f", "=", *value],
                 ["param", "g", ":", "float", "[", "x", ".", "channels", ",", "H", "=", "3", "]", "=", *value],
                 ["buffer", "g", ":", "int"],

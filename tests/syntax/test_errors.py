@@ -23,7 +23,7 @@ SLIPS = {
     "return x": "DL0103 2:5+6 `return` is no word of this language | the last expression of a body is its result, without `return`",
     "elif x { }": "DL0103 2:5+4 `elif` is no word of this language | write `else if`",
     "while x { }": "DL0103 2:5+5 `while` is no word of this language | loops run while compiling: `repeat n { ... }` or `for a in list { ... }`",
-    "for x in xs: A": "DL0103 2:16+1 expected `{`, but found `:` | a body stands in braces: `{ ... }`",
+    "for x in xs: A": "DL0103 2:16+1 expected `->` or `{`, but found `:` | a body stands in braces: `{ ... }`",
     "Conv(3) ReLU": "DL0103 2:13+4 expected `->`, a new line or `}`, but found `ReLU` | a value flows into a layer with `->`: write it between the two",
     "let a = 3": "DL0103 2:5+3 `let` is no word of this language | a value is named with `name = value`, without a word before it",
     "a |b": "DL0103 2:7+1 expected a new line or `}`, but found `|` | branches stand in braces: `Add { a | b }`",
@@ -76,7 +76,7 @@ EXPECTED = {
     "default A": "DL0103 3:1+1 expected `(`, but found `}`",
     "shared a": "DL0103 3:1+1 expected `=`, but found `}`",
     "expect a, b, c": "DL0103 2:16+1 expected a new line or `}`, but found `,`",
-    "[a for b]": "DL0103 2:13+1 expected `,` or `in`, but found `]`",
+    "[a for b]": "DL0103 2:13+1 expected `in`, but found `]`",
     "f(,)": "DL0103 2:7+1 expected an expression or `)`, but found `,`",
     "x[": "DL0104 2:6+1 this `[` is never closed [3:1 `]` is missing before this]",
     "not": "DL0103 3:1+1 expected an expression, but found `}`",
@@ -109,6 +109,10 @@ FILES: dict[str, list[str]] = {
         "DL0103 1:17+3 `foo` is no mark of an output | a type stands with the inputs; only the mark `training` may follow an output"
     ],
     "network A(x: int) -> y, { x }": ["DL0103 1:25+1 expected a name, but found `{`"],
+    "a, [b, c) = d": ["DL0104 1:4+1 this `[` is never closed [1:9 `]` is missing before this]"],
+    "a = [b for c, in d]": [
+        "DL0103 1:15+2 expected a name, `(` or `[`, but found `in` | `in` is a reserved word and cannot be a name"
+    ],
     "network A = 3\nblock B { x }": [
         "DL0103 1:13+1 behind the `=` stands a network, with the settings that it is given | write `network A = Network(setting=value)`"
     ],

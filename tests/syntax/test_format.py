@@ -57,6 +57,10 @@ def test_a_text_that_does_not_parse() -> None:
         ("a = [ - 1,(2,) ]", "a = [-1, (2,)]\n"),
         ("a = not(b)and c in(d)", "a = not (b) and c in (d)\n"),
         ("from  . a . b import C  as D,E", "from .a.b import C as D, E\n"),
+        (
+            "a,[b,( c,d )]=[x for  y,[z,w]in v->F if c if d for(q,r)in y]",
+            "a, [b, (c, d)] = [x for y, [z, w] in v -> F if c if d for (q, r) in y]\n",
+        ),
         ("network  A=B", "network A = B\n"),
         ("network A =\nB( 3,c = [1] )", "network A = B(3, c=[1])\n"),
         ("block A(){x}", "block A() { x }\n"),

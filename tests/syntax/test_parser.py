@@ -99,7 +99,13 @@ def short(value: object) -> str:
             "Index(Name('x'), [Slice(None, None, None), Slice(Constant(1), None, None), "
             "Slice(None, None, Constant(2)), Name('n')])",
         ),
-        ("[a for b, c in d]", "Comprehension(Name('a'), [Name('b'), Name('c')], Name('d'), None)"),
+        ("[a for b, c in d]", "Comprehension(Name('a'), [Clause([Name('b'), Name('c')], Name('d'), [])])"),
+        (
+            "[a for b in c -> d if e if f for [g, (h, i)], j in k]",
+            "Comprehension(Name('a'), [Clause([Name('b')], Chain([Name('c'), Name('d')]), [Name('e'), Name('f')]), "
+            "Clause([Pattern([Name('g'), Pattern([Name('h'), Name('i')])]), Name('j')], Name('k'), [])])",
+        ),
+        ("[a for [b] in c]", "Comprehension(Name('a'), [Clause([Pattern([Name('b')])], Name('c'), [])])"),
         ("[a -> b for c in d if e]", None),
         ("repeat n - 1 { a }", None),
         ("for a, b in [(1, 2)] { c }", None),
@@ -115,12 +121,15 @@ def test_expression(text: str, expected: str | None) -> None:
 def test_comprehension_with_a_chain_and_a_condition() -> None:
     value = parse_text("v = [a -> b for c in d if e]").declarations[0]
     assert show(value) == (
-        "Bind([Name('v')], Comprehension(Chain([Name('a'), Name('b')]), [Name('c')], Name('d'), Name('e')))"
+        "Bind([Name('v')], Comprehension(Chain([Name('a'), Name('b')]), [Clause([Name('c')], Name('d'), [Name('e')])]))"
     )
 
 
 def test_loops_do_not_swallow_their_braces() -> None:
     assert show(body("for a in xs { F }")) == "For([Name('a')], Name('xs'), Body([Evaluate(Name('F'))]))"
+    assert show(body("for a, [b, c] in x -> G { F }")) == (
+        "For([Name('a'), Pattern([Name('b'), Name('c')])], Chain([Name('x'), Name('G')]), Body([Evaluate(Name('F'))]))"
+    )
     assert show(body("repeat n { F }")) == "Repeat(Name('n'), Body([Evaluate(Name('F'))]))"
     assert show(body("repeat (F { a }) { G }")) == (
         "Repeat(Call(Name('F'), [], [Body([Evaluate(Name('a'))])]), Body([Evaluate(Name('G'))]))"
@@ -215,6 +224,7 @@ def test_statement(text: str, expected: str | None) -> None:
             "Call(Name('A'), [Argument(None, Constant(1))], None), Name('k'))], '')",
         ),
         ("expect F.params == 3", "Expect(Binary('==', Attribute(Name('F'), Name('params')), Constant(3)), None)"),
+        ("a, [b, c] = d", "Bind([Name('a'), Pattern([Name('b'), Name('c')])], Name('d'))"),
         ("network A = B", "Variant(Name('A'), Name('B'), '')"),
         (
             "# Why.\nnetwork A =\n  B(1, c=2) { d }",

@@ -116,7 +116,7 @@ class Analysis:
                 case ast.Train(name=name, doc=doc):
                     symbols.append(Symbol("train", name.name, name.span, declaration.span, doc))
                 case ast.Bind(targets=targets):
-                    symbols += [Symbol("constant", t.name, t.span, declaration.span, "") for t in targets]
+                    symbols += [Symbol("constant", t.name, t.span, declaration.span, "") for t in ast.names_of(targets)]
                 case _:
                     pass
         return tuple(symbols)

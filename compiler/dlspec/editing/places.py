@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import takewhile
 
 from dlspec.elaborate.values import Module
 from dlspec.source import Span
@@ -73,10 +74,11 @@ def _bound_in(node: ast.Node, inner: ast.Node, name: ast.Name) -> tuple[Span | N
     """Where a node binds a name for what is in ``inner``: before the name, and behind it."""
     bound: list[tuple[int, ast.Name]] = []
     match node:
-        case ast.Comprehension() if inner is not node.iterable:
-            bound = [(0, target) for target in node.targets]
-        case ast.For() if inner is not node.iterable:
-            bound = [(0, target) for target in node.targets]
+        case ast.Comprehension():
+            before = node.clauses if inner is node.item else takewhile(lambda clause: clause is not inner, node.clauses)
+            bound = [(0, name) for clause in before for name in ast.names_of(clause.targets)]
+        case ast.For() | ast.Clause() if inner is not node.iterable:
+            bound = [(0, name) for name in ast.names_of(node.targets)]
         case ast.Body() | ast.Train():
             bound = [each for statement in node.statements for each in _bindings(statement)]
         case ast.Network() if isinstance(inner, ast.Output):
@@ -98,7 +100,7 @@ def _bindings(statement: ast.Node) -> Iterator[tuple[int, ast.Name]]:
         node = todo.pop()
         match node:
             case ast.Bind():
-                yield from ((node.span.end, target) for target in node.targets)
+                yield from ((node.span.end, name) for name in ast.names_of(node.targets))
             case ast.Shared() | ast.Param() | ast.Data() | ast.Tap():
                 yield node.span.end, node.name
             case ast.Unreadable():
@@ -128,7 +130,7 @@ def _declared(module: Module, name: str) -> Span | None:
             case ast.Block() | ast.Network() | ast.Variant() | ast.Train():
                 names = (declaration.name,)
             case ast.Bind():
-                names = declaration.targets
+                names = tuple(ast.names_of(declaration.targets))
             case ast.Unreadable():
                 names = declaration.names
             case _:

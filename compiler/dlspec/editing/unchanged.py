@@ -121,7 +121,7 @@ def _names(declaration: ast.Declaration) -> list[str]:
         case ast.Block() | ast.Network() | ast.Variant() | ast.Train():
             return [declaration.name.name]
         case ast.Bind():
-            return [target.name for target in declaration.targets]
+            return [name.name for name in ast.names_of(declaration.targets)]
         case ast.Import():
             return [(each.alias or each.name).name for each in declaration.names]
         case ast.Unreadable():

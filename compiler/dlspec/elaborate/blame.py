@@ -43,12 +43,13 @@ def _given(around: ast.Node) -> list[ast.Name]:
         declared = [
             each.name for each in around.declarations if isinstance(each, ast.Block | ast.Network | ast.Variant)
         ]
-        return declared + [each for bind in around.declarations if isinstance(bind, ast.Bind) for each in bind.targets]
+        binds = [each for each in around.declarations if isinstance(each, ast.Bind)]
+        return declared + [name for bind in binds for name in ast.names_of(bind.targets)]
     found: list[ast.Name] = []
     for node in ast.walk(around):
         match node:
-            case ast.Bind(targets=targets) | ast.For(targets=targets) | ast.Comprehension(targets=targets):
-                found += targets
+            case ast.Bind(targets=targets) | ast.For(targets=targets) | ast.Clause(targets=targets):
+                found += ast.names_of(targets)
             case ast.Tap(name=name) | ast.Parameter(name=name) | ast.Data(name=name) | ast.Shared(name=name):
                 found.append(name)
             case _:

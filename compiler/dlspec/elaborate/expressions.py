@@ -221,24 +221,34 @@ class Expressions:
         return POISON if any(item is POISON for item in value) else value
 
     def _comprehension(self, node: ast.Comprehension, env: Env) -> Any:
-        values = self.evaluate(node.iterable, env)
-        if values is POISON:
-            return POISON
         items: list[Any] = []
-        written = Written(node.iterable, env)
-        turns = self.iterate(values, node.iterable.span)
+        return self.made_list(items) if self._comprehended(node, 0, env, items) else POISON
+
+    def _comprehended(self, node: ast.Comprehension, depth: int, env: Env, items: list[Any]) -> bool:
+        """Appends the items of a comprehension from one of its clauses on; False after an error that is reported."""
+        if depth == len(node.clauses):
+            items.append(self.evaluate(node.item, env))
+            return True
+        clause = node.clauses[depth]
+        values = self.evaluate(clause.iterable, env)
+        if values is POISON:
+            return False
+        written = Written(clause.iterable, env)
+        turns = self.iterate(values, clause.iterable.span)
         self._budget.spend(2 * len(turns))
         for index, value in enumerate(turns):
-            inner = Env(env, dict(self.unpack(node.targets, value, node.span)))
-            inner.turn = Turn(node, written, values, index)
-            if node.condition is not None:
-                keep = self.condition(node.condition, inner)
+            inner = Env(env, dict(self.unpack(clause.targets, value, clause.iterable, clause.span)))
+            inner.turn = Turn(clause, written, values, index)
+            keep: Any = True
+            for condition in clause.conditions:
+                keep = self.condition(condition, inner)
                 if keep is POISON:
-                    return POISON
+                    return False
                 if not keep:
-                    continue
-            items.append(self.evaluate(node.item, inner))
-        return self.made_list(items)
+                    break
+            if keep and not self._comprehended(node, depth + 1, inner, items):
+                return False
+        return True
 
     def iterate(self, values: Any, span: Span) -> list[Any]:
         if isinstance(values, list):
@@ -246,21 +256,42 @@ class Expressions:
         hint = f"for numbers write `range({values})`" if type(values) is int else ""
         raise Failure("DL0305", f"this loops over a list, not {kind_of(values)}", span, hint=hint)
 
-    def unpack(self, targets: tuple[ast.Name, ...], value: Any, span: Span) -> list[tuple[str, Any]]:
-        """The names with their values: one takes all, several take a list apart."""
-        names = [target.name for target in targets]
-        if len(names) == 1:
-            return [(names[0], value)]
+    def unpack(
+        self, targets: tuple[ast.Target, ...], value: Any, step: ast.Expression, span: Span
+    ) -> list[tuple[str, Any]]:
+        """The names with their values: one takes all, several take a list apart, or a tensor along its first axis, which
+        is what ``step`` gave."""
+        match targets:
+            case (ast.Name(name=name),):
+                return [(name, value)]
+            case (ast.Pattern(items=targets, span=span),):
+                pass
+            case _:
+                pass
         if value is POISON:
-            return [(name, POISON) for name in names]
-        if not isinstance(value, list):
-            n, hint = len(names), ""
-            if isinstance(value, Value):
-                hint = f"part it first: `-> Split({n})` along the channels, or `-> Split({n}, dim=0)`"
-            raise Failure("DL0305", f"{n} names take a list of {n}, not {kind_of(value)}", span, hint=hint)
-        if len(value) != len(names):  # type: ignore[reportUnknownArgumentType]
-            raise Failure("DL0305", f"{len(names)} names cannot take {len(value)} values", span)  # type: ignore[reportUnknownArgumentType]
-        return list(zip(names, value, strict=True))  # type: ignore[reportUnknownArgumentType]
+            return [(name.name, POISON) for name in ast.names_of(targets)]
+        parts = self._parts(value, len(targets), step, span)
+        named: list[tuple[str, Any]] = []
+        for target, part in zip(targets, parts, strict=True):
+            named += self.unpack((target,), part, step, span)
+        return named
+
+    def _parts(self, value: Any, n: int, step: ast.Expression, span: Span) -> list[Any]:
+        """What so many names take of a value."""
+        names = f"{n} name{'s' * (n > 1)}"
+        if isinstance(value, list):
+            parts = cast("list[Any]", value)
+            if len(parts) != n:
+                raise Failure("DL0305", f"{names} cannot take {len(parts)} value{'s' * (len(parts) != 1)}", span)
+            return parts
+        if not isinstance(value, Value):
+            raise Failure("DL0305", f"{names} take a list of {n}, not {kind_of(value)}", span)
+        size = value.type.shape[0] if value.type.rank else 0
+        if size != n:
+            has = f"its first axis is {size}" if value.type.rank else "it has no axis"
+            hint = f"part another axis: `-> Split({n})` along the channels, or `-> Split({n}, dim=2)`"
+            raise Failure("DL0305", f"{names} take a tensor apart along its first axis, and {has}", span, hint=hint)
+        return [self.function(index_tensor(value, [place], span), (value,), step) for place in range(n)]
 
     # Operators
 
@@ -514,9 +545,9 @@ class Expressions:
         self.bound(node.name.name, value, env, Written(node.step, env))
         return value
 
-    def bound(self, name: str, value: Any, env: Env, written: Written, part: int | None = None) -> None:
+    def bound(self, name: str, value: Any, env: Env, written: Written, place: tuple[int, ...] = ()) -> None:
         """Gives a value a name."""
-        self.instances.bound(env.bind(name, value, written, part))
+        self.instances.bound(env.bind(name, value, written, place))
         if isinstance(value, Value):
             self.builder.scope.bound.setdefault(value, name)
 

@@ -111,10 +111,10 @@ class Elaborator(Application):
                 case ast.Bind():
                     if env.parent is None:
                         refuse_taps(node.value)
-                    named = self.unpack(node.targets, self.evaluate(node.value, env), node.span)
+                    named = self.unpack(node.targets, self.evaluate(node.value, env), node.value, node.span)
                     written = Written(node.value, env)
-                    for part, (name, value) in enumerate(named):
-                        self.bound(name, value, env, written, part if len(named) > 1 else None)
+                    for (name, value), (_, place) in zip(named, ast.paths_of(node.targets), strict=True):
+                        self.bound(name, value, env, written, place)
                 case ast.Shared():
                     self.instances.bound(env.bind(node.name.name, self.shared(node, env)))
                 case ast.Param():
@@ -132,7 +132,7 @@ class Elaborator(Application):
                         env.bind(name.name, POISON)
         except Failure as failure:
             self.report(failure)
-            for name in node.targets if isinstance(node, ast.Bind) else ():
+            for name in ast.names_of(node.targets) if isinstance(node, ast.Bind) else ():
                 env.bind(name.name, POISON)
             if isinstance(node, ast.Shared | ast.Param):
                 env.bind(node.name.name, POISON)
@@ -463,7 +463,7 @@ class Elaborator(Application):
             for index, value in enumerate(items):
                 if has_poison(flow):
                     return POISON
-                names = dict(self.unpack(node.targets, value, node.span))
+                names = dict(self.unpack(node.targets, value, node.iterable, node.span))
                 turn = Turn(node, written, values, index)
                 with self.builder.region("iteration", node.body.span, arguments=names):
                     result = self.body(node.body, flow, env, transparent=True, names=names, turn=turn)

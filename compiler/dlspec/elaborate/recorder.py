@@ -108,10 +108,12 @@ class Recording(Elaborator):
             self._keep(node.name, result)
         return result
 
-    def unpack(self, targets: tuple[ast.Name, ...], value: Any, span: Span) -> list[tuple[str, Any]]:
-        pairs = super().unpack(targets, value, span)
-        for target, (_, part) in zip(targets, pairs, strict=True):
-            self._keep(target, part)
+    def unpack(
+        self, targets: tuple[ast.Target, ...], value: Any, step: ast.Expression, span: Span
+    ) -> list[tuple[str, Any]]:
+        pairs = super().unpack(targets, value, step, span)
+        for name, (_, part) in zip(ast.names_of(targets), pairs, strict=True):
+            self._keep(name, part)
         return pairs
 
     def shared(self, node: ast.Shared, env: Env) -> Any:

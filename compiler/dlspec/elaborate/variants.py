@@ -83,7 +83,7 @@ def _other(module: Module, base: ast.Name) -> str:
     for node in module.file.declarations:
         if isinstance(node, ast.Train) and node.name.name == base.name:
             return f"the train `{base.name}`"
-        if isinstance(node, ast.Bind) and any(target.name == base.name for target in node.targets):
+        if isinstance(node, ast.Bind) and any(name.name == base.name for name in ast.names_of(node.targets)):
             return f"what `{base.name} = ...` gives a name"
     return ""
 

@@ -48,16 +48,16 @@ class Written:
 
 
 class Binding:
-    """What a name stands for from a ``time`` on: the value of what is ``written``, or its ``part`` with that number
-    where several names take a list apart."""
+    """What a name stands for from a ``time`` on: the value of what is ``written``, or the part of it at a ``place`` where
+    several names take a list apart."""
 
-    __slots__ = ("part", "time", "value", "written")
+    __slots__ = ("place", "time", "value", "written")
 
-    def __init__(self, time: int, value: Any, written: Written | None, part: int | None) -> None:
+    def __init__(self, time: int, value: Any, written: Written | None, place: tuple[int, ...]) -> None:
         self.time = time
         self.value = value
         self.written = written
-        self.part = part
+        self.place = place
 
 
 class Turn:
@@ -66,9 +66,7 @@ class Turn:
 
     __slots__ = ("index", "step", "values", "written")
 
-    def __init__(
-        self, step: ast.Repeat | ast.For | ast.Comprehension, written: Written, values: Any, index: int
-    ) -> None:
+    def __init__(self, step: ast.Repeat | ast.For | ast.Clause, written: Written, values: Any, index: int) -> None:
         self.step = step
         self.written = written
         self.values = values
@@ -96,9 +94,9 @@ class Names:
         self.until: int | None = None
         self.time = next(_clock)
 
-    def bind(self, name: str, value: Any, written: Written | None = None, part: int | None = None) -> Names:
+    def bind(self, name: str, value: Any, written: Written | None = None, place: tuple[int, ...] = ()) -> Names:
         """Binds a name. Returns the names to which it belongs."""
-        around, binding = self, Binding(next(_clock), value, written, part)
+        around, binding = self, Binding(next(_clock), value, written, place)
         while around.transparent and around.parent is not None:
             if around.until is not None:
                 around._keep(name, binding)
@@ -111,7 +109,7 @@ class Names:
     def _keep(self, name: str, binding: Binding) -> None:
         bindings = self.history.get(name)
         if bindings is None:
-            before = [Binding(0, self.names[name], None, None)] if name in self.names else []
+            before = [Binding(0, self.names[name], None, ())] if name in self.names else []
             bindings = self.history[name] = before
         bindings.append(binding)
         self.names[name] = binding.value
@@ -126,7 +124,7 @@ class Names:
                 if before:
                     return around, bindings[before - 1]
             elif name in around.names:
-                return around, Binding(0, around.names[name], None, None)
+                return around, Binding(0, around.names[name], None, ())
             if around.until is not None and around.until < time and around.parent is not None:
                 found = around.parent.seen(name, around.until)
                 if found is not None:

@@ -51,6 +51,39 @@ class Name(Node):
     name: str
 
 
+class Pattern(Node):
+    """`[a, b]` or `(a, b)` among names that take lists apart: names for what is in a list in the list."""
+
+    items: tuple[Target, ...]
+
+
+Target: TypeAlias = Name | Pattern
+
+
+def names_of(targets: tuple[Target, ...]) -> Iterator[Name]:
+    """The names that take a list apart, in order."""
+    return (name for name, _ in paths_of(targets))
+
+
+def paths_of(targets: tuple[Target, ...]) -> Iterator[tuple[Name, tuple[int, ...]]]:
+    """The same, with the places at which each finds what it takes, in lists in each other: none where one takes all."""
+    match targets:
+        case (Name() as name,):
+            yield name, ()
+        case (Pattern(items=items),):
+            yield from _places(items)
+        case _:
+            yield from _places(targets)
+
+
+def _places(targets: tuple[Target, ...]) -> Iterator[tuple[Name, tuple[int, ...]]]:
+    for place, target in enumerate(targets):
+        if isinstance(target, Name):
+            yield target, (place,)
+        else:
+            yield from ((name, (place, *path)) for name, path in _places(target.items))
+
+
 class Constant(Node):
     """A number, `true`, `false` or `none`."""
 
@@ -69,13 +102,19 @@ class List(Node):
     items: tuple[Expression, ...]
 
 
+class Clause(Node):
+    """`for a, [b, c] in iterable if condition if condition`, in a comprehension."""
+
+    targets: tuple[Target, ...]
+    iterable: Expression
+    conditions: tuple[Expression, ...]
+
+
 class Comprehension(Node):
-    """`[item for a, b in iterable if condition]`."""
+    """`[item for a in b if c for d in e]`."""
 
     item: Expression
-    targets: tuple[Name, ...]
-    iterable: Expression
-    condition: Expression | None
+    clauses: tuple[Clause, ...]
 
 
 class Unary(Node):
@@ -144,9 +183,9 @@ class Repeat(Node):
 
 
 class For(Node):
-    """`for a, b in iterable { body }`."""
+    """`for a, [b, c] in iterable { body }`."""
 
-    targets: tuple[Name, ...]
+    targets: tuple[Target, ...]
     iterable: Expression
     body: Body
 
@@ -204,9 +243,9 @@ Expression: TypeAlias = (
 
 
 class Bind(Node):
-    """`a = value`, `a, b = value`."""
+    """`a = value`, `a, [b, c] = value`."""
 
-    targets: tuple[Name, ...]
+    targets: tuple[Target, ...]
     value: Expression
 
 

@@ -15,7 +15,7 @@ from dlspec.diagnostics import Diagnostic
 from dlspec.source import Source, Span
 from dlspec.syntax import ast
 from dlspec.syntax.comments import doc_above
-from dlspec.syntax.layout import SyntaxFault
+from dlspec.syntax.layout import CLOSERS, SyntaxFault
 from dlspec.syntax.lexer import Token
 from dlspec.syntax.strings import string_parts
 
@@ -162,11 +162,21 @@ class AstBuilder:
         return ast.Body(self.span(children), statements(nodes(children)))
 
     def bind(self, children: Children) -> ast.Bind:
-        targets = children[0]
-        return ast.Bind(self.span([targets[0], children[-1]]), targets, children[-1])
+        return ast.Bind(self.span(children), self._targets(children[:-2]), children[-1])
 
-    def targets(self, children: Children) -> tuple[ast.Name, ...]:
-        return self.names(children)
+    def targets(self, children: Children) -> tuple[ast.Target, ...]:
+        return self._targets(children)
+
+    def pattern(self, children: Children) -> ast.Pattern:
+        opener, items, closer = children
+        if CLOSERS[opener.kind] != closer.kind:
+            message = f"`{opener.kind}` is closed by `{CLOSERS[opener.kind]}`"
+            raise SyntaxFault(Diagnostic("DL0104", message, self.span([closer])))
+        return ast.Pattern(self.span(children), items)
+
+    def _targets(self, children: Children) -> tuple[ast.Target, ...]:
+        found = (self.token_name(c) if c.__class__ is Token and c.kind == "NAME" else c for c in children)
+        return tuple(target for target in found if target.__class__ is not Token)
 
     def shared(self, children: Children) -> ast.Shared:
         return ast.Shared(self.span(children), self.token_name(children[1]), children[3])
@@ -284,7 +294,10 @@ class AstBuilder:
         return ast.List(self.span(children), nodes(children))
 
     def comprehension(self, children: Children) -> ast.Comprehension:
-        return ast.Comprehension(self.span(children), children[1], children[3], children[5], after("if", children))
+        return ast.Comprehension(self.span(children), children[1], nodes(children[2:]))
+
+    def clause(self, children: Children) -> ast.Clause:
+        return ast.Clause(self.span(children), children[1], children[3], nodes(children[4:]))
 
     def braces(self, children: Children) -> ast.Braces:
         return ast.Braces(self.span(children), self._filled(children))

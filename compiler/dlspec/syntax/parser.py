@@ -249,9 +249,19 @@ class _Reader:
         elif begin > first and (whole or recovery.begins_line(raw, begin)):
             machine.unwind(None)
         else:
-            return [self._unreadable(first, end, False)]
+            line = recovery.line_start(raw, index)
+            above = self._alone(first, line) if first < line else ()
+            return [*above, self._unreadable(line if above else first, end, False)]
         machine.put("<declaration>", self._unreadable(begin, end, False))
         return self._close(machine, first, end, END)
+
+    def _alone(self, first: int, last: int) -> Sequence[ast.Declaration]:
+        """The declarations between two raw tokens, if nothing is wrong with them, and they stand where such begin."""
+        try:
+            made = _Machine(self.reductions, "file").run(Layout(self.source, self.raw, first, last)) or ()
+        except (_Stuck, SyntaxFault):
+            return ()
+        return made if all(each.span.column == 1 for each in made) else ()
 
     def _close(self, machine: _Machine, first: int, end: int, *kinds: str) -> Any:
         """Takes tokens that are missing. Raises `_Stuck`."""

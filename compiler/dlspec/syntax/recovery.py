@@ -56,6 +56,13 @@ def begins_line(raw: list[Token], index: int) -> bool:
     return index == 0 or (raw[index - 1].kind == "NEWLINE" and raw[index - 1].end == raw[index].start)
 
 
+def line_start(raw: list[Token], index: int) -> int:
+    """The first raw token of the line in which one stands, where that begins at the very start; else the first of all."""
+    while index > 0 and raw[index - 1].kind != "NEWLINE":
+        index -= 1
+    return index if begins_line(raw, index) else 0
+
+
 def _at_line_start(raw: list[Token], index: int) -> bool:
     """The same, but for signs before it that are out of place there."""
     while index > 0 and raw[index - 1].kind in _OUT_OF_PLACE:
@@ -65,7 +72,8 @@ def _at_line_start(raw: list[Token], index: int) -> bool:
 
 def _begins(raw: list[Token], index: int) -> bool:
     token, following = raw[index], raw[index + 1]
-    return is_name(token) and (token.text in _WORDS or following.kind in ("=", ","))
+    bound = following.kind == "=" or (following.kind == "," and bool(_targets(raw, index, len(raw))))
+    return is_name(token) and (token.text in _WORDS or bound)
 
 
 def braces_match(raw: list[Token], first: int, last: int) -> bool:

@@ -273,6 +273,32 @@ block Tree(width, depth) {
 }
 network Net(x: float[N, 3, H = 4, W = 4]) -> y { x -> tree: Tree(5, 3) }
 """,
+    "lists_in_lists": """
+block Cell(steps) {
+    for i, [kernel, (width, stride)] in enumerate(steps) {
+        "conv{i}": Conv(width, kernel, stride=stride, padding=kernel // 2)
+    }
+}
+block Tower(pairs) {
+    widths = [w + v for [w, (v, _)] in pairs]
+    for [w, [v, _]] in pairs { h = x -> Conv(w, 1) -> Tanh; h + (h -> Conv(w, 1)) }
+    -> Conv(sum(widths), 1) -> Conv(max([a * b for a in [1, 2] for b in widths if b > a]), 1)
+}
+network Net(x: float[N, 4, H = 8], steps = [[3, [8, 1]], [3, [16, 2]], [5, [8, 1]]]) -> y {
+    x -> Cell(steps) -> Tower([[3, [1, 2]], [4, [2, 2]], [5, [3, 1]]]) -> Tower([[3, [1, 1]], [2, [2, 2]], [5, [3, 1]]])
+    -> Conv(2, 1)
+}
+""",
+    "a_tensor_apart": """
+block Attention(heads) {
+    qkv = x -> Linear(3 * x.features) -> Rearrange("b t (three h d) -> three b h t d", three=3, h=heads)
+    q, k, v = qkv
+    matmul(softmax(matmul(q, transpose(k, -2, -1)), -1), v) -> Rearrange("b h t d -> b t (h d)")
+}
+network Net(x: float[N, T = 5, 8]) -> y {
+    x -> Attention(2) -> Attention(4) -> for p in x -> Split(2, dim=2) { x + mean(p) }
+}
+""",
     "hidden_text": '''
 # A "quoted" doc \\ with """ and \\n
 block Doc { Linear(2) }

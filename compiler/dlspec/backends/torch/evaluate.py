@@ -8,6 +8,7 @@ from typing import Any, cast
 
 from dlspec.backends.torch import python as py
 from dlspec.backends.torch.symbols import Leaf, Sum, Turned
+from dlspec.backends.torch.targets import taken_apart
 from dlspec.elaborate.constants import FUNCTIONS, ConstantError, arithmetic
 from dlspec.elaborate.values import Ratio
 from dlspec.ir.dims import Expr
@@ -84,12 +85,8 @@ def _evaluate(node: py.Py, local: dict[str, Any]) -> Any:
         case py.Call(function=py.Name(text="tuple"), args=(inner,)):
             return _evaluate(inner, local)
         case py.Comprehension(times=None):
-            targets = node.target.split(", ")
-            made = []
-            for value in _evaluate(node.iterable, local):
-                parts = [value] if len(targets) == 1 else list(value)
-                made.append(_evaluate(node.item, local | dict(zip(targets, parts, strict=True))))
-            return made
+            values = _evaluate(node.iterable, local)
+            return [_evaluate(node.item, local | taken_apart(node.target, value)) for value in values]
         case _:
             raise TypeError
 

@@ -36,6 +36,7 @@ from dlspec.backends.torch.python import (
     method,
 )
 from dlspec.backends.torch.registry import torch_error
+from dlspec.backends.torch.targets import targets_of
 from dlspec.backends.torch.tree import Element, Enter, Key, Module, Region, Step, Tree
 from dlspec.diagnostics import Diagnostic, DlspecError
 from dlspec.ir.graph import Node
@@ -263,12 +264,12 @@ class Making:
         if loop is None:
             return (), None
         step = loop.origin.step
-        targets = tuple(target.name for target in step.targets) if isinstance(step, ast.For) else ()
+        targets = targets_of(step.targets) if isinstance(step, ast.For) else ()
         iterable = None
         with suppress(Unwritten):
             made = self.author.looped(loop, self.plan.module, at_hand)
             iterable = made if len(evaluate(made)) == len(region.parts) else None
-        return tuple(map(names.variable, targets)), iterable
+        return targets, iterable
 
     def _loop_hinges(self, region: Region) -> set[str]:
         """The settings that say how often a loop runs."""

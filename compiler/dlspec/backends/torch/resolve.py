@@ -26,6 +26,7 @@ from dlspec.backends.torch.python import (
     walk,
 )  # fmt: skip
 from dlspec.backends.torch.symbols import Leaf, Sum, leaves, tupled, written_out
+from dlspec.backends.torch.targets import kept
 from dlspec.backends.torch.template import Makes, Mismatch, Optional, Rolled, SequentialOf, Template, TLoop
 from dlspec.backends.torch.tree import Module
 from dlspec.backends.torch.unify import Turns, unified
@@ -279,7 +280,7 @@ class Resolver:
 def variables(loop: Rolled | TLoop, iterable: Py, body: Iterable[Py]) -> tuple[str, Py]:
     """The variables of a loop, as far as they are used, and what it runs over."""
     used = {node.text for value in body for node in walk(value) if isinstance(node, Name)}
-    targets = [target if target in used else "_" for target in loop.targets]
+    targets = [kept(target, used) for target in loop.targets]
     if loop.index in used and loop.index not in loop.targets:
         if not targets:
             return loop.index, iterable

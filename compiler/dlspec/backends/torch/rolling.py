@@ -21,6 +21,7 @@ from dlspec.backends.torch.python import (
 )
 from dlspec.backends.torch.registry import Ref
 from dlspec.backends.torch.symbols import Leaf, Sum, Turned, is_counted, placed
+from dlspec.backends.torch.targets import names_in
 from dlspec.backends.torch.template import Mismatch
 from dlspec.backends.torch.tree import Key, Module
 from dlspec.backends.torch.unify import Turns, index_of, numbered, pattern, same, same_shape, turn_of
@@ -133,7 +134,7 @@ class _Folding:
         self.count = len(run.bounds)
         self.turns = [plan.actions[begin:end] for begin, end in run.bounds]
         self.index, self.targets = index_of(run, run.iterable)
-        if not {self.index, *self.targets}.isdisjoint(plan.inputs):
+        if not {self.index, *names_in(self.targets)}.isdisjoint(plan.inputs):
             raise Mismatch
         self.numbers = Turns(run.loop, list(range(self.count)), turn_of(self.index, self.targets, run.iterable))
         self.places: list[dict[Slot, tuple[int, int]]] = [

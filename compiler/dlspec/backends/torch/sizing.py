@@ -208,7 +208,7 @@ class Sizing:
         mine = self.at(self.module, use.parent or use)
         replaced: dict[Any, Py] = {}
         for leaf in leaves(made):
-            if leaf.definition is None and leaf.key not in replaced:
+            if leaf.definition is None and leaf.key not in replaced and leaf.key[0] != "comprehended":
                 if leaf.key[0] == "size" and entry is not None:
                     replaced[leaf.key] = self.size(self.tree.inputs(use)[int(leaf.key[1])], leaf.key[2], entry)
                 else:

@@ -319,8 +319,15 @@ def ended(node: Py, loop: LoopId, last: int, count: Py) -> Py:
     return change(node)
 
 
-def item_of(iterable: Py, part: int | None) -> Callable[[Py], Py]:
-    """How a variable of a loop is found in what is looped over: by the number of the turn."""
+def item_of(iterable: Py, place: tuple[int, ...]) -> Callable[[Py], Py]:
+    """How a variable of a loop is found in what is looped over: by the number of the turn, and its place in the item."""
+    part, inside = (place[0], place[1:]) if place else (None, ())
+
+    def found(turn: Py) -> Py:
+        whole = at(turn)
+        for each in inside:
+            whole = item(whole, Const(each))
+        return whole
 
     def at(turn: Py) -> Py:
         match iterable:
@@ -333,10 +340,10 @@ def item_of(iterable: Py, part: int | None) -> Callable[[Py], Py]:
             case Call(function=Name(text="zip"), args=args) if part is not None:
                 return item(args[part], turn)
             case _:
-                found = item(iterable, turn)
-                return found if part is None else item(found, Const(part))
+                one = item(iterable, turn)
+                return one if part is None else item(one, Const(part))
 
-    return at
+    return found
 
 
 def item(base: Py, place: Py) -> Py:

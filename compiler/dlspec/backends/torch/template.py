@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from dlspec.backends.torch.plan import Action, Plan, Slot
 from dlspec.backends.torch.python import Py
 from dlspec.backends.torch.symbols import LoopId
+from dlspec.backends.torch.targets import names_in
 from dlspec.backends.torch.tree import Key, Module
 from dlspec.ir.graph import Scope
 
@@ -89,7 +90,7 @@ class TLoop:
     @property
     def names(self) -> tuple[str, ...]:
         """Its variables."""
-        return (*self.targets, self.index)
+        return (*names_in(self.targets), self.index)
 
 
 @dataclass(eq=False, slots=True)

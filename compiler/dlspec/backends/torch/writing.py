@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import reduce
+from operator import getitem
 from typing import Any, cast
 
 from dlspec.backends.torch import python as py
@@ -12,6 +14,7 @@ from dlspec.backends.torch.places import homes_of, loop_id, turn_of
 from dlspec.backends.torch.python import Py
 from dlspec.backends.torch.sizing import Sizing
 from dlspec.backends.torch.symbols import Leaf, Turned, item, item_of, leaves, signature, tupled
+from dlspec.backends.torch.targets import kept, targets_of
 from dlspec.elaborate.constants import CONSTANTS
 from dlspec.ir.dims import Expr
 from dlspec.ir.graph import Scope, Value
@@ -109,19 +112,19 @@ class Writing(Sizing):
 
     def _comprehension(self, node: ast.Comprehension, names: Names, time: int) -> Py:
         """Its variables are names of the expression alone."""
-        if node.condition is not None:
+        clause = node.clauses[0]
+        if clause.conditions or len(node.clauses) > 1:
             raise Unwritten
-        iterable = self.translate(node.iterable, names, time)
+        iterable = self.translate(clause.iterable, names, time)
         values = evaluate(iterable)
         if not isinstance(values, list | tuple) or not values:
             raise Unwritten
         first = cast("list[Any]", values)[0]
-        targets = [target.name for target in node.targets]
-        parts = [first] if len(targets) == 1 else list(first)
-        inner = Names(names, dict(zip(targets, parts, strict=True)))
+        inner = Names(names, {n.name: reduce(getitem, place, first) for n, place in ast.paths_of(clause.targets)})
         inner.turn = _COMPREHENDED
         item = self.translate(node.item, inner, time)
-        return py.Comprehension(item, ", ".join(map(variable, targets)), iterable)
+        used = {leaf.name for leaf in leaves(item)}
+        return py.Comprehension(item, ", ".join(kept(each, used) for each in targets_of(clause.targets)), iterable)
 
     # Names
 
@@ -174,8 +177,8 @@ class Writing(Sizing):
         written = binding.written
         assert written is not None
         made = self.written(written)
-        if binding.part is not None:
-            made = item(made, py.Const(binding.part))
+        for place in binding.place:
+            made = item(made, py.Const(place))
         up = self._up(home)
         versions = where.history[name]
         plain = isinstance(made, py.Const | Leaf) or not any(True for _ in leaves(made))
@@ -208,12 +211,11 @@ class Writing(Sizing):
         turn = where.turn
         if turn is None or not isinstance(turn.step, ast.For):
             return None
-        targets = [target.name for target in turn.step.targets]
         try:
             iterable = self.written(turn.written)
         except Unwritten:
             return None
-        return item_of(iterable, None if len(targets) == 1 else targets.index(name))
+        return item_of(iterable, next(place for each, place in ast.paths_of(turn.step.targets) if each.name == name))
 
     def _symbol(self, name: str, home: Scope) -> Py:
         """A size that a type names, as in ``skip: float[N, C, H, W]``."""
