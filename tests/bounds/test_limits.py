@@ -10,6 +10,7 @@ import pytest
 
 import dlspec
 from dlspec import Diagnostic, DlspecError, Limits, analyse, load
+from dlspec.backends.torch.text import DEEPEST as MODULES
 from dlspec.cli import main
 from dlspec.limits import DEEPEST, spending
 from dlspec.pipeline import check_source
@@ -20,6 +21,7 @@ def net(body: str, before: str = "") -> str:
     return f"{before}\nnetwork A(x: float[N, 4, 8, 8]) -> out {{\n{body}\n}}\n"
 
 
+LAYERED = "block B(n) { if n > 0 { Linear(8) -> B(n - 1) } else { ReLU } }"
 DEEP = "block B(n) { if n > 0 { B(n - 1) } else { ReLU } }"
 STEPS = {
     "turns of a repeat": "x -> repeat 40 { x }",
@@ -111,6 +113,24 @@ def test_depth_is_bounded_itself() -> None:
         Limits(depth=DEEPEST + 1)
     with pytest.raises(ValueError, match="positive"):
         Limits(steps=0)
+
+
+@pytest.mark.parametrize("name", ["net.onnx", "net.json", "net.svg", "net.pdf", "net.html", "net.dot", "net.mmd"])
+def test_what_is_deep_is_written(name: str, tmp_path: Path) -> None:
+    spec = tmp_path / "net.dlspec"
+    spec.write_text(net(f"x -> B({DEEPEST - 1})", LAYERED))
+    command = "compile" if name.endswith(("onnx", "json")) else "draw"
+    flags = ["--max-depth", str(DEEPEST), "--max-steps", "10000000"]
+    assert main([command, str(spec), "-o", str(tmp_path / name), *flags]) == 0
+    assert (tmp_path / name).stat().st_size
+
+
+def test_modules_in_each_other(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    spec = tmp_path / "net.dlspec"
+    for count, status in ((MODULES, 0), (MODULES + 1, 1)):
+        spec.write_text(net(f"x -> B({count - 1})", LAYERED))
+        assert main(["verify", str(spec), "--max-depth", "500"]) == status
+    assert "error[DL0501]: modules are inside each other more than" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("count", [3, 4, 9])

@@ -7,8 +7,7 @@ well conditioned.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from copy import deepcopy
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from math import sqrt
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
@@ -230,19 +229,20 @@ def _steps(graph: Graph) -> dict[Value, int]:
     return steps
 
 
-def _doubled(module: Any, graph: Graph, weights: Mapping[str, Array]) -> Any:
+def _doubled(module: Any, graph: Graph, weights: Mapping[str, Array]) -> Callable[..., Any]:
     """The module in float64 where it is float32: half precision that the spec names stays, with the weights that float32
     holds for it."""
     torch = require_torch()
     if any(getattr(node.op, field.name) is DType.FLOAT32 for node in graph.nodes for field in node.op.fields):
         wide = with_dtype(graph, DType.FLOAT64)
         return to_module(wide, converted_weights(weights, wide)).eval()
-    made = deepcopy(module)
     beside = {w.path for n in graph.nodes if any(x.type.dtype.is_half for x in n.inputs) for w in n.weights}
-    for name, tensor in (*made.named_parameters(), *made.named_buffers()):
-        if tensor.dtype is torch.float32 and name not in beside:
-            tensor.data = tensor.data.double()
-    return made
+    tensors = {
+        name: tensor.detach().double().requires_grad_(tensor.requires_grad)
+        for name, tensor in (*module.named_parameters(), *module.named_buffers())
+        if tensor.dtype is torch.float32 and name not in beside
+    }
+    return lambda *inputs: torch.func.functional_call(module, tensors, inputs)
 
 
 def compare(

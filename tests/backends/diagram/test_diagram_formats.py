@@ -84,6 +84,14 @@ def hostile_scene(name: str) -> Scene:
     return scene
 
 
+def test_what_is_rasterized_has_nothing_nested() -> None:
+    """Groups 400 deep inside each other ended the process."""
+    drawing = lay_out(shipped("resnet", "ResNet50", depth=2))
+    assert "<g>" in svg(drawing)
+    assert "<g>" not in svg(drawing, tips=False)
+    assert texts(svg(drawing, tips=False))
+
+
 @pytest.mark.parametrize("name", HOSTILE, ids=lambda name: repr(name[:14]))
 def test_hostile_names_are_text_in_svg(name: str) -> None:
     drawing = lay_out(hostile_scene(name))

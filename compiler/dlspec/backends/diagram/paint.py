@@ -93,7 +93,7 @@ def patches(drawing: Drawing, theme: Theme) -> Iterator[Painted]:
     yield Painted(Patch((ground,), False), 0, 0, (0, 0), None)
     painter = _Painter(theme)
     for top in (drawing.root, *drawing.others):
-        yield from painter.paint(top, 0)
+        yield from painter.paint(top)
 
 
 class _Painter:
@@ -101,13 +101,18 @@ class _Painter:
         self._theme = theme
         self._known: dict[tuple[Sketch, int], tuple[Patch, Patch]] = {}
 
-    def paint(self, placed: Placed, level: int) -> Iterator[Painted]:
-        first, last = self._patches(placed.sketch, level)
-        yield Painted(first, placed.x, placed.y, placed.origin, placed.box)
-        if first is not last:
-            for child in placed.children:
-                yield from self.paint(child, level + 1)
-            yield Painted(last, placed.x, placed.y, placed.origin, None)
+    def paint(self, top: Placed) -> Iterator[Painted]:
+        todo: list[tuple[Placed, int, Patch | None]] = [(top, 0, None)]
+        while todo:
+            placed, level, ending = todo.pop()
+            if ending:
+                yield Painted(ending, placed.x, placed.y, placed.origin, None)
+                continue
+            first, last = self._patches(placed.sketch, level)
+            yield Painted(first, placed.x, placed.y, placed.origin, placed.box)
+            if first is not last:
+                todo.append((placed, level, last))
+                todo += [(child, level + 1, None) for child in reversed(list(placed.children))]
 
     def _patches(self, sketch: Sketch, level: int) -> tuple[Patch, Patch]:
         """What is painted of a box before what is in it, and after: one where it is folded."""

@@ -40,7 +40,7 @@ def png(drawing: Drawing, theme: ThemeName = "light", scale: float = 2.0) -> byt
     scale = min(scale, LARGEST / max(drawing.width, drawing.height))
     return bytes(
         svg_to_bytes(
-            svg_string=svg(drawing, theme, "Bitstream Vera Sans"), zoom=scale, skip_system_fonts=True,
+            svg_string=svg(drawing, theme, "Bitstream Vera Sans", tips=False), zoom=scale, skip_system_fonts=True,
             font_files=list(fonts),
         )
     )  # fmt: skip

@@ -72,12 +72,24 @@ class Sketcher:
         self._sideways = sideways
         self._known: dict[tuple[int, bool], Sketch] = {}
 
-    def sketch(self, box: Box, back: bool = False) -> Sketch:
-        key = self._blocks.numbers[box], back
-        known = self._known.get(key)
-        if known is None:
-            known = self._known[key] = self._made(box, back)
-        return known
+    def sketch(self, box: Box) -> Sketch:
+        todo = [(box, False)]
+        while todo:
+            missing = [inside for inside in self._inside(*todo[-1]) if not self._find(*inside)]
+            if missing:
+                todo += missing
+                continue
+            part, back = todo.pop()
+            made = self._find(part, back) or self._made(part, back)
+            self._known[self._blocks.numbers[part], back] = made
+        return self._known[self._blocks.numbers[box], False]
+
+    def _find(self, box: Box, back: bool) -> Sketch | None:
+        return self._known.get((self._blocks.numbers[box], back))
+
+    def _inside(self, box: Box, back: bool) -> list[tuple[Box, bool]]:
+        laid = self._blocks.laid[self._blocks.numbers[box]] if box.open else None
+        return [(child, back ^ (child in laid.back)) for child in laid.places] if laid else []
 
     def _made(self, box: Box, back: bool) -> Sketch:
         shape = self._shape(box) if box.open else folded_shape(box, self._sideways)
@@ -98,8 +110,8 @@ class Sketcher:
         def point(across: float, along: float) -> Point:
             return self._point(made.before + across, length - along if back else along)
 
-        for child, (across, along) in laid.places.items():
-            part = self.sketch(child, back ^ (child in laid.back))
+        for (child, (across, along)), inside in zip(laid.places.items(), self._inside(made.box, back), strict=True):
+            part = self._known[self._blocks.numbers[child], inside[1]]
             end = along + self._shape(child).length if back else along
             made.parts.append((*point(across - part.before, end), part))
         made.ties = _ties(made.parts)

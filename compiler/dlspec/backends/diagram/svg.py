@@ -12,8 +12,9 @@ from dlspec.backends.diagram.sketch import Point
 from dlspec.backends.diagram.theme import THEMES, ThemeName
 
 
-def svg(drawing: Drawing, theme: ThemeName = "light", fonts: str = FONTS) -> str:
-    """The picture as an SVG document. ``fonts`` is the list of families its text asks for."""
+def svg(drawing: Drawing, theme: ThemeName = "light", fonts: str = FONTS, tips: bool = True) -> str:
+    """The picture as an SVG document. ``fonts`` is the list of families its text asks for. With ``tips`` each box is a
+    group with what it says where the mouse is; without them nothing is nested."""
     width, height = coordinate(drawing.width), coordinate(drawing.height)
     name = shortened(clean(drawing.scene.graph.name))
     lines = [
@@ -27,8 +28,8 @@ def svg(drawing: Drawing, theme: ThemeName = "light", fonts: str = FONTS) -> str
     for patch, x, y, origin, box in patches(drawing, THEMES[theme]):
         form = forms.get(patch)
         if form is None:
-            form = forms[patch] = _Form(patch)
-        if box is not None:
+            form = forms[patch] = _Form(patch, tips)
+        if box is not None and tips:
             lines.append(f"<g><title>{escape(tip(box))}</title>")
         lines += form.at(x, y, origin, texts)
     return "\n".join([*lines, "</svg>", ""])
@@ -54,9 +55,9 @@ class _Coordinates(dict[float, str]):
 class _Form:
     """The elements of a patch, with gaps for the coordinates that depend on where it stands."""
 
-    def __init__(self, patch: Patch) -> None:
+    def __init__(self, patch: Patch, grouped: bool) -> None:
         self._gaps: list[tuple[bool, float, float]] = []  # upright or not, a place, and what to add to it
-        elements = [self._element(mark) for mark in patch.marks] + ["</g>"] * patch.ends
+        elements = [self._element(mark) for mark in patch.marks] + ["</g>"] * (patch.ends and grouped)
         self._text = "\n".join(elements)
 
     def at(self, x: float, y: float, origin: Point, texts: _Coordinates) -> list[str]:

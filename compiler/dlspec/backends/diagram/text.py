@@ -22,22 +22,18 @@ def dot(scene: Scene, rankdir: str = "TB") -> str:
         '    edge [fontname="Helvetica", fontsize=9, arrowsize=0.6];',
     ]
 
-    def write(box: Box, depth: int) -> None:
-        indent = "    " * depth
-        for child in box.children:
-            if child.open:
-                lines.append(f"{indent}subgraph cluster_{names[child]} {{")
-                lines.append(f"{indent}    label={_dot_string(_label(child))}; labeljust=l; style=rounded;")
-                write(child, depth + 1)
-                lines.append(f"{indent}}}")
-            else:
-                style = ', style="rounded,filled,dashed"' if child.training else ""
-                lines.append(
-                    f"{indent}{names[child]} [label={_dot_string(_label(child))},"
-                    f' fillcolor="{theme.fill(child.family)}"{style}];'
-                )
-
-    write(scene.root, 1)
+    for child, indent, ends in _inside(scene.root):
+        if ends:
+            lines.append(f"{indent}}}")
+        elif child.open:
+            lines.append(f"{indent}subgraph cluster_{names[child]} {{")
+            lines.append(f"{indent}    label={_dot_string(_label(child))}; labeljust=l; style=rounded;")
+        else:
+            style = ', style="rounded,filled,dashed"' if child.training else ""
+            lines.append(
+                f"{indent}{names[child]} [label={_dot_string(_label(child))},"
+                f' fillcolor="{theme.fill(child.family)}"{style}];'
+            )
     for edge in drawn_edges(scene):
         attributes = [f"taillabel={_dot_string(' ' + edge.label)}"] if edge.label else []
         attributes += ["style=dashed"] * edge.training + ["color=red"] * edge.fault + ["weight=10"] * edge.main
@@ -53,20 +49,16 @@ def mermaid(scene: Scene, rankdir: str = "TB") -> str:
     lines = [f"flowchart {rankdir}"]
     families: dict[str, list[str]] = {}
 
-    def write(box: Box, depth: int) -> None:
-        indent = "    " * depth
-        for child in box.children:
-            text = f'"{_mermaid_text(_label(child))}"'
-            if child.open:
-                lines.append(f"{indent}subgraph {names[child]}[{text}]")
-                write(child, depth + 1)
-                lines.append(f"{indent}end")
-            else:
-                shape = f"([{text}])" if child.kind in ("input", "output") else f"[{text}]"
-                lines.append(f"{indent}{names[child]}{shape}")
-                families.setdefault(child.family, []).append(names[child])
-
-    write(scene.root, 1)
+    for child, indent, ends in _inside(scene.root):
+        text = f'"{_mermaid_text(_label(child))}"'
+        if ends:
+            lines.append(f"{indent}end")
+        elif child.open:
+            lines.append(f"{indent}subgraph {names[child]}[{text}]")
+        else:
+            shape = f"([{text}])" if child.kind in ("input", "output") else f"[{text}]"
+            lines.append(f"{indent}{names[child]}{shape}")
+            families.setdefault(child.family, []).append(names[child])
     for edge in drawn_edges(scene):
         line = "-.->" if edge.training else "==>" if edge.fault else "-->"
         label = f'|"{_mermaid_text(edge.label)}"|' if edge.label else ""
@@ -77,6 +69,17 @@ def mermaid(scene: Scene, rankdir: str = "TB") -> str:
         )
         lines.append(f"    class {','.join(members)} {family}")
     return "\n".join([*lines, ""])
+
+
+def _inside(root: Box) -> Iterator[tuple[Box, str, bool]]:
+    """The boxes in one, with their indents: an open one before what is in it, and again where it ends."""
+    todo = [(child, 1, False) for child in reversed(root.children)]
+    while todo:
+        box, depth, ends = todo.pop()
+        yield box, "    " * depth, ends
+        if box.open and not ends:
+            todo.append((box, depth, True))
+            todo += [(child, depth + 1, False) for child in reversed(box.children)]
 
 
 class DrawnEdge:
@@ -107,23 +110,25 @@ def drawn_edges(scene: Scene) -> Iterator[DrawnEdge]:
                 else:
                     onward.setdefault((edge.source, edge.out), []).append(edge)
 
-    def ends(edge: Edge, passed: list[Edge], around: Box) -> Iterator[tuple[Box, list[Edge]]]:
-        passed = [*passed, edge]
-        if edge.target is None:
-            following, within = onward.get((around, edge.into), []), parents.get(around)
-        elif edge.target.open:
-            following, within = inward.get((edge.target, edge.into), []), edge.target
-        else:
-            yield edge.target, passed
-            return
-        for next_edge in following:
-            yield from ends(next_edge, passed, within or around)
+    def ends(edge: Edge, around: Box) -> Iterator[tuple[Box, list[Edge]]]:
+        todo = [([edge], around)]
+        while todo:
+            passed, around = todo.pop()
+            edge = passed[-1]
+            if edge.target is None:
+                following, within = onward.get((around, edge.into), []), parents.get(around, around)
+            elif edge.target.open:
+                following, within = inward.get((edge.target, edge.into), []), edge.target
+            else:
+                yield edge.target, passed
+                continue
+            todo += [([*passed, each], within) for each in reversed(following)]
 
     for box in scene.root.drawn():
         if not box.open:
             for port in range(len(box.outputs)):
                 for edge in onward.get((box, port), []):
-                    for target, passed in ends(edge, [], parents[box]):
+                    for target, passed in ends(edge, parents[box]):
                         yield DrawnEdge(box, target, passed)
 
 

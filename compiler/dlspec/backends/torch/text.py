@@ -11,9 +11,13 @@ from dlspec.backends.torch.layout import WIDTH
 from dlspec.backends.torch.trained import TrainingWriter
 from dlspec.backends.torch.trainer import TrainerWriter
 from dlspec.backends.torch.write import ClassWriter, Form
-from dlspec.ir.graph import Graph
+from dlspec.diagnostics import Diagnostic, DlspecError
+from dlspec.ir.graph import Graph, Scope
 from dlspec.ir.types import DType
 from dlspec.objectives.training import Training
+
+DEEPEST = 200
+"""Modules inside each other: Python makes a thousand calls, of which PyTorch takes three to go into a module."""
 
 
 def source(
@@ -29,7 +33,10 @@ def source(
     are laid out so. The text is the same for the same graphs. Raises `DlspecError` for what PyTorch cannot express.
     """
     single = isinstance(subjects, Graph | Training)
-    library = Library([subjects] if single else list(subjects), narrow=dtype is not None)
+    wanted: list[Graph | Training] = [subjects] if single else list(subjects)
+    for each in wanted:
+        _check_depth(each.graph if isinstance(each, Training) else each)
+    library = Library(wanted, narrow=dtype is not None)
     blocks: list[list[str]] = []
     for made in library.classes:
         training = library.trainings.get(made.modules[0].graph) if made.trainer else None
@@ -46,6 +53,17 @@ def source(
     body = [[*HELPERS[name].strip().splitlines()] for name in sorted(library.helpers)] + blocks
     text = "\n\n\n".join("\n".join(lines) for lines in body)
     return f"{_head(library.graphs, exported, text)}\n\n\n{text}\n"
+
+
+def _check_depth(graph: Graph) -> None:
+    depths = {graph.root: 0}
+    for part in graph.root.walk():
+        if isinstance(part, Scope):
+            assert part.parent
+            depths[part] = depths[part.parent] + part.opens
+            if depths[part] > DEEPEST:
+                message = f"modules are inside each other more than {DEEPEST} deep, which Python's calls do not reach"
+                raise DlspecError([Diagnostic("DL0501", message, part.span)])
 
 
 def _head(graphs: list[Graph], exported: list[str], text: str) -> str:
