@@ -105,9 +105,10 @@ class Author:
         """The settings that conditions depend on, and paths but for the numbers of turns, which the loop of a class has
         too."""
         found: set[str] = set()
+        decisive: set[tuple[int, str]] = set()
         for scope in self.tree.graph.root.scopes() if self.tree.graph.settings else ():
             if scope.kind == "if":
-                found |= self._decisive(scope.origin.written["condition"])
+                found |= self._decisive(scope.origin.written["condition"], decisive)
             for label in scope.labels:
                 plain = _plainly_in(label.expression)
                 for name in self._names_in(label.expression):
@@ -116,9 +117,9 @@ class Author:
                         found |= self._settings_by(name, label)
         return frozenset(found)
 
-    def _decisive(self, written: Written) -> frozenset[str]:
+    def _decisive(self, written: Written, known: set[tuple[int, str]]) -> frozenset[str]:
         """The settings that a condition depends on in any instance of its block: where it does not hold, nothing is left
-        of it."""
+        of it. Those of the parameters that are ``known`` are found before."""
         found = self.settings(written)
         for name in self._names_in(written.expression):
             seen = written.names.seen(name, written.time)
@@ -126,8 +127,9 @@ class Author:
             if seen is None or home is None:
                 continue
             if seen[1].written is not None:
-                found |= self._decisive(seen[1].written)
-            elif name in home.origin.written and home.template is not None:
+                found |= self._decisive(seen[1].written, known)
+            elif name in home.origin.written and home.template is not None and (id(home.template), name) not in known:
+                known.add((id(home.template), name))
                 alike = (each.origin.written.get(name) for each in home.template.instances)
                 found = found.union(*(self.settings(each) for each in alike if each is not None))
         return found

@@ -24,7 +24,9 @@ Shape = Callable[[Slot], "str | None"]
 class _Pending:
     value: Py
     light: bool
-    slot: Slot
+
+    def __post_init__(self) -> None:
+        self.names = {node.text for node in walk(self.value) if isinstance(node, Name)}
 
 
 @dataclass(eq=False)
@@ -49,13 +51,16 @@ class Forward:
         plan = self.template.plans[0]
         for argument in plan.inputs:
             self._variables[argument, 0] = argument
-        self._values = {id(a): self.resolve(a.value) for a in self.template.actions}
+        self._made = {action.key: action for action in self.template.actions}
+        self._values = {id(action): self.resolve(action.value) for action in self._made.values()}
+        self._looping: set[str] = set()
         self._uses: dict[Slot, int] = {}
-        for action in self.template.actions:
+        for action in self._made.values():
             for slot in refs(self._values[id(action)]):
                 self._uses[slot] = self._uses.get(slot, 0) + 1
         for step in self.template.steps:
             if isinstance(step, TRound):
+                self._looping.update(step.loop.names)
                 self._values[id(step)] = self.resolve(step.loop.iterable)
                 for slot in refs(self._values[id(step)]):
                     self._uses[slot] = self._uses.get(slot, 0) + 1
@@ -138,8 +143,8 @@ class Forward:
         for slot, of, begun in sorted(step.carried, key=lambda slots: self._wanted(slots) == self._variables[slots[2]]):
             self._carry(slot, of, begun, step.body)
         for slot, of in step.lists.items():
-            action = next(action for action in step.body if action.key == of[0])
-            wanted = action.action.hint[of[1]] if action.action.hint else "result"
+            hint = self._made[of[0]].action.hint
+            wanted = hint[of[1]] if hint else "result"
             self._variables[slot] = names.unique(f"{wanted}s", self._live())
             self._left[slot] = self._left.get(slot, 0) + 1
             self._emit(f"{self._variables[slot]} = ", Sequence(()))
@@ -171,7 +176,7 @@ class Forward:
     def _wanted(self, carried: tuple[Slot, Slot, Slot]) -> str:
         """The name of what goes from turn to turn: the author's, else that of the beginning."""
         _, of, begun = carried
-        hint = next(a.action.hint for a in self.template.actions if a.key == of[0])
+        hint = self._made[of[0]].action.hint
         return hint[of[1]] if hint else self._variables[begun]
 
     def _carry(self, slot: Slot, of: Slot, begun: Slot, body: list[TAction]) -> None:
@@ -197,7 +202,7 @@ class Forward:
             return False
         value = IfElse(Name(flag), self._use(raw, item.action.light), Name(self._variables[alias]))
         if self._uses.get(slot, 0) == 1:
-            self._pending[slot] = _Pending(value, True, slot)
+            self._pending[slot] = _Pending(value, True)
         else:
             self._assign([slot], value, item.action.hint, raw)
         return True
@@ -234,7 +239,7 @@ class Forward:
         value = self._use(raw, action.light)
         single = item.outputs == 1 and self._uses.get(slots[0], 0) == 1 and slots[0] not in self._variables
         if single and not (action.augment and first in self._variables):
-            self._pending[slots[0]] = _Pending(value, action.light, slots[0])
+            self._pending[slots[0]] = _Pending(value, action.light)
             if action.hint and not action.light:
                 self._flush([slots[0]])
             return
@@ -274,7 +279,7 @@ class Forward:
                 targets.append("_")
                 continue
             targets.append(self._variables.get(slot) or self._name(wanted, raw, targets))
-        for waiting in [s for s, p in self._pending.items() if _mentions(p.value, targets)]:
+        for waiting in [s for s, p in self._pending.items() if not p.names.isdisjoint(targets)]:
             self._flush([waiting])
         for slot, name in zip(slots, targets, strict=True):
             self._variables[slot] = name
@@ -292,17 +297,14 @@ class Forward:
         for slot in list(self._pending) if slots is None else slots:
             if slot in self._pending and slot not in (keep or ()):
                 pending = self._pending.pop(slot)
-                action = next(a for a in self.template.actions if a.key == slot[0])
-                self._assign([slot], pending.value, action.action.hint, self._values[id(action)])
+                made = self._made[slot[0]]
+                self._assign([slot], pending.value, made.action.hint, self._values[id(made)])
 
     # Variables
 
     def _live(self) -> set[str]:
         live = {name for slot, name in self._variables.items() if self._left.get(slot, 0) > 0}
-        live |= {name for step in self.template.steps if isinstance(step, TRound) for name in step.loop.names}
-        for pending in self._pending.values():
-            live |= {node.text for node in walk(pending.value) if isinstance(node, Name)}
-        return live
+        return live.union(self._looping, *(pending.names for pending in self._pending.values()))
 
     def _name(self, hint: str | None, raw: Py | None, taken: list[str]) -> str:
         live = self._live() | set(taken)
@@ -347,10 +349,6 @@ def depth(value: Py) -> int:
 
 def _heavy(value: Py) -> bool:
     return depth(value) > 2 or any(isinstance(node, Star) for node in walk(value))
-
-
-def _mentions(value: Py, targets: list[str]) -> bool:
-    return any(isinstance(node, Name) and node.text in targets for node in walk(value))
 
 
 def _added(value: Py, target: str) -> Py | None:

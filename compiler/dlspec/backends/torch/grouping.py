@@ -165,7 +165,7 @@ def _differs(tree: Tree, module: Module) -> bool:
     if len(kinds) > 1 and module.parent is not None:
         return True
     first, *others = module.uses
-    steps = _steps(tree, first)
+    steps = _steps(tree, first) if others else []
     return any(_steps(tree, other) != steps or len(tree.inputs(other)) != len(tree.inputs(first)) for other in others)
 
 

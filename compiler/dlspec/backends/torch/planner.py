@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cached_property
 
 from dlspec.backends.torch import names
@@ -272,10 +273,9 @@ class Planner(Making):
 
     def _like(self) -> tuple[Py | None, DType | None]:
         """What has the device and the element type of the network: a tensor at hand, else a weight."""
-        at_hand = [value for value, slot in self._slots.items() if slot[1] == 0 and self._always(value)]
-        floats = [value for value in at_hand if value.type.dtype.is_float]
-        if floats:
-            return Ref(self._slots[floats[0]]), floats[0].type.dtype
+        x = next((value for value in self._ready() if value.type.dtype.is_float), None)
+        if x is not None:
+            return Ref(self._slots[x]), x.type.dtype
         for node, label in self._constants.items():
             if node.outputs[0].type.dtype.is_float:
                 return Name(f"self.{label}"), node.outputs[0].type.dtype
@@ -287,7 +287,12 @@ class Planner(Making):
         )
         if weight is not None and weight.kind == "param":
             return call("next", call("self.parameters")), weight.dtype
-        return (Ref(self._slots[at_hand[0]]), at_hand[0].type.dtype) if at_hand else (None, None)
+        x = next(self._ready(), None)
+        return (None, None) if x is None else (Ref(self._slots[x]), x.type.dtype)
+
+    def _ready(self) -> Iterator[Value]:
+        """The tensors at hand that are there at inference too."""
+        return (value for value, slot in self._slots.items() if slot[1] == 0 and self._always(value))
 
     def _always(self, value: Value) -> bool:
         """Whether a tensor is there at inference too: a module runs as a whole, but of a network not all does."""

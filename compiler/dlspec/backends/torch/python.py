@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 _DOTTED = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*\Z")
@@ -138,22 +138,26 @@ class Label(Py):
 Transform: TypeAlias = Callable[[Py], Py]
 
 
-def children(node: Py) -> Iterator[Py]:
+def children(node: Py) -> list[Py]:
     """The expressions directly inside."""
-    for field in fields(node):
-        value = getattr(node, field.name)
+    found: list[Py] = []
+    for field in node.__match_args__:  # `dataclasses.fields`, which takes long
+        value = getattr(node, field)
         for item in value if isinstance(value, tuple) else (value,):  # type: ignore[reportUnknownVariableType]
             if isinstance(item, Py):
-                yield item
+                found.append(item)
             elif isinstance(item, Keyword):
-                yield item.value
+                found.append(item.value)
+    return found
 
 
 def walk(node: Py) -> Iterator[Py]:
     """The expression and all inside it."""
-    yield node
-    for child in children(node):
-        yield from walk(child)
+    waiting = [node]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        waiting += reversed(children(node))
 
 
 def rebuild(node: Py, change: Transform) -> Py:
@@ -164,11 +168,11 @@ def rebuild(node: Py, change: Transform) -> Py:
             return change(value)
         if isinstance(value, Keyword):
             return Keyword(value.name, change(value.value), value.default)
-        return tuple(changed(item) for item in value) if isinstance(value, tuple) else value  # type: ignore[reportUnknownVariableType]
+        return tuple(map(changed, value)) if isinstance(value, tuple) else value  # type: ignore[reportUnknownVariableType]
 
-    if isinstance(node, Const):
+    if isinstance(node, Const | Name):
         return node
-    return replace(node, **{field.name: changed(getattr(node, field.name)) for field in fields(node)})
+    return type(node)(*(changed(getattr(node, field)) for field in node.__match_args__))
 
 
 def name(*parts: str) -> Name:

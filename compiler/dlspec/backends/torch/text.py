@@ -11,6 +11,7 @@ from dlspec.backends.torch.layout import WIDTH
 from dlspec.backends.torch.trained import TrainingWriter
 from dlspec.backends.torch.trainer import TrainerWriter
 from dlspec.backends.torch.write import ClassWriter, Form
+from dlspec.collector import paused_collector
 from dlspec.diagnostics import Diagnostic, DlspecError
 from dlspec.ir.graph import Graph, Scope
 from dlspec.ir.types import DType
@@ -32,16 +33,20 @@ def source(
     With ``dtype`` the networks are converted to it when they are made; with ``channels_last`` their weights and inputs
     are laid out so. The text is the same for the same graphs. Raises `DlspecError` for what PyTorch cannot express.
     """
-    single = isinstance(subjects, Graph | Training)
-    wanted: list[Graph | Training] = [subjects] if single else list(subjects)
+    wanted = [subjects] if isinstance(subjects, Graph | Training) else list(subjects)
     for each in wanted:
         _check_depth(each.graph if isinstance(each, Training) else each)
-    library = Library(wanted, narrow=dtype is not None)
+    with paused_collector():
+        return _source(wanted, Form(dtype, channels_last))
+
+
+def _source(subjects: list[Graph | Training], form: Form) -> str:
+    library = Library(subjects, narrow=form.dtype is not None)
     blocks: list[list[str]] = []
     for made in library.classes:
         training = library.trainings.get(made.modules[0].graph) if made.trainer else None
         if training is None:
-            blocks.append(ClassWriter(made, library, Form(dtype, channels_last)).write())
+            blocks.append(ClassWriter(made, library, form).write())
         else:
             blocks.append(TrainingWriter(made, library, training).write())
             blocks.append(TrainerWriter(made, training).write())
