@@ -41,6 +41,7 @@ class Library(Resolver):
         self._taken = set(taken)
         self._inline: set[tuple[int, str]] = set()
         self._apart: set[GroupKey] = set()
+        self._kept: dict[GroupKey, list[Class]] = {}
         self._fixed: dict[Graph, set[str]] = {
             graph: set(graph.settings) if graph in self.trainings else set() for graph in self.graphs
         }
@@ -75,7 +76,7 @@ class Library(Resolver):
         return len(self._inline), len(self._apart), sum(map(len, self._fixed.values()))
 
     def _trees(self) -> list[Tree]:
-        self.plans = {}
+        self.plans, self._kept, self._arguments = {}, {}, {}
         trees = [
             prepared_tree(graph, self._written_out(position), self.trainings.get(graph), self._narrow)
             for position, graph in enumerate(self.graphs)
@@ -83,14 +84,34 @@ class Library(Resolver):
         self.roots = [tree.root for tree in trees]
         for tree in trees:
             self._fixed[tree.graph] |= Author(tree, {}).settings_of_structure()
+        self._group(trees)
         return trees
+
+    def _group(self, trees: list[Tree]) -> None:
+        """Finds which modules may share a class, and which are made and run alike."""
+        self._groups: dict[GroupKey, list[Module]] = {}
+        self._twins: dict[Module, list[Module]] = {}
+        for tree in trees:
+            for module in tree.modules.values():
+                if opens_class(module):
+                    self._groups.setdefault(group_of(module), []).append(module)
+        for modules in self._groups.values():
+            # The last of a recursion may be a plain chain where the others are none.
+            if len({module.chain for module in modules}) > 1:
+                for module in modules:
+                    module.chain = ""
+        for tree in trees:
+            first: dict[object, Module] = {}
+            for module in tree.modules.values():
+                if opens_class(module):
+                    twin = first.setdefault(likeness(module, tree), module)
+                    self._twins.setdefault(twin, []).append(module)
 
     def _written_out(self, position: int) -> set[str]:
         return {path for index, path in self._inline if index == position}
 
     def _make_classes(self, trees: list[Tree]) -> None:
         self.classes, self.class_of = [], {}
-        self._groups: dict[GroupKey, list[Module]] = {}
         self._done: set[GroupKey] = set()
         self._chosen = set(self._taken)
         self._own_names: dict[GroupKey, tuple[str, str]] = {}
@@ -101,21 +122,6 @@ class Library(Resolver):
                 self._own_names[group_of(tree.root)] = name, trainer
                 self._chosen |= {name, trainer}
         for tree in trees:
-            for module in tree.modules.values():
-                if opens_class(module):
-                    self._groups.setdefault(group_of(module), []).append(module)
-        for modules in self._groups.values():
-            # The last of a recursion may be a plain chain where the others are none.
-            if len({module.chain for module in modules}) > 1:
-                for module in modules:
-                    module.chain = ""
-        self._twins: dict[Module, list[Module]] = {}
-        for tree in trees:
-            first: dict[object, Module] = {}
-            for module in tree.modules.values():
-                if opens_class(module):
-                    twin = first.setdefault(likeness(module, tree), module)
-                    self._twins.setdefault(twin, []).append(module)
             self._plan(tree)
         for tree in trees:
             self._visit(group_of(tree.root))
@@ -125,7 +131,7 @@ class Library(Resolver):
         """Makes the plans. Those that are there stay, but for those that see the settings of the network."""
         author = Author(tree, self._given())
         for module in self._twins:
-            if module.graph is tree.graph and (module not in self.plans or module.declaration.kind == "network"):
+            if module.graph is tree.graph and (module not in self.plans or _sees_settings(module)):
                 self.plans[module] = self._planner(module, tree, author).make()
 
     def _planner(self, module: Module, tree: Tree, author: Author) -> Planner:
@@ -138,19 +144,29 @@ class Library(Resolver):
             return
         self._done.add(key)
         modules = self._groups[key]
-        for module in modules:
-            for child in class_children(module):
-                self._visit(group_of(child))
+        children = list(dict.fromkeys(group_of(child) for module in modules for child in class_children(module)))
+        for child in children:
+            self._visit(child)
+        if key in self._kept:
+            for made in self._kept[key]:
+                self._add(made)
+            return
+        before = len(self.classes)
         for template in self._templates(key, modules):
             name, trainer = self._own_names.get(key) or (self._name(template, key), "")
             methods = {method: self._merged([plan]) for method, plan in template.plans[0].methods.items()}
             made = Class(name, template, methods=methods, trainer=trainer)
-            self._chosen.add(made.name)
-            self.classes.append(made)
-            for plan in template.plans:
-                for module in self._twins[plan.module]:
-                    self.class_of[module] = made
+            self._add(made)
             self.resolve(made)
+        if self._kept.keys() >= set(children) and not any(_sees_settings(module) for module in modules):
+            self._kept[key] = self.classes[before:]
+
+    def _add(self, made: Class) -> None:
+        self._chosen.add(made.name)
+        self.classes.append(made)
+        for plan in made.template.plans:
+            for module in self._twins[plan.module]:
+                self.class_of[module] = made
 
     def _templates(self, key: GroupKey, modules: list[Module]) -> list[Template]:
         """One template for all modules where they are of one text, else for as many as are."""
@@ -256,6 +272,10 @@ class Library(Resolver):
             for plan in made.template.plans:
                 hinges = made.template.hinges | plan.hinges
                 self._fixed[plan.module.graph] |= hinges & plan.module.graph.settings.keys()
+
+
+def _sees_settings(module: Module) -> bool:
+    return module.declaration.kind == "network"
 
 
 def _apart_of(made: Class) -> Apart:

@@ -93,6 +93,7 @@ class Resolver:
     def __init__(self) -> None:
         self.plans: dict[Module, Plan] = {}
         self.class_of: dict[Module, Class] = {}
+        self._arguments: dict[Makes, tuple[list[Any], list[Py]]] = {}
 
     def resolve(self, made: Class) -> None:
         """Finds the parameters of the constructor: what is known by name in all that is inside."""
@@ -113,9 +114,6 @@ class Resolver:
         looping = {name for member in template.members if member.loop is not None for name in member.loop.names}
         for key, leaf in [*made.parameters.items(), *made.locals.items()]:
             made.names[key] = names.unique(leaf.name, {*made.names.values(), *looping})
-        made.attributes = {}
-        for value in _running(template):
-            self.forward(value, made)
 
     def _collect(self, value: Py, found: dict[Any, Leaf]) -> None:
         for inner in _parts(value):
@@ -163,6 +161,12 @@ class Resolver:
         child = self.class_of.get(makes.made[0].module)
         if child is None:
             return []
+        asked, known = list(child.parameters), self._arguments.get(makes)
+        if known is None or known[0] != asked:
+            known = self._arguments[makes] = asked, self._bound(makes, child)
+        return known[1]
+
+    def _bound(self, makes: Makes, child: Class) -> list[Py]:
         turns = None
         if makes.loop is not None:
             turns = Turns(makes.loop.loop, [each.turn for each in makes.made], makes.loop.index)
@@ -250,6 +254,11 @@ class Resolver:
         return Star(Comprehension(Name("layer"), "layer", Sequence(tuple(parts), "("), times=loop, each=target))
 
     # Forwards
+
+    def name_attributes(self, made: Class) -> None:
+        """Finds what the forward needs of the constructor."""
+        for value in _running(made.template):
+            self.forward(value, made)
 
     def forward(self, value: Py, made: Class) -> Py:
         """An expression of the forward: what the constructor knows by name is an attribute."""

@@ -52,6 +52,7 @@ class ClassWriter:
         self.library = library
         self.form = form
         self.template = made.template
+        library.name_attributes(made)
         self.merged = self._merged()
         self.flags = self._flags()
 
