@@ -22,6 +22,7 @@ from dlspec.backends.torch.plan import Plan
 from dlspec.backends.torch.planner import Planner
 from dlspec.backends.torch.resolve import Apart, Class, Resolver
 from dlspec.backends.torch.rolling import rolled, written_out
+from dlspec.backends.torch.settings import Settings
 from dlspec.backends.torch.template import Makes, Mismatch, Template, Unreachable
 from dlspec.backends.torch.tree import Module, Tree
 from dlspec.ir.graph import Graph
@@ -82,8 +83,9 @@ class Library(Resolver):
             for position, graph in enumerate(self.graphs)
         ]
         self.roots = [tree.root for tree in trees]
+        self._settings = {tree: Settings(tree) for tree in trees}
         for tree in trees:
-            self._fixed[tree.graph] |= Author(tree, {}).settings_of_structure()
+            self._fixed[tree.graph] |= self._settings[tree].of_structure()
         self._group(trees)
         return trees
 
@@ -129,7 +131,7 @@ class Library(Resolver):
 
     def _plan(self, tree: Tree) -> None:
         """Makes the plans. Those that are there stay, but for those that see the settings of the network."""
-        author = Author(tree, self._given())
+        author = Author(tree, self._settings[tree], self._given())
         for module in self._twins:
             if module.graph is tree.graph and (module not in self.plans or _sees_settings(module)):
                 self.plans[module] = self._planner(module, tree, author).make()

@@ -94,7 +94,7 @@ class Fields:
                 written = _item_of(written, arg.item)
             made = self._expression(written, arg.value, node)
         except Unwritten:
-            self.hinges |= self.author.settings(written)
+            self.hinges |= self.author.settings.behind(written)
             return plain
         return plain if isinstance(made, Const) else made
 
@@ -105,7 +105,7 @@ class Fields:
         try:
             return self.author.size(node.inputs[made.position], made.axis, self.module, node.scope)
         except Unwritten:
-            self.hinges |= self.author.settings_of(node.inputs[made.position])
+            self.hinges |= self.author.settings.of(node.inputs[made.position])
             return Const(made.value)
 
     # Sizes
@@ -121,7 +121,7 @@ class Fields:
             return self._expression(written, size.dim, node)
         except Unwritten:
             if written is not None:
-                self.hinges |= self.author.settings(written)
+                self.hinges |= self.author.settings.behind(written)
             if isinstance(size.dim, int):
                 return Const(size.dim)
             assert self.open_size is not None

@@ -10,7 +10,7 @@ from dlspec.backends.torch.evaluate import Unwritten, evaluate
 from dlspec.backends.torch.fields import Fields
 from dlspec.backends.torch.inits import initial, parameter
 from dlspec.backends.torch.lower_modules import module_of
-from dlspec.backends.torch.places import loop_id
+from dlspec.backends.torch.places import evenly, loop_id
 from dlspec.backends.torch.plan import (
     Chain,
     Item,
@@ -256,7 +256,7 @@ class Making:
 
     def _evenly(self, region: Region) -> bool:
         inside = (scope.twin or scope for turn in region.scopes[:1] for scope in turn.scopes())
-        return all(self.author.evenly(label) for scope in inside for label in scope.labels)
+        return all(evenly(label) for scope in inside for label in scope.labels)
 
     def _looped(self, region: Region, at_hand: AtHand | None = None) -> tuple[tuple[str, ...], Py | None]:
         """The variables of a loop and what it runs over; None where that cannot be written."""
@@ -275,4 +275,4 @@ class Making:
         """The settings that say how often a loop runs."""
         loop = region.scopes[0].parent if region.scopes else None
         written = loop.origin.written.values() if loop else ()
-        return {name for each in written for name in self.author.settings(each)}
+        return {name for each in written for name in self.author.settings.behind(each)}

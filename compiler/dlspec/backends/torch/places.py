@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dlspec.backends.torch.symbols import LoopId
 from dlspec.ir.graph import Scope
+from dlspec.ir.program import Turn, Written
 from dlspec.syntax import ast
 
 
@@ -34,3 +35,45 @@ def names_in(node: object) -> set[str]:
         elif isinstance(inner, tuple):
             stack += inner  # pyright: ignore[reportUnknownArgumentType]
     return found
+
+
+def evenly(label: Written) -> bool:
+    """Whether a label in a loop is numbered by the turns, each one more than the one before or so many more."""
+    plain = plainly_in(label.expression)
+    for name in names_in(label.expression):
+        seen = label.names.seen(name, label.time)
+        if seen is None:
+            continue
+        where, _ = seen
+        if where.turn is None and len(where.history.get(name, ())) > 1:
+            return False
+        if where.turn is not None and (name not in plain or not counts(where.turn, name, most=2)):
+            return False
+    return True
+
+
+def plainly_in(label: ast.Expression) -> set[str]:
+    """The names that a label has as numbers, or that and a constant: `"l{i}"`, `"l{i + 1}"`, `"l{2 * i}"`."""
+    plain: set[str] = set()
+    for part in label.parts if isinstance(label, ast.String) else ():
+        sides = (
+            (part.left, part.right) if isinstance(part, ast.Binary) and part.operator in ("+", "-", "*") else (part,)
+        )
+        if all(isinstance(side, ast.Name | ast.Constant) for side in sides):
+            plain |= {side.name for side in sides if isinstance(side, ast.Name)}
+    return plain
+
+
+def counts(turn: Turn | None, name: str, most: int) -> bool:
+    """Whether a variable of a loop counts its turns: `i` of `enumerate(widths)`, or of a `range` that is given so many
+    arguments at most."""
+    step = turn.step if turn is not None else None
+    if not isinstance(step, ast.For) or not isinstance(step.targets[0], ast.Name) or step.targets[0].name != name:
+        return False
+    match step.iterable:
+        case ast.Call(function=ast.Name(name="range"), arguments=arguments):
+            return len(arguments) <= most
+        case ast.Call(function=ast.Name(name="enumerate"), arguments=arguments):
+            return len(arguments) == 1
+        case _:
+            return False

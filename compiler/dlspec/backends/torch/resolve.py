@@ -178,7 +178,7 @@ class Resolver:
                 try:
                     written.append(author.bound(leaf, each.use, each.maker))
                 except Unwritten:
-                    self.plans[each.maker].hinges.update(author.behind(leaf, each.use))
+                    self.plans[each.maker].hinges.update(author.settings.behind_leaf(leaf, each.use))
                     written.append(_constant(author.value(leaf, each.use)))
             found.append(unified(written, turns))
         return found

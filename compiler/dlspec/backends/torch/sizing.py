@@ -175,7 +175,7 @@ class Sizing:
                 known[name] = self._field(node, *probed.fields[name])
             else:
                 raise Unwritten
-        if str(found) not in probed.sizes and any(map(self.author.settings, probed.pinned)):
+        if str(found) not in probed.sizes and any(map(self.author.settings.behind, probed.pinned)):
             raise Unwritten
         for index, place in probed.ones:
             if not isinstance(self.size(node.inputs[index], place, entry), py.Const):

@@ -1,0 +1,128 @@
+"""What in a network hangs on which of its settings."""
+
+from __future__ import annotations
+
+from dlspec.backends.torch.places import counts, homes_of, names_in, plainly_in, turn_of
+from dlspec.backends.torch.symbols import Leaf
+from dlspec.backends.torch.tree import Tree
+from dlspec.ir.graph import Node, Scope, Value
+from dlspec.ir.program import Written
+from dlspec.syntax import ast
+
+
+class Settings:
+    """The settings of one network behind what is written in it."""
+
+    def __init__(self, tree: Tree) -> None:
+        self.tree = tree
+        self._sizes: dict[Node, frozenset[str]] = {}
+        self._reached = 0
+        self._regions: dict[Scope, frozenset[str]] = {}
+        self._written: dict[int, tuple[Written, frozenset[str]]] = {}
+        self._copies: dict[Scope, list[Scope]] = {}
+        if tree.graph.settings:
+            for scope in tree.graph.root.scopes():
+                if scope.twin is not None:
+                    self._copies.setdefault(scope.twin, []).append(scope)
+        self._names: dict[int, tuple[ast.Expression, frozenset[str]]] = {}
+
+    def behind(self, written: Written) -> frozenset[str]:
+        """The settings of the network that something written depends on."""
+        if not self.tree.graph.settings:
+            return frozenset()
+        known = self._written.get(id(written))
+        if known is not None:
+            return known[1]
+        self._written[id(written)] = written, frozenset()  # what names itself adds nothing
+        found = frozenset[str]().union(*(self._by(name, written) for name in self._names_in(written.expression)))
+        self._written[id(written)] = written, found
+        return found
+
+    def _by(self, name: str, written: Written) -> frozenset[str]:
+        seen = written.names.seen(name, written.time)
+        if seen is None:
+            return frozenset()
+        where, binding = seen
+        home = self.tree.home(where)
+        if binding.written is not None:
+            return self.behind(binding.written)
+        if where.turn is not None:
+            return self.behind(where.turn.written)
+        if home is self.tree.graph.root and name in self.tree.graph.settings:
+            return frozenset({name})
+        if home is not None and name in home.origin.written:
+            alike = (home, *self._copies.get(home, ()))
+            return frozenset[str]().union(*(self.behind(each.origin.written[name]) for each in alike))
+        tensor = self.tree.now(binding.value)
+        return self.of(tensor) if isinstance(tensor, Value) else frozenset()
+
+    def of_structure(self) -> frozenset[str]:
+        """The settings that conditions depend on, and paths but for the numbers of turns, which the loop of a class has
+        too."""
+        found: set[str] = set()
+        decisive: set[tuple[int, str]] = set()
+        for scope in self.tree.graph.root.scopes() if self.tree.graph.settings else ():
+            if scope.kind == "if":
+                found |= self._decisive(scope.origin.written["condition"], decisive)
+            for label in scope.labels:
+                plain = plainly_in(label.expression)
+                for name in self._names_in(label.expression):
+                    seen = label.names.seen(name, label.time)
+                    if seen is None or name not in plain or not counts(seen[0].turn, name, most=1):
+                        found |= self._by(name, label)
+        return frozenset(found)
+
+    def _decisive(self, written: Written, known: set[tuple[int, str]]) -> frozenset[str]:
+        """The settings that a condition depends on in any instance of its block: where it does not hold, nothing is left
+        of it. Those of the parameters that are ``known`` are found before."""
+        found = self.behind(written)
+        for name in self._names_in(written.expression):
+            seen = written.names.seen(name, written.time)
+            home = self.tree.home(seen[0]) if seen is not None else None
+            if seen is None or home is None:
+                continue
+            if seen[1].written is not None:
+                found |= self._decisive(seen[1].written, known)
+            elif name in home.origin.written and home.template is not None and (id(home.template), name) not in known:
+                known.add((id(home.template), name))
+                alike = (each.origin.written.get(name) for each in home.template.instances)
+                found = found.union(*(self.behind(each) for each in alike if each is not None))
+        return found
+
+    def of(self, value: Value) -> frozenset[str]:
+        """The settings that the sizes of a tensor may depend on."""
+        if not self.tree.graph.settings or value.producer is None:
+            return frozenset()
+        nodes = self.tree.graph.nodes
+        while value.producer not in self._sizes and self._reached < len(nodes):
+            node = nodes[self._reached]
+            self._reached += 1
+            parts = [self._sizes.get(x.producer, frozenset[str]()) for x in node.inputs if x.producer]
+            parts += [self.behind(written) for written in node.origin.written.values()]
+            self._sizes[node] = frozenset[str]().union(*parts, self._around(node.scope))
+        return self._sizes.get(value.producer, frozenset())
+
+    def _around(self, scope: Scope) -> frozenset[str]:
+        """The settings that the loops and conditions around a place depend on."""
+        known = self._regions.get(scope)
+        if known is None:
+            above = self._around(scope.parent) if scope.parent else frozenset[str]()
+            own = scope.origin.written.values() if scope.kind in ("repeat", "for", "if") else ()
+            known = self._regions[scope] = above.union(*(self.behind(written) for written in own))
+        return known
+
+    def _names_in(self, expression: ast.Expression) -> frozenset[str]:
+        known = self._names.get(id(expression))
+        if known is None:
+            known = self._names[id(expression)] = expression, frozenset(names_in(expression))
+        return known[1]
+
+    def behind_leaf(self, leaf: Leaf, use: Scope) -> frozenset[str]:
+        """The settings that a name of a module depends on where the module is used."""
+        if leaf.key[0] == "size":
+            return self.of(self.tree.inputs(use)[int(leaf.key[1])])
+        if leaf.key[0] == "turn":
+            turn = turn_of(leaf.key[1], use)
+            return self.behind(turn.names.turn.written) if turn and turn.names and turn.names.turn else frozenset()
+        written = homes_of(use)[int(leaf.key[1])].origin.written.get(leaf.key[2])
+        return frozenset() if written is None else self.behind(written)
