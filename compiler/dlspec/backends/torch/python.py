@@ -141,6 +141,8 @@ Transform: TypeAlias = Callable[[Py], Py]
 def children(node: Py) -> list[Py]:
     """The expressions directly inside."""
     found: list[Py] = []
+    if isinstance(node, Name | Const):
+        return found
     for field in node.__match_args__:  # `dataclasses.fields`, which takes long
         value = getattr(node, field)
         for item in value if isinstance(value, tuple) else (value,):  # type: ignore[reportUnknownVariableType]

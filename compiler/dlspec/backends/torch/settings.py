@@ -97,9 +97,12 @@ class Settings:
         while value.producer not in self._sizes and self._reached < len(nodes):
             node = nodes[self._reached]
             self._reached += 1
-            parts = [self._sizes.get(x.producer, frozenset[str]()) for x in node.inputs if x.producer]
-            parts += [self.behind(written) for written in node.origin.written.values()]
-            self._sizes[node] = frozenset[str]().union(*parts, self._around(node.scope))
+            found = set(self._around(node.scope))
+            for x in node.inputs:
+                found |= self._sizes.get(x.producer, frozenset[str]()) if x.producer else frozenset[str]()
+            for written in node.origin.written.values():
+                found |= self.behind(written)
+            self._sizes[node] = frozenset(found)
         return self._sizes.get(value.producer, frozenset())
 
     def _around(self, scope: Scope) -> frozenset[str]:

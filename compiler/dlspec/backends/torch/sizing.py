@@ -3,6 +3,7 @@ passes them on."""
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
 from dlspec.backends.torch import python as py
@@ -51,11 +52,14 @@ class Sizing:
         self.module = module
         self.place = place
         self.at_hand = at_hand
-        self._homes = homes_of(module.scope)
 
     def at(self, module: Module, place: Scope) -> Sizing:
         """The same for another place, of a constructor."""
         return type(self)(self.author, module, place, None)
+
+    @cached_property
+    def _homes(self) -> list[Scope]:
+        return homes_of(self.module.scope)
 
     # For the subclass
 
