@@ -76,8 +76,11 @@ class Application(Expressions):
         """What a layer makes of what flows in. ``path`` is where its weights are when it is shared."""
         if has_poison(flow):
             return POISON
-        with self.builder.inside(step.span):
+        self.builder.enter(step.span)
+        try:
             return self._apply(layer, flow, step, label, path)
+        finally:
+            self.builder.nested -= 1
 
     def _apply(self, layer: Layer, flow: Any, step: ast.Expression, label: str | None, path: str | None) -> Any:
         if not has_tensor(flow):

@@ -140,6 +140,9 @@ class Builder:
 
     def spend(self, steps: int, span: Span) -> None:
         """Counts steps that are about to be done. Raises `Failure` where there are not so many left."""
+        if steps <= self.budget.steps:
+            self.budget.steps -= steps
+            return
         try:
             self.budget.spend(steps)
         except Exceeded as error:
@@ -150,18 +153,14 @@ class Builder:
         if not self.budget.afford(steps):
             self.spend(steps, span)
 
-    @contextmanager
-    def inside(self, span: Span) -> Generator[None]:
-        """Inside a layer. Raises `Failure` where layers are inside each other deeper than is allowed."""
+    def enter(self, span: Span) -> None:
+        """Goes into a layer, until one is taken from `nested`. Raises `Failure` where layers are inside each other deeper
+        than is allowed."""
         limit = _KINDS * self.budget.limits.depth
         self.spend(2, span)
         if self.nested >= limit:
             self.too_deep(f"layers are inside each other {limit:,} levels deep", span)
         self.nested += 1
-        try:
-            yield
-        finally:
-            self.nested -= 1
 
     def too_deep(self, message: str, span: Span) -> NoReturn:
         hint = "a block that uses itself needs an `if` that stops it; --max-depth allows more"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from functools import cache
 from typing import Any
 
 from dlspec.diagnostics import Note, did_you_mean
@@ -38,6 +39,7 @@ def extra_tensors(op: type[Op]) -> list[str]:
     return [name.rstrip("?") for name in op.tensors[1:]]
 
 
+@cache
 def _field_names(op: type[Op]) -> list[str]:
     """The fields that have an argument of their own."""
     return [field.name for field in op.fields if field.name != op.more]

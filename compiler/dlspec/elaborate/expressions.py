@@ -196,7 +196,8 @@ class Expressions:
         """The layer with what `default` statements in scope give it, the innermost last word first."""
         scope: Env | None = env
         while scope is not None:
-            self._budget.spend(4 * len(scope.defaults))
+            if scope.defaults:
+                self._budget.spend(4 * len(scope.defaults))
             for default_name, arguments, at in reversed(scope.defaults):
                 before = at.source is not span.source or at.end <= span.start
                 if default_name == name and before:

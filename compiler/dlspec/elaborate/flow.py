@@ -299,8 +299,11 @@ class Elaborator(Application):
                     else:
                         flow = self._applied(layer, flow, step)
                 elif len(todo) > 1:
-                    with self.builder.inside(step.span):
+                    self.builder.enter(step.span)
+                    try:
                         flow = self.step(step, flow, env)
+                    finally:
+                        self.builder.nested -= 1
                 else:
                     flow = self.step(step, flow, env)
             except Failure as failure:

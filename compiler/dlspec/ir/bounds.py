@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import cache, lru_cache
 from math import isinf
 from typing import Any, cast
 
@@ -24,9 +24,10 @@ def check_size(type: TensorType | Weight) -> None:
     """Raises `OpError` for a tensor whose axes, or whose bytes, no machine counts."""
     known = type.dtype.size
     for size in type.shape:
-        if greatest_number(size) >= MOST:
+        if isinstance(size, int):
+            known *= size
+        if (size if isinstance(size, int) else greatest_number(size)) >= MOST:
             raise OpError(f"a size of {shown(size)}, and sizes are less than 2 ** 63", code="DL0407")
-        known *= size if isinstance(size, int) else 1
     if known >= MOST:
         sizes = ", ".join(shown(size) for size in type.shape)
         raise OpError(f"a tensor [{sizes}] of {type.dtype.label} has {MOST:,} bytes or more", code="DL0407")
@@ -34,7 +35,7 @@ def check_size(type: TensorType | Weight) -> None:
 
 def check_numbers(op: Op, inputs: Types, weights: tuple[Weight, ...]) -> None:
     """Raises `OpError` for a number among the fields and first values of weights that its element type does not hold."""
-    dtype = op.element_type(inputs)
+    dtype = op.element_type(inputs) if _has_numbers(type(op)) else None
     if dtype is not None:
         _check_fields(op, dtype)
     for weight in weights:
@@ -44,6 +45,11 @@ def check_numbers(op: Op, inputs: Types, weights: tuple[Weight, ...]) -> None:
             raise OpError(message, code="DL0605")
         if weight.init.values or not _fits(weight.init, weight.dtype):
             _check([*_of_init(weight.init)], weight.dtype, f"the initialiser of `{weight.name}` of {_name(op)}: ")
+
+
+@cache
+def _has_numbers(op: type[Op]) -> bool:
+    return any(field.kind in _NUMBERS for field in op.fields)
 
 
 @lru_cache(maxsize=4096)  # a network has few different operators and many inputs of each

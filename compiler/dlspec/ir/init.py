@@ -64,10 +64,6 @@ def misfit(init: Init, shape: tuple[int, ...], dtype: DType) -> str:
 
     Empty where it can. The demands are those of ``torch.nn.init``.
     """
-    given = dict(init.arguments)
-    low, high = (-2.0, 2.0) if init.kind == "trunc_normal" else (0.0, 1.0)
-    numbers = {"a": low, "b": high, "mean": 0.0, "std": 1.0, "groups": 1}
-    numbers |= {name: value for name, value in given.items() if isinstance(value, int | float)}
     if init.kind == "data":
         values = _shape(init.values)
         return f"has the shape {list(values)}, and the weight {list(shape)}" if values and values != shape else ""
@@ -75,6 +71,10 @@ def misfit(init: Init, shape: tuple[int, ...], dtype: DType) -> str:
         return f"needs a weight of rank 2, not {list(shape)}" if init.kind == "eye" and len(shape) != 2 else ""
     if not dtype.is_float:
         return f"cannot fill a weight of {dtype.label} {list(shape)}"
+    given = dict(init.arguments)
+    low, high = (-2.0, 2.0) if init.kind == "trunc_normal" else (0.0, 1.0)
+    numbers = {"a": low, "b": high, "mean": 0.0, "std": 1.0, "groups": 1}
+    numbers |= {name: value for name, value in given.items() if isinstance(value, int | float)}
     if not all(map(isfinite, numbers.values())):
         return "takes finite numbers"
     if numbers["std"] < 0:
