@@ -12,6 +12,7 @@ from dlspec.backends.torch.python import Binary, Call, IfElse, Name, Py, Sequenc
 from dlspec.backends.torch.registry import Ref
 from dlspec.backends.torch.resolve import variables
 from dlspec.backends.torch.template import TAction, Template, TRound
+from dlspec.backends.torch.tree import Key
 
 _GENERIC = ("x", "y", "z")
 _DEPTH = 3
@@ -51,7 +52,7 @@ class Forward:
         plan = self.template.plans[0]
         for argument in plan.inputs:
             self._variables[argument, 0] = argument
-        self._made = {action.key: action for action in self.template.actions}
+        self._made: dict[Key | str, TAction] = {action.key: action for action in self.template.actions}
         self._values = {id(action): self.resolve(action.value) for action in self._made.values()}
         self._looping: set[str] = set()
         self._uses: dict[Slot, int] = {}
