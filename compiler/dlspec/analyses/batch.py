@@ -31,7 +31,7 @@ def batch_findings(graph: Graph) -> Iterator[Diagnostic]:
     for node in graph.nodes:
         if node.op.view:
             found = _cut(node, batch, conditions)
-        elif node.op.elementwise and len(node.inputs) > 1:
+        elif node.op.elementwise and len({value.type.rank for value in node.inputs}) > 1:
             found = _crossed(node, batch)
         else:
             continue

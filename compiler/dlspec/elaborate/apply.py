@@ -190,6 +190,8 @@ class Application(Expressions):
                 if not isinstance(value, Value):
                     raise Failure("DL0308", f"{layer.title} takes tensors, and {kind_of(value)} is among them", span)
             return tuple(flows)
+        if len(slots) == 1 and isinstance(flow, Value):
+            return (flow,)
         given = {name: value for name, (value, _) in layer.arguments.items() if name in _names(slots[1:])}
         for name, value in given.items():
             if value is not None and not isinstance(value, Value):

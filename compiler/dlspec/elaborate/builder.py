@@ -65,6 +65,7 @@ class Builder:
         self.scopes = 0
         self._names: dict[str, int] = {}
         self._inferred: dict[tuple[Op, Types], Inferred] = {}
+        self._held: set[tuple[str, Dim, Dim]] = set()
 
     # Names
 
@@ -283,6 +284,9 @@ class Builder:
 
     def _require(self, requirement: Requirement, inputs: tuple[Value, ...], span: Span) -> None:
         """Settles a demand on sizes: known to hold, derived as a precondition, or a `Failure`."""
+        demand = requirement.relation, requirement.left, requirement.right
+        if demand in self._held:
+            return
         match requirement.relation:
             case "==":
                 outcome = self.conditions.require_equal(requirement.left, requirement.right)
@@ -305,6 +309,7 @@ class Builder:
                 hint=requirement.hint,
                 notes=tuple(origin(value) for value in inputs),
             )
+        self._held.add(demand)
 
 
 def too_much(error: Exceeded, span: Span) -> Failure:

@@ -257,7 +257,7 @@ def _reached(values: Iterator[Value]) -> set[Node]:
         node = stack.pop()
         if node is not None and node not in seen:
             seen.add(node)
-            stack.extend(value.producer for value in node.inputs)
+            stack += [value.producer for value in node.inputs]
     return seen
 
 
