@@ -33,11 +33,12 @@ def _words(text: str) -> Counter[str]:
 
 def unused(around: ast.Node) -> dict[str, ast.Name]:
     """The names that are given within a declaration, or those that a file declares, and that nothing in it uses."""
-    used = {node.name for node in ast.walk(around) if isinstance(node, ast.Name)}
-    return {each.name: each for each in _given(around) if each.name not in used}
+    inside = list(ast.walk(around))
+    used = {node.name for node in inside if isinstance(node, ast.Name)}
+    return {each.name: each for each in _given(around, inside) if each.name not in used}
 
 
-def _given(around: ast.Node) -> list[ast.Name]:
+def _given(around: ast.Node, inside: list[ast.Node]) -> list[ast.Name]:
     """The names that are given within a declaration, but for those that leave it; within a file those that it declares."""
     if isinstance(around, ast.File):
         declared = [
@@ -46,7 +47,7 @@ def _given(around: ast.Node) -> list[ast.Name]:
         binds = [each for each in around.declarations if isinstance(each, ast.Bind)]
         return declared + [name for bind in binds for name in ast.names_of(bind.targets)]
     found: list[ast.Name] = []
-    for node in ast.walk(around):
+    for node in inside:
         match node:
             case ast.Bind(targets=targets) | ast.For(targets=targets) | ast.Clause(targets=targets):
                 found += ast.names_of(targets)

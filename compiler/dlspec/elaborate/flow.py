@@ -74,7 +74,7 @@ class Elaborator(Application):
         key = (d.code, d.span.source.name, d.span.start, d.span.end)
         if key not in self._reported:
             self._reported.add(key)
-            trace = tuple(_instances(self.builder.scope))
+            trace = () if self.diagnostics.full else tuple(_instances(self.builder.scope))
             self.faults.append(Fault(failure.step, failure.inputs, self.builder.scope, d))
             self.diagnostics.add(Diagnostic(d.code, d.message, d.span, d.label, d.notes, d.hint, trace, d.severity))
         if failure.fatal:

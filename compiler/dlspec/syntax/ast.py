@@ -438,4 +438,5 @@ def walk(node: Node) -> Iterator[Node]:
             todo.extend(reversed(found))  # type: ignore[reportUnknownArgumentType]
         elif isinstance(found, Node):
             yield found
-            todo.extend(getattr(found, name) for name in reversed(child_fields(found.__class__)))
+            for name in reversed(child_fields(found.__class__)):
+                todo.append(getattr(found, name))
