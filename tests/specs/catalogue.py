@@ -10,6 +10,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from torch import nn
+
 from dlspec.ir.dims import evaluate
 from dlspec.ir.graph import Graph
 from dlspec.ir.types import TensorType
@@ -108,6 +110,14 @@ def _torchvision(network: str, builder: str, small: Mapping[str, int], **argumen
     return Reference(network, f"tv_{builder.rpartition('.')[2]}", torchvision=(builder, arguments), small=small)
 
 
+def _segmentation(network: str, builder: str, small: Mapping[str, int]) -> tuple[Reference, Reference]:
+    """With the classifier of training, and without."""
+    plain = _torchvision(network, f"segmentation.{builder}", small, weights_backbone=None)
+    arguments = {"weights_backbone": None, "aux_loss": True}
+    with_aux = Reference(network, f"tv_{builder}_aux", torchvision=(plain.torchvision[0], arguments), training=True)
+    return replace(plain, settings={"aux": False}), with_aux
+
+
 _NO_AUX = {"aux_logits": False, "init_weights": False}
 _AUX = {"aux_logits": True, "init_weights": False}
 _EVEN, _ODD = {"H": 64, "W": 96}, {"H": 65, "W": 83}
@@ -176,6 +186,16 @@ REFERENCES: tuple[Reference, ...] = (
     _torchvision("video_resnet:R3D18", "video.r3d_18", {"T": 5, "H": 33, "W": 46}),
     _torchvision("video_resnet:MC3_18", "video.mc3_18", {"T": 5, "H": 33, "W": 46}),
     _torchvision("video_resnet:R2Plus1D18", "video.r2plus1d_18", {"T": 5, "H": 33, "W": 46}),
+    *_segmentation("fcn:FCNResNet50", "fcn_resnet50", _ODD),
+    *_segmentation("fcn:FCNResNet101", "fcn_resnet101", {}),
+    *_segmentation("deeplab_v3:DeepLabV3ResNet50", "deeplabv3_resnet50", _ODD),
+    *_segmentation("deeplab_v3:DeepLabV3ResNet101", "deeplabv3_resnet101", {}),
+    *_segmentation("deeplab_v3:DeepLabV3MobileNetV3Large", "deeplabv3_mobilenet_v3_large", _ODD),
+    _torchvision("lraspp:LRASPP", "segmentation.lraspp_mobilenet_v3_large", _ODD, weights_backbone=None),
+    _torchvision(
+        "feature_pyramid:ResNet50FPN", "detection.backbone_utils.resnet_fpn_backbone", {"H": 97, "W": 130},
+        backbone_name="resnet50", norm_layer=nn.BatchNorm2d, trainable_layers=5,
+    ),
     Reference("nin:NiN", "d2l_nin", prefix="net."),
     Reference("googlenet:GoogLeNet", "tv_googlenet_aux_eval", torchvision=("googlenet", _AUX), small=_ODD),
     Reference("googlenet:GoogLeNet", "tv_googlenet_noaux", {"aux": False}, ("googlenet", _NO_AUX), small=_EVEN),

@@ -41,10 +41,12 @@ def torchvision_model(reference: Reference) -> nn.Module:
 
 
 def results_of(model: nn.Module, *inputs: Tensor) -> list[Tensor]:
-    """What a model gives, in order: torchvision's give a tensor, or several by name."""
+    """What a model gives, in order: a tensor, or several, by name as some of torchvision's do."""
     with torch.no_grad():
         outputs = model(*inputs)
-    return list(outputs.values()) if isinstance(outputs, dict) else [outputs]
+    if isinstance(outputs, dict):
+        return list(outputs.values())
+    return list(outputs) if isinstance(outputs, tuple) else [outputs]
 
 
 def figures_of(reference: Reference) -> Mapping[str, Any]:
@@ -54,18 +56,23 @@ def figures_of(reference: Reference) -> Mapping[str, Any]:
 
 def measured(reference: Reference) -> dict[str, Any]:
     """The figures of torchvision's model, under the names that records have."""
-    graph = reference.graph()
-    sizes = {"N": 1} | {name: size for name, size in graph.symbols.items() if size is not None}
-    shapes = [shape_at(value.type, sizes) for value in graph.inputs]
+    shapes = _inputs(reference) if reference.figures is None else reference.figures["input_shapes"]
     model = torchvision_model(reference)
     parameters = list(model.parameters())
     with FlopCounterMode(display=False) as counter:
         outputs = results_of(model, *(torch.empty(shape, device="meta") for shape in shapes))
     return {
-        "input_shapes": [list(shape) for shape in shapes],
+        "input_shapes": shapes,
         "output_shapes": [list(output.shape) for output in outputs],
         "params": sum(parameter.numel() for parameter in parameters),
         "trainable_params": sum(parameter.numel() for parameter in parameters if parameter.requires_grad),
         "buffers": sum(buffer.numel() for buffer in model.buffers()),
         "macs": counter.get_total_flops() // 2,
     }
+
+
+def _inputs(reference: Reference) -> list[list[int]]:
+    """One example of the sizes that the network has by default."""
+    graph = reference.graph()
+    sizes = {"N": 1} | {name: size for name, size in graph.symbols.items() if size is not None}
+    return [list(shape_at(value.type, sizes)) for value in graph.inputs]

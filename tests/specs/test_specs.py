@@ -18,7 +18,7 @@ from dlspec.source import Source
 from dlspec.syntax.format import format_source
 
 IN_EVAL = [reference for reference in REFERENCES if not reference.training]
-NAMED = [reference for reference in IN_EVAL if reference.torchvision is not None or reference.published]
+NAMED = [r for r in REFERENCES if r.torchvision is not None or (not r.training and r.published)]
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
