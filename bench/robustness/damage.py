@@ -149,6 +149,10 @@ READERS: dict[str, tuple[str, list[str]]] = {
     "checkpoint of dlspec train": (
         "c.pt", ["train", "train.dlspec", "--data", "data.npz", "--out", "run", "--steps", "1", "--resume", "c.pt"],
     ),
+    "metrics of dlspec train": (
+        "logged/metrics.jsonl",
+        ["train", "train.dlspec", "--data", "data.npz", "--out", "logged", "--steps", "3", "--resume", "c.pt"],
+    ),
 }  # fmt: skip
 
 
@@ -185,5 +189,7 @@ def _files() -> dict[str, bytes]:
     given = ["train", "train.dlspec", "--data", "data.npz", "--val-fraction", "0", "--steps", "1", "--batch-size", "8"]
     assert called([*given, "--out", "run"])[0] == 0
     Path("c.pt").write_bytes(Path("run/checkpoints/1.pt").read_bytes())
+    shutil.rmtree("logged", ignore_errors=True)
+    shutil.copytree("run", "logged")
     names = {file for file, _ in READERS.values()}
     return {name: Path(name).read_bytes() for name in names}

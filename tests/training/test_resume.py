@@ -151,3 +151,22 @@ def test_checkpoints_of_strangers(call: Call) -> None:
         assert (status, out, err.count("error")) == (2, "", 1), name
         assert "x.pt" in err
         assert message in err, name
+
+
+@pytest.mark.parametrize(
+    "line",
+    [b"\xff\n", b"{\n", b"[1]\n", b'{"step": "1"}\n', b'{"step": 1, "objectives": {"loss": []}}\n', b"[" * 9999 + b"\n",
+     b'{"step": 1, "held_out": {"named": 3}}\n'],
+    ids=range(7),
+)  # fmt: skip
+def test_metrics_that_are_none(line: bytes, call: Call) -> None:
+    given = ["train", "mlp.dlspec", "--data", "digits", "--out", "run", "--log-every", "1"]
+    assert call(*given, "--steps", "1")[0] == 0
+    metrics = Path("run/metrics.jsonl")
+    whole = metrics.read_bytes()
+    metrics.write_bytes(whole + line)
+    status, _, err = call(*given, "--steps", "2", "--resume")
+    assert status == 2
+    assert "line 2 of run/metrics.jsonl is no record of metrics" in err
+    metrics.write_bytes(whole + line.removesuffix(b"\n"))  # cut off while it was written
+    assert call(*given, "--steps", "2", "--resume")[0] == 0

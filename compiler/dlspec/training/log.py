@@ -7,18 +7,22 @@ import math
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from dlspec.backends.files import write_bytes
+from dlspec.backends.runtime import RunError
 
 FILE = "metrics.jsonl"
+NUMBERS = ("named", "objectives")
+"""The parts of a record, and of what it says of held-out data, whose numbers are drawn."""
 
 
 class Metrics:
     """The file of metrics, a line for each record. JSON has no NaN: what is not finite is written as null."""
 
     def __init__(self, out: Path, steps: int) -> None:
-        """Goes on after ``steps`` steps: what an interrupted run wrote of later ones is taken out. Raises `OSError`."""
+        """Goes on after ``steps`` steps: what an interrupted run wrote of later ones is taken out. Raises `OSError`, and
+        `RunError` where the file is none of metrics."""
         self.path = out / FILE
         kept = [line for line in read(self.path) if line["step"] <= steps] if steps else []
         write_bytes(self.path, "".join(map(_line, kept)).encode())
@@ -33,11 +37,34 @@ class Metrics:
 
 
 def read(path: Path) -> list[dict[str, Any]]:
-    """The records of a file of metrics; a last line that was cut off is left out."""
+    """The records of a file of metrics; a last line that was cut off is left out. Raises `RunError` for another file."""
     if not path.exists():
         return []
-    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-    return [json.loads(line) for line in lines if line.endswith("\n")]
+    records: list[dict[str, Any]] = []
+    for number, line in enumerate(path.read_bytes().splitlines(keepends=True), 1):
+        if line.endswith(b"\n"):
+            try:
+                records.append(_checked(json.loads(line)))
+            except (ValueError, RecursionError):
+                hint = "move it away, and the run writes another"
+                raise RunError(f"line {number} of {path} is no record of metrics", hint) from None
+    return records
+
+
+def _checked(content: Any) -> dict[str, Any]:
+    """A record as `Metrics` writes it, with the numbers that are drawn. Raises ValueError."""
+    record = _dict(content)
+    parts = [_dict(of.get(name, {})) for of in (record, _dict(record.get("held_out", {}))) for name in NUMBERS]
+    numbers = [number for part in parts for number in part.values() if number is not None]
+    if type(record.get("step")) is not int or any(type(number) not in (int, float) for number in numbers):
+        raise ValueError
+    return record
+
+
+def _dict(content: Any) -> dict[str, Any]:
+    if not isinstance(content, dict):
+        raise ValueError
+    return cast("dict[str, Any]", content)
 
 
 def _line(record: Mapping[str, Any]) -> str:

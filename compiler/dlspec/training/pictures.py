@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from dlspec.backends.files import write_bytes
 from dlspec.training.extras import need
-from dlspec.training.log import read
+from dlspec.training.log import NUMBERS, read
 
 if TYPE_CHECKING:
     import numpy as np
@@ -51,7 +51,7 @@ def _curves(records: list[dict[str, Any]]) -> dict[str, dict[str, tuple[list[int
     curves: dict[str, dict[str, tuple[list[int], list[float]]]] = {}
     for record in records:
         for label, of in (("training", record), ("held out", record.get("held_out", {}))):
-            for name, number in {**of.get("named", {}), **of.get("objectives", {})}.items():
+            for name, number in {name: each for part in NUMBERS for name, each in of.get(part, {}).items()}.items():
                 steps, numbers = curves.setdefault(name, {}).setdefault(label, ([], []))
                 steps.append(record["step"])
                 numbers.append(float("nan") if number is None else number)
