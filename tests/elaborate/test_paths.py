@@ -47,6 +47,7 @@ PATHS = [
     ("params have their own names", "param g: float[3, 1, 1] = 1.0\nbuffer s: float[1] = 2\nimage * g * s", ["g", "s"]),
     ("params have other names", 'for i in range(2) { param w "cell.weight_l{i}": float[3, 1, 1] = 1.0\nimage = image * w }\nimage * 2', ["cell.weight_l0", "cell.weight_l1"]),
     ("weights that nothing uses", 'param _ "old.head": float[3]\nimage * 2', ["old.head"]),
+    ("labels with other signs", 'image -> "3x3/reduce:a": Linear(2, bias=false) -> "x@1:y+z#0.kernel:0": Linear(3, bias=false)', ["3x3/reduce:a.weight", "x@1:y+z#0.kernel:0.weight"]),
     ("labels with hyphens", 'image -> "block1-0": Linear(2, bias=false) -> "b-c.d-e": Linear(3, bias=false)', ["block1-0.weight", "b-c.d-e.weight"]),
     ("a part opens no level", "image -> Part(4) -> Linear(3, bias=false)", ["1.weight", "bn.weight", "bn.bias", "3.weight"]),
     ("the label of a part is that of its one layer", "image -> a: Padded(4)", ["a.weight"]),
@@ -72,7 +73,7 @@ def test_node_names_are_unique_and_tell_the_use() -> None:
     graph = graph_of(net("shared f = Conv(3, 1)\nimage -> f -> f -> { x * 2 } -> { x * 3 }"))
     names = [node.name for node in graph.nodes]
     assert len(set(names)) == len(names)
-    assert names[:2] == ["f", "f:2"]
+    assert names[:2] == ["f", "f~2"]
 
 
 def test_values_of_one_name_in_different_levels_do_not_collide() -> None:
@@ -98,10 +99,13 @@ def test_a_name_is_given_once(body: str) -> None:
     assert codes_in(net(body, SIGNATURE))[0] in ("DL0307", "DL0308")
 
 
-@pytest.mark.parametrize("label", ["4x4", "a-", "-a", "a--b", "a..b", ".a", "a.", "a b", ""])
+@pytest.mark.parametrize("label", ["a-", "-a", ":a", "a~2", "é", "a..b", ".a", "a.", "a b", ""])
 def test_a_label_is_a_name_or_a_number(label: str) -> None:
     (found,) = found_in(net(f'image -> "{label}": Linear(3)', SIGNATURE))
-    assert (found.code, found.hint) == ("DL0305", "a name or a number, or several with dots between")
+    assert (found.code, found.hint) == (
+        "DL0305",
+        "a name or a number, in which there may be - : / + @ #, or several with dots between",
+    )
 
 
 def test_a_shared_layer_sees_one_shape_of_weights() -> None:

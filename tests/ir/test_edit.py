@@ -60,7 +60,7 @@ def test_a_copy_says_the_same_and_shares_no_tensor() -> None:
 @pytest.mark.parametrize(
     ("outputs", "inputs", "nodes"),
     [
-        (["out", "more", "extra"], ["image", "other"], {"tanh", "first.conv", "twice:2"}),
+        (["out", "more", "extra"], ["image", "other"], {"tanh", "first.conv", "twice~2"}),
         (["out"], ["image", "other"], {"first.conv"}),
         (["extra"], ["image", "other"], {"tanh"}),
     ],
@@ -70,7 +70,7 @@ def test_a_copy_holds_what_the_outputs_need(outputs: list[str], inputs: list[str
     made = copied(graph, by_name(graph, *outputs))
     made.verify()
     assert [value.name for value in made.inputs] == inputs
-    assert {node.name for node in made.nodes} & {"tanh", "first.conv", "twice:2"} == nodes
+    assert {node.name for node in made.nodes} & {"tanh", "first.conv", "twice~2"} == nodes
 
 
 def test_inputs_that_only_training_looks_at_go_with_it() -> None:
@@ -100,7 +100,7 @@ EDITS = {
     "keep": (keep, ["a", "b", "c"], "%b"),
     "another operator": (on_relu(lambda edit, node: edit.keep(node, Tanh())), ["a", "b", "c"], "%b"),
     "remove": (on_relu(lambda edit, node: edit.inputs(node)), ["a", "c"], "%a"),
-    "insert": (on_relu(scaled), ["a", "b.add", "b", "b.add:2", "b:2", "c"], "%b:2"),
+    "insert": (on_relu(scaled), ["a", "b.add", "b", "b.add~2", "b~2", "c"], "%b~2"),
     "replace": (on_relu(lambda edit, node: edit.insert(Tanh(), edit.inputs(node), name="t")), ["a", "t", "c"], "%t"),
     "the name of what is gone": (
         on_relu(lambda edit, node: edit.insert(Tanh(), edit.inputs(node), name=node.name)), ["a", "b", "c"], "%b",
@@ -135,4 +135,4 @@ def test_a_weight_is_put_beside_those_that_are_there() -> None:
     made = edited(graph, rule)
     made.verify()
     assert list(made.parameters) == list(graph.parameters)
-    assert [node.name for node in made.nodes][:3] == ["a.param", "a.param:2", "a"]
+    assert [node.name for node in made.nodes][:3] == ["a.param", "a.param~2", "a"]

@@ -23,10 +23,6 @@ SPECS = Path(__file__).parents[2] / "specs"
 FILES = sorted(SPECS.glob("*.dlspec"))
 
 
-_NOT_IN_LABELS = str.maketrans(":-", "__")
-"""Characters of published names that a label cannot have, and what ours have instead."""
-
-
 class Weight(NamedTuple):
     """A row of a state dict."""
 
@@ -97,7 +93,7 @@ class Reference:
 
     def renamed(self, key: str) -> str:
         assert key.startswith(self.prefix)
-        return self.inside + key.removeprefix(self.prefix).translate(_NOT_IN_LABELS)
+        return self.inside + key.removeprefix(self.prefix)
 
     def graph(self, sizes: Mapping[str, int] | None = None) -> Graph:
         return graph_of(self.network, self.settings, sizes)
@@ -253,7 +249,7 @@ REFERENCES: tuple[Reference, ...] = (
     ),
     Reference("stylegan:OfficialGenerator", "stylegan_official_G_1024"),
     Reference("nvae:NVAE", "nvae_cifar10_nf1", reordered=True),
-    Reference("hnet:HNet", "hnet_debjani_deepmnist", reordered=True, beside=r".*_dict__1"),
+    Reference("hnet:HNet", "hnet_debjani_deepmnist", reordered=True, beside=r".*_dict_-1"),
     Reference(
         "nvae:NVAE", "nvae_mnist",
         {"channels": 1, "width": 32, "groups": [10, 5], "flows": 0, "preprocess": 2, "preprocess_cells": 3, "outputs": 1},

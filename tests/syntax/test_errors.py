@@ -109,6 +109,9 @@ FILES: dict[str, list[str]] = {
         "DL0103 1:17+3 `foo` is no mark of an output | a type stands with the inputs; only the mark `training` may follow an output"
     ],
     "network A(x: int) -> y, { x }": ["DL0103 1:25+1 expected a name, but found `{`"],
+    "block A {\n[a, b] = c\na }": [
+        "DL0103 2:8+1 expected `->`, a new line or `}`, but found `=` | to compare, write `==`; names that take a list apart stand without brackets: `a, b = ...`"
+    ],
     "a, [b, c) = d": ["DL0104 1:4+1 this `[` is never closed [1:9 `]` is missing before this]"],
     "a = [b for c, in d]": [
         "DL0103 1:15+2 expected a name, `(` or `[`, but found `in` | `in` is a reserved word and cannot be a name"

@@ -12,7 +12,7 @@ from dlspec.elaborate.known import Inferred, Known, infer
 from dlspec.elaborate.values import Failure
 from dlspec.ir.conditions import Condition, Conditions
 from dlspec.ir.dims import Dim
-from dlspec.ir.graph import Derived, Graph, Node, Parameter, Scope, ScopeKind, Value
+from dlspec.ir.graph import Derived, Graph, Node, Parameter, Scope, ScopeKind, Value, again
 from dlspec.ir.op import Op, OpError, Requirement, Types, Weight
 from dlspec.ir.program import COMPILER, Names, Origin, Template
 from dlspec.limits import NODE, SCOPE, Exceeded, budget
@@ -119,7 +119,7 @@ class Builder:
         self._names[name] = count
         if count == 1:
             return name
-        return self.unique(f"{name}:{count}")
+        return self.unique(again(name, count))
 
     def free(self, positions: int) -> bool:
         """Whether the next so many positions of the level are no labels."""

@@ -45,7 +45,7 @@ from dlspec.ops.constant import Param
 from dlspec.source import Span
 from dlspec.syntax import ast
 
-_PART = r"(?:[A-Za-z_][A-Za-z0-9_]*(?:-[A-Za-z0-9_]+)*|[0-9]+)"
+_PART = r"[A-Za-z0-9_](?:[A-Za-z0-9_:/+@#-]*[A-Za-z0-9_])?"
 _LABEL = re.compile(rf"{_PART}(?:\.{_PART})*\Z")
 _TRANSPARENT = (ast.Repeat, ast.For, ast.If)
 _FLOWING = (ast.Labelled, ast.Braces, ast.Repeat, ast.For, ast.If)
@@ -375,7 +375,7 @@ class Elaborator(Application):
         if any(not isinstance(part, str) for part in node.parts):
             self.builder.scope.labels += (Written(node, env),)
         if label is not POISON and not _LABEL.match(label):
-            hint = "a name or a number, or several with dots between"
+            hint = "a name or a number, in which there may be - : / + @ #, or several with dots between"
             raise Failure("DL0305", f'"{label}" cannot be a label', node.span, hint=hint)
         return label
 

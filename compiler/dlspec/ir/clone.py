@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, TypeAlias, cast
 
-from dlspec.ir.graph import Graph, Node, Parameter, Scope, Value
+from dlspec.ir.graph import Graph, Node, Parameter, Scope, Value, first_name
 
 # A scope and its copy, with the children still to copy. What is in it is called after the copy: its path begins with the
 # prefix instead of so many characters. No prefix: each moves by itself.
@@ -43,7 +43,7 @@ class Cloner:
                 if isinstance(child, Scope):
                     stack.append(self._scope(child, new, cut, prefix))
                     break
-                path = child.name.partition(":")[0]
+                path = first_name(child.name)
                 start, cut = (moved(path), len(path)) if prefix is None else (prefix, cut)
                 weights: list[Parameter] = []
                 for weight in child.weights:

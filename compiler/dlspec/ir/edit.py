@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import count
 from typing import TypeAlias
 
-from dlspec.ir.graph import Graph, Node, Output, Parameter, Scope, Value
+from dlspec.ir.graph import Graph, Node, Output, Parameter, Scope, Value, again
 from dlspec.ir.op import Op, types_of
 from dlspec.ir.program import Template
 from dlspec.ir.types import TensorType
@@ -116,7 +116,7 @@ class Editor:
         """
         assert self._node
         base = name or f"{self._node.name}.{type(op).function or type(op).__name__.lower()}"
-        name = next(n for n in (base if i == 1 else f"{base}:{i}" for i in count(1)) if n not in self._names)
+        name = next(n for n in (base if i == 1 else again(base, i) for i in count(1)) if n not in self._names)
         types = types_of(op, tuple([value.type for value in inputs]))
         return self._put(Node(op, inputs, weights, self._scope, name, self._node.span, types))
 

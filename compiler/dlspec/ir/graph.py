@@ -24,6 +24,19 @@ ScopeKind: TypeAlias = Literal[
     "network", "block", "level", "repeat", "for", "iteration", "if", "branches", "branch", "part"
 ]
 
+_AGAIN = "~"
+"""Before the number of a further node of one name. No label has it."""
+
+
+def again(name: str, count: int) -> str:
+    """What the node of a name is called that is the so manieth, a shared layer at its second use for one."""
+    return f"{name}{_AGAIN}{count}"
+
+
+def first_name(name: str) -> str:
+    """What the first node is called of those that one belongs to."""
+    return name.partition(_AGAIN)[0]
+
 
 class Scope:
     """A region of the graph as the spec wrote it.

@@ -81,7 +81,8 @@ def hint(layout: Layout, token: Token, kinds: set[str], bracket: str) -> str:
     if kind == "=" and last in ("+", "-", "*", "/", "//", "%"):
         return f"write it out: `a = a {last} b`"
     if kind == "=" and "==" in kinds:
-        return "to compare, write `==`"
+        apart = "; names that take a list apart stand without brackets: `a, b = ...`" if last == "]" else ""
+        return f"to compare, write `==`{apart}"
     if kind == ">" and last == "=":
         return "write `->`"
     if kind == ":" and "BODY" in kinds:

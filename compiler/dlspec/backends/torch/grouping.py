@@ -9,7 +9,7 @@ from dlspec.backends.torch import names
 from dlspec.backends.torch.plan import Plan
 from dlspec.backends.torch.tree import Module, Tree, chain_kind
 from dlspec.elaborate.values import BlockLayer, Layer, OpLayer
-from dlspec.ir.graph import Graph, Scope, Value
+from dlspec.ir.graph import Graph, Scope, Value, first_name
 from dlspec.ir.op import Op
 from dlspec.objectives.training import Training
 from dlspec.syntax import ast
@@ -95,7 +95,7 @@ def likeness(module: Module, tree: Tree) -> object:
             own.setdefault(value, len(own))
         taken = tuple(own.get(value, -1) for value in node.inputs)
         free = bool(node.inputs) and tree.overwritable(node.inputs[0])
-        steps.append((node.op, taken, node.training, node.name[depth:].partition(":")[0], free))
+        steps.append((node.op, taken, node.training, first_name(node.name)[depth:], free))
     types = tuple(value.type for value in tree.inputs(scope))
     outputs = tuple(own[value] for value in tree.outputs(scope))
     inline = tuple(m.label for m in module.members.values() if isinstance(m, Module) and m.inline)
@@ -173,7 +173,7 @@ def _steps(tree: Tree, scope: Scope) -> list[tuple[Op, str, tuple[int, ...]]]:
     """What runs in a scope, on tensors of which ranks, and as which member: labels with dots enter a module for one part
     of it or another."""
     return [
-        (node.op, node.name.partition(":")[0].removeprefix(scope.path), tuple(x.type.rank for x in node.inputs))
+        (node.op, first_name(node.name).removeprefix(scope.path), tuple(x.type.rank for x in node.inputs))
         for node in tree.nodes_in(scope)
     ]
 

@@ -10,7 +10,7 @@ from dlspec.backends.torch.lower_modules import module_of, padded_before
 from dlspec.backends.torch.names import hidden, is_no_name
 from dlspec.backends.torch.symbols import signature
 from dlspec.ir.dims import symbols
-from dlspec.ir.graph import Graph, Node, Scope, Value
+from dlspec.ir.graph import Graph, Node, Scope, Value, first_name
 from dlspec.ir.program import Names
 from dlspec.ir.types import DType
 from dlspec.ops import constant, conv, dropout, gradient
@@ -142,7 +142,7 @@ class Tree:
                 self._visit(child, known)
 
     def _own(self, node: Node) -> None:
-        path = node.weights[0].path if node.weights else node.name.partition(":")[0]
+        path = node.weights[0].path if node.weights else first_name(node.name)
         if node.weights and not isinstance(node.op, constant.Param):
             path = path.rpartition(".")[0]
         home, _, label = path.rpartition(".")
