@@ -45,6 +45,7 @@ class Reference:
     * ``unit``: the inputs of its fingerprint are from 0 to 1, not from -1.
     * ``reordered``: it declares its weights in another order than it applies them, in which ours are.
     * ``beside``: a pattern of names that it has and the network has not, of parts that it does not reach here.
+    * ``frozen``: elements of weights that it does not train; of what stays as it is, a `train` decides, not a network.
     * ``unsaved``: elements of buffers that are in no state dict, which are constants here.
     * ``small``: sizes to compare the computation with torchvision's at; without them it is not compared.
     * ``gain``: the variance of the weights to compare with, times their fan-in: where hundreds of layers without a ReLU
@@ -66,6 +67,7 @@ class Reference:
     unit: bool = False
     reordered: bool = False
     beside: str = ""
+    frozen: int = 0
     unsaved: int = 0
 
     def __str__(self) -> str:
@@ -215,6 +217,9 @@ REFERENCES: tuple[Reference, ...] = (
     Reference("nnunet:NNUNet3D", "nnunet_plain3d_128", reordered=True),
     Reference("nnunet:NNUNet3DDeep", "nnunet_plain3d_128_ds", reordered=True),
     Reference("nnunet:NNUNetAnisotropic", "nnunet_plain3d_aniso_20x320x256", reordered=True),
+    Reference("hdenseunet:DenseUNet2D", "hdenseunet_2d_denseunet"),
+    Reference("hdenseunet:HDenseUNet3DStage", "hdenseunet_3d_stage", frozen=45_082_275),
+    Reference("hdenseunet:HDenseUNet", "hdenseunet_hybrid", frozen=244_256),
     Reference("vae:VAE", "vae_mlp_pytorch_examples", unit=True),
     Reference("vae:CVAE", "cvae_mlp_timbmg", unit=True),
     Reference("vae:ConvVAE", "antixk_VanillaVAE"),
@@ -262,6 +267,9 @@ REFERENCES: tuple[Reference, ...] = (
 )  # fmt: skip
 
 LIGHT: Mapping[str, Mapping[str, Any]] = {
+    "hdenseunet:DenseUNet2D": {"depths": [1, 1, 1, 1], "widths": [120, 144, 96, 96, 64]},
+    "hdenseunet:HDenseUNet": {"depths": [1, 1, 1, 1], "depths3d": [1, 1, 1, 1]},
+    "hdenseunet:HDenseUNet3DStage": {"depths": [1, 1, 1, 1], "depths3d": [1, 1, 1, 1]},
     "nnunet:NNUNet2D": {"patch": [64, 64], "width": 8, "widest": 32},
     "nnunet:NNUNet3D": {"patch": [16, 16, 16], "width": 8},
     "nnunet:NNUNet3DDeep": {"width": 2, "widest": 8},

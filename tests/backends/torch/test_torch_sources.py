@@ -57,6 +57,14 @@ CASES: dict[str, tuple[str, list[str], list[str]]] = {
         ["Level(3, 4, False)", "Level(4, 8, True)", "Level(8, 6, True)"],
         ["> 0"],
     ),
+    "constant_of_each_rank": (
+        "block Scale {\n    shape = [x.channels] + [1] * (x.rank - 2)\n    param gamma: float[x.channels] = normal(0, 1)\n"
+        "    x * reshape(gamma, shape)\n}\n"
+        "network Net(x: float[N, 3, 4, 5], v: float[N, 3, 2, 4, 5]) -> y, z {\n"
+        "    y = x -> scale: Scale\n    z = v -> deep: Scale\n}",
+        ["shape = (in_channels,) + (1, 1)\n", "shape = (in_channels,) + (1, 1, 1)\n"],
+        [],
+    ),
     "layer_parameter_named_as_a_function": (
         "block Unit(width, norm: layer = InstanceNorm) { Conv(width, 3) -> norm -> ReLU }\n"
         "network Net(x: float[N, 3, 16, 16]) -> y { x -> Unit(8) -> Unit(9) }",

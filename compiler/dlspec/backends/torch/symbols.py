@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
+from functools import lru_cache
+from hashlib import sha256
 from typing import Any, TypeAlias, cast
 
 from dlspec.backends.torch.python import (
@@ -81,7 +83,8 @@ def signature(node: Any, loop: LoopId | None = None, turn: int = 0) -> Any:
     """What is equal for equal expressions. In a ``turn`` of a loop its variables count from that turn."""
     match node:
         case Leaf():
-            return ("leaf", node.key)
+            local = node.key[0] == "name" and node.definition is not None
+            return ("leaf", node.key, _defined(node.definition)) if local else ("leaf", node.key)
         case Turned():
             return ("turn", node.loop, node.name, node.index - turn if node.loop == loop else node.index)
         case Const():
@@ -95,6 +98,12 @@ def signature(node: Any, loop: LoopId | None = None, turn: int = 0) -> Any:
             return tuple(signature(item, loop, turn) for item in node)  # pyright: ignore[reportUnknownVariableType]
         case _:
             return node
+
+
+@lru_cache(maxsize=4096)
+def _defined(definition: Py) -> str:
+    """What is equal for equal definitions, and short, however many names they are made of."""
+    return sha256(repr(signature(definition)).encode()).hexdigest()
 
 
 def _typed(value: Any) -> Any:
