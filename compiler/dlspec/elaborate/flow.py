@@ -343,6 +343,8 @@ class Elaborator(Application):
                 if name is POISON:
                     return POISON
                 *around, name = name.split(".")
+                if not around:
+                    return self.step(node.layer, flow, env, name)
                 with self.builder.entered(around, node):
                     return self.step(node.layer, flow, env, name)
             case ast.Braces():
