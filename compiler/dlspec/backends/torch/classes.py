@@ -20,13 +20,21 @@ from dlspec.backends.torch.merge import Merger
 from dlspec.backends.torch.objectives import TrainingPlanner
 from dlspec.backends.torch.plan import Plan
 from dlspec.backends.torch.planner import Planner
-from dlspec.backends.torch.resolve import Apart, Class, Resolver
+from dlspec.backends.torch.resolve import Class, Resolver
 from dlspec.backends.torch.rolling import rolled, written_out
 from dlspec.backends.torch.settings import Settings
-from dlspec.backends.torch.template import Makes, Mismatch, Template, Unreachable
+from dlspec.backends.torch.template import Mismatch, Template, Unreachable
 from dlspec.backends.torch.tree import Module, Tree
 from dlspec.ir.graph import Graph
 from dlspec.objectives.training import Training
+
+
+class _Apart(Exception):
+    """What modules of one group are given is not one text: each has a class of its own."""
+
+    def __init__(self, key: GroupKey) -> None:
+        super().__init__()
+        self.key = key
 
 
 class Library(Resolver):
@@ -63,8 +71,8 @@ class Library(Resolver):
             except Unreachable as error:
                 self._inline |= {(self.graphs.index(m.graph), m.path) for m in error.modules if m.parent is not None}
                 trees = []
-            except Apart as error:
-                self._apart |= {group_of(each.maker) for each in error.makes.made}
+            except _Apart as error:
+                self._apart.add(error.key)
                 trees = []
             else:
                 if before == self._found():
@@ -250,7 +258,7 @@ class Library(Resolver):
                 try:
                     self.resolve(made)
                 except Mismatch:
-                    raise _apart_of(made) from None
+                    raise _Apart(group_of(made.modules[0])) from None
             if before == [list(made.parameters) for made in self.classes]:
                 return
         raise AssertionError("the parameters of the classes do not settle")
@@ -278,13 +286,6 @@ class Library(Resolver):
 
 def _sees_settings(module: Module) -> bool:
     return module.declaration.kind == "network"
-
-
-def _apart_of(made: Class) -> Apart:
-    from dlspec.backends.torch.template import Made
-
-    scope = made.modules[0].scope
-    return Apart(Makes(tuple(Made(module, module, scope) for module in made.modules)))
 
 
 def _axes(template: Template) -> int:

@@ -146,6 +146,3 @@ def _negated(condition: Condition) -> str:
         if text.count(yes) == 1:
             return text.replace(yes, no)
     raise AssertionError(text)
-
-
-__all__ = ["block_doc", "checks", "docstring", "entry", "network_doc", "shapes", "wrapped"]

@@ -10,7 +10,6 @@ from dlspec.backends.torch import python as py
 from dlspec.backends.torch.symbols import Leaf, Sum, Turned
 from dlspec.backends.torch.targets import taken_apart
 from dlspec.elaborate.constants import FUNCTIONS, ConstantError, arithmetic
-from dlspec.elaborate.values import Ratio
 from dlspec.ir.dims import Expr
 
 CALLS = {
@@ -109,6 +108,3 @@ def is_constant(value: Any) -> bool:
     if isinstance(value, list | tuple):
         return all(map(is_constant, cast("list[Any]", value)))
     return isinstance(value, int | float | str | None) and not isinstance(value, Expr)
-
-
-_ = Ratio

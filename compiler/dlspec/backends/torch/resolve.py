@@ -37,14 +37,6 @@ ANY: Any = object()
 """The default of a parameter that has none."""
 
 
-class Apart(Exception):
-    """What modules are given is not one text: they cannot be made in one class."""
-
-    def __init__(self, makes: Makes) -> None:
-        super().__init__()
-        self.makes = makes
-
-
 @dataclass(eq=False)
 class Class:
     """A class of the generated file.
@@ -185,13 +177,9 @@ class Resolver:
 
     def _made(self, makes: Makes, made: Class) -> Py:
         child = self.class_of[makes.made[0].module]
-        try:
-            values = self.arguments(makes)
-        except Mismatch:
-            raise Apart(makes) from None
         args: list[Py] = []
         keywords: list[Keyword] = []
-        for leaf, value in zip(child.parameters.values(), values, strict=True):
+        for leaf, value in zip(child.parameters.values(), self.arguments(makes), strict=True):
             filled = self.constant(value, made)
             default = child.default(leaf)
             if default is ANY:

@@ -404,10 +404,3 @@ def leaves(node: Py) -> Iterator[Leaf]:
             for factor, atom in inner.terms:
                 yield from leaves(factor)
                 yield from leaves(atom)
-
-
-__all__ = [
-    "Arg", "Dimension", "Leaf", "LoopId", "Sum", "Turned", "add", "at_start", "divided", "ended", "is_counted",
-    "item", "item_of", "leaves", "placed", "rebuild_all", "scaled", "signature", "times", "tupled", "turned",
-    "walk_all", "without", "written_out",
-]  # fmt: skip
