@@ -63,23 +63,23 @@ LITERALS = {
 # What was expected. Each stands in the second line of a block, from its fifth column on.
 EXPECTED = {
     "f(3 4)": "DL0103 2:9+1 expected `,` or `)`, but found `4`",
-    "a = 3 +": "DL0103 3:1+1 expected an expression, but found `}`",
+    "a = 3 +": "DL0103 2:11+1 expected an expression, but found `}` [3:1 `}` stands here]",
     "{ a | }": "DL0103 2:9+1 a branch beside this `|` is empty | a branch that passes its input on is written `Identity`",
     "-> A": "DL0103 2:5+2 expected a statement or `}`, but found `->`",
-    "a ->": "DL0103 3:1+1 expected an expression, but found `}`",
+    "a ->": "DL0103 2:7+2 expected an expression, but found `}` [3:1 `}` stands here]",
     "a = b = c": "DL0103 2:11+1 expected `->`, a new line or `}`, but found `=` | to compare, write `==`",
     "x as 3": "DL0103 2:10+1 expected a name, but found `3`",
     "repeat { A }": "DL0103 2:12+1 expected an expression, but found `{`",
     "f(a=1 b=2)": "DL0103 2:11+1 expected `,` or `)`, but found `b`",
     "a.3": "DL0103 2:7+1 expected a name, but found `3`",
     "param g float[1]": "DL0103 2:13+5 expected a string or `:`, but found `float`",
-    "default A": "DL0103 3:1+1 expected `(`, but found `}`",
-    "shared a": "DL0103 3:1+1 expected `=`, but found `}`",
+    "default A": "DL0103 2:13+1 expected `(`, but found `}` [3:1 `}` stands here]",
+    "shared a": "DL0103 2:12+1 expected `=`, but found `}` [3:1 `}` stands here]",
     "expect a, b, c": "DL0103 2:16+1 expected a new line or `}`, but found `,`",
     "[a for b]": "DL0103 2:13+1 expected `in`, but found `]`",
     "f(,)": "DL0103 2:7+1 expected an expression or `)`, but found `,`",
     "x[": "DL0104 2:6+1 this `[` is never closed [3:1 `]` is missing before this]",
-    "not": "DL0103 3:1+1 expected an expression, but found `}`",
+    "not": "DL0103 2:5+3 expected an expression, but found `}` [3:1 `}` stands here]",
     "()": "DL0103 2:6+1 expected an expression, but found `)`",
     "f(*a)": "DL0103 2:7+1 expected an expression or `)`, but found `*`",
     "f\n    , 4": "DL0103 3:5+1 expected a statement, but found `,`",
@@ -138,6 +138,23 @@ FILES: dict[str, list[str]] = {
     "block A {\n  Add {\n    x\n\n}\nblock B { x }\nblock C { f( }\n": [
         "DL0104 5:1+1 a `}` is missing before this [2:7 this `{` is never closed]",
         "DL0104 7:12+1 this `(` is never closed [7:14 `)` is missing before this]",
+    ],
+    "block A(p)\n    x\n}": ["DL0103 1:10+1 expected `{`, but found `x` [2:5 `x` stands here]"],
+    "block A {\n    x -> for a in b\n    a\n}": ["DL0103 2:19+1 expected `{`, but found `a` [3:5 `a` stands here]"],
+    "block A {\n    if a\n    if b { c }\n}": ["DL0103 2:8+1 expected `{`, but found `if` [3:5 `if` stands here]"],
+    "network A(x: float[N])\nexpect a": ["DL0103 1:22+1 expected `->`, but found `expect` [2:1 `expect` stands here]"],
+    # A brace that is missing, or one too many, stands where the indentation says so.
+    "    x = 1\n    x -> A\n}": [
+        "DL0104 1:5+1 nothing is open that this could stand in | a line that is indented stands in braces: is the line with their `{` missing? [2:5 expected a declaration (`block`, `network`, `train`, `from`, `expect`, `default` or `name = value`), but found `x`]"
+    ],
+    "block A {\n    x -> B { C }}\n    -> D\n}": [
+        "DL0104 2:17+1 this `}` is one too many [1:9 it closes this `{`, by its indentation another] [3:5 expected a new line, but found `->`]"
+    ],
+    "block A {\n    x\n        B -> C\n    }\n    -> D\n}": [
+        "DL0104 2:5+1 a `{` is missing after this, by the indentation of the next line [5:5 expected a new line, but found `->`]"
+    ],
+    "block A {\n        B -> C\n    }\n    -> D\n}": [
+        "DL0104 2:9+1 a `{` is missing before this [4:5 expected a new line, but found `->`]"
     ],
     "block A( { }\nblock B { }": ["DL0104 1:8+1 this `(` is never closed [1:10 `)` is missing before this]"],
     "block True { }": ["DL0107 1:7+4 `True` is written `true`"],

@@ -7,7 +7,7 @@ from itertools import pairwise
 from dlspec.diagnostics import Diagnostic, Note
 from dlspec.source import Source, Span
 from dlspec.syntax.hints import COMPARISONS, FOREIGN, hint, hint_at_top_level, starts_statement, token_span
-from dlspec.syntax.layout import CLOSERS, DECLARATIONS, RESERVED, Layout
+from dlspec.syntax.layout import CLOSERS, CONTINUES, DECLARATIONS, RESERVED, Layout
 from dlspec.syntax.lexer import Token
 from dlspec.syntax.tables import END, is_origin, tables
 
@@ -18,6 +18,9 @@ OPENS_EXPRESSION = frozenset(
 OPENS_STATEMENT = OPENS_EXPRESSION | {"shared", "param", "buffer", "default", "expect", "data", "minimize", "maximize"}
 GOES_ON = COMPARISONS | {"+", "-", "*", "/", "//", "%", "**", "and", "or", "as", "(", "[", "{", "."}
 """What an expression can nearly always go on with, and so tells nobody anything."""
+
+LINES_END = frozenset({"NEWLINE", "BODY", "{", "|"})
+GOES_ON_BELOW = CONTINUES - {"}"} | {",", ":", "=", "{", ";"}
 
 IN_WORDS = {
     "NAME": "a name",
@@ -73,7 +76,17 @@ def unexpected(source: Source, layout: Layout, token: Token, stack: list[int], s
         if token.kind == END:
             found, span = "`}`", Span(source, token.start, token.start + 1)
     message = f"expected {words}, but found {found}"
-    return Diagnostic("DL0103", message, span, hint=hint(layout, token, kinds, bracket))
+    said = hint(layout, token, kinds, bracket)
+    if before is not None and start == "file" and bracket not in ("(", "[") and _ends_too_early(source, before, token):
+        notes = (Note(span, f"{found} stands here"),) if token.text else ()
+        return Diagnostic("DL0103", message, token_span(source, before), "after this", notes, said)
+    return Diagnostic("DL0103", message, span, hint=said)
+
+
+def _ends_too_early(source: Source, before: Token, token: Token) -> bool:
+    """Whether what is missing stands at the end of a line: a token begins a later one, and is none that goes on with it."""
+    between = source.text[before.end : token.start]
+    return "\n" in between and before.kind not in LINES_END and token.text not in GOES_ON_BELOW
 
 
 def accepted(stack: list[int]) -> set[str]:

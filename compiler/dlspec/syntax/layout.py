@@ -36,13 +36,6 @@ def is_name(token: Token) -> bool:
     return token.kind == "NAME" and token.text not in RESERVED
 
 
-def _header_within(span: Span) -> Diagnostic:
-    hint = "write it in parentheses, or give it a name before"
-    return Diagnostic(
-        "DL0103", f"the body of an `{span.text}` would be taken for the one that is to come", span, hint=hint
-    )
-
-
 class SyntaxFault(Exception):
     """A syntax error, on its way to the place where parsing can go on."""
 
@@ -165,7 +158,7 @@ class Layout:
             comprehends = bracketed and after_operand and word in ("for", "if")
             if word in HEADERS and not comprehends:
                 if level.header and word != "else" and previous is not None and previous.kind != "else":
-                    raise SyntaxFault(_header_within(Span(self.source, token.start, token.end)))
+                    raise SyntaxFault(self._header_within(previous, token))
                 level.header = True
             return word
         if previous is None or previous.kind in OPENS_STATEMENT:
@@ -196,6 +189,15 @@ class Layout:
     def _is_variant(self, word: str) -> bool:
         """Whether `network` begins `network Name = ...`, which has no body."""
         return word == "network" and self._after_blanks(self.index + 2).kind == "="
+
+    def _header_within(self, previous: Token, token: Token) -> Diagnostic:
+        span = Span(self.source, token.start, token.end)
+        if "\n" in self.source.text[previous.end : token.start]:
+            at, note = Span(self.source, previous.start, previous.end), Note(span, f"`{token.text}` stands here")
+            return Diagnostic("DL0103", f"expected `{{`, but found `{token.text}`", at, "after this", (note,))
+        hint = "write it in parentheses, or give it a name before"
+        message = f"the body of an `{token.text}` would be taken for the one that is to come"
+        return Diagnostic("DL0103", message, span, hint=hint)
 
     def _after_blanks(self, index: int) -> Token:
         while self.raw[index].kind in ("NEWLINE", "COMMENT"):

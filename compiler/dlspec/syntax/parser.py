@@ -24,6 +24,7 @@ from dlspec.syntax.build import AstBuilder, statements
 from dlspec.syntax.comments import leading_comment
 from dlspec.syntax.expected import accepted, unexpected
 from dlspec.syntax.hints import bound_train, misspelt
+from dlspec.syntax.indents import misplaced
 from dlspec.syntax.layout import Layout, SyntaxFault
 from dlspec.syntax.lexer import INVISIBLE, Token, scan
 from dlspec.syntax.limits import first_too_deep, too_deep
@@ -186,11 +187,12 @@ class _Reader:
             try:
                 return [self._bounded(declaration) for declaration in machine.run(layout)], last
             except _Stuck as stuck:
-                self.found.append(unexpected(self.source, layout, stuck.token, machine.stack, "file"))
+                found = unexpected(self.source, layout, stuck.token, machine.stack, "file")
             except SyntaxFault as fault:
-                self.found.append(fault.diagnostic)
+                found = fault.diagnostic
+            self.found.append(misplaced(self.source, layout, found))
             if not self._skip_statement(layout, machine):
-                made, end = self._give_up(layout, machine)
+                made, end = self._give_up(layout, machine, found)
                 return [self._bounded(declaration) for declaration in made], end
 
     def _skip_statement(self, layout: Layout, machine: _Machine) -> bool:
@@ -216,13 +218,11 @@ class _Reader:
         layout.resume(end, brackets[depth])
         return True
 
-    def _give_up(self, layout: Layout, machine: _Machine) -> tuple[Sequence[ast.Declaration], int]:
+    def _give_up(self, layout: Layout, machine: _Machine, found: Diagnostic) -> tuple[Sequence[ast.Declaration], int]:
         """What can be kept of a declaration that could not be read to its end, and where to read on."""
         raw, first, index, last = self.raw, layout.first, layout.index, layout.last
         whole = recovery.braces_match(raw, first, last)
-        found = self.found[
-            -1
-        ]  # a brace that is never closed may be missing far behind it, and what is between is in doubt
+        # A brace that is never closed may be missing far behind it, and what is between is in doubt.
         wrong = min(found.span.start, *(note.span.start for note in found.notes), len(self.source.text))
         behind = min(index, bisect_left(raw, wrong, first, last, key=_start))
         end = last if whole else recovery.next_declaration(raw, behind, last)
