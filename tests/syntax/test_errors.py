@@ -123,7 +123,7 @@ FILES: dict[str, list[str]] = {
         "DL0103 1:13+12 behind the `=` stands a network, with the settings that it is given | write `network A = Network(setting=value)`: its inputs, outputs and body are those of the network"
     ],
     "network A B(3)": ["DL0103 1:11+1 expected `->`, `=` or `(`, but found `B`"],
-    "network A =\nblock B { x }": ["DL0103 2:1+5 expected an expression, but found `block`"],
+    "network A =\nblock B { x }": ["DL0103 1:11+1 expected an expression, but found `block` [2:1 `block` stands here]"],
     "import a": ["DL0103 1:1+6 `import` is no word of this language | write `from file import Name`"],
     "from a import *": ["DL0103 1:15+1 expected a name, but found `*`"],
     "from . import a": ["DL0103 1:15+1 expected `import`, but found `a`"],
@@ -140,7 +140,9 @@ FILES: dict[str, list[str]] = {
         "DL0104 7:12+1 this `(` is never closed [7:14 `)` is missing before this]",
     ],
     "block A(p)\n    x\n}": ["DL0103 1:10+1 expected `{`, but found `x` [2:5 `x` stands here]"],
-    "block A {\n    x -> for a in b\n    a\n}": ["DL0103 2:19+1 expected `{`, but found `a` [3:5 `a` stands here]"],
+    "block A {\n    x -> for a in b\n    a\n}": [
+        "DL0103 2:19+1 expected `->` or `{`, but found `a` [3:5 `a` stands here]"
+    ],
     "block A {\n    if a\n    if b { c }\n}": ["DL0103 2:8+1 expected `{`, but found `if` [3:5 `if` stands here]"],
     "network A(x: float[N])\nexpect a": ["DL0103 1:22+1 expected `->`, but found `expect` [2:1 `expect` stands here]"],
     # A brace that is missing, or one too many, stands where the indentation says so.

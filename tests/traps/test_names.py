@@ -32,10 +32,13 @@ def test_a_tap_in_a_file_has_nothing_to_name() -> None:
     assert codes_in(net("x -> f", X, before="f = { x -> ReLU as y -> Add { y | Tanh } }\n")) == []
 
 
-def test_a_default_size_that_does_not_fit_is_said_of_each_step() -> None:
-    skip = "x -> Add { Identity | MaxPool(2) -> Upsample(scale_factor=2) }"
-    found = found_in(net(f"a = {skip}\n b = {skip}\n a + b", "x: float[N, 4, H = 9, W = 8]"))
-    assert [(each.code, each.span.line) for each in found] == [("DL0201", 3), ("DL0201", 4)]
+def test_a_default_size_that_does_not_fit_is_said_of_each_need() -> None:
+    skip = "x -> Add {{ Identity | MaxPool({0}) -> Upsample(scale_factor={0}) }}"
+    text = net(f"a = {skip.format(2)}\n b = {skip.format(4)}\n a + b", "x: float[N, 4, H = 9, W = 8]")
+    found = found_in(text)
+    assert [(each.code, each.span.line, each.notes[0].span.line) for each in found] == [
+        ("DL0201", 2, 3), ("DL0201", 2, 4)
+    ]  # fmt: skip
 
 
 def test_a_train_that_is_bound() -> None:

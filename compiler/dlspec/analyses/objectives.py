@@ -10,6 +10,7 @@ from dlspec.ir.graph import Node, Value
 from dlspec.ir.intervals import NOT_NEGATIVE
 from dlspec.objectives.training import STEP, Training, Update
 from dlspec.ops.gradient import cuts
+from dlspec.syntax import ast
 
 _SHOWN = 6
 """Steps of a path that a message shows."""
@@ -74,7 +75,14 @@ def _unreached(training: Training, update: Update, name: str, own: list[str]) ->
     message = f"the objective does not depend on `{name}`"
     hint = f"`over` names what the objective is a function of; take `{name}` out, or use it"
     if not own:
-        message, hint = f"`{name}` has no weights to train", f"take `{name}` out of `over`"
+        uses = [scope for scope in training.graph.root.scopes() if scope.path == name]
+        message, hint = f"nothing flows into `{name}`", f"use it, or take `{name}` out of `over`"
+        declared = uses[0].template.declaration if uses and uses[0].template is not None else None
+        if uses:
+            message, hint = f"`{name}` has no weights to train", f"give it some, or take `{name}` out of `over`"
+        if isinstance(declared, ast.Block | ast.Network):
+            note = Note(update.objective.span, f"updates {name}")
+            return Diagnostic("DL0707", message, declared.name.span, notes=(note,), hint=hint)
     path = _path(update.objective, set(own))
     notes: tuple[Note, ...] = ()
     if path:

@@ -2,61 +2,101 @@
 
 from __future__ import annotations
 
-import re
-from collections import Counter
-from collections.abc import Mapping
-from difflib import get_close_matches
-from functools import lru_cache
+from dataclasses import replace
 
-from dlspec.ir.graph import Value
+from dlspec.diagnostics import Diagnostic, Note
+from dlspec.ir.graph import Scope, Value
+from dlspec.ir.program import Turn, Written
+from dlspec.source import Span
 from dlspec.syntax import ast
 
-_MOST = 500
-"""Names that one is compared with."""
+_STEPS = 50
+"""Names behind each other that a value is followed through."""
 
 
-def misspelled(name: str, unused: Mapping[str, ast.Name], file: ast.File) -> ast.Name | None:
-    """The name of those that nothing uses that was meant to be ``name``, where that is written more often.
+def root(written: Written, called: str = "") -> Written:
+    """Of a value that is wrong, and that names only pass on, where it was written as what it should not be.
 
-    One of the two is written wrongly, and it is the one that is written once.
+    That is where it is given last by another name than it has: ``called`` at first. A default is right under its own name,
+    unless it is not positive.
     """
-    if _words(file.source.text)[name] < 2:
+    likely = written
+    for _ in range(_STEPS):
+        name = written.expression
+        found = written.names.seen(name.name, written.time) if isinstance(name, ast.Name) else None
+        if found is None:
+            return written
+        names, binding = found
+        assert isinstance(name, ast.Name)
+        if name.name != called:
+            likely = written
+        scope = names.scope
+        before: Written | None
+        if binding.written is not None:
+            before = _part(binding.written, binding.place)
+        elif names.turn is not None:
+            before = _of_turn(names.turn, name.name)
+        else:
+            before = scope.origin.written.get(name.name) if scope is not None else None
+            if before is not None and scope is not None and name.name not in scope.given:
+                return before if (called == name.name and likely is written) or _not_positive(before) else likely
+        if before is None:
+            return likely
+        written, called = before, name.name
+    return likely
+
+
+def _not_positive(written: Written) -> bool:
+    node = written.expression
+    return isinstance(node, ast.Unary) or (isinstance(node, ast.Constant) and node.value in (0, 0.0))
+
+
+def item(written: Written, index: int) -> Written | None:
+    """An item of a list, where the list is written out."""
+    name = written.expression
+    listed = root(written, name.name if isinstance(name, ast.Name) else "")
+    items = listed.expression.items if isinstance(listed.expression, ast.List) else ()
+    return listed.part(items[index]) if index < len(items) else None
+
+
+def _of_turn(turn: Turn, name: str) -> Written | None:
+    """What a variable of a loop is in one of its turns."""
+    targets = () if isinstance(turn.step, ast.Repeat) else turn.step.targets
+    places = next((places for target, places in ast.paths_of(targets) if target.name == name), None)
+    if places is None:
         return None
-    near = get_close_matches(name, list(unused)[:_MOST], 1)
-    return unused[near[0]] if near else None
+    over = turn.written.expression
+    called = over.function.name if isinstance(over, ast.Call) and isinstance(over.function, ast.Name) else ""
+    if isinstance(over, ast.Call) and called in ("zip", "enumerate") and places:
+        lists = [None, *over.arguments] if called == "enumerate" else [*over.arguments]
+        among = lists[places[0]] if places[0] < len(lists) else None
+        return None if among is None else _part(item(turn.written.part(among.value), turn.index), places[1:])
+    return _part(item(turn.written, turn.index), places)
 
 
-@lru_cache(maxsize=4)
-def _words(text: str) -> Counter[str]:
-    return Counter(re.findall(r"\w+", text))
+def _part(written: Written | None, places: tuple[int, ...]) -> Written | None:
+    """What is at a place of each list in the one before."""
+    for place in places:
+        written = None if written is None else item(written, place)
+    return written
 
 
-def unused(around: ast.Node) -> dict[str, ast.Name]:
-    """The names that are given within a declaration, or those that a file declares, and that nothing in it uses."""
-    inside = list(ast.walk(around))
-    used = {node.name for node in inside if isinstance(node, ast.Name)}
-    return {each.name: each for each in _given(around, inside) if each.name not in used}
+def placed(found: Diagnostic, of: tuple[str, Written] | None, scope: Scope) -> Diagnostic:
+    """The error at its likely cause, with a note where it shows: where the wrong value is written that only names have
+    passed on; and what shows in the library, at what is used of it."""
+    at = found.span
+    if of is not None:
+        at = root(of[1], of[0]).span
+    if _library(at):
+        around = (inner.span for inner in scope.ancestors() if inner.declaration and not _library(inner.span))
+        at = next(around, at)
+    if at.source is found.span.source and found.span.start <= at.start and at.end <= found.span.end:
+        return found
+    return replace(found, span=at, label="", notes=(Note(found.span, found.label or "it shows here"), *found.notes))
 
 
-def _given(around: ast.Node, inside: list[ast.Node]) -> list[ast.Name]:
-    """The names that are given within a declaration, but for those that leave it; within a file those that it declares."""
-    if isinstance(around, ast.File):
-        declared = [
-            each.name for each in around.declarations if isinstance(each, ast.Block | ast.Network | ast.Variant)
-        ]
-        binds = [each for each in around.declarations if isinstance(each, ast.Bind)]
-        return declared + [name for bind in binds for name in ast.names_of(bind.targets)]
-    found: list[ast.Name] = []
-    for node in inside:
-        match node:
-            case ast.Bind(targets=targets) | ast.For(targets=targets) | ast.Clause(targets=targets):
-                found += ast.names_of(targets)
-            case ast.Tap(name=name) | ast.Parameter(name=name) | ast.Data(name=name) | ast.Shared(name=name):
-                found.append(name)
-            case _:
-                pass
-    left = {output.name.name for output in around.outputs} if isinstance(around, ast.Network) else set[str]()
-    return [each for each in found if each.name not in left]
+def _library(span: Span) -> bool:
+    return span.source.name.startswith("std/")
 
 
 def declared(value: Value) -> Value | None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from dlspec.diagnostics import Note, did_you_mean
 from dlspec.elaborate.constants import as_init
 from dlspec.elaborate.known import Table
+from dlspec.elaborate.unknown import lacking
 from dlspec.elaborate.values import (
     Arguments,
     BlockLayer,
@@ -60,7 +61,7 @@ def bind_op(layer: OpLayer, given: list[Given], span: Span, env: Env) -> OpLayer
                 function = f", or `{layer.op.function}({flows})`" if layer.op.function else ""
                 raise Failure(
                     "DL0306", f"{layer.title} takes no tensors as arguments: they flow in", argument.span,
-                    hint=f"write `{flow} -> {layer.name}`{function}",
+                    hint=f"write `{flow} -> {layer.name}`{function}", of=("", Written(argument.value, env, argument.span)),
                 )  # fmt: skip
             if name is None and not layer.called and placed is not names:
                 raise too_many_placed(layer, given, argument.span)
@@ -120,12 +121,12 @@ def _make(op: type[Op], title: str, arguments: Arguments, span: Span, name: str)
         if field.name == op.more:
             further = {key: given for key, given in arguments.items() if key not in _field_names(op)}
             values[field.name] = [
-                (key, field_value(Field(key, "Dim", MISSING), value, at.span, title))
+                (key, field_value(Field(key, "Dim", MISSING), value, at.span, title, at))
                 for key, (value, at) in further.items()
             ]
         elif field.name in arguments:
             value, at = arguments[field.name]
-            values[field.name] = field_value(field, value, at.span, title)
+            values[field.name] = field_value(field, value, at.span, title, at)
         elif field.required:
             raise Failure(
                 "DL0304", f"{title} needs `{field.name}`, {field.expected}", span, hint=signature_hint(op, name)
@@ -133,10 +134,12 @@ def _make(op: type[Op], title: str, arguments: Arguments, span: Span, name: str)
     try:
         return op(**values)
     except OpError as error:
-        raise Failure(error.code, error.message, span, hint=error.hint) from None
+        of = next(((key, at) for key, (_, at) in arguments.items() if f"`{key}`" in error.message), None)
+        raise Failure(error.code, error.message, span, hint=error.hint, of=of) from None
 
 
-def field_value(field: Field, value: Any, span: Span, title: str) -> Any:
+def field_value(field: Field, value: Any, span: Span, title: str, of: Written | None = None) -> Any:
+    """The value as the field takes it. Raises `Failure` at what is written for it."""
     if field.kind == "Init":
         initial = as_init(value)
         value = initial if initial is not None or value is None else value
@@ -147,7 +150,7 @@ def field_value(field: Field, value: Any, span: Span, title: str) -> Any:
         hint = "a size that layers are made with must be a number: give it one in the signature" if symbolic else ""
         if isinstance(value, Deferred) and isinstance(value.expression, ast.Labelled):
             hint = f"an argument is given with `=`: `{value.expression.span.text.replace(':', '=').replace('= ', '=')}`"
-        raise Failure("DL0305", f"{error} in {title}", span, hint=hint) from None
+        raise Failure("DL0305", f"{error} in {title}", span, hint=hint, of=of and (field.name, of)) from None
 
 
 def function_op(
@@ -265,17 +268,21 @@ def bind_block(
         if argument.name is None:
             key = next(free, None)
             if key is None:
-                raise Failure(
+                failure = Failure(
                     "DL0306",
                     f"`{name}` takes {_count(len(names), 'argument')}",
                     argument.span,
                     notes=(Note(layer.declaration.name.span, "declared here"),),
                     hint=_given_before(layer, names, value),
                 )
+                failure.cause = partial(lacking, layer.declaration, layer.module)
+                raise failure
         else:
             key = argument.name.name
             if key not in names:
-                raise unknown_argument(argument.name, f"`{name}`", names, f"it takes {', '.join(names) or 'none'}")
+                failure = unknown_argument(argument.name, f"`{name}`", names, f"it takes {', '.join(names) or 'none'}")
+                failure.cause = partial(lacking, layer.declaration, layer.module)
+                raise failure
         _refuse_twice(key, explicit, argument.span)
         explicit[key] = (value, Written(argument.value, env, argument.span))
     bound |= explicit

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, cast
 
-from dlspec.diagnostics import Diagnostics, Note, did_you_mean
+from dlspec.diagnostics import Diagnostics, did_you_mean
 from dlspec.elaborate import constants, distributions
-from dlspec.elaborate.blame import misspelled, unused
+from dlspec.elaborate.blame import item
 from dlspec.elaborate.builder import Builder, too_much
 from dlspec.elaborate.calls import Given, bind_block, bind_op, function_op
 from dlspec.elaborate.compare import Comparison, compare
@@ -15,6 +15,7 @@ from dlspec.elaborate.foreign import foreign
 from dlspec.elaborate.gradients import check_dependence
 from dlspec.elaborate.indexing import index_list, index_tensor, tensor_attribute
 from dlspec.elaborate.instances import Instances
+from dlspec.elaborate.unknown import Unknown
 from dlspec.elaborate.values import (
     POISON,
     UNBOUND,
@@ -69,10 +70,11 @@ class Expressions:
         self.measure = measure
         self.instances = Instances(builder)
         self.made = builder.known.made
+        self.where: tuple[ast.Expression, ...] = ()
+        """What the signature of the network that is built demands of its sizes."""
         self._budget = builder.budget
         self._near: dict[ast.Name, str] = {}
-        self._meant: dict[tuple[int, str], ast.Name | None] = {}
-        self._unused: dict[int, dict[str, ast.Name]] = {}
+        self._unknown_names = Unknown()
         self._methods: dict[type[ast.Node], Callable[[Any, Env], Any]] = {
             ast.Name: self._name,
             ast.Constant: self._constant,
@@ -168,29 +170,9 @@ class Expressions:
             alike = [each for each in known if each[:1].isupper() == name[:1].isupper() or each.lower() == name.lower()]
             self._near[node] = foreign(name) or did_you_mean(name, alike)
         near = self._near[node]
-        meant = self._misspelled(node, env)
-        if meant is not None:
-            notes = (Note(node.span, what),)
-            return Failure(code, f"nothing uses `{meant.name}`, and there is no `{name}`", meant.span, notes=notes)
-        return Failure(code, what, node.span, hint=near or ("`dlspec ops` lists them" if code == "DL0301" else ""))
-
-    def _misspelled(self, node: ast.Name, env: Env) -> ast.Name | None:
-        """The name that was given and should have been this one; the same for each use of it."""
-        if env.module is None or env.module.file.source is not node.span.source or self.diagnostics.full:
-            return None
-        file = env.module.file
-        inside = (each for each in file.declarations if each.span.start <= node.span.start < each.span.end)
-        own = None if node.name[:1].isupper() else next(inside, None)
-        key = (id(own or file), node.name)
-        if key not in self._meant:
-            within = misspelled(node.name, self._unused_in(own), file) if own is not None else None
-            self._meant[key] = within or misspelled(node.name, self._unused_in(file), file)
-        return self._meant[key]
-
-    def _unused_in(self, around: ast.Node) -> dict[str, ast.Name]:
-        if id(around) not in self._unused:
-            self._unused[id(around)] = unused(around)
-        return self._unused[id(around)]
+        elsewhere = self._unknown_names.failure(node, code, what, env)
+        hint = near or ("`dlspec ops` lists them" if code == "DL0301" else "")
+        return elsewhere or Failure(code, what, node.span, hint=hint)
 
     def _with_defaults(self, layer: OpLayer | BlockLayer, name: str, span: Span, env: Env) -> OpLayer | BlockLayer:
         """The layer with what `default` statements in scope give it, the innermost last word first."""
@@ -238,7 +220,7 @@ class Expressions:
         turns = self.iterate(values, clause.iterable.span)
         self._budget.spend(2 * len(turns))
         for index, value in enumerate(turns):
-            inner = Env(env, dict(self.unpack(clause.targets, value, clause.iterable, clause.span)))
+            inner = Env(env, self.taken(clause, value, written, index))
             inner.turn = Turn(clause, written, values, index)
             keep: Any = True
             for condition in clause.conditions:
@@ -256,6 +238,15 @@ class Expressions:
             return values  # type: ignore[reportUnknownVariableType]
         hint = f"for numbers write `range({values})`" if type(values) is int else ""
         raise Failure("DL0305", f"this loops over a list, not {kind_of(values)}", span, hint=hint)
+
+    def taken(self, loop: ast.For | ast.Clause, value: Any, written: Written, index: int) -> dict[str, Any]:
+        """The variables of a loop in one of its turns, over what is ``written``."""
+        try:
+            return dict(self.unpack(loop.targets, value, loop.iterable, loop.span))
+        except Failure as failure:
+            of = item(written, index)
+            failure.of = None if of is None else ("", of)
+            raise
 
     def unpack(
         self, targets: tuple[ast.Target, ...], value: Any, step: ast.Expression, span: Span

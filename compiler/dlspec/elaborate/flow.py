@@ -10,14 +10,16 @@ from typing import Any
 
 from dlspec.diagnostics import Diagnostic, Diagnostics, Note, Severity, did_you_mean
 from dlspec.elaborate.apply import Application
-from dlspec.elaborate.blame import goes_on
+from dlspec.elaborate.blame import goes_on, placed
 from dlspec.elaborate.bodies import gives, only_layer, refuse_taps
 from dlspec.elaborate.builder import Builder
 from dlspec.elaborate.calls import bind_block, bind_op, make_op
 from dlspec.elaborate.constants import as_init
 from dlspec.elaborate.expect import expect_condition
 from dlspec.elaborate.expressions import Measure
+from dlspec.elaborate.misfit import likely
 from dlspec.elaborate.shapes import axes_of, check_shape_step
+from dlspec.elaborate.unknown import unbound
 from dlspec.elaborate.values import (
     POISON,
     Abandon,
@@ -33,6 +35,7 @@ from dlspec.elaborate.values import (
     has_poison,
     has_tensor,
     kind_of,
+    refuse_twice,
     show,
 )
 from dlspec.ir.graph import Scope, Value
@@ -70,12 +73,16 @@ class Elaborator(Application):
         """Keeps an error, with the block instances it stands in. A place that is instantiated often is reported
         once."""
         self.instances.refused += 1
-        d = failure.diagnostic
+        d, scope = failure.diagnostic, self.builder.scope
         key = (d.code, d.span.source.name, d.span.start, d.span.end)
         if key not in self._reported:
             self._reported.add(key)
-            trace = () if self.diagnostics.full else tuple(_instances(self.builder.scope))
-            self.faults.append(Fault(failure.step, failure.inputs, self.builder.scope, d))
+            full = self.diagnostics.full
+            if not full:
+                d = failure.cause(d, scope) if failure.cause is not None else likely(d, failure.inputs, scope)
+                d = placed(d, failure.of, scope)
+            trace = () if full else tuple(_instances(scope))
+            self.faults.append(Fault(failure.step, failure.inputs, scope, d))
             self.diagnostics.add(Diagnostic(d.code, d.message, d.span, d.label, d.notes, d.hint, trace, d.severity))
         if failure.fatal:
             raise Abandon
@@ -89,7 +96,7 @@ class Elaborator(Application):
         """Runs the statements. The result is the last expression; with ``apply`` a layer there is applied to `x`."""
         *before, last = body.statements or (None,)
         for statement, following in zip(before, body.statements[1:], strict=True):
-            self.statement(statement, env, following)  # type: ignore[reportArgumentType]
+            self.statement(statement, env, following, ends=following is last)  # type: ignore[reportArgumentType]
         if last is None:
             raise Failure("DL0409", "this has no result", body.span, hint="its last line must be an expression")
         if not isinstance(last, ast.Evaluate) or not gives(last.value):
@@ -103,14 +110,19 @@ class Elaborator(Application):
             self.report(failure)
             return POISON
 
-    def statement(self, node: ast.Statement, env: Env, following: ast.Statement | None = None) -> None:
-        """Runs one statement; an error in it is reported and its names are poisoned. ``following`` is the next one."""
+    def statement(
+        self, node: ast.Statement, env: Env, following: ast.Statement | None = None, ends: bool = False
+    ) -> None:
+        """Runs one statement; an error in it is reported and its names are poisoned. ``following`` is the next one, with
+        which the body ``ends``."""
         self.builder.spend(1, node.span)
         try:
             match node:
                 case ast.Bind():
                     if env.parent is None:
                         refuse_taps(node.value)
+                    if len(node.targets) > 1:
+                        refuse_twice(ast.names_of(node.targets))
                     named = self.unpack(node.targets, self.evaluate(node.value, env), node.value, node.span)
                     written = Written(node.value, env)
                     for (name, value), (_, place) in zip(named, ast.paths_of(node.targets), strict=True):
@@ -124,7 +136,7 @@ class Elaborator(Application):
                 case ast.Expect():
                     self.expect(node, env)
                 case ast.Evaluate():
-                    self._stand_alone(node, env, following)
+                    self._stand_alone(node, env, following, ends)
                 case ast.Unreadable():
                     self.incomplete = True
                     self.instances.refused += 1
@@ -137,7 +149,7 @@ class Elaborator(Application):
             if isinstance(node, ast.Shared | ast.Param):
                 env.bind(node.name.name, POISON)
 
-    def _stand_alone(self, node: ast.Evaluate, env: Env, following: ast.Statement | None) -> None:
+    def _stand_alone(self, node: ast.Evaluate, env: Env, following: ast.Statement | None, ends: bool) -> None:
         expression = node.value
         if isinstance(expression, _TRANSPARENT):
             # As a statement it runs for the names it binds; nothing flows out of it.
@@ -156,6 +168,11 @@ class Elaborator(Application):
                 notes=(Note(expression.span, f"and nothing uses {kind_of(value)}"),),
                 hint="a line that goes on with the one before begins with `->`, or with `|` where it is another branch",
             )
+        if value is not POISON and not used and ends and isinstance(following, ast.Expect):
+            raise Failure(
+                "DL0408", "this stands behind the result", following.span, hint="the last line of a body is its result",
+                notes=(Note(expression.span, f"nothing uses {kind_of(value)}, which is not in the last line"),),
+            )  # fmt: skip
         if value is not POISON and not used:
             raise Failure(
                 "DL0408",
@@ -198,6 +215,10 @@ class Elaborator(Application):
         if label is POISON:
             return POISON
         *around, name = label.split(".")
+        for axis, size in zip(node.type.axes, shape, strict=True):
+            if isinstance(size, int) and size < 1:
+                of = ("", Written(axis.size, env))
+                raise Failure("DL0201", f"`{name}` has an axis of size {size}", axis.span, of=of)
         op = Param(name, tuple(shape), initial, node.kind, DTYPES[node.type.name])
         sizes = ast.List(node.type.span, tuple(axis.size for axis in node.type.axes))
         written = {"shape": Written(sizes, env)} | ({"init": Written(node.initial, env)} if node.initial else {})
@@ -240,21 +261,16 @@ class Elaborator(Application):
         for condition in declaration.where:
             if expect_condition(condition, env, self) is False:
                 raise Failure("DL0401", f"`where {condition.span.text}` does not hold", condition.span)
+        around, self.where = self.where, declaration.where
         result = self.run_body(declaration.body, env, apply=True)
+        self.where = around
         names = [output.name for output in declaration.outputs]
         if len(names) == 1 and result is not None:
             return [result]
         values: list[Any] = []
         for name in names:
             if name.name not in env.names and not self.incomplete:
-                near = did_you_mean(name.name, env.names)
-                alone = len(names) == 1 and not near
-                raise Failure(
-                    "DL0409", f"the output `{name.name}` is not bound in the body",
-                    declaration.body.span.last if alone else name.span,
-                    hint=near or ("the last line must be an expression" if alone else f"write `{name.name} = ...`"),
-                    notes=(Note(name.span, "this is the output"),) if alone else (),
-                )  # fmt: skip
+                raise unbound(name, declaration, did_you_mean(name.name, env.names))
             values.append(env.names.get(name.name, POISON))
         return values
 
@@ -468,7 +484,7 @@ class Elaborator(Application):
             for index, value in enumerate(items):
                 if has_poison(flow):
                     return POISON
-                names = dict(self.unpack(node.targets, value, node.iterable, node.span))
+                names = self.taken(node, value, written, index)
                 turn = Turn(node, written, values, index)
                 with self.builder.region("iteration", node.body.span, arguments=names):
                     result = self.body(node.body, flow, env, transparent=True, names=names, turn=turn)

@@ -11,7 +11,7 @@ from dlspec.elaborate.builder import too_much
 from dlspec.elaborate.flow import Elaborator
 from dlspec.elaborate.recorder import make_elaborator
 from dlspec.elaborate.session import Session
-from dlspec.elaborate.values import POISON, Abandon, BlockLayer, Failure, Module
+from dlspec.elaborate.values import POISON, Abandon, BlockLayer, Failure, Module, refuse_twice
 from dlspec.elaborate.variants import declare_variants
 from dlspec.files import SUFFIX, Files, read_source
 from dlspec.ir.conditions import Conditions
@@ -129,11 +129,13 @@ class Loader:
                     case ast.Block() | ast.Network():
                         _take(names, declaration.name)
                         module.env.names[declaration.name.name] = BlockLayer(declaration, module)
+                        refuse_twice(parameter.name for parameter in declaration.parameters)
                     case ast.Variant():
                         _take(names, declaration.name)
                         variants[declaration.name.name] = declaration
                     case ast.Train():
                         _take(names, declaration.name)
+                        refuse_twice(parameter.name for parameter in declaration.parameters)
                     case _:
                         pass
             except Failure as failure:

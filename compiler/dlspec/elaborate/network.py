@@ -7,7 +7,7 @@ from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager, suppress
 
 from dlspec.collector import paused_collector
-from dlspec.diagnostics import Diagnostics, did_you_mean
+from dlspec.diagnostics import Diagnostics, Note, did_you_mean
 from dlspec.elaborate.builder import broken_default, too_much
 from dlspec.elaborate.calls import bind_block, is_input
 from dlspec.elaborate.flow import Elaborator
@@ -140,7 +140,7 @@ def _elaborate(
     if has_poison(outputs):
         return
     for output, value in zip(declaration.outputs, outputs, strict=True):
-        _output(graph, output, value)
+        _output(graph, output, value, declaration)
     if not any(not output.training for output in graph.outputs):
         raise Failure("DL0409", f"`{graph.name}` has no output outside of training", declaration.name.span)
     unused = _mark_training(graph)
@@ -222,14 +222,21 @@ def refuse_unknown_sizes(graph: Graph, declared: ast.Name, sizes: Mapping[str, i
             raise Failure("DL0201", f"the size {name} = {size} is not positive", declared.span)
 
 
-def _output(graph: Graph, output: ast.Output, value: object) -> None:
+def _output(graph: Graph, output: ast.Output, value: object, declaration: ast.Network) -> None:
     if value is None and output.training:
         return
     if not isinstance(value, Value):
+        name, body = output.name, declaration.body.statements
+        bound = [
+            each
+            for each in body
+            if isinstance(each, ast.Bind) and name.name in [n.name for n in ast.names_of(each.targets)]
+        ]
+        at = bound[-1].value.span if bound else body[-1].span
         several = "several outputs are several names after the arrow, each bound in the body"
         raise Failure(
-            "DL0409", f"the output `{output.name.name}` is {kind_of(value)}, not a tensor", output.name.span,
-            hint=several if isinstance(value, list) else "",
+            "DL0409", f"the output `{name.name}` is {kind_of(value)}, not a tensor", at,
+            notes=(Note(name.span, "this is the output"),), hint=several if isinstance(value, list) else "",
         )  # fmt: skip
     graph.outputs.append(Output(output.name.name, value, output.training))
 

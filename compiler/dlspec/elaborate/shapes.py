@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from dlspec.diagnostics import Note
 from dlspec.elaborate.builder import origin
+from dlspec.elaborate.misfit import DTYPE, RANK, undeclared
 from dlspec.elaborate.values import POISON, UNBOUND, Env, Failure, kind_of
 from dlspec.ir.conditions import Condition
 from dlspec.ir.constants import Ratio, is_dim
@@ -41,14 +44,18 @@ def match_type(type_: ast.Type, value: Value, env: Env, elaborator: Expressions,
     if type_.name not in DTYPES:
         raise Failure("DL0302", f"there is no element type `{type_.name}`", type_.span, hint=", ".join(DTYPES))
     if DTYPES[type_.name] is not value.type.dtype:
-        raise Failure("DL0207", f"{value.type} where {type_.name} is declared", span, notes=(origin(value),))
+        failure = Failure("DL0207", f"{value.type} where {type_.name} is declared", span, notes=(origin(value),))
+        failure.cause = partial(undeclared, value, DTYPE, type_, type_.name)
+        raise failure
     axes = type_.axes or ()
     if len(axes) != value.type.rank:
-        raise Failure(
+        failure = Failure(
             "DL0202", f"{value.type} where {type_.span.text} is declared", span, notes=(origin(value),),
             label=f"rank {value.type.rank}, not {len(axes)}",
         )  # fmt: skip
-    for axis, found in zip(axes, value.type.shape, strict=True):
+        failure.cause = partial(undeclared, value, RANK, type_, len(axes))
+        raise failure
+    for at, (axis, found) in enumerate(zip(axes, value.type.shape, strict=True), -len(axes)):
         name = axis.size.name if isinstance(axis.size, ast.Name) else ""
         if name[:1].isupper() and env.find(name) is UNBOUND:
             env.names[name] = found
@@ -60,12 +67,10 @@ def match_type(type_: ast.Type, value: Value, env: Env, elaborator: Expressions,
         outcome = elaborator.builder.conditions.require_equal(wanted, found)
         elaborator.builder.graph.derived += [Derived(each, span, (value,)) for each in outcome.conditions]
         if both_known or outcome.impossible:
-            raise Failure(
-                "DL0201",
-                f"{value.type} where {type_.span.text} is declared: {found} is not {wanted}",
-                span,
-                notes=(origin(value),),
-            )
+            message = f"{value.type} where {type_.span.text} is declared: {found} is not {wanted}"
+            failure = Failure("DL0201", message, span, notes=(origin(value),))
+            failure.cause = partial(undeclared, value, at, type_, wanted)
+            raise failure
 
 
 def check_shape_step(node: ast.List, flow: Any, env: Env, elaborator: Expressions) -> Any:
@@ -115,5 +120,12 @@ def _check_axis(span: Span, size: Any, actual: Dim, message: str, flow: Value, e
         outcome = conditions.copy().require_equal(left, right)
         if not outcome.impossible:
             needed = " and ".join(map(str, outcome.conditions))
+            names = {name for condition in outcome.conditions for name in condition.symbols}
+            said = [
+                each for each in elaborator.where if names & {n.name for n in ast.walk(each) if isinstance(n, ast.Name)}
+            ]
+            if said and " % " in needed:
+                notes = (Note(span, message), origin(flow))
+                raise Failure("DL0206", f"a shape needs `{needed}`, and here stands another", said[0].span, notes=notes)
             hint = f"it holds only for `{needed}`: say so after the signature, `where {needed.replace(' and ', ', ')}`"
     raise Failure("DL0206", message, span, label=f"{actual} here", hint=hint, notes=(origin(flow),))

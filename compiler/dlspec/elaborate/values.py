@@ -7,7 +7,7 @@ becomes POISON too, so that one mistake is reported once.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final, TypeAlias, cast
@@ -37,9 +37,14 @@ class Failure(Exception):
         hint: str = "",
         notes: tuple[Note, ...] = (),
         fatal: bool = False,
+        of: tuple[str, Written] | None = None,
     ) -> None:
-        """``fatal`` ends the elaboration of the network: what follows would only repeat the error."""
+        """``fatal`` ends the elaboration of the network: what follows would only repeat the error. ``of`` is an argument
+        that is wrong by itself, with what is written for it."""
         super().__init__(message)
+        self.of = of
+        self.cause: Callable[[Diagnostic, Scope], Diagnostic] | None = None
+        """Puts the error where it likely comes from, once it is told in a scope."""
         self.fatal = fatal
         self.diagnostic = Diagnostic(code, message, span, label, notes, hint)
         self.step = ""
@@ -49,6 +54,16 @@ class Failure(Exception):
         """Says which step failed, and what flowed into it; the first word on it stands."""
         if not self.step:
             self.step, self.inputs = step, inputs
+
+
+def refuse_twice(names: Iterable[ast.Name]) -> None:
+    """Raises `Failure` for a name that is given twice at one place, but for `_`."""
+    given: dict[str, Span] = {}
+    for name in names:
+        if name.name in given and name.name != "_":
+            note = Note(given[name.name], "the first one is here")
+            raise Failure("DL0307", f"`{name.name}` is given twice", name.span, notes=(note,))
+        given[name.name] = name.span
 
 
 @dataclass(frozen=True, slots=True)

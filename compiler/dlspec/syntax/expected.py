@@ -76,11 +76,10 @@ def unexpected(source: Source, layout: Layout, token: Token, stack: list[int], s
         if token.kind == END:
             found, span = "`}`", Span(source, token.start, token.start + 1)
     message = f"expected {words}, but found {found}"
-    said = hint(layout, token, kinds, bracket)
     if before is not None and start == "file" and bracket not in ("(", "[") and _ends_too_early(source, before, token):
         notes = (Note(span, f"{found} stands here"),) if token.text else ()
-        return Diagnostic("DL0103", message, token_span(source, before), "after this", notes, said)
-    return Diagnostic("DL0103", message, span, hint=said)
+        return Diagnostic("DL0103", message, token_span(source, before), "after this", notes)
+    return Diagnostic("DL0103", message, span, hint=hint(layout, token, kinds, bracket))
 
 
 def _ends_too_early(source: Source, before: Token, token: Token) -> bool:

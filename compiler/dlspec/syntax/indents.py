@@ -20,11 +20,12 @@ _HINT = "a line that is indented stands in braces: is the line with their `{` mi
 
 @dataclass(slots=True)
 class _Open:
-    """A bracket that is open, or the top level, with the indentation of the line and of the statement it stands in, and of
-    the ``first`` statement ``inside``."""
+    """A bracket that is open, or the top level: the ``line`` it stands on, and the indentation of that and of the statement
+    ``around`` it; the ``first`` statement in it and how far that is ``inside``."""
 
     token: Token | None
     line: int
+    indent: int
     around: int
     inside: int
     first: Token | None = None
@@ -37,7 +38,8 @@ def misplaced(source: Source, layout: Layout, found: Diagnostic) -> Diagnostic:
     """
     token = layout.raw[layout.index]
     outside = len(layout.levels) - (token is layout.opened) == 1
-    if outside or (token.kind in ("->", "|") and _begins_line(source, token)):
+    begins = layout.index > 0 and layout.raw[layout.index - 1].kind == "NEWLINE"
+    if outside or (token.kind in ("->", "|") and begins):
         doubtful = _doubtful(source, layout)
         if doubtful is not None and doubtful.span.start <= found.span.start:
             shown = () if found.span.start == doubtful.span.start else (Note(found.span, found.message),)
@@ -52,23 +54,25 @@ def _doubtful(source: Source, layout: Layout) -> Diagnostic | None:
     def said(message: str, token: Token, *notes: Note, hint: str = "") -> Diagnostic:
         return Diagnostic("DL0104", message, Span(source, token.start, token.end), notes=notes, hint=hint)
 
-    stack = [_Open(None, 0, 0, 0)]
+    stack = [_Open(None, 0, 0, 0, 0)]
     before: Token | None = None
-    indent = 0
+    line = indent = 0
+    begins = layout.first == 0 or layout.raw[layout.first - 1].kind == "NEWLINE"
+    start = layout.raw[layout.first - 1].end if layout.first else 0
     for token in layout.raw[layout.first : layout.index + 1]:
         if token.kind in ("NEWLINE", "COMMENT"):
+            if token.kind == "NEWLINE":
+                begins, start, line = True, token.end, line + 1
             continue
-        begins = _begins_line(source, token)
         if begins:
-            indent = token.start - source.text.rfind("\n", 0, token.start) - 1
+            indent = token.start - start
         around = stack[-1]
         if token.kind in _CLOSING:
             opener = around.token
             if opener is None or CLOSERS[opener.kind] != token.kind:
                 return None
             stack.pop()
-            fits = indent in (around.line, around.around) or "\n" not in source.text[opener.start : token.start]
-            if token.kind == "}" and not fits:
+            if token.kind == "}" and line != around.line and indent not in (around.indent, around.around):
                 if around.first is not None and indent < around.inside:
                     return said(_MISSING_BEFORE, around.first)
                 closed = Note(Span(source, opener.start, opener.end), "it closes this `{`, by its indentation another")
@@ -83,10 +87,6 @@ def _doubtful(source: Source, layout: Layout) -> Diagnostic | None:
                         return said(_OUTSIDE, token, hint=_HINT)
                     return said(_MISSING_AFTER, before)
         if token.kind in CLOSERS:
-            stack.append(_Open(token, indent, around.inside, indent))
-        before = token
+            stack.append(_Open(token, line, indent, around.inside, indent))
+        before, begins = token, False
     return None
-
-
-def _begins_line(source: Source, token: Token) -> bool:
-    return not source.text[source.text.rfind("\n", 0, token.start) + 1 : token.start].strip()
