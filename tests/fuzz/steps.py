@@ -37,14 +37,14 @@ def simple_layers() -> list[type[Op]]:
 
 
 class Steps:
-    """Draws steps. ``level`` counts the bodies around, in which what flows is called `x`; ``params`` are those of the block
+    """Draws steps. ``entered`` is what flows into the body around, where it is called `x`; ``params`` are those of the block
     that is drawn, None in a network."""
 
     def __init__(self, seed: int) -> None:
         self.draw = Random(seed)
         self.one = self.draw.choice
         self.count = 0
-        self.level = 0
+        self.entered: TensorType | None = None
         self.settings: dict[str, int] = {}
         self.blocks: list[Block] = []
         self.operators: set[type[Op]] = set()
@@ -60,13 +60,13 @@ class Steps:
     def steps(self, x: TensorType, length: int, depth: int, params: dict[str, int] | None = None,
               *, top: bool = False) -> tuple[Chain, TensorType]:  # fmt: skip
         made: list[Step] = []
-        self.level += not top
+        around, self.entered = self.entered, None if top else x
         try:
             for _ in range(length):
                 step, x = self.step(x, depth, params)
                 made.append(step)
         finally:
-            self.level -= not top
+            self.entered = around
         return Chain(made), x
 
     def step(self, x: TensorType, depth: int, params: dict[str, int] | None) -> tuple[Step, TensorType]:
@@ -165,7 +165,7 @@ class Steps:
         known: list[tuple[str, Callable[[TensorType], bool]]] = [
             ("not false", lambda _: True), ("1 > 2", lambda _: False), ("len([1, 2]) == 2", lambda _: True),
         ]  # fmt: skip
-        if self.level:  # where `x` is what flows in
+        if x is self.entered:
             known += [(f"x.rank {sign} {x.rank}", partial(_compared, sign, x.rank, None)) for sign in ("==", ">", "<=")]
             if isinstance(seen, int):
                 known += [

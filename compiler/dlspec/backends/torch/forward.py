@@ -222,7 +222,9 @@ class Forward:
         self.depth -= 1
 
     def _return(self, outputs: list[Py]) -> None:
-        values = [self._use(value, light=True, last=len(outputs) == 1) for value in outputs]
+        for value in outputs:  # before any is taken, so that no variable of one is given to another
+            self._settle(value, light=True, last=len(outputs) == 1)
+        values = [self._taken(value) for value in outputs]
         if len(values) == 1:
             self._emit("return ", values[0])
         else:
@@ -246,8 +248,13 @@ class Forward:
             return
         self._assign(slots, value, action.hint, raw, augment=action.augment)
 
-    def _use(self, raw: Py, light: bool, last: bool = False) -> Py:
+    def _use(self, raw: Py, light: bool) -> Py:
         """The expression with variables for what is at hand and what is pending put in, where it reads well."""
+        self._settle(raw, light)
+        return self._taken(raw)
+
+    def _settle(self, raw: Py, light: bool, last: bool = False) -> None:
+        """Gives variables to what is pending that does not read well inside of an expression."""
         waiting = [slot for slot in refs(raw) if slot in self._pending]
         if waiting:
             trial = self._put(raw, {slot: self._pending[slot].value for slot in waiting})
@@ -259,6 +266,8 @@ class Forward:
                 short = len(flat(pending.value)) <= _INLINE_WIDTH
                 if not (fits and short and (light or plain)) and not (last and isinstance(raw, Ref)):
                     self._flush([slot])
+
+    def _taken(self, raw: Py) -> Py:
         inlined = {slot: self._pending.pop(slot).value for slot in refs(raw) if slot in self._pending}
         made = self._put(raw, inlined)
         for slot in refs(raw):
