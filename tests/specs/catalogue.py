@@ -46,6 +46,7 @@ class Reference:
     * ``reordered``: it declares its weights in another order than it applies them, in which ours are.
     * ``beside``: a pattern of names that it has and the network has not, of parts that it does not reach here.
     * ``frozen``: elements of weights that it does not train; of what stays as it is, a `train` decides, not a network.
+    * ``unrun``: a pattern of steps whose weights it has, and which it forgets to run.
     * ``unsaved``: elements of buffers that are in no state dict, which are constants here.
     * ``small``: sizes to compare the computation with torchvision's at; without them it is not compared.
     * ``gain``: the variance of the weights to compare with, times their fan-in: where hundreds of layers without a ReLU
@@ -68,6 +69,7 @@ class Reference:
     reordered: bool = False
     beside: str = ""
     frozen: int = 0
+    unrun: str = ""
     unsaved: int = 0
 
     def __str__(self) -> str:
@@ -148,6 +150,11 @@ REFERENCES: tuple[Reference, ...] = (
     Reference("se_resnet:SEResNet18", "moskomule_se_resnet18"),
     Reference("se_resnet:SEResNet50", "moskomule_se_resnet50"),
     Reference("se_resnet:SEResNet50_timm", "timm_seresnet50"),
+    Reference("se_resnet:SEResNet50_cadene", "cadene_se_resnet50"),
+    Reference(
+        "se_resnet:SEInceptionV3", "moskomule_se_inception_v3", prefix="model.", reordered=True,
+        unrun=r".*\.SELayer\..*",
+    ),
     _torchvision("densenet:DenseNet121", "densenet121", _ODD),
     _torchvision("densenet:DenseNet161", "densenet161", _ODD),
     _torchvision("densenet:DenseNet169", "densenet169", _ODD),
@@ -302,6 +309,7 @@ WITHOUT_RECORD = {
     "latent:EMStep": "compared with scikit-learn's figures in test_latent.py",
     "nvae:Sampler": "draws from the prior of NVAE, with its weights",
     "antialiased:AntialiasedDenseNet121": "no record; it is compared with torchvision's, its pools replaced",
+    "se_resnet:SEDenseNet121": "our own; it is compared with torchvision's, gates put into it",
     "siamese:Embedder": "its repository has no record; it is compared with the layers written by hand",
     "siamese:Siamese": "two uses of Embedder",
     "wgan:PointGenerator": "our own, for points of the plane; what it learns is tested",

@@ -11,9 +11,9 @@ import fill
 import numpy as np
 import pytest
 import torch
-from catalogue import REFERENCES, WITHOUT_RECORD, Reference, graph_of, sizes_for
-from oracle import results_of, torchvision_model, torchvision_models
-from torch import nn
+from by_hand import BY_HAND, SMALL
+from catalogue import LIGHT, REFERENCES, WITHOUT_RECORD, Reference, graph_of, sizes_for
+from oracle import results_of, torchvision_model
 
 from dlspec.backends.onnx.model import build
 from dlspec.backends.onnx.write import to_bytes
@@ -127,118 +127,9 @@ def assert_fingerprint(found: Array, expected: Mapping[str, Any]) -> None:
     assert (flat**2).sum() == pytest.approx(expected["sq_sum"], rel=1e-4)
 
 
-def _lenet() -> nn.Module:
-    return nn.Sequential(
-        nn.Conv2d(1, 6, 5), nn.Tanh(), nn.AvgPool2d(2), nn.Conv2d(6, 16, 5), nn.Tanh(), nn.AvgPool2d(2), nn.Flatten(),
-        nn.Linear(400, 120), nn.Tanh(), nn.Linear(120, 84), nn.Tanh(), nn.Linear(84, 10),
-    )  # fmt: skip
-
-
-def _mlp() -> nn.Module:
-    return nn.Sequential(
-        nn.Linear(784, 512), nn.ReLU(), nn.Linear(512, 256), nn.ReLU(), nn.Linear(256, 10)
-    )  # fmt: skip
-
-
-class _Pyramid(nn.Module):
-    """cv2.pyrDown and cv2.pyrUp, by their description: rows and columns are smoothed one after the other."""
-
-    def forward(self, image: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        coarse = image
-        for axis in (2, 3):
-            rows = coarse.movedim(axis, 0)
-            rows = torch.cat([rows[[2, 1]], rows, rows[[-2, -3]]])
-            rows = (rows[:-4] + 4 * rows[1:-3] + 6 * rows[2:-2] + 4 * rows[3:-1] + rows[4:]) / 16
-            coarse = rows[::2].movedim(0, axis)
-        for axis in (2, 3):
-            rows = coarse.movedim(axis, 0)
-            rows = torch.cat([rows[[1]], rows, rows[[-1]]])
-            even, odd = (rows[:-2] + 6 * rows[1:-1] + rows[2:]) / 8, (rows[1:-1] + rows[2:]) / 2
-            coarse = torch.stack([even, odd], 1).flatten(0, 1).movedim(0, axis)
-        return image - coarse, coarse
-
-
-class _NaiveInception(nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        inner = nn.Module()
-        for position, width, kernel in ((0, 64, 1), (2, 128, 3), (4, 32, 5)):
-            inner.add_module(str(position), nn.Conv2d(192, width, kernel, padding=kernel // 2))
-        self.add_module("0", inner)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        convolutions = self.get_submodule("0").children()
-        return torch.cat([*(torch.relu(conv(x)) for conv in convolutions), nn.functional.max_pool2d(x, 3, 1, 1)], 1)
-
-
-class _Embedder(nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        self.convnet = nn.Sequential(
-            nn.Conv2d(1, 32, 5), nn.PReLU(), nn.MaxPool2d(2), nn.Conv2d(32, 64, 5), nn.PReLU(), nn.MaxPool2d(2)
-        )  # fmt: skip
-        self.fc = nn.Sequential(
-            nn.Linear(1024, 256), nn.PReLU(), nn.Linear(256, 256), nn.PReLU(), nn.Linear(256, 2)
-        )  # fmt: skip
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.fc(self.convnet(x).flatten(1))
-
-
-class _Siamese(nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        self.embedding_net = _Embedder()
-
-    def forward(self, first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
-        return (self.embedding_net(first) - self.embedding_net(second)).norm(dim=1)
-
-
-class _BlurPool(nn.Module):
-    """A blur of 1 3 3 1 along either axis, one after the other, at every second place."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        row = torch.tensor([1.0, 3, 3, 1]) / 8
-        self.register_buffer("filt", torch.outer(row, row).repeat(channels, 1, 1, 1))
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        for axis in (2, 3):
-            rows = x.movedim(axis, 0)
-            rows = torch.cat([rows[[1]], rows, rows[[-2, -3]]])
-            x = ((rows[:-3] + 3 * rows[1:-2] + 3 * rows[2:-1] + rows[3:]) / 8)[::2].movedim(0, axis)
-        return x
-
-
-def _antialiased_densenet() -> nn.Module:
-    """Torchvision's, with other pools."""
-    model = torchvision_models().densenet121(weights=None)
-    for name, module in model.features.named_children():
-        if name.startswith("transition"):
-            module.pool = _BlurPool(module.conv.out_channels)
-    # The maximum has no weights: together with the convolution's activation, the names stay.
-    model.features.relu0 = nn.Sequential(nn.ReLU(), nn.MaxPool2d(3, stride=1, padding=1))
-    model.features.pool0 = _BlurPool(64)
-    return model
-
-
-BY_HAND: dict[str, Callable[[], nn.Module]] = {
-    "lenet:LeNet5": _lenet,
-    "mlp:MLP": _mlp,
-    "inception_module:NaiveInceptionModule": _NaiveInception,
-    "lapgan:Pyramid": _Pyramid,
-    "siamese:Embedder": _Embedder,
-    "siamese:Siamese": _Siamese,
-    "antialiased:AntialiasedDenseNet121": _antialiased_densenet,
-}
-
-
-SMALL: Mapping[str, Mapping[str, int]] = {"antialiased:AntialiasedDenseNet121": {"N": 1, "H": 65, "W": 83}}
-
-
 @pytest.mark.parametrize("network", BY_HAND)
 def test_equals_pytorch_by_hand(network: str, compared: Compared) -> None:
-    graph = graph_of(network)
+    graph = graph_of(network, LIGHT.get(network))
     torch.manual_seed(0)
     module = BY_HAND[network]().eval()
     kept = {path: draw(weight, 0) for path, weight in graph.parameters.items() if weight.kind == "buffer"}

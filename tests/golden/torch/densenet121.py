@@ -10,7 +10,7 @@ __all__ = ["DenseNet121"]
 
 
 class DenseLayer(nn.Module):
-    """Adds `growth` channels to those that flow in."""
+    """Adds `growth` channels to those that flow in, weighed by a `gate` if there is one."""
 
     def __init__(self, in_channels: int, growth: int) -> None:
         super().__init__()

@@ -1,0 +1,277 @@
+"""Networks written by hand in PyTorch, for those of which no outputs are recorded: with the names of the spec, and the
+settings of `catalogue.LIGHT`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
+
+import torch
+from oracle import torchvision_models
+from torch import nn
+
+
+def _lenet() -> nn.Module:
+    return nn.Sequential(
+        nn.Conv2d(1, 6, 5), nn.Tanh(), nn.AvgPool2d(2), nn.Conv2d(6, 16, 5), nn.Tanh(), nn.AvgPool2d(2), nn.Flatten(),
+        nn.Linear(400, 120), nn.Tanh(), nn.Linear(120, 84), nn.Tanh(), nn.Linear(84, 10),
+    )  # fmt: skip
+
+
+def _mlp() -> nn.Module:
+    return nn.Sequential(
+        nn.Linear(784, 512), nn.ReLU(), nn.Linear(512, 256), nn.ReLU(), nn.Linear(256, 10)
+    )  # fmt: skip
+
+
+class _Pyramid(nn.Module):
+    """cv2.pyrDown and cv2.pyrUp, by their description: rows and columns are smoothed one after the other."""
+
+    def forward(self, image: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        coarse = image
+        for axis in (2, 3):
+            rows = coarse.movedim(axis, 0)
+            rows = torch.cat([rows[[2, 1]], rows, rows[[-2, -3]]])
+            rows = (rows[:-4] + 4 * rows[1:-3] + 6 * rows[2:-2] + 4 * rows[3:-1] + rows[4:]) / 16
+            coarse = rows[::2].movedim(0, axis)
+        for axis in (2, 3):
+            rows = coarse.movedim(axis, 0)
+            rows = torch.cat([rows[[1]], rows, rows[[-1]]])
+            even, odd = (rows[:-2] + 6 * rows[1:-1] + rows[2:]) / 8, (rows[1:-1] + rows[2:]) / 2
+            coarse = torch.stack([even, odd], 1).flatten(0, 1).movedim(0, axis)
+        return image - coarse, coarse
+
+
+class _NaiveInception(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        inner = nn.Module()
+        for position, width, kernel in ((0, 64, 1), (2, 128, 3), (4, 32, 5)):
+            inner.add_module(str(position), nn.Conv2d(192, width, kernel, padding=kernel // 2))
+        self.add_module("0", inner)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        convolutions = self.get_submodule("0").children()
+        return torch.cat([*(torch.relu(conv(x)) for conv in convolutions), nn.functional.max_pool2d(x, 3, 1, 1)], 1)
+
+
+class _Embedder(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.convnet = nn.Sequential(
+            nn.Conv2d(1, 32, 5), nn.PReLU(), nn.MaxPool2d(2), nn.Conv2d(32, 64, 5), nn.PReLU(), nn.MaxPool2d(2)
+        )  # fmt: skip
+        self.fc = nn.Sequential(
+            nn.Linear(1024, 256), nn.PReLU(), nn.Linear(256, 256), nn.PReLU(), nn.Linear(256, 2)
+        )  # fmt: skip
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.fc(self.convnet(x).flatten(1))
+
+
+class _Siamese(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.embedding_net = _Embedder()
+
+    def forward(self, first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
+        return (self.embedding_net(first) - self.embedding_net(second)).norm(dim=1)
+
+
+class _BlurPool(nn.Module):
+    """A blur of 1 3 3 1 along either axis, one after the other, at every second place."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        row = torch.tensor([1.0, 3, 3, 1]) / 8
+        self.register_buffer("filt", torch.outer(row, row).repeat(channels, 1, 1, 1))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        for axis in (2, 3):
+            rows = x.movedim(axis, 0)
+            rows = torch.cat([rows[[1]], rows, rows[[-2, -3]]])
+            x = ((rows[:-3] + 3 * rows[1:-2] + 3 * rows[2:-1] + rows[3:]) / 8)[::2].movedim(0, axis)
+        return x
+
+
+def _antialiased_densenet() -> nn.Module:
+    """Torchvision's, with other pools."""
+    model = torchvision_models().densenet121(weights=None)
+    for name, module in model.features.named_children():
+        if name.startswith("transition"):
+            module.pool = _BlurPool(module.conv.out_channels)
+    # The maximum has no weights: together with the convolution's activation, the names stay.
+    model.features.relu0 = nn.Sequential(nn.ReLU(), nn.MaxPool2d(3, stride=1, padding=1))
+    model.features.pool0 = _BlurPool(64)
+    return model
+
+
+class _SqueezeExcite(nn.Module):
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.fc = nn.Sequential(
+            nn.Linear(channels, channels // 16, bias=False), nn.ReLU(),
+            nn.Linear(channels // 16, channels, bias=False), nn.Sigmoid(),
+        )  # fmt: skip
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x * self.fc(x.mean((2, 3)))[:, :, None, None]
+
+
+def _gated_densenet() -> nn.Module:
+    """Torchvision's, with a gate on what each of its layers adds."""
+    model: nn.Module = torchvision_models().densenet121(weights=None)
+    for name, module in list(model.named_modules()):
+        if "denselayer" in name.rpartition(".")[2]:
+            module.add_module("se", _SqueezeExcite(32))
+            module.register_forward_hook(lambda module, _, added: module.se(added))
+    return model
+
+
+def _gated_inception() -> nn.Module:
+    """Torchvision's, with a gate on what flows into each of its modules."""
+    model: nn.Module = torchvision_models().inception_v3(weights=None, aux_logits=False, init_weights=False)
+    channels = {"5b": 192, "5c": 256, "5d": 288, "6a": 288, "7b": 1280, "7c": 2048}
+    for name, module in model.named_children():
+        if name.startswith("Mixed_"):
+            module.add_module("SELayer", _SqueezeExcite(channels.get(name.removeprefix("Mixed_"), 768)))
+            module.register_forward_pre_hook(lambda module, given: module.SELayer(*given))
+    return model
+
+
+class _Scale(nn.Module):
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.gamma = nn.Parameter(torch.rand(channels) + 0.5)
+        self.beta = nn.Parameter(torch.rand(channels))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return (x.transpose(1, -1) * self.gamma + self.beta).transpose(1, -1)
+
+
+Run: TypeAlias = Callable[[torch.Tensor], torch.Tensor]
+
+
+def _put(owner: nn.Module, name: str, module: nn.Module) -> nn.Module:
+    owner.add_module(name, module)
+    return module
+
+
+def _dense_unet(
+    root: nn.Module, dims: int, channels: int, depths: list[int], growth: int, factors: list[Any], widths: list[int],
+    prefix: str = "", joined: bool = False,
+) -> Run:  # fmt: skip
+    """Puts the layers of a DenseUNet into a module, and gives what runs them."""
+    conv, norm, max_pool, mean_pool = (
+        (nn.Conv2d, nn.BatchNorm2d, nn.MaxPool2d, nn.AvgPool2d),
+        (nn.Conv3d, nn.BatchNorm3d, nn.MaxPool3d, nn.AvgPool3d),
+    )[dims - 2]
+
+    def normed(owner: nn.Module, name: str, width: int) -> list[nn.Module]:
+        scale = _Scale(width)
+        return [_put(owner, f"{name}bn", norm(width, eps=1.1e-5)), _put(owner, f"{name}scale", scale), nn.ReLU()]
+
+    first = [
+        _put(root, f"{prefix}conv1", conv(channels, 96, 7, 2, 3, bias=False)),
+        *normed(root, f"{prefix}conv1_", 96),
+    ]
+    width, stages, deepest = 96, list[tuple[list[nn.Sequential], nn.Sequential]](), len(depths) - 1
+    for i, depth in enumerate(depths):
+        layers: list[nn.Sequential] = []
+        for j in range(depth):
+            unit = _put(root, f"{prefix}conv{i + 2}_{j + 1}", nn.Module())
+            narrow = _put(unit, "x1", conv(width, 4 * growth, 1, bias=False))
+            grown = _put(unit, "x2", conv(4 * growth, growth, 3, padding=1, bias=False))
+            layers.append(nn.Sequential(*normed(unit, "x1_", width), narrow, *normed(unit, "x2_", 4 * growth), grown))
+            width += growth
+        end = _put(root, f"{prefix}conv{i + 2}_blk", nn.Module())
+        parts = normed(end, "", width)
+        if i < deepest:
+            parts += [_put(end, "conv", conv(width, width // 2, 1, bias=False)), mean_pool(factors[deepest - 1 - i])]
+            skipped, width = width, width // 2
+        stages.append((layers, nn.Sequential(*parts)))
+    line = _put(root, "line0", conv(skipped, width, 1)) if joined else nn.Identity()
+    ups: list[nn.Sequential] = []
+    for i, wide in enumerate(widths):
+        up = _put(root, f"{prefix}conv_up{i}", conv(width, wide, 3, padding=1))
+        ups.append(nn.Sequential(up, _put(root, f"{prefix}bn_up{i}", norm(wide, eps=1e-3)), nn.ReLU()))
+        width = wide
+
+    def run(x: torch.Tensor) -> torch.Tensor:
+        h = nn.Sequential(*first)(x)
+        skips = [h]
+        h = max_pool(3, 2, 1)(h)
+        for i, (layers, end) in enumerate(stages):
+            for layer in layers:
+                h = torch.cat([h, layer(h)], 1)
+            if i < deepest:
+                skips.insert(0, h)
+            h = end(h)
+        skips[0] = line(skips[0])
+        for i, up in enumerate(ups):
+            h = nn.Upsample(scale_factor=factors[i])(h)
+            h = up(h + skips[i] if joined and i < len(skips) else h)
+        return h
+
+    return run
+
+
+class _DenseUNet2D(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.run = _dense_unet(self, 2, 3, [1] * 4, 48, [2] * 5, [120, 144, 96, 96, 64], joined=True)
+        self.dense167classifer = nn.Conv2d(64, 3, 1)
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        return self.dense167classifer(self.run(image))
+
+
+class _HDenseUNet(nn.Module):
+    """As it is published, for one volume: slices are joined one by one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        factors = [(1, 2, 2)] * 3 + [(2, 2, 2)] * 2
+        self.flat = _dense_unet(self, 2, 3, [1] * 4, 48, [2] * 5, [768, 384, 96, 96, 64])
+        self.dense167classifer = nn.Conv2d(64, 3, 1)
+        self.deep = _dense_unet(self, 3, 4, [1] * 4, 32, factors, [504, 224, 192, 96, 64], prefix="3d")
+        self.fianl_conv = nn.Conv3d(64, 64, 3, padding=1)
+        self.final_bn = nn.BatchNorm3d(64, eps=1e-3)
+        self.add_module("2d3dclassifer", nn.Conv3d(64, 3, 1))
+
+    def forward(self, volume: torch.Tensor) -> torch.Tensor:
+        (slices,) = volume[:, 0]
+        last = len(slices) - 1
+        features: list[torch.Tensor] = []
+        scores: list[torch.Tensor] = []
+        for i in range(len(slices)):
+            flat = self.flat(slices[[max(i - 1, 0), i, min(i + 1, last)]][None])
+            features.append(flat)
+            scores.append(self.dense167classifer(flat))
+        deep = self.deep(torch.cat([volume, torch.stack(scores, 2) * 250], 1))
+        final = torch.relu(self.final_bn(self.fianl_conv(deep + torch.stack(features, 2))))
+        return self.get_submodule("2d3dclassifer")(final)
+
+
+BY_HAND: dict[str, Callable[[], nn.Module]] = {
+    "lenet:LeNet5": _lenet,
+    "mlp:MLP": _mlp,
+    "inception_module:NaiveInceptionModule": _NaiveInception,
+    "lapgan:Pyramid": _Pyramid,
+    "siamese:Embedder": _Embedder,
+    "siamese:Siamese": _Siamese,
+    "antialiased:AntialiasedDenseNet121": _antialiased_densenet,
+    "se_resnet:SEDenseNet121": _gated_densenet,
+    "hdenseunet:DenseUNet2D": _DenseUNet2D,
+    "hdenseunet:HDenseUNet": _HDenseUNet,
+    "se_resnet:SEInceptionV3": _gated_inception,
+}
+
+
+SMALL: Mapping[str, Mapping[str, int]] = {
+    "antialiased:AntialiasedDenseNet121": {"N": 1, "H": 65, "W": 83},
+    "se_resnet:SEDenseNet121": {"N": 1, "H": 65, "W": 83},
+    "hdenseunet:DenseUNet2D": {"N": 1, "H": 64, "W": 96},
+    "hdenseunet:HDenseUNet": {"N": 1, "S": 4, "H": 32, "W": 64},
+    "se_resnet:SEInceptionV3": {"N": 1, "H": 107, "W": 111},
+}
