@@ -238,6 +238,26 @@ CASES: dict[str, tuple[str, list[str], list[str]]] = {
         ["nn.Conv2d(width // 2, width // 2, 3", "Unit(8) for _ in range(3)"],
         ["class Unit2"],
     ),
+    "list_that_is_written_out": (
+        "network Net(x: float[N, 8], widths = [8, 4, 6], deep = 3) -> y {\n    y = x\n"
+        '    for i in range(deep) { y = y -> "fc{2 ** i}": Linear(widths[i] + sum(widths[:i])) }\n'
+        '    for i in range(len(widths)) { y = y -> "out{2 ** i}": Linear(widths[i] * len(widths)) }\n    y\n}',
+        ["self.fc2 = nn.Linear("],
+        ["(8, 4, 6)["],
+    ),
+    "list_of_a_loop_around": (
+        "block Fire(width) { Conv(width, 1) -> ReLU -> Conv(2 * width, 3, padding=1) }\n"
+        "network Net(x: float[N, 3, 16, 16]) -> y {\n    x -> features: {\n"
+        "        for stage in [[4, 4, 8], [8, 12, 12, 16]] { MaxPool(2) -> for width in stage { Fire(width) } }\n    }\n}",
+        ["Fire(3, 4)", "Fire(8, 4)", "Fire(24, 16)"],
+        ["[i - 1]"],
+    ),
+    "choice_of_the_same": (
+        "network Net(x: float[N, 8, 9, 9]) -> y {\n    x -> for k in range(2) {\n"
+        '        "s{k}": for i in range(5) { Conv(8, 3, stride=if i == 0 { [1, 2][k] } else { 1 }, padding=1) }\n    }\n}',
+        ["stride=2 if i == 0 else 1"],
+        ["1 if i == 0 else 1"],
+    ),
     "conditions_of_a_loop_that_is_written_out": (
         "network Net(x: float[N, 8]) -> y {\n"
         '    y = x\n    for i in range(3) { y = y -> "fc{2 ** i}": Linear(if i == 1 { 8 } else { 4 }) }\n    y\n}',

@@ -554,13 +554,7 @@ class NVAE(nn.ModuleDict):
 
     def __init__(self, outputs: int = 100) -> None:
         super().__init__()
-        self.prior_ftr0 = nn.Parameter(
-            torch.empty(
-                128 * 2 ** (1 + len((30,)) - 1),
-                32 // 2 ** (1 + len((30,)) - 1),
-                32 // 2 ** (1 + len((30,)) - 1),
-            ),
-        )
+        self.prior_ftr0 = nn.Parameter(torch.empty(256, 16, 16))
         self.stem = NormConv2(3, 128, kernel=3)
         self.pre_process = nn.Sequential(
             EncoderCell(128), FactorizedReduceEncoderCell(128, halve=True)
@@ -984,17 +978,8 @@ class NVAE(nn.ModuleDict):
         h30 = self.enc_tower["87"](h29)
         h30 = self.enc_tower["88"](h30)
         top = self.enc0(h30)
-        s = self.prior_ftr0.expand(
-            image.shape[0],
-            128 * 2 ** (1 + len((30,)) - 1),
-            32 // 2 ** (1 + len((30,)) - 1),
-            32 // 2 ** (1 + len((30,)) - 1),
-        )
-        prior = torch.zeros(
-            (image.shape[0], 40, 32 // 2 ** (1 + len((30,)) - 1), 32 // 2 ** (1 + len((30,)) - 1)),
-            dtype=image.dtype,
-            device=image.device,
-        )
+        s = self.prior_ftr0.expand(image.shape[0], 256, 16, 16)
+        prior = torch.zeros((image.shape[0], 40, 16, 16), dtype=image.dtype, device=image.device)
         mu, sigma = self["5"](prior + self.enc_sampler[0](top))
         mu2, sigma2 = self["6"](prior)
         x = torch.randn((image.shape[0], 20, 16, 16), dtype=image.dtype, device=image.device)

@@ -20,6 +20,7 @@ from dlspec.backends.torch.symbols import (
     ended,
     item,
     leaves,
+    of_list,
     rebuild_all,
     scaled,
     walk_all,
@@ -267,8 +268,8 @@ class Sizing:
             if called == "range" and len(args) == 1:
                 return args[0]
             if called in ("enumerate", "zip"):
-                return py.call("len", args[0])
-        return py.call("len", iterable)
+                return of_list(py.call("len", args[0]))
+        return of_list(py.call("len", iterable))
 
     def _called(self, value: Value, axis: int) -> str:
         prefix = next(name for known, name in named_inputs(self.module.scope, self.tree) if known is value)

@@ -17,6 +17,7 @@ from dlspec.backends.torch.python import (
     Name,
     Py,
     Sequence,
+    Slice,
     Subscript,
     rebuild,
     walk,
@@ -232,8 +233,10 @@ def turned(node: Py, loop: LoopId, turn: int, index: Py) -> Py:
         if inner.index == turn:
             return Name(inner.name) if inner.name else index
         if inner.index == turn - 1 and inner.at is not None:
-            return inner.at(add(index, Const(-1)))
-        raise LookupError(inner.name)
+            made = placed(inner.at(add(index, Const(-1))), loop)
+            if not any(isinstance(part, Subscript) and isinstance(part.base, Const) for part in walk(made)):
+                return made
+        raise LookupError(inner.name)  # or would be looked up in a list that is written out
 
     return change(node)
 
@@ -289,29 +292,46 @@ _WHOLE: dict[str, Callable[[int, int], int]] = {
 }  # fmt: skip
 
 
-_OF_MANY: dict[str, Callable[[list[int]], int]] = {"max": max, "min": min}
+_OF_MANY: dict[str, Callable[[Any], int]] = {"len": len, "max": max, "min": min, "sum": sum}
 
 
 def _computed(node: Binary | Call | Subscript | IfElse) -> Py:
     """An operation on whole numbers, done; an item of a list that is written out; what a condition chooses."""
     if isinstance(node, IfElse):
-        if not isinstance(node.condition, Const):
-            return node
-        return node.then if node.condition.value else node.otherwise
+        if isinstance(node.condition, Const):
+            return node.then if node.condition.value else node.otherwise
+        return node.then if signature(node.then) == signature(node.otherwise) else node
     if isinstance(node, Subscript):
-        (place,) = node.items if len(node.items) == 1 else (None,)
-        return item(node.base, place) if isinstance(place, Const) and type(place.value) is int else node
+        return of_list(node)
     if isinstance(node, Call):
         numbers: list[Any] = [arg.value for arg in node.args if isinstance(arg, Const) and type(arg.value) is int]
         called = _OF_MANY.get(node.function.text) if isinstance(node.function, Name) else None
-        return Const(called(numbers)) if called is not None and len(numbers) == len(node.args) > 1 else node
+        return Const(called(numbers)) if called is not None and len(numbers) == len(node.args) > 1 else of_list(node)
     left, right = node.left, node.right
+    if node.operator == "+" and _is(left, 0):
+        return right
     if node.operator not in _WHOLE:
         return node
     if not (isinstance(left, Const) and isinstance(right, Const) and {type(left.value), type(right.value)} == {int}):
         return node
     fits = right.value != 0 if node.operator in ("//", "%") else node.operator != "**" or 0 <= right.value < 64
     return Const(_WHOLE[node.operator](left.value, right.value)) if fits else node
+
+
+def of_list(node: Subscript | Call) -> Py:
+    """An item, a part, the length or the sum of a list that is written out, done."""
+    match node:
+        case Subscript(base=Sequence() as base, items=(Const(value=int()) as place,)):
+            return item(base, place)
+        case Subscript(base=Const(value=tuple() as values), items=(Const(value=int(place)),)):
+            return Const(values[place])
+        case Subscript(base=Const(value=tuple() as values), items=(Slice() as cut,)):
+            parts = [part.value if isinstance(part, Const) else part for part in (cut.start, cut.stop, cut.step)]
+            return node if any(isinstance(part, Py) for part in parts) else Const(values[slice(*parts)])
+        case Call(function=Name(text=called), args=(Const(value=tuple() as values),)) if called in _OF_MANY:
+            return Const(_OF_MANY[called](values))
+        case _:
+            return node
 
 
 def ended(node: Py, loop: LoopId, last: int, count: Py) -> Py:

@@ -13,7 +13,7 @@ from dlspec.backends.torch.names import variable
 from dlspec.backends.torch.places import homes_of, loop_id, turn_of
 from dlspec.backends.torch.python import Py
 from dlspec.backends.torch.sizing import Sizing
-from dlspec.backends.torch.symbols import Leaf, Turned, item, item_of, leaves, signature, tupled
+from dlspec.backends.torch.symbols import Leaf, Turned, item, item_of, leaves, of_list, signature, tupled
 from dlspec.backends.torch.targets import kept, targets_of
 from dlspec.elaborate.constants import CONSTANTS
 from dlspec.ir.dims import Expr
@@ -90,7 +90,8 @@ class Writing(Sizing):
             case ast.Call(function=ast.Name(name=called), branches=None) if called in CALLS:
                 if names.seen(called, time) is not None or any(a.name is not None for a in node.arguments):
                     raise Unwritten
-                return py.call(CALLS[called], *(inner(argument.value) for argument in node.arguments))
+                made = py.call(CALLS[called], *(inner(argument.value) for argument in node.arguments))
+                return made if any(isinstance(a.value, ast.List) for a in node.arguments) else of_list(made)
             case _:
                 raise Unwritten
 
@@ -107,8 +108,8 @@ class Writing(Sizing):
         (item,) = node.items
         if isinstance(item, ast.Slice):
             parts = [None if p is None else self.translate(p, names, time) for p in (item.start, item.stop, item.step)]
-            return py.Subscript(base, (py.Slice(*parts),))
-        return py.Subscript(base, (self.translate(item, names, time),))
+            return of_list(py.Subscript(base, (py.Slice(*parts),)))
+        return of_list(py.Subscript(base, (self.translate(item, names, time),)))
 
     def _comprehension(self, node: ast.Comprehension, names: Names, time: int) -> Py:
         """Its variables are names of the expression alone."""
