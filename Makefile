@@ -95,9 +95,9 @@ $(VENV)/.run-installed: $(ASKS) | $(BIN)/python
 
 # pip compiles what it installs but not a checkout, and where Python is told to write no bytecode every start would.
 
-# torchvision asks for one version of torch exactly; the tests use its models only.
+# torchvision asks for one version of torch exactly, timm for what fetches weights; the tests use their models only.
 $(VENV)/.dev-installed: $(ASKS) | $(BIN)/python
 	$(PIP) install -c constraints.txt -e '.[dev]'
-	$(PIP) install --no-deps torchvision
+	$(PIP) install --no-deps torchvision timm
 	@$(BIN)/python -m compileall -q compiler
 	@touch $@ $(VENV)/.run-installed

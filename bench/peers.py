@@ -1,4 +1,5 @@
-"""Torchvision beside a PyTorch build that cannot load its compiled operators. For benchmarks and tests only."""
+"""Torchvision, and timm which imports it, beside a PyTorch build that cannot load its compiled operators. For benchmarks
+and tests only."""
 
 from __future__ import annotations
 
@@ -22,3 +23,11 @@ def torchvision_models() -> Any:
     import torchvision
 
     return torchvision.models
+
+
+def timm() -> Any:
+    """The package ``timm``. Raises ImportError where it is not installed."""
+    torchvision_models()
+    import timm
+
+    return timm

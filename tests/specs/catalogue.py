@@ -34,11 +34,13 @@ class Weight(NamedTuple):
 
 @dataclass(frozen=True)
 class Reference:
-    """A shipped network, as ``file:Network``, and a record of truth/ that it equals. Of what torchvision has and truth/
-    has not, the figures are measured (``oracle.figures_of``).
+    """A shipped network, as ``file:Network``, and a record of truth/ that it equals. Of what torchvision or timm has and
+    truth/ has not, the figures are measured (``oracle.figures_of``).
 
     * ``settings``: of the network, so that it is the reference's.
     * ``torchvision``: the name in ``torchvision.models`` and the arguments of the function that builds the reference.
+    * ``timm``: the same of ``timm.create_model``.
+    * ``deployed``: timm's model with the branches of its blocks added up.
     * ``inputs``: the shapes to count with, where they are not the record's.
     * ``training``: the record was measured in training mode, where auxiliary outputs exist.
     * ``prefix``: what the reference has before each of its names, ``inside`` what the network has.
@@ -48,7 +50,7 @@ class Reference:
     * ``frozen``: elements of weights that it does not train; of what stays as it is, a `train` decides, not a network.
     * ``unrun``: a pattern of steps whose weights it has, and which it forgets to run.
     * ``unsaved``: elements of buffers that are in no state dict, which are constants here.
-    * ``small``: sizes to compare the computation with torchvision's at; without them it is not compared.
+    * ``small``: sizes to compare the computation with the model's at; without them it is not compared.
     * ``gain``: the variance of the weights to compare with, times their fan-in: where hundreds of layers without a ReLU
       would make of a rounding a difference, it is less.
     * ``double``: rounding to float32 shows in the outputs, so the computation is compared in float64.
@@ -58,6 +60,8 @@ class Reference:
     record: str
     settings: Mapping[str, Any] = field(default_factory=dict[str, Any])
     torchvision: tuple[str, Mapping[str, Any]] | None = None
+    timm: tuple[str, Mapping[str, Any]] | None = None
+    deployed: bool = False
     inputs: tuple[tuple[int, ...], ...] = ()
     training: bool = False
     prefix: str = ""
@@ -74,6 +78,11 @@ class Reference:
 
     def __str__(self) -> str:
         return f"{self.network.partition(':')[2]}~{self.record}"
+
+    @property
+    def has_model(self) -> bool:
+        """Whether the reference can be built, by torchvision or timm."""
+        return self.torchvision is not None or self.timm is not None
 
     @property
     def figures(self) -> Mapping[str, Any] | None:
@@ -116,6 +125,10 @@ def _segmentation(network: str, builder: str, small: Mapping[str, int]) -> tuple
     arguments = {"weights_backbone": None, "aux_loss": True}
     with_aux = Reference(network, f"tv_{builder}_aux", torchvision=(plain.torchvision[0], arguments), training=True)
     return replace(plain, settings={"aux": False}), with_aux
+
+
+def _timm(network: str, name: str, small: Mapping[str, int] | None = None, **arguments: Any) -> Reference:
+    return Reference(network, f"timm_{name}", timm=(name, arguments), small=small or {})
 
 
 _NO_AUX = {"aux_logits": False, "init_weights": False}
@@ -201,6 +214,31 @@ REFERENCES: tuple[Reference, ...] = (
         "feature_pyramid:ResNet50FPN", "detection.backbone_utils.resnet_fpn_backbone", {"H": 97, "W": 130},
         backbone_name="resnet50", norm_layer=nn.BatchNorm2d, trainable_layers=5,
     ),
+    _timm("mobilenet_v1:MobileNetV1", "mobilenetv1_100", _ODD),
+    _timm("mobilenet_v1:MobileNetV1_125", "mobilenetv1_125"),
+    _timm("inception_v4:InceptionV4", "inception_v4", {"H": 107, "W": 111}),
+    _timm("inception_resnet_v2:InceptionResNetV2", "inception_resnet_v2", {"H": 107, "W": 111}),
+    _timm("xception:Xception", "legacy_xception", _ODD),
+    *(
+        replace(_timm(f"resnet_v2:ResNetV2_{size}", f"resnetv2_{size}", _ODD if size in (18, 50) else None), reordered=True)
+        for size in (18, 34, 50, 101, 152)
+    ),
+    *(
+        replace(_timm(f"repvgg:RepVGG_{size}", f"repvgg_{size.lower()}", _ODD if size == "A0" else None), reordered=True)
+        for size in ("A0", "A1", "A2", "B0", "B1", "B2", "B3")
+    ),
+    replace(_timm("repvgg:RepVGG_A0_Deployed", "repvgg_a0", _EVEN), deployed=True),
+    _timm("mlp_mixer:Mixer_S32", "mixer_s32_224", {"N": 1}),
+    *(_timm(f"mlp_mixer:Mixer_{size}", f"mixer_{size.lower()}_224") for size in ("S16", "B32", "B16", "L32", "L16")),
+    _timm("convmixer:ConvMixer1536_20", "convmixer_1536_20"),
+    _timm("convmixer:ConvMixer1024_20", "convmixer_1024_20_ks9_p14", _EVEN),
+    _timm("convmixer:ConvMixer768_32", "convmixer_768_32", _ODD),
+    *(
+        _timm(f"poolformer:PoolFormer_{size}", f"poolformer_{size.lower()}", _ODD if size == "S12" else None)
+        for size in ("S12", "S24", "S36", "M36", "M48")
+    ),
+    _timm("cspdarknet:CSPDarknet53", "cspdarknet53", _ODD),
+    *(_timm(f"dpn:DPN{size}", f"dpn{size}", _ODD if size == 68 else None) for size in (68, 92, 98, 131, 107)),
     Reference("nin:NiN", "d2l_nin", prefix="net."),
     Reference("googlenet:GoogLeNet", "tv_googlenet_aux_eval", torchvision=("googlenet", _AUX), small=_ODD),
     Reference("googlenet:GoogLeNet", "tv_googlenet_noaux", {"aux": False}, ("googlenet", _NO_AUX), small=_EVEN),

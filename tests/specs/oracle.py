@@ -1,4 +1,4 @@
-"""Torchvision as the reference implementation. A dependency of the tests only."""
+"""Torchvision and timm as the reference implementations. Dependencies of the tests only."""
 
 from __future__ import annotations
 
@@ -24,6 +24,14 @@ def torchvision_models() -> Any:
         pytest.skip("torchvision is not installed: `make test` installs it")
 
 
+def timm() -> Any:
+    """The package ``timm``. Skips the test where it is not installed."""
+    try:
+        return peers.timm()
+    except ImportError:
+        pytest.skip("timm is not installed: `make test` installs it")
+
+
 class _Weightless(TorchFunctionMode):
     """Layers begin with empty weights; what a constructor computes itself, as RegNet does its widths, has numbers."""
 
@@ -31,13 +39,22 @@ class _Weightless(TorchFunctionMode):
         return func(*args, **(kwargs or {}) | ({"device": "meta"} if func is torch.empty else {}))
 
 
-def torchvision_model(reference: Reference) -> nn.Module:
+def reference_model(reference: Reference) -> nn.Module:
     """The reference in eval mode, its tensors on the meta device: no memory and no time for weights."""
-    assert reference.torchvision is not None
-    builder, arguments = reference.torchvision
     with _Weightless():
-        model: nn.Module = attrgetter(builder)(torchvision_models())(weights=None, **arguments)
+        model = _built(reference).to("meta")
+        if reference.deployed:
+            model = timm().models.reparameterize_model(model)
     return model.to("meta").eval()
+
+
+def _built(reference: Reference) -> nn.Module:
+    if reference.torchvision is not None:
+        builder, arguments = reference.torchvision
+        return attrgetter(builder)(torchvision_models())(weights=None, **arguments)
+    assert reference.timm is not None
+    name, arguments = reference.timm
+    return timm().create_model(name, **arguments)
 
 
 def results_of(model: nn.Module, *inputs: Tensor) -> list[Tensor]:
@@ -50,14 +67,14 @@ def results_of(model: nn.Module, *inputs: Tensor) -> list[Tensor]:
 
 
 def figures_of(reference: Reference) -> Mapping[str, Any]:
-    """What is recorded of the reference, else what torchvision's model has for inputs of the network's default sizes."""
+    """What is recorded of the reference, else what the reference's model has for inputs of the network's default sizes."""
     return measured(reference) if reference.figures is None else reference.figures
 
 
 def measured(reference: Reference) -> dict[str, Any]:
-    """The figures of torchvision's model, under the names that records have."""
+    """The figures of the reference's model, under the names that records have."""
     shapes = _inputs(reference) if reference.figures is None else reference.figures["input_shapes"]
-    model = torchvision_model(reference)
+    model = reference_model(reference)
     parameters = list(model.parameters())
     with FlopCounterMode(display=False) as counter:
         outputs = results_of(model, *(torch.empty(shape, device="meta") for shape in shapes))

@@ -1,5 +1,5 @@
-"""What the lowered networks compute in ONNX Runtime, against torchvision with the same weights and against the recorded
-outputs of the other reference implementations."""
+"""What the lowered networks compute in ONNX Runtime, against torchvision and timm with the same weights and against the
+recorded outputs of the other reference implementations."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 import torch
 from by_hand import BY_HAND, SMALL
 from catalogue import LIGHT, REFERENCES, WITHOUT_RECORD, Reference, graph_of, sizes_for
-from oracle import results_of, torchvision_model
+from oracle import reference_model, results_of
 
 from dlspec.backends.onnx.model import build
 from dlspec.backends.onnx.write import to_bytes
@@ -25,11 +25,11 @@ from dlspec.passes.fixed_draws import with_fixed_draws
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 Compared: TypeAlias = Callable[[str, int], None]
 
-ON_TORCHVISION = [reference for reference in REFERENCES if reference.small]
+WITH_MODEL = [reference for reference in REFERENCES if reference.small]
 FINGERPRINTED = [
     reference
     for reference in REFERENCES
-    if reference.torchvision is None and not reference.training and "fingerprint" in reference.truth
+    if not reference.has_model and not reference.training and "fingerprint" in reference.truth
     # d2l's LeNet has a sigmoid where ours, as the paper, has tanh.
     and reference.record != "d2l_lenet"
 ]  # fmt: skip
@@ -77,13 +77,13 @@ def assert_equal_outputs(found: Array, expected: Array) -> None:
     np.testing.assert_allclose(found / unit, expected / unit, rtol=1e-3, atol=1e-4, equal_nan=False)
 
 
-@pytest.mark.parametrize("reference", ON_TORCHVISION, ids=str)
-def test_equals_torchvision(reference: Reference, compared: Compared) -> None:
+@pytest.mark.parametrize("reference", WITH_MODEL, ids=str)
+def test_equals_the_model(reference: Reference, compared: Compared) -> None:
     graph = reference.graph({**reference.small, "N": 1})
     generator = np.random.default_rng(2)
     weights = {path: random_weight(each, generator, reference.gain) for path, each in graph.parameters.items()}
     inputs = make_inputs(graph, {})
-    model = torchvision_model(reference)
+    model = reference_model(reference)
     state = model.state_dict()  # MNASNet looks at the version that comes with it
     state.update({path: torch.from_numpy(array) for path, array in weights.items()})
     assert state.keys() == weights.keys()
@@ -91,7 +91,7 @@ def test_equals_torchvision(reference: Reference, compared: Compared) -> None:
     expected = results_of(model, *map(torch.from_numpy, inputs.values()))
     for found, tensor in zip(outputs_of(graph, weights, inputs), expected, strict=True):
         assert_equal_outputs(found, tensor.numpy())
-        compared("torchvision", found.size)
+        compared("torchvision" if reference.torchvision else "timm", found.size)
 
 
 @pytest.mark.parametrize("reference", FINGERPRINTED, ids=str)
@@ -149,7 +149,7 @@ TESTED_APART = {"hnet", "latent", "nvae"}
 
 
 def test_every_family_is_compared() -> None:
-    compared = {reference.network for reference in (*ON_TORCHVISION, *FINGERPRINTED)} | BY_HAND.keys()
+    compared = {reference.network for reference in (*WITH_MODEL, *FINGERPRINTED)} | BY_HAND.keys()
     families = {reference.network.partition(":")[0] for reference in REFERENCES}
     families |= {network.partition(":")[0] for network in WITHOUT_RECORD}
     assert {network.partition(":")[0] for network in compared} == families - TESTED_APART

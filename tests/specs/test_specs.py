@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 from catalogue import FILES, REFERENCES, WITHOUT_RECORD, Reference, Weight, graph_of, networks, shape_at, sizes_for
-from oracle import figures_of, measured, torchvision_model
+from oracle import figures_of, measured, reference_model
 
 from dlspec.analyses.cost import cost
 from dlspec.ir.dims import evaluate
@@ -19,7 +19,7 @@ from dlspec.source import Source
 from dlspec.syntax.format import format_source
 
 IN_EVAL = [reference for reference in REFERENCES if not reference.training]
-NAMED = [r for r in REFERENCES if r.torchvision is not None or (not r.training and r.published)]
+NAMED = [r for r in REFERENCES if r.has_model or (not r.training and r.published)]
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
@@ -78,14 +78,14 @@ def _types(values: Any) -> Any:
 def test_weights_equal_the_published_state_dict(reference: Reference) -> None:
     graph = reference.graph()
     ours = [Weight(path, w.shape, w.dtype.label, w.kind) for path, w in graph.parameters.items()]
-    published = reference.state if reference.torchvision is None else _state_of(reference)
+    published = _state_of(reference) if reference.has_model else reference.state
     assert len(published) > 0
     assert (ours != published) == reference.reordered
     assert sorted(ours) == sorted(published)
 
 
 def _state_of(reference: Reference) -> list[Weight]:
-    model = torchvision_model(reference)
+    model = reference_model(reference)
     trained = {name for name, _ in model.named_parameters()}
     return [
         Weight(
@@ -103,11 +103,11 @@ def test_recursive_unet_has_the_weights_of_the_unrolled_one() -> None:
     assert shapes[0] == shapes[1]
 
 
-MEASURED = [reference for reference in IN_EVAL if reference.torchvision is not None and reference.figures is not None]
+MEASURED = [reference for reference in IN_EVAL if reference.has_model and reference.figures is not None]
 
 
 @pytest.mark.parametrize("reference", MEASURED, ids=str)
-def test_torchvision_measures_what_is_recorded(reference: Reference) -> None:
+def test_model_measures_what_is_recorded(reference: Reference) -> None:
     figures, found = reference.figures, measured(reference)
     assert figures is not None
     known = {name: figures[name] for name in found if figures[name] is not None}
@@ -116,4 +116,4 @@ def test_torchvision_measures_what_is_recorded(reference: Reference) -> None:
 
 def test_oracle_builds_without_memory() -> None:
     resnet = next(reference for reference in REFERENCES if reference.record == "tv_resnet152")
-    assert all(tensor.device == torch.device("meta") for tensor in torchvision_model(resnet).state_dict().values())
+    assert all(tensor.device == torch.device("meta") for tensor in reference_model(resnet).state_dict().values())
