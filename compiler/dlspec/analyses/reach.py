@@ -20,6 +20,7 @@ from dlspec.ops import (
     conv,
     embedding,
     linear,
+    local,
     matrix,
     norm,
     pad,
@@ -91,6 +92,11 @@ def _pointwise(inputs: Types, output: TensorType) -> list[Reach]:
         return Slide(there, step=0 if x.shape[axis] == 1 and output.shape[there] != 1 else 1)
 
     return [tuple(slide(x, axis) for axis in range(x.rank)) for x in inputs]
+
+
+@_rule(local.LocallyConnected)
+def _local(op: local.LocallyConnected, inputs: Types, outputs: Types) -> list[Reach]:
+    return [(Slide(0), None, *_under(op.window(inputs[0])))]
 
 
 @_rule(conv.Conv, pooling.MaxPool, pooling.AvgPool, pooling.LPPool)

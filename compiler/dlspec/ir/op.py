@@ -152,6 +152,7 @@ class Op(Fielded):
     * ``narrow_in_torch``: PyTorch does not, so it gets its inputs in float32.
     * ``infinite``: the fields that may be infinite.
     * ``out_size``: the field that says how many channels or features come out.
+    * ``out_axis``: the axis of the output that has them.
     * ``left_out``: what ``torch`` asks for and the input says, its sizes, by name with its position there. Such an operator
       takes only what it needs by position: who writes torch's arguments would have a size taken for another number.
 
@@ -190,6 +191,7 @@ class Op(Fielded):
     narrow_in_torch: ClassVar[bool] = False
     infinite: ClassVar[tuple[str, ...]] = ()
     out_size: ClassVar[str | None] = None
+    out_axis: ClassVar[int] = -1
     left_out: ClassVar[tuple[tuple[str, int], ...]] = ()
     torch: ClassVar[str | None] = None
     torch_sizes: ClassVar[tuple[int, ...]] = ()

@@ -17,6 +17,7 @@ from dlspec.ops import (
     embedding,
     gradient,
     linear,
+    local,
     loss,
     matrix,
     norm,
@@ -33,7 +34,7 @@ from dlspec.ops import (
 )
 
 _FAMILIES = (
-    conv, linear, norm, activation, softmax, pooling, dropout, embedding,
+    conv, local, linear, norm, activation, softmax, pooling, dropout, embedding,
     elementwise, combine, reduce, shape, rearrange, slicing, pad, resize, matrix, solve, loss, gradient, random, constant,
 )  # fmt: skip
 

@@ -11,15 +11,7 @@ from dlspec.ir.init import Init, fan_in_uniform
 from dlspec.ir.op import Needs, Op, OpError, Types, Weight, constant_channels, require_rank
 from dlspec.ir.types import TensorType, format_shape
 from dlspec.ops.rules import equations, require_float, same_dtype
-from dlspec.ops.window import SPATIAL_RANKS, Window, per_axis, require_bound, sliding
-
-
-def _check_padding(padding: Padding) -> None:
-    if isinstance(padding, tuple):
-        for side in padding:
-            require_bound(side, 0, "padding")
-    elif isinstance(padding, int):
-        require_bound(padding, 0, "padding")
+from dlspec.ops.window import SPATIAL_RANKS, Window, check_padding, per_axis, require_bound, sliding
 
 
 def _require_groups(need: Needs, x: TensorType, groups: int, name: str) -> None:
@@ -68,6 +60,7 @@ class Conv(Op):
     overwritable = True
     gives = "logits"
     out_size = "out_channels"
+    out_axis = 1
     left_out = (("in_channels", 0),)
     torch_sizes = (0, 1)
 
@@ -85,7 +78,7 @@ class Conv(Op):
     def check(self) -> None:
         for field in ("out_channels", "kernel_size", "stride", "dilation", "groups"):
             require_bound(getattr(self, field), 1, field)
-        _check_padding(self.padding)
+        check_padding(self.padding)
         if self.out_channels % self.groups:
             message = f"Conv: {self.out_channels} output channels are not divisible by {self.groups} groups"
             raise OpError(message, "choose groups that divide the channels", "DL0204")
@@ -162,7 +155,7 @@ class ConvFunction(Op):
     def check(self) -> None:
         for field in ("stride", "dilation", "groups"):
             require_bound(getattr(self, field), 1, field)
-        _check_padding(self.padding)
+        check_padding(self.padding)
 
     def window(self, x: TensorType, weight: TensorType) -> Window:
         """The window over an input, as large as the weight."""
@@ -253,6 +246,7 @@ class ConvTranspose(Op):
     overwritable = True
     gives = "logits"
     out_size = "out_channels"
+    out_axis = 1
     left_out = (("in_channels", 0),)
     torch_sizes = (0, 1)
 

@@ -36,6 +36,15 @@ def require_bound(value: Ints, low: int, field: str) -> None:
             raise OpError(f"`{field}` must be less than 2 ** 31, not {number}", code="DL0208")
 
 
+def check_padding(padding: Padding) -> None:
+    """Raises `OpError` where one of the sides is negative, or one that PyTorch has no int for."""
+    if isinstance(padding, tuple):
+        for side in padding:
+            require_bound(side, 0, "padding")
+    elif isinstance(padding, int):
+        require_bound(padding, 0, "padding")
+
+
 class Window(NamedTuple):
     """A window that slides over the spatial axes.
 

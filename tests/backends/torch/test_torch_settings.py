@@ -42,6 +42,12 @@ SOME = {
     "initialiser in a loop": (
         "network Net(x: float[N, 4], d = 3) -> y { x -> repeat d { Linear(4, weight_init=normal(0.0, 0.1)) -> ReLU } }"
     ),
+    "a size that a convolution changes": (
+        "network Net(x: float[N, 3, n], n = 16) -> y, z { y = x -> Linear(4)\n    z = x -> Conv(4, 3) -> Linear(5) }"
+    ),
+    "sizes that are numbers": (
+        "network Net(x: float[N, 3, n], n = 16, w = 4) -> y { x -> LocallyConnected(w, 3) -> LocallyConnected(w, 3) }"
+    ),
     "equal by chance": (
         'block Stack(n) {\n    y = x\n    for i in range(n) { y = y + (y -> "l{i}": Linear(4)) }\n    y\n}\n'
         "network Net(x: float[N, 4], d = 3) -> y { x -> Stack(3) -> Stack(d) }"

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from math import prod
+from typing import TYPE_CHECKING
+
 from dlspec.backends.onnx.emitter import Emitter
 from dlspec.backends.onnx.registry import lowers
 from dlspec.backends.onnx.windows import padded, pads_itself, slid
 from dlspec.ir.graph import Node
+from dlspec.ir.types import TensorType
 from dlspec.ops.conv import Conv, ConvFunction, ConvTranspose, ConvTransposeFunction
+from dlspec.ops.local import LocallyConnected
 from dlspec.ops.window import Window, per_axis
+
+if TYPE_CHECKING:
+    from dlspec.backends.onnx.emitter import Array
 
 _PAD_MODES = {"zeros": "constant", "reflect": "reflect", "replicate": "edge", "circular": "wrap"}
 
@@ -70,3 +78,29 @@ def conv_transpose(e: Emitter, op: ConvTranspose, node: Node, xs: list[str], ws:
 def conv_transpose_function(e: Emitter, op: ConvTransposeFunction, node: Node, xs: list[str], ws: list[str]) -> str:
     x, weight, *_ = (value.type for value in node.inputs)
     return _conv_transpose(e, op, xs, op.window(x, weight))
+
+
+@lowers(LocallyConnected)
+def locally_connected(e: Emitter, op: LocallyConnected, node: Node, xs: list[str], ws: list[str]) -> str:
+    """What each window has under it, gathered from the padded input, times the weights of its place."""
+    x, y = node.inputs[0].type, node.outputs[0].type
+    window = op.window(x)
+    flow = padded(e, xs[0], window, 0, x.dtype) if window.pads_anything else xs[0]
+    flow = e.op("Reshape", [flow, e.constant([0, 0, -1])])
+    patches = e.op("Gather", [flow, e.constant(_under(window, x))], axis=2)
+    weight = e.op("Reshape", [ws[0], e.shape([*y.shape[1:2], x.shape[1], *y.spatial, window.volume])])
+    places = "xyz"[: len(window.kernel)]
+    made = e.op("Einsum", [patches, weight], equation=f"nc{places}k,oc{places}k->no{places}")
+    return e.op("Add", [made, ws[1]]) if op.bias else made
+
+
+def _under(window: Window, x: TensorType) -> Array:
+    """For each place of the window the positions of what is under it in the padded and flattened input, [*places, kernel
+    elements]."""
+    import numpy as np
+
+    sizes = [size for size in window.padded(x) if isinstance(size, int)]
+    views = np.lib.stride_tricks.sliding_window_view(np.arange(prod(sizes)).reshape(sizes), window.spans)
+    steps = (*window.stride, *window.dilation)
+    taken = views[tuple(slice(None, None, step) for step in steps)]
+    return taken.reshape(*taken.shape[: len(sizes)], -1)

@@ -61,6 +61,48 @@ def avg_pool_same(x: Tensor, kernel_size: int | tuple[int, ...], stride: int | t
     )
     return total / share
 ''',
+    "LocallyConnected": '''
+class LocallyConnected(nn.Module):
+    """A convolution whose window has weights of its own at every place of an input of [channels, *sizes]."""
+
+    def __init__(
+        self,
+        in_size: tuple[int, ...],
+        out_channels: int,
+        kernel_size: int | tuple[int, ...],
+        stride: int | tuple[int, ...] = 1,
+        padding: int | tuple[tuple[int, int], ...] = 0,
+        dilation: int | tuple[int, ...] = 1,
+        bias: bool = True,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__()
+        channels, *sizes = in_size
+        axes = len(sizes)
+        kernel, stride, dilation = ((n,) * axes if isinstance(n, int) else n for n in (kernel_size, stride, dilation))
+        pads = ((padding, padding),) * axes if isinstance(padding, int) else padding
+        self.spans = [d * (k - 1) + 1 for k, d in zip(kernel, dilation, strict=True)]
+        self.stride, self.dilation = stride, dilation
+        self.pads = [side for pair in reversed(pads) for side in pair]
+        places = [
+            (size + sum(pair) - span) // step + 1
+            for size, pair, span, step in zip(sizes, pads, self.spans, stride, strict=True)
+        ]
+        bound = (channels * math.prod(kernel)) ** -0.5
+        weight = torch.empty(out_channels, channels, *places, *kernel, dtype=dtype)
+        self.weight = nn.Parameter(weight.uniform_(-bound, bound))
+        self.register_parameter("bias", None)
+        if bias:
+            self.bias = nn.Parameter(torch.empty(out_channels, *places, dtype=dtype).uniform_(-bound, bound))
+
+    def forward(self, x: Tensor) -> Tensor:
+        patches, axes = F.pad(x, self.pads), len(self.spans)
+        for axis, (span, step) in enumerate(zip(self.spans, self.stride, strict=True), 2):
+            patches = patches.unfold(axis, span, step)
+        patches = patches[(..., *(slice(None, None, gap) for gap in self.dilation))]
+        out = torch.einsum("nc...k,oc...k->no...", patches.flatten(axes + 2), self.weight.flatten(axes + 2))
+        return out if self.bias is None else out + self.bias
+''',
     "center_crop": '''
 def center_crop(x: Tensor, size: tuple[int, ...]) -> Tensor:
     """Cut the spatial axes to a size, from the middle."""

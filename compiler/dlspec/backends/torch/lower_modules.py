@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from dlspec.backends.torch.python import Call, Const, Keyword, Name, Py, call
+from dlspec.backends.torch.python import Call, Const, Keyword, Name, Py, Sequence, call
 from dlspec.backends.torch.registry import MODULES, ModuleOf, makes
 from dlspec.backends.torch.symbols import Arg, Dimension
 from dlspec.ir.graph import Node
 from dlspec.ir.op import Op
 from dlspec.ir.types import DType
-from dlspec.ops import activation, conv, dropout, embedding, linear, norm, pad, pooling, resize, shape, softmax
+from dlspec.ops import activation, conv, dropout, embedding, linear, local, norm, pad, pooling, resize, shape, softmax
 from dlspec.ops.window import Window
 
 # Fields that are not arguments of the module: they say how weights begin.
@@ -117,6 +117,18 @@ def _conv_transpose(op: conv.ConvTranspose, node: Node) -> Py | None:
         return None
     args = (channels, Arg(op.out_channels, "out_channels"), Arg(op.kernel_size, "kernel_size"))
     return Call(Name(class_name(op, node)), args, rest(op, node, "out_channels", "kernel_size"))
+
+
+@makes(local.LocallyConnected)
+def _locally_connected(op: local.LocallyConnected, node: Node) -> Py:
+    x = node.inputs[0].type
+    in_size = Sequence(tuple(Dimension(size, 0, axis) for axis, size in enumerate(x.shape) if axis), "(")
+    padding = Arg(op.padding, "padding") if isinstance(op.padding, int) else Const(window_of(node).pads)
+    keywords = tuple(
+        Keyword(k.name, padding, 0) if k.name == "padding" else k for k in rest(op, node, "out_channels", "kernel_size")
+    )
+    args = (in_size, Arg(op.out_channels, "out_channels"), Arg(op.kernel_size, "kernel_size"))
+    return Call(Name("LocallyConnected"), args, keywords)
 
 
 @makes(linear.Linear)

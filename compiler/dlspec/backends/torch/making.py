@@ -8,6 +8,7 @@ from dlspec.backends.torch import names
 from dlspec.backends.torch.author import AtHand, Author
 from dlspec.backends.torch.evaluate import Unwritten, evaluate
 from dlspec.backends.torch.fields import Fields
+from dlspec.backends.torch.helpers import HELPERS
 from dlspec.backends.torch.inits import initial, parameter
 from dlspec.backends.torch.lower_modules import module_of
 from dlspec.backends.torch.places import evenly, loop_id
@@ -34,6 +35,7 @@ from dlspec.backends.torch.python import (
     Unary,
     call,
     method,
+    walk,
 )
 from dlspec.backends.torch.registry import torch_error
 from dlspec.backends.torch.targets import targets_of
@@ -54,9 +56,10 @@ def store_of(member: Module | Node | None) -> str:
 class Making:
     """The members of one module."""
 
-    def __init__(self, module: Module, tree: Tree, author: Author) -> None:
+    def __init__(self, module: Module, tree: Tree, author: Author, helpers: set[str]) -> None:
         self.tree = tree
         self.author = author
+        self.helpers = helpers
         self.plan = Plan(module, tree, author)
         self._made = Fields(author, module, self.plan.hinges, lambda value: None)
 
@@ -229,6 +232,7 @@ class Making:
         if node.op.inplace and isinstance(made, Call):
             in_place = Keyword("inplace", Const(self.tree.inplace(node)), False)
             made = Call(made.function, made.args, (*made.keywords, in_place))
+        self.helpers.update(inner.text for inner in walk(made) if isinstance(inner, Name) and inner.text in HELPERS)
         return self._made(made, node)
 
     def _parts(self, elements: list[Element]) -> tuple[Part, ...]:

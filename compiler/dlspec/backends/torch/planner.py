@@ -46,8 +46,7 @@ class Planner(Making):
     keeps_constants = True
 
     def __init__(self, module: Module, tree: Tree, author: Author, helpers: set[str]) -> None:
-        super().__init__(module, tree, author)
-        self.helpers = helpers
+        super().__init__(module, tree, author, helpers)
         self._slots: dict[Value, Slot] = {}
         self._hidden: set[Node] = set()
         self._constants: dict[Node, str] = {}

@@ -24,7 +24,8 @@ _SIZES = ("Dim", "Sizes", "Shape")
 class Probe:
     """The types that come out, in symbols: of ``sizes``, an axis of an input, and of ``fields``, a size that was written.
 
-    ``pinned`` is what was written for the other fields, which are numbers here, and ``ones`` the axes that had to be 1.
+    ``pinned`` is what was written for the other fields, which are numbers here, ``ones`` the axes that had to be 1, and
+    ``numbers`` those that had to be numbers.
     """
 
     types: tuple[TensorType, ...]
@@ -32,6 +33,7 @@ class Probe:
     fields: _Fields
     pinned: tuple[Written, ...]
     ones: tuple[tuple[int, int], ...]
+    numbers: tuple[tuple[int, int], ...]
 
 
 def probe(node: Node) -> Probe | None:
@@ -51,12 +53,14 @@ def _probe(node: Node, op: Op, fields: _Fields, written: set[str], axes: int, on
     sizes: dict[str, tuple[int, int]] = {}
     actual: dict[str, Dim] = {name: _item(getattr(node.op, field), place) for name, (field, place) in fields.items()}
     kept: list[tuple[int, int]] = []
+    numbers: list[tuple[int, int]] = []
     types: list[TensorType] = []
     for index, value in enumerate(node.inputs):
         shape: list[Dim] = []
         for axis, size in enumerate(value.type.shape):
             if axis >= axes:
                 shape.append(size)
+                numbers.append((index, axis))
             elif size == 1 and not ones:
                 kept.append((index, axis))
                 shape.append(1)
@@ -74,7 +78,7 @@ def _probe(node: Node, op: Op, fields: _Fields, written: set[str], axes: int, on
         if tuple(substitute(size, actual) for size in output.shape) != value.type.shape:
             return None
     pinned = tuple(node.origin.written[name] for name in sorted(written - {field for field, _ in fields.values()}))
-    return Probe(outputs, sizes, fields, pinned, tuple(kept))
+    return Probe(outputs, sizes, fields, pinned, tuple(kept), tuple(numbers))
 
 
 def _with_symbols(node: Node, written: set[str]) -> tuple[Op, _Fields]:

@@ -91,19 +91,34 @@ class Settings:
 
     def of(self, value: Value) -> frozenset[str]:
         """The settings that the sizes of a tensor may depend on."""
-        if not self.tree.graph.settings or value.producer is None:
+        if not self.tree.graph.settings:
             return frozenset()
+        if value.producer is None:
+            return self._of_input(value)
         nodes = self.tree.graph.nodes
         while value.producer not in self._sizes and self._reached < len(nodes):
             node = nodes[self._reached]
             self._reached += 1
             found = set(self._around(node.scope))
             for x in node.inputs:
-                found |= self._sizes.get(x.producer, frozenset[str]()) if x.producer else frozenset[str]()
+                found |= self._sizes.get(x.producer, frozenset[str]()) if x.producer else self._of_input(x)
             for written in node.origin.written.values():
                 found |= self.behind(written)
             self._sizes[node] = frozenset(found)
         return self._sizes.get(value.producer, frozenset())
+
+    def _of_input(self, value: Value) -> frozenset[str]:
+        """Those that the signature of the network has among its sizes."""
+        root = self.tree.graph.root
+        if root.template is None or root.names is None:
+            return frozenset()
+        sizes = [
+            axis.size
+            for parameter in root.template.parameters
+            if parameter.name.name == value.name and parameter.type is not None
+            for axis in parameter.type.axes or ()
+        ]
+        return frozenset[str]().union(*(self.behind(Written(size, root.names)) for size in sizes))
 
     def _around(self, scope: Scope) -> frozenset[str]:
         """The settings that the loops and conditions around a place depend on."""

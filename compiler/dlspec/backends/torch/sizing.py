@@ -32,7 +32,7 @@ from dlspec.ir.graph import Node, Scope, Value
 from dlspec.ir.op import Op
 from dlspec.ir.program import Names, Written
 from dlspec.ops.constant import Param
-from dlspec.ops.conv import Conv, ConvFunction, ConvTranspose, ConvTransposeFunction
+from dlspec.ops.conv import ConvFunction, ConvTransposeFunction
 from dlspec.ops.linear import LinearFunction
 from dlspec.ops.slicing import Split
 from dlspec.syntax import ast
@@ -149,9 +149,8 @@ class Sizing:
     def _made(self, node: Node, output: int, axis: int, entry: tuple[Value, Scope] | None) -> Py:
         type_ = node.outputs[output].type
         dim = type_.shape[axis]
-        channel = type_.rank - 1 if not _channels_first(node) else min(1, type_.rank - 1)
         field = node.op.out_size
-        if field is not None and axis == channel:
+        if field is not None and axis == node.op.out_axis % type_.rank:
             written = node.origin.written.get(field)
             return py.Const(dim) if written is None else self.written(written)
         if type(node.op) in _OUT_OF and axis == (1 if type_.rank > 2 else type_.rank - 1):
@@ -182,7 +181,7 @@ class Sizing:
                 raise Unwritten
         if str(found) not in probed.sizes and any(map(self.author.settings.behind, probed.pinned)):
             raise Unwritten
-        for index, place in probed.ones:
+        for index, place in (*probed.ones, *(() if str(found) in probed.sizes else probed.numbers)):
             if not isinstance(self.size(node.inputs[index], place, entry), py.Const):
                 raise Unwritten
         return add(from_text(str(found), known))
@@ -332,7 +331,3 @@ def substituted(node: Py, replaced: dict[Any, Py]) -> Py:
 
 _OUT_OF: dict[type[Op], int] = {ConvFunction: 0, ConvTransposeFunction: 1, LinearFunction: 0}
 """Where their weight has the channels of the output."""
-
-
-def _channels_first(node: Node) -> bool:
-    return isinstance(node.op, Conv | ConvTranspose)

@@ -5,8 +5,10 @@ Dumoulin and Visin, 2016, "A guide to convolution arithmetic for deep learning",
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from itertools import product
 
+from dlspec.ir.dims import Dim
 from dlspec.ir.types import TensorType
 from dlspec.ops.algebra import Term
 from dlspec.ops.conv import Conv, ConvFunction, ConvTranspose, ConvTransposeFunction
@@ -89,16 +91,23 @@ def _of_bias(g: Term) -> Term:
 
 def _of_weight(x: Term, g: Term, weight: Term, window: Window, groups: int) -> Term:
     """That of a convolution's weight: for each of its elements the products of what it met with what came of it."""
-    rows = tuple(zip(g.type.spatial, window.stride, window.dilation, strict=True))
-    padded = x.call("pad", padding=window.pads) if window.pads_anything else x
     came = _grouped(g, groups)
-    parts: list[Term] = []
+    parts = [
+        came.call("einsum", _grouped(met, groups), equation="ngop,ngip->goi")
+        for met in slid_over(x, window, g.type.spatial)
+    ]
+    return reshaped(parts[0].call("stack", *parts[1:], dim=3), weight.type.shape)
+
+
+def slid_over(x: Term, window: Window, sizes: Sequence[Dim]) -> Iterator[Term]:
+    """What each element of a window meets as that slides over an input: [N, C, *sizes] each."""
+    rows = tuple(zip(sizes, window.stride, window.dilation, strict=True))
+    padded = x.call("pad", padding=window.pads) if window.pads_anything else x
     for position in product(*map(range, window.kernel)):
         met = padded
         for axis, (at, (size, step, gap)) in enumerate(zip(position, rows, strict=True), 2):
             met = met.call("slice", dim=axis, start=at * gap, end=at * gap + (size - 1) * step + 1, step=step)
-        parts.append(came.call("einsum", _grouped(met, groups), equation="ngop,ngip->goi"))
-    return reshaped(parts[0].call("stack", *parts[1:], dim=3), weight.type.shape)
+        yield met
 
 
 def _grouped(x: Term, groups: int) -> Term:

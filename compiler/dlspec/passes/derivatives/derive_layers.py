@@ -8,11 +8,13 @@ from dlspec.ir.dims import Dim
 from dlspec.ops.algebra import Term
 from dlspec.ops.conv import Conv, ConvFunction
 from dlspec.ops.linear import Bilinear
+from dlspec.ops.local import LocallyConnected
 from dlspec.ops.norm import LocalResponseNorm
 from dlspec.ops.pad import Pad
 from dlspec.ops.pooling import AdaptiveMaxPool, AvgPool, GlobalMaxPool, LPPool, MaxPool
 from dlspec.ops.softmax import Softmin
 from dlspec.ops.window import Window
+from dlspec.passes.derivatives.derive_conv import slid_over
 from dlspec.passes.derivatives.registry import expands
 from dlspec.passes.derivatives.step import NoDerivative, Step, filled, reshaped
 
@@ -74,6 +76,15 @@ def conv_function(s: Step, op: ConvFunction) -> Term | None:
 def _convolved(s: Step, op: Conv | ConvFunction, window: Window, weight: Term, mode: str, *bias: Term) -> Term:
     padded = _filled_up(s.x, window) if window.open else s.x.call("pad", padding=window.pads, mode=mode)
     return padded.call("conv", weight, *bias, stride=window.stride, dilation=window.dilation, groups=op.groups)
+
+
+@expands(LocallyConnected)
+def locally_connected(s: Step, op: LocallyConnected) -> Term:
+    window, places = op.window(s.x.type), s.y.type.spatial
+    first, *others = slid_over(s.x, window, places)
+    weight = reshaped(s.weight(0), (*s.node.weights[0].shape[:2], *places, window.volume))
+    made = first.call("stack", *others, dim=2).call("einsum", weight, equation="nck...,oc...k->no...")
+    return made + s.weight(1) if op.bias else made
 
 
 @expands(MaxPool)
