@@ -334,6 +334,12 @@ LIGHT: Mapping[str, Mapping[str, Any]] = {
 
 WITHOUT_RECORD = {
     "mlp:MLP": "an example of a size of our own",
+    **{
+        f"costs:{name}": "one side of a comparison; the claims are the expectations of the file"
+        for name in (
+            "Square", "Stacked", "Separated", "DepthwiseSeparable", "Wide", "Reduced", "Dense", "Sparse", "Shared",
+        )
+    },
     "inception_module:NaiveInceptionModule": "the paper's thought experiment, which nobody publishes",
     "unet:UNetRecursive": "our own form; it has the weights of unet_milesial in another order",
     "unet:UNetRecursive3D": "our own form of the same blocks in three dimensions",
