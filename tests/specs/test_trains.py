@@ -31,6 +31,7 @@ ONE = "Adam()"
 
 UPDATES: dict[str, list[str]] = {
     "mlp:Classify": [f"minimize model {ONE}"],
+    "approximation:Fit": ["minimize model Adam(lr=0.02)"],
     "lenet:Classify": [f"minimize model {ONE}"],
     "hnet:Classify": [f"minimize model {ONE}"],
     "siren:FitSignal": ["minimize model Adam(lr=0.0001)"],

@@ -71,7 +71,7 @@ class LocallyConnected(nn.Module):
         out_channels: int,
         kernel_size: int | tuple[int, ...],
         stride: int | tuple[int, ...] = 1,
-        padding: int | tuple[tuple[int, int], ...] = 0,
+        padding: str | int | tuple[int | tuple[int, int], ...] = 0,
         dilation: int | tuple[int, ...] = 1,
         bias: bool = True,
         dtype: torch.dtype | None = None,
@@ -80,9 +80,15 @@ class LocallyConnected(nn.Module):
         channels, *sizes = in_size
         axes = len(sizes)
         kernel, stride, dilation = ((n,) * axes if isinstance(n, int) else n for n in (kernel_size, stride, dilation))
-        pads = ((padding, padding),) * axes if isinstance(padding, int) else padding
         self.spans = [d * (k - 1) + 1 for k, d in zip(kernel, dilation, strict=True)]
         self.stride, self.dilation = stride, dilation
+        if padding == "same":
+            rows = zip(sizes, self.spans, stride, strict=True)
+            missing = [max((-(-size // step) - 1) * step + span - size, 0) for size, span, step in rows]
+            pads = [(count // 2, count - count // 2) for count in missing]
+        else:
+            sides = (padding,) * axes if isinstance(padding, int) else padding
+            pads = [(side, side) if isinstance(side, int) else side for side in sides]
         self.pads = [side for pair in reversed(pads) for side in pair]
         places = [
             (size + sum(pair) - span) // step + 1

@@ -123,7 +123,7 @@ def _conv_transpose(op: conv.ConvTranspose, node: Node) -> Py | None:
 def _locally_connected(op: local.LocallyConnected, node: Node) -> Py:
     x = node.inputs[0].type
     in_size = Sequence(tuple(Dimension(size, 0, axis) for axis, size in enumerate(x.shape) if axis), "(")
-    padding = Arg(op.padding, "padding") if isinstance(op.padding, int) else Const(window_of(node).pads)
+    padding = Const(0) if op.padding == "valid" else Arg(op.padding, "padding")
     keywords = tuple(
         Keyword(k.name, padding, 0) if k.name == "padding" else k for k in rest(op, node, "out_channels", "kernel_size")
     )
