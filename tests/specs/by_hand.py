@@ -3,6 +3,7 @@ settings of `catalogue.LIGHT`."""
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
@@ -139,6 +140,21 @@ def _gated_inception() -> nn.Module:
     return model
 
 
+def _alexnet() -> nn.Module:
+    def normed() -> nn.Module:
+        return nn.Sequential(nn.ReLU(), nn.LocalResponseNorm(5, 5e-4, 0.75, 2.0), nn.MaxPool2d(3, 2))
+
+    return nn.Sequential(
+        OrderedDict(
+            conv1=nn.Conv2d(3, 96, 11, 4), act1=normed(), conv2=nn.Conv2d(96, 256, 5, 1, 2, groups=2), act2=normed(),
+            conv3=nn.Conv2d(256, 384, 3, 1, 1), act3=nn.ReLU(), conv4=nn.Conv2d(384, 384, 3, 1, 1, groups=2),
+            act4=nn.ReLU(), conv5=nn.Conv2d(384, 256, 3, 1, 1, groups=2), act5=nn.ReLU(), pool=nn.MaxPool2d(3, 2),
+            flat=nn.Flatten(), fc6=nn.Linear(9216, 4096), act6=nn.ReLU(), fc7=nn.Linear(4096, 4096), act7=nn.ReLU(),
+            fc8=nn.Linear(4096, 1000),
+        )
+    )  # fmt: skip
+
+
 class _Scale(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -262,6 +278,7 @@ BY_HAND: dict[str, Callable[[], nn.Module]] = {
     "siamese:Siamese": _Siamese,
     "antialiased:AntialiasedDenseNet121": _antialiased_densenet,
     "se_resnet:SEDenseNet121": _gated_densenet,
+    "alexnet:AlexNetTwoStreams": _alexnet,
     "hdenseunet:DenseUNet2D": _DenseUNet2D,
     "hdenseunet:HDenseUNet": _HDenseUNet,
     "se_resnet:SEInceptionV3": _gated_inception,

@@ -363,6 +363,7 @@ WITHOUT_RECORD = {
     "latent:EMStep": "compared with scikit-learn's figures in test_latent.py",
     "nvae:Sampler": "draws from the prior of NVAE, with its weights",
     "antialiased:AntialiasedDenseNet121": "no record; it is compared with torchvision's, its pools replaced",
+    "alexnet:AlexNetTwoStreams": "no record; it is compared with the layers written by hand",
     "se_resnet:SEDenseNet121": "our own; it is compared with torchvision's, gates put into it",
     "siamese:Embedder": "its repository has no record; it is compared with the layers written by hand",
     "siamese:Siamese": "two uses of Embedder",
