@@ -289,6 +289,21 @@ network Net(x: float[N, 4, H = 8], steps = [[3, [8, 1]], [3, [16, 2]], [5, [8, 1
     -> Conv(2, 1)
 }
 """,
+    "loops_over_what_loops_are_at": """
+block Fire(w) { squeeze: Conv(w, 1) -> ReLU -> out: Conv(2 * w, 1) }
+block Chain(stages) {
+    for i, stage in enumerate(stages) { "stage{i}": { for j, w in enumerate(stage) { "fire{j}": Fire(w) } } }
+}
+block Skips(stages) {
+    for i, stage in enumerate(stages) {
+        "stage{i}": { h = x -> for j, w in enumerate(stage) { "fire{j}": Fire(w) }; [h, x] -> Concat }
+    }
+}
+network Net(x: float[N, 3, H = 4, W = 4], stages = [[2, 3], [3, 2, 2], [4]]) -> y {
+    x -> Conv(4, 1) -> for stage in stages { MaxPool(1) -> for w in stage { Fire(w) } }
+    -> Chain([[1, 2], [2, 3, 4]]) -> Chain([[2, 2], [3, 3, 1]]) -> Skips([[1, 2], [2, 3, 4], [2, 1]])
+}
+""",
     "a_tensor_apart": """
 block Attention(heads) {
     qkv = x -> Linear(3 * x.features) -> Rearrange("b t (three h d) -> three b h t d", three=3, h=heads)

@@ -15,6 +15,7 @@ from dlspec.backends.torch.python import Py
 from dlspec.backends.torch.sizing import Sizing
 from dlspec.backends.torch.symbols import Leaf, Turned, item, item_of, leaves, of_list, signature, tupled
 from dlspec.backends.torch.targets import kept, targets_of
+from dlspec.backends.torch.tree import Module
 from dlspec.elaborate.constants import CONSTANTS
 from dlspec.ir.dims import Expr
 from dlspec.ir.graph import Scope, Value
@@ -213,10 +214,17 @@ class Writing(Sizing):
         if turn is None or not isinstance(turn.step, ast.For):
             return None
         try:
-            iterable = self.written(turn.written)
+            iterable = Writing(self.author, self._class_around(), self.place, None).written(turn.written)
         except Unwritten:
             return None
         return item_of(iterable, next(place for each, place in ast.paths_of(turn.step.targets) if each.name == name))
+
+    def _class_around(self) -> Module:
+        """The module in whose class this stands: an `nn.Sequential` is made in that around it."""
+        module = self.module
+        while module.chain and module.scope.kind == "level" and module.parent is not None:
+            module = module.parent
+        return module
 
     def _symbol(self, name: str, home: Scope) -> Py:
         """A size that a type names, as in ``skip: float[N, C, H, W]``."""
