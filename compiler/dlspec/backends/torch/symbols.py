@@ -321,17 +321,22 @@ def _computed(node: Binary | Call | Subscript | IfElse) -> Py:
 def of_list(node: Subscript | Call) -> Py:
     """An item, a part, the length or the sum of a list that is written out, done."""
     match node:
-        case Subscript(base=Sequence() as base, items=(Const(value=int()) as place,)):
+        case Subscript(base=base, items=(Const(value=int()) as place,)):
             return item(base, place)
-        case Subscript(base=Const(value=tuple() as values), items=(Const(value=int(place)),)):
-            return Const(values[place])
-        case Subscript(base=Const(value=tuple() as values), items=(Slice() as cut,)):
-            parts = [part.value if isinstance(part, Const) else part for part in (cut.start, cut.stop, cut.step)]
-            return node if any(isinstance(part, Py) for part in parts) else Const(values[slice(*parts)])
-        case Call(function=Name(text=called), args=(Const(value=tuple() as values),)) if called in _OF_MANY:
-            return Const(_OF_MANY[called](values))
+        case Subscript(base=Const() as base, items=(Slice() as cut,)):
+            return _part(node, base.value, (cut.start, cut.stop, cut.step))
+        case Call(function=Name(text=called), args=(Const() as listed,)) if called in _OF_MANY:
+            values: Any = listed.value
+            return Const(_OF_MANY[called](values)) if isinstance(values, tuple) else node
         case _:
             return node
+
+
+def _part(node: Subscript, values: Any, cut: tuple[Py | None, Py | None, Py | None]) -> Py:
+    bounds = [bound.value for bound in cut if isinstance(bound, Const)]
+    if len(bounds) < sum(bound is not None for bound in cut) or not isinstance(values, tuple):
+        return node
+    return Const(values[slice(*(bound.value if isinstance(bound, Const) else None for bound in cut))])
 
 
 def ended(node: Py, loop: LoopId, last: int, count: Py) -> Py:
