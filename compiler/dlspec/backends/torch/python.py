@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from functools import cache
 from typing import Any, TypeAlias
 
 _DOTTED = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*\Z")
@@ -138,12 +139,16 @@ class Label(Py):
 Transform: TypeAlias = Callable[[Py], Py]
 
 
+@cache
+def _holding(kind: type[Py]) -> tuple[str, ...]:
+    """The fields of a kind of expression that are said to hold others."""
+    return tuple(field.name for field in fields(kind) if re.search("Py|Keyword", str(field.type)))
+
+
 def children(node: Py) -> list[Py]:
     """The expressions directly inside."""
     found: list[Py] = []
-    if isinstance(node, Name | Const):
-        return found
-    for field in node.__match_args__:  # `dataclasses.fields`, which takes long
+    for field in _holding(type(node)):
         value = getattr(node, field)
         for item in value if isinstance(value, tuple) else (value,):  # type: ignore[reportUnknownVariableType]
             if isinstance(item, Py):
@@ -174,6 +179,7 @@ def rebuild(node: Py, change: Transform) -> Py:
 
     if isinstance(node, Const | Name):
         return node
+    # `__match_args__` names the fields as `dataclasses.fields` does, which takes long.
     return type(node)(*(changed(getattr(node, field)) for field in node.__match_args__))
 
 

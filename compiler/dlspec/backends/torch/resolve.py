@@ -5,6 +5,7 @@ from __future__ import annotations
 import keyword
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from dlspec.backends.torch import names
@@ -65,6 +66,16 @@ class Class:
         template = self.modules[0].declaration.template
         return "" if template is None else template.doc
 
+    @cached_property
+    def running(self) -> dict[Any, Leaf]:
+        """What the forward knows by name."""
+        found: dict[Any, Leaf] = {}
+        for value in _running(self.template):
+            for leaf in leaves(value):
+                if leaf.key[0] not in ("shape", "comprehended"):
+                    found.setdefault(leaf.key, leaf)
+        return found
+
     def default(self, leaf: Leaf) -> Any:
         """The default of a parameter in the spec, or `ANY`. That of a network's setting is its value."""
         module = self.modules[0]
@@ -95,10 +106,8 @@ class Resolver:
             self._collect(value, found)
         for flag in template.flags.values():
             self._collect(flag, found)
-        for value in _running(template):
-            for leaf in leaves(value):
-                if leaf.key[0] not in ("shape", "comprehended"):
-                    found.setdefault(leaf.key, leaf)
+        for key, leaf in made.running.items():
+            found.setdefault(key, leaf)
         made.locals = {key: leaf for key, leaf in found.items() if leaf.definition is not None}
         taken = {key: leaf for key, leaf in found.items() if leaf.definition is None}
         made.parameters = {leaf.key: leaf for leaf in self._ordered(taken.values(), made)}
