@@ -410,9 +410,16 @@ class Generator(Steps):
         axes = [f"{axis} = {self.typing.sizes[str(axis)]}" if str(axis) in self.typing.sizes and str(axis) != "N"
                 and axis not in x.shape[:index] else str(axis) for index, axis in enumerate(x.shape)]  # fmt: skip
         out = self.name("y")
-        signature = f"{given}: {kind}[{', '.join(axes)}]{settings}"
         body = f"{given} -> {chain.written(Style())}"
-        self.networks.append(f"network {name}({signature}) -> {out} {{\n    {body}\n}}")
+        declared = name
+        if self.chance(0.5):
+            # A variant, which gives some settings by position and the others by name.
+            declared, places = self.name("Base"), self.draw.randint(0, len(own))
+            values = [str(v) if n < places else f"{k}={v}" for n, (k, v) in enumerate(own.items())]
+            self.networks.append(f"network {name} = {declared}({', '.join(values)})")
+            settings = "".join(f", {key}: int" for key in own)
+        signature = f"{given}: {kind}[{', '.join(axes)}]{settings}"
+        self.networks.append(f"network {declared}({signature}) -> {out} {{\n    {body}\n}}")
         return self.bind(y, (source,), f"{source} -> {name}")
 
     def gradient(self) -> Statement:

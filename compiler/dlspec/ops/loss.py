@@ -176,7 +176,7 @@ class Classification(Loss):
 
     def classes(self, inputs: Types) -> tuple[int, Dim, int | None] | None:
         x, target = inputs[:2]
-        return (1, x.shape[min(1, x.rank - 1)], self.ignore_index) if target.dtype.is_integer else None
+        return (1, x.shape[min(1, x.rank - 1)], self.ignore_index) if x.rank and target.dtype.is_integer else None
 
     def taken(self, x: TensorType, wanted: TensorType) -> str:
         """What the target may be, for messages."""
