@@ -105,6 +105,14 @@ network Net(image: float[N, 3, H = 33, W = 32]) -> out {  # here
     image -> Add { Identity | MaxPool(2) -> Upsample(scale_factor=2) }  # shows
 }
 """,
+    "a step that should have kept the size": """
+network Net(image: float[N, 3, H = 32, W = 32]) -> out {
+    a = image -> Conv(8, 1)
+    b = a -> MaxPool(2)
+    -> ConvTranspose(8, 3, stride=2)  # here
+    [a, b] -> Concat  # shows
+}
+""",
     "a condition of the signature": """
 network Net(image: float[N, 3, H = 32, W = 32]) -> out
     where H % 4 == 0, W % 8 == 0 {  # here
@@ -243,6 +251,12 @@ network Net(x: float[N, 8], classes = 10) -> out {
 }
 """,
 }
+
+
+def test_a_block_does_not_see_what_a_network_takes() -> None:
+    text = "block Attend(heads) { Linear(width) }\nnetwork Net(x: float[N, 8], width = 8) -> y { x -> Attend(2) }\n"
+    (found,) = check_source(Source("spec", text)).errors
+    assert (found.code, found.hint) == ("DL0302", "`width` is a parameter of `Net`: add it to those of `Attend`")
 
 
 @pytest.mark.parametrize("text", RIGHT.values(), ids=RIGHT)

@@ -25,6 +25,7 @@ RANK, DTYPE = 1, 2
 """In place of an axis, counted from the end: how many there are, and the type of the elements."""
 
 _AXIS = re.compile(r"axis (\d+) is ")
+_DEFAULT = re.compile(r" needs \w+ % \d+ == 0, and the default is ")  # else a step is wrong that should keep the size
 _TARGET = re.compile(r" takes (?:a target|classes) ")
 
 
@@ -139,7 +140,7 @@ def _of_two(found: Diagnostic, inputs: tuple[Value, ...], scope: Scope) -> tuple
     pair, axis = differ
     ways = [_Way(value, axis) for value in pair]
     ends = [way.values[-1] for way in ways]
-    if "the default is " in found.message:
+    if _DEFAULT.search(found.message):
         return next(((end.span, "the default is here") for end in ends if end.producer is None), None)
     seen = set(ways[1].values)
     common = next((value for value in ways[0].values if value in seen), None)

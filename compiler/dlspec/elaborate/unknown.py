@@ -44,7 +44,11 @@ class Unknown:
             self._causes[key] = self._cause(node.name, own, module, bool(near))
         cause = self._causes[key]
         if cause is None:
-            return None
+            elsewhere = next((each for each in file.declarations if each is not own and _takes(each, node.name)), None)
+            if not isinstance(own, ast.Block) or not isinstance(elsewhere, _DECLARED):
+                return None
+            hint = f"`{node.name}` is a parameter of `{elsewhere.name.name}`: add it to those of `{own.name.name}`"
+            return Failure(code, what, node.span, hint=hint)
         at, message, hint = cause
         return Failure(code, message, at.span, notes=(Note(node.span, what),), hint=hint)
 
@@ -71,6 +75,11 @@ class Unknown:
         if id(around) not in self._seen:
             self._seen[id(around)] = _Seen(around)
         return self._seen[id(around)]
+
+
+def _takes(declaration: ast.Node, name: str) -> bool:
+    parameters = declaration.parameters if isinstance(declaration, _DECLARED) else ()
+    return any(parameter.name.name == name for parameter in parameters)
 
 
 class _Seen:
