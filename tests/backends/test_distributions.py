@@ -363,6 +363,7 @@ REFUSED = [
     ("sample(Normal(m, v, 3))", "DL0306", "`Normal` takes 2 arguments"),
     ("sample(Normal(mean=m, scale=v))", "DL0303", "`Normal` has no argument `mean`"),
     ('sample(Normal(m, "a"))', "DL0305", "`scale` of `Normal` takes a tensor or a number"),
+    ("sample(Normal(m, [m, v]))", "DL0305", "`scale` of `Normal` takes a tensor or a number"),
     ("sample(Uniform(1.0, m))", "", ""),
     ("sample(Uniform(1.0, 1.0)) + m", "DL0208", "`low` of `Uniform` is below `high`"),
     ("sample(Bernoulli(p, l))", "DL0304", "takes one of `probs` and `logits`"),

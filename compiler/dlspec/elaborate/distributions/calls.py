@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import NamedTuple, cast
 
 from dlspec.elaborate.calls import Given, bind_named
@@ -24,7 +25,7 @@ from dlspec.elaborate.distributions.mixtures import Mixture
 from dlspec.elaborate.distributions.multivariate import MultivariateNormal
 from dlspec.elaborate.values import Failure, freeze, kind_of
 from dlspec.ir.constants import Constant, is_dim
-from dlspec.ir.fields import MISSING, describe
+from dlspec.ir.fields import MISSING, FieldError, describe
 from dlspec.ir.graph import Value
 from dlspec.ir.types import TensorType
 from dlspec.ops.algebra import Algebra, NodeBuilder, Term
@@ -43,7 +44,8 @@ def _parameter(a: Algebra, name: str, value: object, title: str) -> Parameter:
     if isinstance(value, int | float) and not isinstance(value, bool):
         return float(value)
     if isinstance(value, list):
-        return a.call("Const", value=_floats(cast("list[object]", value)), dtype="float").value
+        with suppress(FieldError):
+            return a.call("Const", value=_floats(cast("list[object]", value)), dtype="float").value
     raise Failure("DL0305", f"`{name}` of {title} takes a tensor or a number, not {kind_of(value)}", a.span)
 
 
