@@ -192,6 +192,14 @@ def test_a_network_that_needs_settings(call: Call) -> None:
     assert call("summary", "needs.dlspec:One", "--set", "width=1")[0] == 0
     assert call("compile", "needs.dlspec", "-o", "x.py")[0] == 0
     assert "class Base" not in Path("x.py").read_text()
+    Path("alone.dlspec").write_text(NEEDS.partition("network One")[0])
+    for command in (
+        ("compile", "alone.dlspec", "-o", "y.py"),
+        ("verify", "alone.dlspec"),
+        ("draw", "alone.dlspec", "-o", "y.dot"),
+    ):
+        status, _, error = call(*command)
+        assert (status, "`Base` needs `act`" in error, [*Path().glob("y.*")]) == (1, True, [])
     status, _, error = call("summary", "needs.dlspec:Bse")
     assert (status, "did you mean `Base`?" in error) == (2, True)
 

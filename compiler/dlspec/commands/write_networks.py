@@ -44,7 +44,7 @@ def python(program: Program, wanted: Target, arguments: Namespace) -> None:
     if wanted.network is not None or arguments.set or arguments.size or arguments.weights:
         names, trains = [choose(program, wanted)], []
     elif not names:
-        choose(program, wanted)
+        names = [choose(program, wanted)]
     graphs = [elaborated(program, name, arguments) for name in names]
     if arguments.optimize or arguments.dtype:
         trains = []
