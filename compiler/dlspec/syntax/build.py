@@ -17,6 +17,7 @@ from dlspec.syntax import ast
 from dlspec.syntax.comments import doc_above
 from dlspec.syntax.layout import CLOSERS, SyntaxFault
 from dlspec.syntax.lexer import Token
+from dlspec.syntax.limits import NESTING, too_deep
 from dlspec.syntax.strings import string_parts
 
 Children = Sequence[Any]
@@ -294,7 +295,10 @@ class AstBuilder:
         return ast.List(self.span(children), nodes(children))
 
     def comprehension(self, children: Children) -> ast.Comprehension:
-        return ast.Comprehension(self.span(children), children[1], nodes(children[2:]))
+        item, *clauses = nodes(children)
+        if len(clauses) > NESTING:
+            raise SyntaxFault(too_deep(clauses[NESTING].span))
+        return ast.Comprehension(self.span(children), item, tuple(clauses))
 
     def clause(self, children: Children) -> ast.Clause:
         return ast.Clause(self.span(children), children[1], children[3], nodes(children[4:]))
