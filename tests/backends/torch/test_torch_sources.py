@@ -65,6 +65,15 @@ CASES: dict[str, tuple[str, list[str], list[str]]] = {
         ["shape = (in_channels,) + (1, 1)\n", "shape = (in_channels,) + (1, 1, 1)\n"],
         [],
     ),
+    "name_of_what_is_used_several_times": (
+        "block Unit(width) { Conv(width, 3, padding=1) -> BatchNorm -> Tanh }\n"
+        "network Net(x: float[N, 3, 16, 16]) -> y {\n"
+        '    nodes = [x -> "node{i}": Unit(4) for i in range(2)]\n'
+        "    one = [nodes[0], nodes[1]] -> Concat -> one: Unit(2)\n"
+        "    [nodes[1], one, nodes[0]] -> Concat -> last: Unit(1)\n}",
+        ["node0 = self.node0(x)", "node1 = self.node1(x)", "torch.cat([node1, one, node0], dim=1)", "return self.last("],
+        [" last = self.last("],
+    ),
     "layer_parameter_named_as_a_function": (
         "block Unit(width, norm: layer = InstanceNorm) { Conv(width, 3) -> norm -> ReLU }\n"
         "network Net(x: float[N, 3, 16, 16]) -> y { x -> Unit(8) -> Unit(9) }",

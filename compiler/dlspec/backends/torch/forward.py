@@ -8,7 +8,20 @@ from dataclasses import dataclass, field
 from dlspec.backends.torch import names
 from dlspec.backends.torch.layout import INDENT, WIDTH, flat, layout
 from dlspec.backends.torch.plan import Slot
-from dlspec.backends.torch.python import Binary, Call, IfElse, Name, Py, Sequence, Star, call, children, rebuild, walk
+from dlspec.backends.torch.python import (
+    Attribute,
+    Binary,
+    Call,
+    IfElse,
+    Name,
+    Py,
+    Sequence,
+    Star,
+    call,
+    children,
+    rebuild,
+    walk,
+)
 from dlspec.backends.torch.registry import Ref
 from dlspec.backends.torch.resolve import variables
 from dlspec.backends.torch.template import TAction, Template, TRound
@@ -288,7 +301,7 @@ class Forward:
             if len(slots) > 1 and slot not in self._uses:
                 targets.append("_")
                 continue
-            targets.append(self._variables.get(slot) or self._name(wanted, raw, targets))
+            targets.append(self._variables.get(slot) or self._name(wanted or self._kept(slot, raw), raw, targets))
         for waiting in [s for s, p in self._pending.items() if not p.names.isdisjoint(targets)]:
             self._flush([waiting])
         for slot, name in zip(slots, targets, strict=True):
@@ -326,6 +339,10 @@ class Forward:
                 return name
         return self._free(live)
 
+    def _kept(self, slot: Slot, raw: Py | None) -> str | None:
+        """The label of the member that gives what is used several times."""
+        return (_member(raw) or None) if self._uses.get(slot, 0) > 1 else None
+
     def _free(self, live: set[str] | None = None) -> str:
         live = self._live() if live is None else live
         return next((name for name in _GENERIC if name not in live), None) or names.unique("y", live)
@@ -344,6 +361,15 @@ class Forward:
 
 def _unsaid(slot: Slot) -> str | None:
     return None
+
+
+def _member(raw: Py | None) -> str:
+    """The name of the module that is called: `conv0_1` of `self.conv0_1(x)`."""
+    match raw:
+        case Call(function=Attribute(base=Name(text="self"), name=label)):
+            return names.variable(label)
+        case _:
+            return ""
 
 
 def refs(value: Py) -> list[Slot]:
