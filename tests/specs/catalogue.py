@@ -299,7 +299,10 @@ REFERENCES: tuple[Reference, ...] = (
     ),
     Reference("stylegan:OfficialGenerator", "stylegan_official_G_1024"),
     Reference("nvae:NVAE", "nvae_cifar10_nf1", reordered=True),
-    Reference("hnet:HNet", "hnet_debjani_deepmnist", reordered=True, beside=r".*_dict_-1"),
+    Reference(
+        "hnet:HNet", "hnet_debjani_deepmnist", {"invariant": False}, inputs=((1, 1, 28, 28),), reordered=True,
+        beside=r".*_dict_-1",
+    ),
     Reference(
         "nvae:NVAE", "nvae_mnist",
         {"channels": 1, "width": 32, "groups": [10, 5], "flows": 0, "preprocess": 2, "preprocess_cells": 3, "outputs": 1},
@@ -334,6 +337,8 @@ LIGHT: Mapping[str, Mapping[str, Any]] = {
 
 WITHOUT_RECORD = {
     "mlp:MLP": "an example of a size of our own",
+    "lenet:LeNet5Localizer": "our own form of a second head; the layers before it are LeNet5's",
+    "lenet:LeNet5Ensemble": "several LeNet5, compared with the mean of theirs in test_lenet.py",
     "approximation:Perceptron": "our own; what it learns is tested",
     "approximation:Grid": "our own; what it is off by is tested",
     **{

@@ -1,10 +1,13 @@
-"""What harmonic filters are for: turning the image turns the magnitudes, and nothing else."""
+"""What harmonic filters are for: turning the image turns the magnitudes, and nothing else; of the network, nothing."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
-from test_numerics import outputs_of
+from catalogue import graph_of
+from test_numerics import outputs_of, random_weight
 
 from dlspec.backends.weights import draw
 from dlspec.pipeline import elaborate, open_source
@@ -33,3 +36,34 @@ def test_magnitudes_turn_with_the_image(quarters: int) -> None:
     assert np.abs(np.rot90(before, quarters, (2, 3)) - after).max() < 0.01 * size
     # A mirror image is no turn.
     assert np.abs(magnitudes(image[..., ::-1])[..., ::-1] - before).max() > 0.1 * size
+
+
+def moved(sizes: dict[str, int], change: Callable[[np.ndarray], np.ndarray], **settings: bool) -> float:
+    """By how much of their size the logits move where the image is changed."""
+    graph = graph_of("hnet:HNet", settings, {"N": 2, **sizes})
+    generator = np.random.default_rng(1)
+    weights = {
+        path: draw(parameter, 2) if len(parameter.shape) > 1 else random_weight(parameter, generator)
+        for path, parameter in graph.parameters.items()
+    }
+    image = generator.standard_normal((2, 1, sizes["H"], sizes["W"])).astype(np.float32)
+    (before,) = outputs_of(graph, weights, {"image": image})
+    (after,) = outputs_of(graph, weights, {"image": np.ascontiguousarray(change(image))})
+    return float(np.abs(after - before).max() / before.std())
+
+
+@pytest.mark.parametrize("quarters", [1, 2, 3])
+@pytest.mark.parametrize("size", [28, 20])
+def test_the_network_is_invariant(size: int, quarters: int) -> None:
+    assert moved({"H": size, "W": size}, lambda image: np.rot90(image, quarters, (2, 3))) < 1e-4
+
+
+def test_a_wide_image_may_be_turned() -> None:
+    assert moved({"H": 20, "W": 28}, lambda image: np.rot90(image, 2, (2, 3))) < 1e-4
+
+
+def test_the_published_network_is_not_invariant() -> None:
+    square = {"H": 28, "W": 28}
+    assert moved(square, lambda image: np.rot90(image, 1, (2, 3)), invariant=False) > 1e-2
+    # A mirror image is no turn.
+    assert moved(square, lambda image: image[..., ::-1]) > 1e-2

@@ -33,6 +33,7 @@ UPDATES: dict[str, list[str]] = {
     "mlp:Classify": [f"minimize model {ONE}"],
     "approximation:Fit": ["minimize model Adam(lr=0.02)"],
     "lenet:Classify": [f"minimize model {ONE}"],
+    "lenet:Localize": [f"minimize model {ONE}"],
     "hnet:Classify": [f"minimize model {ONE}"],
     "siren:FitSignal": ["minimize model Adam(lr=0.0001)"],
     "siamese:TrainTriplet": [f"minimize embed {ONE}"],
@@ -244,6 +245,12 @@ def classify(network: str) -> Callable[[Case], dict[str, Tensor]]:
     return formula
 
 
+def localize(case: Case) -> dict[str, Tensor]:
+    logits, box = case.net("model", "LeNet5Localizer", case.data["image"])
+    distance = F.smooth_l1_loss(box, case.data["box"])
+    return {"model": F.cross_entropy(logits, case.data["label"]) + 10 * distance}
+
+
 def pca(case: Case) -> dict[str, Tensor]:
     reconstruction, _ = case.net("model", "PCA", case.data["x"])
     return {"model": F.mse_loss(reconstruction, case.data["x"])}
@@ -268,6 +275,7 @@ FORMULAS: dict[str, tuple[str, Mapping[str, Any], Callable[[Case], dict[str, Ten
     "contrastive": ("siamese:TrainContrastive", {}, contrastive),
     "MLP": ("mlp:Classify", {}, classify("MLP")),
     "LeNet": ("lenet:Classify", {}, classify("LeNet5")),
+    "LeNet that localises": ("lenet:Localize", {}, localize),
     "harmonic network": ("hnet:Classify", {}, classify("HNet")),
     "PCA": ("latent:TrainPCA", {}, pca),
 }  # fmt: skip

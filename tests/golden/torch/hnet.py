@@ -16,9 +16,16 @@ class Harmonic(nn.Module):
     """
 
     def __init__(
-        self, in_batch: int, in_channels: int, in_features: int, order: int, kernel: int
+        self,
+        in_batch: int,
+        in_channels: int,
+        in_features: int,
+        order: int,
+        kernel: int,
+        samples: int = 101,
     ) -> None:
         super().__init__()
+        self.samples = samples
         self.order = order
         self.in_batch = in_batch
         self.kernel = kernel
@@ -26,8 +33,8 @@ class Harmonic(nn.Module):
         self.in_features = in_features
 
     def forward(self, x: Tensor, phase: Tensor) -> tuple[Tensor, Tensor]:
-        y = torch.arange(101, dtype=x.dtype, device=x.device) * (2 * math.pi / 101)
-        angle = y.reshape(1, 101, 1)
+        y = torch.arange(self.samples, dtype=x.dtype, device=x.device)
+        angle = (y * (2 * math.pi / self.samples)).reshape(1, self.samples, 1)
         y = torch.linspace(
             min(self.order, 1), self.in_batch - 0.5, self.in_batch, dtype=x.dtype, device=x.device
         )
@@ -39,7 +46,7 @@ class Harmonic(nn.Module):
         y = -2 * ((down * down).unsqueeze(3) + (across * across).unsqueeze(2))
         near = torch.exp(y)
         y = near / near.sum(dim=(2, 3), keepdim=True)
-        near = y.reshape(self.in_batch, 101, self.kernel * self.kernel)
+        near = y.reshape(self.in_batch, self.samples, self.kernel * self.kernel)
         profile = x.reshape(self.in_batch, self.in_channels * self.in_features)
         x = (torch.cos(self.order * angle) * near).sum(dim=1).transpose(0, 1)
         x = x @ profile
@@ -59,9 +66,16 @@ class Harmonic2(nn.Module):
     """
 
     def __init__(
-        self, in_batch: int, in_channels: int, in_features: int, order: int, kernel: int
+        self,
+        in_batch: int,
+        in_channels: int,
+        in_features: int,
+        order: int,
+        kernel: int,
+        samples: int = 101,
     ) -> None:
         super().__init__()
+        self.samples = samples
         self.order = order
         self.in_batch = in_batch
         self.kernel = kernel
@@ -69,8 +83,8 @@ class Harmonic2(nn.Module):
         self.in_features = in_features
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        y = torch.arange(101, dtype=x.dtype, device=x.device) * (2 * math.pi / 101)
-        angle = y.reshape(1, 101, 1)
+        y = torch.arange(self.samples, dtype=x.dtype, device=x.device)
+        angle = (y * (2 * math.pi / self.samples)).reshape(1, self.samples, 1)
         y = torch.linspace(
             min(self.order, 1), self.in_batch - 0.5, self.in_batch, dtype=x.dtype, device=x.device
         )
@@ -82,7 +96,7 @@ class Harmonic2(nn.Module):
         y = -2 * ((down * down).unsqueeze(3) + (across * across).unsqueeze(2))
         near = torch.exp(y)
         y = near / near.sum(dim=(2, 3), keepdim=True)
-        near = y.reshape(self.in_batch, 101, self.kernel * self.kernel)
+        near = y.reshape(self.in_batch, self.samples, self.kernel * self.kernel)
         profile = x.reshape(self.in_batch, self.in_channels * self.in_features)
         x = (torch.cos(self.order * angle) * near).sum(dim=1).transpose(0, 1)
         x = x @ profile
@@ -99,7 +113,9 @@ class HarmonicConv(nn.ModuleDict):
     another leads the filter of their difference, conjugate where it is negative.
     """
 
-    def __init__(self, in_channels: int, width: int, orders: int = 2, parts: int = 2) -> None:
+    def __init__(
+        self, in_channels: int, width: int, orders: int = 2, parts: int = 2, samples: int = 101
+    ) -> None:
         super().__init__()
         inputs = in_channels // (orders * parts)
         deviation = 0.4 * math.sqrt(2 / (4 * inputs * width))
@@ -107,8 +123,8 @@ class HarmonicConv(nn.ModuleDict):
         self.weights_dict_1 = nn.Parameter(torch.empty(4, inputs, width))
         self.phase_dict_0 = nn.Parameter(torch.empty(1, 1, inputs, width, dtype=torch.float64))
         self.phase_dict_1 = nn.Parameter(torch.empty(1, 1, inputs, width, dtype=torch.float64))
-        self["0"] = Harmonic(4, inputs, width, 0, 5)
-        self["1"] = Harmonic(4, inputs, width, 1, 5)
+        self["0"] = Harmonic(4, inputs, width, 0, 5, samples=samples)
+        self["1"] = Harmonic(4, inputs, width, 1, 5, samples=samples)
         nn.init.normal_(self.weights_dict_0, 0, deviation)
         nn.init.normal_(self.weights_dict_1, 0, deviation)
         nn.init.uniform_(self.phase_dict_0, 0, 2 * math.pi)
@@ -134,7 +150,9 @@ class HarmonicHarmonicConv(nn.ModuleDict):
     another leads the filter of their difference, conjugate where it is negative.
     """
 
-    def __init__(self, in_channels: int, width: int, orders: int = 2, parts: int = 2) -> None:
+    def __init__(
+        self, in_channels: int, width: int, orders: int = 2, parts: int = 2, samples: int = 101
+    ) -> None:
         super().__init__()
         inputs = in_channels // (orders * parts)
         deviation = 0.4 * math.sqrt(2 / (4 * inputs * width))
@@ -142,8 +160,8 @@ class HarmonicHarmonicConv(nn.ModuleDict):
         self.weights_dict_1 = nn.Parameter(torch.empty(4, inputs, width))
         self.phase_dict_0 = nn.Parameter(torch.empty(1, 1, inputs, width, dtype=torch.float64))
         self.phase_dict_1 = nn.Parameter(torch.empty(1, 1, inputs, width, dtype=torch.float64))
-        self["0"] = Harmonic(4, inputs, width, 0, 5)
-        self["1"] = Harmonic(4, inputs, width, 1, 5)
+        self["0"] = Harmonic(4, inputs, width, 0, 5, samples=samples)
+        self["1"] = Harmonic(4, inputs, width, 1, 5, samples=samples)
         nn.init.normal_(self.weights_dict_0, 0, deviation)
         nn.init.normal_(self.weights_dict_1, 0, deviation)
         nn.init.uniform_(self.phase_dict_0, 0, 2 * math.pi)
@@ -169,14 +187,16 @@ class Harmonic2HarmonicConv(nn.ModuleDict):
     another leads the filter of their difference, conjugate where it is negative.
     """
 
-    def __init__(self, in_channels: int, width: int, orders: int = 2, parts: int = 2) -> None:
+    def __init__(
+        self, in_channels: int, width: int, orders: int = 2, parts: int = 2, samples: int = 101
+    ) -> None:
         super().__init__()
         inputs = in_channels // (orders * parts)
         deviation = 0.4 * math.sqrt(2 / (4 * inputs * width))
         self.weights_dict_0 = nn.Parameter(torch.empty(4, inputs, width))
         self.weights_dict_1 = nn.Parameter(torch.empty(4, inputs, width))
-        self["0"] = Harmonic2(4, inputs, width, 0, 5)
-        self["1"] = Harmonic2(4, inputs, width, 1, 5)
+        self["0"] = Harmonic2(4, inputs, width, 0, 5, samples=samples)
+        self["1"] = Harmonic2(4, inputs, width, 1, 5, samples=samples)
         nn.init.normal_(self.weights_dict_0, 0, deviation)
         nn.init.normal_(self.weights_dict_1, 0, deviation)
 
@@ -225,29 +245,72 @@ class HarmonicReLU(nn.ModuleDict):
 
 
 class HarmonicBatchNorm(nn.ModuleDict):
-    """As in the implementation: each part by itself, which is no function of the magnitude
-    alone.
+    """The magnitude is normalised, and the direction stays. The implementation normalises each
+    part by itself, which is no function of the magnitude: its network is not invariant.
     """
 
-    def __init__(self, in_channels: int) -> None:
+    def __init__(self) -> None:
         super().__init__()
         self["0"] = Magnitude2()
-        self.bn = nn.BatchNorm2d(in_channels, eps=0.0001, momentum=0.01)
+        self.bn = nn.BatchNorm2d(16, eps=0.0001, momentum=0.01)
 
     def forward(self, x: Tensor) -> Tensor:
         length = self["0"](x)
-        y = x * F.relu(self.bn(x), inplace=True)
-        y = y.reshape(x.shape[0], 2, 2, x.shape[1] // 4, x.shape[2], x.shape[3])
-        return (y / length).reshape(x.shape)
+        y = self.bn(length.reshape(x.shape[0], -1, x.shape[2], x.shape[3]))
+        gate = F.relu(y, inplace=True)
+        parts = x.reshape(x.shape[0], 2, 2, x.shape[1] // 4, x.shape[2], x.shape[3])
+        y = gate.reshape(x.shape[0], 2, -1, x.shape[1] // 4, x.shape[2], x.shape[3])
+        return (parts * y / length).reshape(x.shape)
+
+
+class Magnitude2HarmonicBatchNorm(nn.ModuleDict):
+    """The magnitude is normalised, and the direction stays. The implementation normalises each
+    part by itself, which is no function of the magnitude: its network is not invariant.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self["0"] = Magnitude2()
+        self.bn = nn.BatchNorm2d(32, eps=0.0001, momentum=0.01)
+
+    def forward(self, x: Tensor) -> Tensor:
+        length = self["0"](x)
+        y = self.bn(length.reshape(x.shape[0], -1, x.shape[2], x.shape[3]))
+        gate = F.relu(y, inplace=True)
+        parts = x.reshape(x.shape[0], 2, 2, x.shape[1] // 4, x.shape[2], x.shape[3])
+        y = gate.reshape(x.shape[0], 2, -1, x.shape[1] // 4, x.shape[2], x.shape[3])
+        return (parts * y / length).reshape(x.shape)
+
+
+class HarmonicBatchNorm2(nn.ModuleDict):
+    """The magnitude is normalised, and the direction stays. The implementation normalises each
+    part by itself, which is no function of the magnitude: its network is not invariant.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self["0"] = Magnitude2()
+        self.bn = nn.BatchNorm2d(64, eps=0.0001, momentum=0.01)
+
+    def forward(self, x: Tensor) -> Tensor:
+        length = self["0"](x)
+        y = self.bn(length.reshape(x.shape[0], -1, x.shape[2], x.shape[3]))
+        gate = F.relu(y, inplace=True)
+        parts = x.reshape(x.shape[0], 2, 2, x.shape[1] // 4, x.shape[2], x.shape[3])
+        y = gate.reshape(x.shape[0], 2, -1, x.shape[1] // 4, x.shape[2], x.shape[3])
+        return (parts * y / length).reshape(x.shape)
 
 
 class HNet(nn.ModuleDict):
-    """The network HNet.
+    """Turning the image by 90 degrees turns what comes before the last line with it: 100 samples
+    on a ring turn into themselves. `invariant=false` is the published implementation, whose
+    logits move.
 
-    Input: image, float32 [N, 28, 28]
+    Input: image, float32 [N, 1, H, W]
     Output: logits, float32 [N, 10]
+    Sizes: H >= 4, W >= 4
 
-    22,994 params, 88,105,600 MACs at N=1
+    22,770 params, 88,105,600 MACs at H=28, W=28, N=1
 
     Generated from the network HNet of hnet.dlspec.
     """
@@ -255,37 +318,41 @@ class HNet(nn.ModuleDict):
     def __init__(self, classes: int = 10) -> None:
         super().__init__()
         self.bias = nn.Parameter(torch.full((classes,), 0.01))
-        self.conv2d_1_nf = HarmonicConv(1, 8, orders=1, parts=1)
+        self.conv2d_1_nf = HarmonicConv(1, 8, orders=1, parts=1, samples=100)
         self.nonlin1 = HarmonicReLU(32)
-        self.conv2d_nf_nf = HarmonicHarmonicConv(32, 8)
-        self.bn2 = HarmonicBatchNorm(32)
-        self.conv2d_nf_nf2 = HarmonicHarmonicConv(32, 16)
+        self.conv2d_nf_nf = HarmonicHarmonicConv(32, 8, samples=100)
+        self.bn2 = HarmonicBatchNorm()
+        self.conv2d_nf_nf2 = HarmonicHarmonicConv(32, 16, samples=100)
         self.nonlin3 = HarmonicReLU(64)
-        self.conv2d_nf2_nf2 = HarmonicHarmonicConv(64, 16)
-        self.bn4 = HarmonicBatchNorm(64)
-        self.conv2d_nf2_nf3 = HarmonicHarmonicConv(64, 32)
+        self.conv2d_nf2_nf2 = HarmonicHarmonicConv(64, 16, samples=100)
+        self.bn4 = Magnitude2HarmonicBatchNorm()
+        self.conv2d_nf2_nf3 = HarmonicHarmonicConv(64, 32, samples=100)
         self.nonlin5 = HarmonicReLU(128)
-        self.conv2d_nf3_nf3 = HarmonicHarmonicConv(128, 32)
-        self.bn6 = HarmonicBatchNorm(128)
-        self.conv2d_nf3_ncl = Harmonic2HarmonicConv(128, classes)
+        self.conv2d_nf3_nf3 = HarmonicHarmonicConv(128, 32, samples=100)
+        self.bn6 = HarmonicBatchNorm2()
+        self.conv2d_nf3_ncl = Harmonic2HarmonicConv(128, classes, samples=100)
         self["15"] = Magnitude()
 
     def forward(self, image: Tensor) -> Tensor:
-        x = self.conv2d_1_nf(image.unsqueeze(1))  # [N, 32, 28, 28]
+        if not torch.compiler.is_compiling():
+            H, W = image.shape[2:]
+            if H < 4 or W < 4:
+                raise ValueError(f"HNet needs H >= 4 and W >= 4, not H = {H}, W = {W}")
+        x = self.conv2d_1_nf(image)  # [N, 32, H, W]
         x = self.nonlin1(x)
         x = self.conv2d_nf_nf(x)
         h = self.bn2(x)
-        x = F.avg_pool2d(h, 2)  # [N, 32, 14, 14]
-        x = self.conv2d_nf_nf2(x)  # [N, 64, 14, 14]
+        x = F.avg_pool2d(h, 2)  # [N, 32, H // 2, W // 2]
+        x = self.conv2d_nf_nf2(x)  # [N, 64, H // 2, W // 2]
         x = self.nonlin3(x)
         x = self.conv2d_nf2_nf2(x)
         h = self.bn4(x)
-        x = F.avg_pool2d(h, 2)  # [N, 64, 7, 7]
-        x = self.conv2d_nf2_nf3(x)  # [N, 128, 7, 7]
+        x = F.avg_pool2d(h, 2)  # [N, 64, H // 4, W // 4]
+        x = self.conv2d_nf2_nf3(x)  # [N, 128, H // 4, W // 4]
         x = self.nonlin5(x)
         x = self.conv2d_nf3_nf3(x)
         h = self.bn6(x)
-        h = self.conv2d_nf3_ncl(h)  # [N, 40, 7, 7]
-        x = self["15"](h)  # [N, 2, 1, 10, 7, 7]
-        x = x.sum(dim=(1, 2))  # [N, 10, 7, 7]
+        h = self.conv2d_nf3_ncl(h)  # [N, 40, H // 4, W // 4]
+        x = self["15"](h)  # [N, 2, 1, 10, H // 4, W // 4]
+        x = x.sum(dim=(1, 2))  # [N, 10, H // 4, W // 4]
         return x.mean(dim=(2, 3)) + self.bias
