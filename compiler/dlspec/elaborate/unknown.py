@@ -87,16 +87,18 @@ class _Seen:
     arguments of each block."""
 
     def __init__(self, around: ast.Node) -> None:
+        inside = list(ast.walk(around))
         self.around = around
-        self.unused = unused(around)
-        self.uses = Counter(node.name for node in ast.walk(around) if isinstance(node, ast.Name))
+        self.uses = Counter([node.name for node in inside if isinstance(node, ast.Name)])
+        given = _given(around, inside)
+        self.unused = {each.name: each for each in given if each.name not in self.uses}
         self.arguments: dict[str, set[str]] = {}
-        for node in ast.walk(around):
+        for node in inside:
             if isinstance(node, ast.Call) and isinstance(node.function, ast.Name):
-                given = self.arguments.setdefault(node.function.name, set())
-                given |= {each.name.name for each in node.arguments if each.name is not None}
-                given |= {each.value.name for each in node.arguments if isinstance(each.value, ast.Name)}
-        self._doubtful = _doubtful(around, self.unused)
+                names = self.arguments.setdefault(node.function.name, set())
+                names |= {each.name.name for each in node.arguments if each.name is not None}
+                names |= {each.value.name for each in node.arguments if isinstance(each.value, ast.Name)}
+        self._doubtful = _doubtful(around, given, self.unused)
 
     def renamed(self, name: str, written: Counter[str]) -> ast.Name | None:
         """The one name that the declaration gives and that is out of place, where it should rather be ``name``.
@@ -160,14 +162,13 @@ def misspelled(name: str, unused: Mapping[str, ast.Name], file: ast.File) -> ast
     return unused[near[0]] if near else None
 
 
-def _doubtful(own: ast.Node, unused_: Mapping[str, ast.Name]) -> dict[ast.Name, bool]:
+def _doubtful(own: ast.Node, all_given: list[ast.Name], unused_: Mapping[str, ast.Name]) -> dict[ast.Name, bool]:
     """The names given in a declaration that nothing uses, and those that are used but given as something else as well."""
     parameters = own.parameters if isinstance(own, _DECLARED) else ()
     outputs = {output.name.name for output in own.outputs} if isinstance(own, ast.Network) else set[str]()
     symbols = _symbols(own)
-    given = [
-        name for name in _given(own, list(ast.walk(own))) if not any(name is parameter.name for parameter in parameters)
-    ]
+    declared = {id(parameter.name) for parameter in parameters}
+    given = [name for name in all_given if id(name) not in declared]
     bound = {name.name for name in given}
     found: dict[ast.Name, bool] = {}
     for name in [parameter.name for parameter in parameters]:
