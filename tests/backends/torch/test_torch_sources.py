@@ -267,6 +267,18 @@ CASES: dict[str, tuple[str, list[str], list[str]]] = {
         ["stride=2 if i == 0 else 1"],
         ["1 if i == 0 else 1"],
     ),
+    "several_conditions_of_a_loop_that_is_written_out": (
+        "network Net(x: float[N, 8]) -> y {\n    y = x\n"
+        '    for i in range(3) { y = y -> "fc{2 ** i}": Linear(if i > 0 and i < 2 or i == 2 { 8 } else { 4 }) }\n    y\n}',
+        ["self.fc1 = nn.Linear(8, 4)", "self.fc2 = nn.Linear(4, 8)", "self.fc4 = nn.Linear(8, 8)"],
+        [" if ", " and ", " or "],
+    ),
+    "ones_of_a_size": (
+        "network Net(x: float[N, 8, 4, 4], widths = [4, 6]) -> y {\n"
+        "    x -> for width in widths { Conv(width, 1) } -> GlobalAvgPool -> Flatten -> Linear(3)\n}",
+        ["nn.Linear(widths[-1], 3)"],
+        ["* 1"],
+    ),
     "conditions_of_a_loop_that_is_written_out": (
         "network Net(x: float[N, 8]) -> y {\n"
         '    y = x\n    for i in range(3) { y = y -> "fc{2 ** i}": Linear(if i == 1 { 8 } else { 4 }) }\n    y\n}',

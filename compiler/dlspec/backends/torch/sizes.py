@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 from dlspec.backends.torch.python import Binary, Const, Py, call
-from dlspec.backends.torch.symbols import divided
+from dlspec.backends.torch.symbols import divided, times
 
 _OPERATORS: dict[type[ast.operator], str] = {
     ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.FloorDiv: "//", ast.Mod: "%", ast.Pow: "**",
@@ -23,6 +23,8 @@ def from_text(text: str, known: dict[str, Py]) -> Py:
                 return known[name]
             case ast.BinOp(op=ast.FloorDiv()):
                 return divided(made(node.left), made(node.right))
+            case ast.BinOp(op=ast.Mult()):
+                return times(made(node.left), made(node.right))
             case ast.BinOp():
                 return Binary(_OPERATORS[type(node.op)], made(node.left), made(node.right))
             case ast.UnaryOp(op=ast.USub(), operand=operand):

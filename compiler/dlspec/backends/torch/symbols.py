@@ -308,6 +308,8 @@ def _computed(node: Binary | Call | Subscript | IfElse) -> Py:
         called = _OF_MANY.get(node.function.text) if isinstance(node.function, Name) else None
         return Const(called(numbers)) if called is not None and len(numbers) == len(node.args) > 1 else of_list(node)
     left, right = node.left, node.right
+    if node.operator in ("and", "or") and isinstance(left, Const):
+        return left if bool(left.value) is (node.operator == "or") else right
     if node.operator == "+" and _is(left, 0):
         return right
     if node.operator not in _WHOLE:
@@ -347,7 +349,7 @@ def ended(node: Py, loop: LoopId, last: int, count: Py) -> Py:
             if inner.at is None or inner.index != last:
                 raise LookupError(inner.name)
             made = inner.at(Const(-1))
-            return Binary("-", count, Const(1)) if isinstance(made, Const) and made.value == -1 else made
+            return add(count, Const(-1)) if isinstance(made, Const) and made.value == -1 else made
         return rebuild_all(inner, change)
 
     return change(node)
