@@ -237,12 +237,22 @@ def _doubled(module: Any, graph: Graph, weights: Mapping[str, Array]) -> Callabl
         wide = with_dtype(graph, DType.FLOAT64)
         return to_module(wide, converted_weights(weights, wide)).eval()
     beside = {w.path for n in graph.nodes if any(x.type.dtype.is_half for x in n.inputs) for w in n.weights}
-    tensors = {
-        name: tensor.detach().double().requires_grad_(tensor.requires_grad)
+    tensors = [
+        (tensor, tensor.data, tensor.data.double())
         for name, tensor in (*module.named_parameters(), *module.named_buffers())
         if tensor.dtype is torch.float32 and name not in beside
-    }
-    return lambda *inputs: torch.func.functional_call(module, tensors, inputs)
+    ]
+
+    def run(*inputs: Any) -> Any:
+        for tensor, _, wide in tensors:
+            tensor.data = wide
+        try:
+            return module(*inputs)
+        finally:
+            for tensor, narrow, _ in tensors:
+                tensor.data = narrow
+
+    return run
 
 
 def compare(
