@@ -42,6 +42,21 @@ CASES: dict[str, tuple[str, list[str], list[str]]] = {
         ["inner = 2 * width\n", "nn.Conv2d(inner, width + inner, 1)"],
         [" if "],
     ),
+    "conditions_that_hold_together": (
+        "block Unit(w, a: bool, b: bool) { Conv(w, 1) -> if a { Conv(w, 3) } -> { x * 2 } -> if b { Conv(w, 5) } }\n"
+        "network Net(x: float[N, 3, 32, 32]) -> y {\n"
+        "    x -> Unit(4, true, true) -> Unit(5, false, false) -> Unit(6, true, true)\n}",
+        ["w: int, a: bool, b: bool)", "if self.a:", "if self.b:"],
+        [],
+    ),
+    "fewer_turns_are_no_condition": (
+        "block Unit(w, n = 3, flag: bool = true) {\n"
+        "    if flag { for i in range(n) { Conv(w * (i + 1), 1) -> ReLU } } -> { x * (w / 8) }\n}\n"
+        "network Net(x: float[N, 3, 8, 8]) -> y {\n"
+        "    x -> Unit(6, 2) -> Unit(6) -> Unit(4, 4) -> Unit(4, 2, flag=false)\n}",
+        ["flag: bool"],
+        ["flag2"],
+    ),
     "levels_of_the_path_alone": (
         "network Net(x: float[N, 3, 16, 16]) -> y {\n"
         "    x -> up: { inner: { conv: Conv(4, 3) -> norm: BatchNorm } } -> out: { last: Conv(1, 1) -> ReLU }\n}",

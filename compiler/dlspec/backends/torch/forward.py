@@ -53,7 +53,7 @@ class Forward:
 
     template: Template
     resolve: Callable[[Py], Py]
-    flags: dict[tuple[bool, ...], str]
+    flags: dict[str, str]
     shape: Shape
     depth: int = 2
     lines: list[str] = field(default_factory=list[str])
@@ -111,15 +111,15 @@ class Forward:
     def _run(self, actions: list[TAction]) -> None:
         index = 0
         while index < len(actions):
-            present = actions[index].present
-            if present not in self.flags:
+            when = actions[index].when
+            if when not in self.flags:
                 self._act(actions[index])
                 index += 1
                 continue
             end = index
-            while end < len(actions) and actions[end].present == present:
+            while end < len(actions) and actions[end].when == when:
                 end += 1
-            self._optional(actions[index:end], self.flags[present])
+            self._optional(actions[index:end], self.flags[when])
             index = end
 
     def _optional(self, actions: list[TAction], flag: str) -> None:

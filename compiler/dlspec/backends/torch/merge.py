@@ -104,8 +104,8 @@ class Merger:
                     raise Mismatch
             value = self.constant([m.value for m, _, _ in flat], [plan for _, plan, _ in flat], turns)
             present = tuple(m is not None for m in found)
-            self._flag(present, first.conditions)
-            self.template.members.append(TMember(first.label, value, first.kind, present, loop, pattern_))
+            when = self._flag(present, first.conditions)
+            self.template.members.append(TMember(first.label, value, first.kind, when, loop, pattern_))
 
     def _sequence(self, plan: Plan, steps: Steps) -> dict[Any, list[Member]]:
         """The members in order, by label; those that the turns of a loop have are one for each place in a turn."""
@@ -137,14 +137,20 @@ class Merger:
 
     # Conditions
 
-    def _flag(self, present: tuple[bool, ...], conditions: tuple[Key, ...]) -> None:
-        """The condition of what not every plan has: those of its `if`s that do not hold in all."""
-        if all(present) or present in self.template.flags:
-            return
-        self.template.flags[present] = self.condition(conditions, self.plans)
+    def _flag(self, present: tuple[bool, ...], conditions: tuple[Key, ...]) -> str:
+        """The flag of what not every plan has: what its `if`s say that do not hold in all."""
+        if all(present):
+            return ""
+        condition = self.condition(conditions, self.plans, present)
+        flag = repr(signature(condition))
+        self.template.flags.setdefault(flag, condition)
+        return flag
 
-    def condition(self, conditions: tuple[Key, ...], plans: Iterable[Plan]) -> Py:
+    def condition(self, conditions: tuple[Key, ...], plans: Iterable[Plan], present: tuple[bool, ...]) -> Py:
+        """What holds in those that are ``present``, and in no other: a loop of fewer turns is no condition."""
         plans, made = list(plans), None
+        if present != tuple(all(key in plan.conditions for key in conditions) for plan in plans):
+            raise Mismatch
         for key in conditions:
             having = [plan for plan in plans if key in plan.conditions]
             if len(having) < len(plans):
@@ -231,7 +237,7 @@ class Merger:
             return list(items)
         if named or turns is not None:
             raise Mismatch
-        condition = self.condition((there[0][1].key,), plans)
+        condition = self.condition((there[0][1].key,), plans, tuple(option is not None for option in found))
         return [("", Optional(condition, items))]
 
     def _loop(self, loops: list[Loop], plans: Many[Plan], named: bool, turns: Turns | None) -> list[tuple[str, Py]]:
@@ -309,8 +315,8 @@ class Merger:
         if not all(present) and not first.conditions:
             raise Mismatch
         value = self.forward([action.value for action in actions], there)
-        self._flag(present, first.conditions)
-        return TAction(first.key, value, len(first.outputs), present, _common(actions))
+        when = self._flag(present, first.conditions)
+        return TAction(first.key, value, len(first.outputs), when, _common(actions))
 
     def _round(self, rounds: list[Round]) -> TRound:
         first, there = rounds[0], list(range(len(rounds)))

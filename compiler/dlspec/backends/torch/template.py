@@ -95,12 +95,13 @@ class TLoop:
 
 @dataclass(eq=False, slots=True)
 class TMember:
-    """A member; one of those that a ``loop`` makes has the ``pattern`` of their labels."""
+    """A member; one of those that a ``loop`` makes has the ``pattern`` of their labels. ``when`` is the flag of one that not
+    every plan has, else empty."""
 
     label: str
     value: Py
     kind: str
-    present: tuple[bool, ...]
+    when: str
     loop: TLoop | None = None
     pattern: Py | None = None
 
@@ -110,7 +111,7 @@ class TAction:
     key: Key
     value: Py
     outputs: int
-    present: tuple[bool, ...]
+    when: str
     action: Action
 
 
@@ -126,7 +127,7 @@ class TRound:
 
 @dataclass(eq=False, slots=True)
 class Template:
-    """A class to be. ``flags`` are the conditions of what not every plan has, by the plans that have it; ``hinges``
+    """A class to be. ``flags`` are the conditions of what not every plan has, by what they say; ``hinges``
     the settings that the text hangs on without saying so."""
 
     plans: list[Plan]
@@ -136,7 +137,7 @@ class Template:
     steps: list[TAction | TRound] = field(default_factory=list["TAction | TRound"])
     outputs: list[tuple[Py, bool]] = field(default_factory=list[tuple[Py, bool]])
     aliases: dict[Slot, Slot] = field(default_factory=dict["Slot", "Slot"])
-    flags: dict[tuple[bool, ...], Py] = field(default_factory=dict[tuple[bool, ...], Py])
+    flags: dict[str, Py] = field(default_factory=dict[str, Py])
     hinges: set[str] = field(default_factory=set[str])
 
     @property

@@ -81,9 +81,9 @@ class ClassWriter:
         """Members that are an identity where they are not wanted: called once, with what stands for their result."""
         merged: set[str] = set()
         for member in self.template.members:
-            if all(member.present) or member.kind != "module":
+            if not member.when or member.kind != "module":
                 continue
-            calls = [a for a in self.template.actions if a.present == member.present]
+            calls = [a for a in self.template.actions if a.when == member.when]
             if len(calls) != 1 or calls[0].outputs != 1:
                 continue
             alias = self.template.aliases.get((calls[0].key, 0))
@@ -94,28 +94,28 @@ class ClassWriter:
                     pass
         return merged
 
-    def _flags(self) -> dict[tuple[bool, ...], str]:
+    def _flags(self) -> dict[str, str]:
         conditions = self.template.flags
-        merged = {member.present for member in self.template.members if member.label in self.merged}
-        flags: dict[tuple[bool, ...], str] = {}
-        for present, condition in conditions.items():
-            members = [m for m in self.template.members if m.present == present]
-            if present in merged and all(member.label in self.merged for member in members):
+        merged = {member.when for member in self.template.members if member.label in self.merged}
+        flags: dict[str, str] = {}
+        for when, condition in conditions.items():
+            members = [m for m in self.template.members if m.when == when]
+            if when in merged and all(member.label in self.merged for member in members):
                 continue
             filled = self.library.constant(condition, self.made)
-            name = self._flag_name(present, filled)
+            name = self._flag_name(when, filled)
             self.made.attributes[name] = filled
-            flags[present] = f"self.{name}"
+            flags[when] = f"self.{name}"
         return flags
 
-    def _flag_name(self, present: tuple[bool, ...], condition: Py) -> str:
+    def _flag_name(self, when: str, condition: Py) -> str:
         taken = {member.label for member in self.template.members} | set(self.made.attributes) | names.RESERVED
         if isinstance(condition, Name):
             return names.unique(condition.text, taken)
         for member in self.template.members:
-            if member.present == present and not member.label.isdigit():
+            if member.when == when and not member.label.isdigit():
                 return names.unique(f"has_{member.label}", taken)
-        adds = any(a.present == present and flat_operator(a.value) == "+" for a in self.template.actions)
+        adds = any(a.when == when and flat_operator(a.value) == "+" for a in self.template.actions)
         return names.unique("residual" if adds else "nested", taken)
 
     # Constructor
@@ -205,12 +205,12 @@ class ClassWriter:
                 lines += self._loop(member.loop, inside)
                 index += len(inside)
                 continue
-            if all(member.present) or member.label in self.merged:
+            if not member.when or member.label in self.merged:
                 lines += self._member(member, 2)
                 index += 1
                 continue
-            lines.append(f"{INDENT * 2}if {self.flags[member.present]}:")
-            while index < len(members) and members[index].present == member.present:
+            lines.append(f"{INDENT * 2}if {self.flags[member.when]}:")
+            while index < len(members) and members[index].when == member.when:
                 lines += self._member(members[index], 3)
                 index += 1
         return lines
@@ -241,7 +241,7 @@ class ClassWriter:
         """What a member is made as."""
         value = self.library.constant(member.value, self.made)
         if member.label in self.merged:
-            condition = self.library.constant(self.template.flags[member.present], self.made)
+            condition = self.library.constant(self.template.flags[member.when], self.made)
             return IfElse(condition, value, call("nn.Identity"))
         return value
 
