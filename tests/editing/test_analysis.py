@@ -248,6 +248,10 @@ def tensors(record: Record) -> list[Value]:
     ]
 
 
+CROWDED = ("nvae", "regnet", "hdenseunet", "dpn")
+"""Of some of their expressions there are more instances than are kept."""
+
+
 @pytest.mark.parametrize("path", SPECS, ids=lambda path: path.stem)
 def test_records_are_what_the_graphs_hold(path: Path, compared: Callable[[str, int], None]) -> None:
     """Each tensor of an expression has the type that it has in the graph, and every layer and weight is one's result."""
@@ -260,7 +264,7 @@ def test_records_are_what_the_graphs_hold(path: Path, compared: Callable[[str, i
         modules += [other for other, _ in module.imports.values() if other not in modules]
     nodes = {node: None for module in modules for node in walk_with_names(module.file)}
     records = [record for node in nodes for record in recorder.of(node)]
-    assert all(len(recorder.of(node)) < MOST for node in nodes) or path.stem in ("nvae", "stylegan", "progan")
+    assert any(len(recorder.of(node)) >= MOST for node in nodes) == (path.stem in CROWDED)
 
     program = open_source(source)
     graphs = [elaborate(program, name) for name in program.networks]
@@ -275,7 +279,7 @@ def test_records_are_what_the_graphs_hold(path: Path, compared: Callable[[str, i
         for value in found:
             assert types[value.name] == value.type, value.span
         number += len(found)
-        if path.stem not in ("nvae", "stylegan", "progan"):
+        if path.stem not in CROWDED:
             told = {value.producer.name for value in found if value.producer is not None}
             written = [node.name for node in graph.nodes if node.origin.form in ("layer", "weight")]
             assert [name for name in written if name not in told] == []

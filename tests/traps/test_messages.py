@@ -67,7 +67,7 @@ SAID = {
     "Concat(h)": "write `h -> Concat`, or `concat(h)`",
     "Concat(x, x -> Conv(4, 1))": "write `[x, x -> Conv(4, 1)] -> Concat`",
     "h -> Conv(8, 3, stride=padding: 1)": "an argument is given with `=`: `padding=1`",
-    "q, k, v = h\n q": "part it first: `-> Split(3)`",
+    "q, k, v = h\n q": "part another axis: `-> Split(3)`",
     "h -> for i in range(H) { ReLU }": "give it a number in the signature",
     "h[:, 0:h]": "tensors are not known while compiling",
     "full(h)": 'full(shape, value, dtype="float32")',

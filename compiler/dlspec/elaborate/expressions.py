@@ -398,6 +398,8 @@ class Expressions:
                 layer.branches, layer.env = node.branches, env
             return layer
         if isinstance(target, BlockLayer):
+            if any(isinstance(part, ast.Unreadable) for body in node.branches or () for part in body.statements):
+                return POISON  # nobody knows how many branches there are to be
             branches = None if node.branches is None else [BranchLayer(body, env) for body in node.branches]
             return bind_block(target, given, branches, node.span, env)
         if isinstance(target, Layer):
