@@ -18,7 +18,7 @@ MUTANTS ?= 200000
 DRAW := $(BIN)/dlspec draw -o docs/gallery
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format fuzz resampling strangers bench browser gallery reference clean
+.PHONY: help demo test lint format fuzz resampling strangers bench browser gallery zoo reference clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -68,6 +68,9 @@ gallery: $(VENV)/.run-installed ## draw the pictures of docs/gallery again
 	$(DRAW)/unet-recursive.svg specs/unet.dlspec:UNetRecursive --depth 2
 	$(DRAW)/gan_train.svg specs/gan.dlspec:TrainGAN --depth 1
 	$(DRAW)/se_resnet50.svg specs/se_resnet.dlspec:SEResNet50 --depth 1 --expand layer1.0.se
+
+zoo: $(VENV)/.dev-installed ## write docs/zoo.md and its pictures: every shipped network, with its figures
+	$(ONE_THREAD) PYTHONPATH=. $(BIN)/python tests/specs/zoo.py
 
 reference: $(VENV)/.run-installed ## write grammar/operators.md from the classes of the operators
 	@mkdir -p build
