@@ -32,7 +32,7 @@ demo: $(VENV)/.run-installed ## compile the shipped ResNet-50 to ONNX, show its 
 	$(BIN)/dlspec run specs/resnet.dlspec:ResNet50
 
 test: $(VENV)/.dev-installed ## run the tests
-	$(ONE_THREAD) $(BIN)/python -m pytest -n $(WORKERS)
+	$(ONE_THREAD) $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 lint: $(VENV)/.dev-installed ## ruff, pyright and the order of the folders
 	$(BIN)/ruff check bench compiler tests

@@ -50,7 +50,7 @@ def _python(text: str) -> str | None:
     imported = {name.name for node in ast.walk(tree) if isinstance(node, ast.Import) for name in node.names}
     imported |= {str(node.module) for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
     called = {node.func.id for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
-    if imported - {"torch", "torch.nn.functional"} or "__import__" in called:
+    if imported - {"collections", "torch", "torch.nn.functional"} or "__import__" in called:
         return f"imports {imported}, calls {called}"
     return None
 

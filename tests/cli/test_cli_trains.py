@@ -181,7 +181,7 @@ def test_verify_of_trains(call: Call, folder: Path) -> None:
 def test_verify_leaves_out_trains_where_a_flag_is_of_networks(call: Call) -> None:
     for flag in (("--dtype", "float16"), ("--optimize",)):
         status, out, err = call("verify", "std.lenet", *flag)
-        assert (status, err) == (0, f"note: {flag[0]} is for networks, and leaves out Classify\n")
+        assert (status, err) == (0, f"note: {flag[0]} is for networks, and leaves out Classify, Localize\n")
         assert "LeNet5MaxPool" in out
 
 
