@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Any
+
+from tests.backends.variants import telling
 
 from dlspec.analyses.report import summarise
 from dlspec.backends.diagram.building import build_scene
@@ -12,6 +15,14 @@ from dlspec.pipeline import elaborate, elaborate_partial, open_program, open_sou
 from dlspec.source import Source
 
 SPECS = Path(__file__).parents[3] / "specs"
+
+
+@cache
+def scenes(path: Path) -> list[Scene]:
+    """Of the networks of a spec that stand for all."""
+    program = open_program(path)
+    graphs = [elaborate(program, name) for name in telling(program)]
+    return [build_scene(graph, summarise(graph)) for graph in graphs]
 
 
 def shipped(spec: str, network: str, **options: Any) -> Scene:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from functools import cache
 from pathlib import Path
 
 import pytest
+from drawn import scenes
 from geometry import faults
 
-from dlspec.analyses.report import summarise
-from dlspec.backends.diagram.building import build_scene
 from dlspec.backends.diagram.layout import Direction, lay_out
 from dlspec.backends.diagram.poster import lay_out_poster
-from dlspec.backends.diagram.scene import Scene, fold
-from dlspec.pipeline import elaborate, open_program
+from dlspec.backends.diagram.scene import fold
 
 SPECS = sorted((Path(__file__).parents[3] / "specs").glob("*.dlspec"))
 WAYS: tuple[tuple[int | None, Direction, float | None], ...] = (
@@ -23,13 +20,6 @@ WAYS: tuple[tuple[int | None, Direction, float | None], ...] = (
 
 
 LARGE = 3000
-
-
-@cache
-def scenes(path: Path) -> list[Scene]:
-    program = open_program(path)
-    graphs = [elaborate(program, name) for name in program.networks]
-    return [build_scene(graph, summarise(graph)) for graph in graphs]
 
 
 @pytest.mark.parametrize("path", SPECS, ids=lambda path: path.stem)

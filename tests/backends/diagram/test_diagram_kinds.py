@@ -3,32 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
-from functools import cache
 from pathlib import Path
 
 import pytest
-from drawn import SPECS, scene_of, shipped
+from drawn import SPECS, scene_of, scenes, shipped
 
-from dlspec.analyses.report import summarise
 from dlspec.analyses.written import written_value
-from dlspec.backends.diagram.building import build_scene
 from dlspec.backends.diagram.engine import Engine
 from dlspec.backends.diagram.layout import lay_out
 from dlspec.backends.diagram.looks import head, look, shape_line
 from dlspec.backends.diagram.poster import distinct_blocks
-from dlspec.backends.diagram.scene import Box, Scene
+from dlspec.backends.diagram.scene import Box
 from dlspec.elaborate.values import has_tensor
 from dlspec.ir.graph import Graph, Node, Scope
-from dlspec.pipeline import elaborate, open_program
 
 PATHS = pytest.mark.parametrize("path", sorted(SPECS.glob("*.dlspec")), ids=lambda path: path.stem)
-
-
-@cache
-def scenes(path: Path) -> list[Scene]:
-    program = open_program(path)
-    graphs = [elaborate(program, name) for name in program.networks]
-    return [build_scene(graph, summarise(graph)) for graph in graphs]
 
 
 def scopes(graph: Graph) -> dict[str, list[Scope]]:

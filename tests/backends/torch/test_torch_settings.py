@@ -7,13 +7,14 @@ from collections.abc import Callable
 
 import pytest
 from tests.backends.torch.settings import compared_with_others
+from tests.backends.variants import telling
 
 from dlspec.files import Disk
 from dlspec.pipeline import open_source
 from dlspec.source import Source
 
 PROGRAMS = {path.stem: open_source(Source(str(path), path.read_text())) for path in Disk().library.glob("*.dlspec")}
-NETWORKS = [(file, name) for file, program in sorted(PROGRAMS.items()) for name in program.networks]
+NETWORKS = [(file, name) for file, program in sorted(PROGRAMS.items()) for name in telling(program)]
 SOME = {
     "class number": 'network Net(i: int[N], k = 5) -> y { one_hot(i, k) -> Cast("float") -> Linear(3) }',
     "sizes in a list": "network Net(x: float[N, 12], w = 3) -> y { x -> Reshape([-1, w, 12 // w]) -> Conv(4, 1) }",
