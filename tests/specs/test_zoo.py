@@ -33,7 +33,8 @@ def test_the_zoo_is_current() -> None:
     except ImportError:
         pytest.skip("torchvision or timm is not installed: `make test` installs them")
     text = (DOCS / "zoo.md").read_text(encoding="utf-8")
-    assert text == made, "`make zoo` writes it again"
+    theirs = r", and the reference \d+"  # which depends on the versions that are installed
+    assert re.sub(theirs, "", text) == re.sub(theirs, "", made), "`make zoo` writes it again"
     pictures = re.findall(r"\(zoo/(\w+\.svg)\)", text)
     assert sorted(pictures) == sorted(path.name for path in (DOCS / "zoo").glob("*.svg"))
 
