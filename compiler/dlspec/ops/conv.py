@@ -11,7 +11,7 @@ from dlspec.ir.init import Init, fan_in_uniform
 from dlspec.ir.op import Needs, Op, OpError, Types, Weight, constant_channels, require_rank
 from dlspec.ir.types import TensorType, format_shape
 from dlspec.ops.rules import equations, require_float, same_dtype
-from dlspec.ops.window import SPATIAL_RANKS, Window, check_padding, per_axis, require_bound, sliding
+from dlspec.ops.window import SPATIAL_RANKS, Window, check_padding, per_axis, require_bound, window_of
 
 
 def _require_groups(need: Needs, x: TensorType, groups: int, name: str) -> None:
@@ -85,9 +85,7 @@ class Conv(Op):
 
     def window(self, x: TensorType) -> Window:
         """The window over an input."""
-        axes = x.rank - 2
-        kernel, stride = per_axis(self.kernel_size, axes, "kernel_size"), per_axis(self.stride, axes, "stride")
-        return sliding(x, kernel, stride, per_axis(self.dilation, axes, "dilation"), self.padding)
+        return window_of(x, self.kernel_size, self.stride, self.dilation, self.padding)
 
     def infer(self, need: Needs, inputs: Types) -> TensorType:
         (x,) = inputs
@@ -159,9 +157,7 @@ class ConvFunction(Op):
 
     def window(self, x: TensorType, weight: TensorType) -> Window:
         """The window over an input, as large as the weight."""
-        kernel, axes = _kernel_of(weight, x, "conv"), x.rank - 2
-        dilation = per_axis(self.dilation, axes, "dilation")
-        return sliding(x, kernel, per_axis(self.stride, axes, "stride"), dilation, self.padding)
+        return window_of(x, _kernel_of(weight, x, "conv"), self.stride, self.dilation, self.padding)
 
     def infer(self, need: Needs, inputs: Types) -> TensorType:
         x, weight, *_ = inputs

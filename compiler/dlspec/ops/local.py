@@ -10,7 +10,7 @@ from dlspec.ir.init import Init, fan_in_uniform
 from dlspec.ir.op import Needs, Op, OpError, Types, Weight, constant_channels, require_rank
 from dlspec.ir.types import TensorType, format_shape
 from dlspec.ops.rules import require_float
-from dlspec.ops.window import SPATIAL_RANKS, Window, check_padding, per_axis, require_bound, sliding
+from dlspec.ops.window import SPATIAL_RANKS, Window, check_padding, require_bound, window_of
 
 
 def _known_sizes(x: TensorType) -> tuple[int, ...]:
@@ -55,9 +55,7 @@ class LocallyConnected(Op):
 
     def window(self, x: TensorType) -> Window:
         """The window over an input."""
-        axes = x.rank - 2
-        kernel, stride = per_axis(self.kernel_size, axes, "kernel_size"), per_axis(self.stride, axes, "stride")
-        return sliding(x, kernel, stride, per_axis(self.dilation, axes, "dilation"), self.padding)
+        return window_of(x, self.kernel_size, self.stride, self.dilation, self.padding)
 
     def infer(self, need: Needs, inputs: Types) -> TensorType:
         (x,) = inputs

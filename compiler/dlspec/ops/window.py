@@ -143,6 +143,13 @@ def _added(pads: tuple[Dim, Dim]) -> str:
     return f" + 2*{before}" if before == after else f" + {before} + {after}"
 
 
+def window_of(x: TensorType, kernel_size: Ints, stride: Ints, dilation: Ints, padding: Padding) -> Window:
+    """Like `sliding`, of one number for all axes or one for each. Raises `OpError` for a list of another length."""
+    axes = x.rank - 2
+    kernel, step = per_axis(kernel_size, axes, "kernel_size"), per_axis(stride, axes, "stride")
+    return sliding(x, kernel, step, per_axis(dilation, axes, "dilation"), padding)
+
+
 def sliding(
     x: TensorType, kernel: tuple[int, ...], stride: tuple[int, ...], dilation: tuple[int, ...], padding: Padding
 ) -> Window:
