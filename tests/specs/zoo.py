@@ -35,8 +35,9 @@ BOXES = 40
 HEAD = """# The zoo
 
 {count} networks in {files} files, made by `make zoo`. Params and MACs are those of the whole network, with the outputs
-of training, MACs at the sizes that are shown and a batch of 1. A network that has a reference equals it in params,
-buffers, MACs, shapes, names of weights and outputs: the tests of `tests/specs` say so. Lines are those with code,
+of training, MACs at the sizes that are shown and a batch of 1. The tests of `tests/specs` compare each network that has
+a reference with it, exactly: params, buffers, MACs, shapes and names of weights; and the outputs of at least one network
+of most families. What differs from a reference stands beside it in `tests/specs/catalogue.py`. Lines are those with code,
 without comments; of a reference those of the file that has its classes, without its tables of downloads.
 """
 
