@@ -69,6 +69,8 @@ WIDE = {
     "group norm": ("x -> GroupNorm(1)", 3000.0),
     "instance norm": ("x -> InstanceNorm", 3000.0),
     "rms norm": ("flatten(x, 1) -> RMSNorm", 3000.0),
+    "powers of large ones": ("x -> LPPool(4.0, 2)", 300.0),
+    "powers of small ones": ("x -> LPPool(4.0, 2)", 0.01),
 }
 
 

@@ -168,6 +168,8 @@ class LPPool(Op):
 
     pinned = (("LPPool1d", 1), ("LPPool2d", 2), ("LPPool3d", 3))
     torch = "LPPool{n}d"
+    wide = True
+    narrow_in_torch = True
 
     norm_type: float
     kernel_size: Ints
