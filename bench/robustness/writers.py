@@ -11,6 +11,9 @@ import time
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
+from shutil import rmtree
+
+import numpy as np
 
 from bench.robustness.tally import Tally
 from dlspec.cli import main
@@ -35,9 +38,34 @@ WRITERS: dict[str, tuple[str, list[str]]] = {
 }  # fmt: skip
 
 
+TRAIN = """\
+train Fit() {
+ data x: float[N, 4]
+ data y: int[N]
+ shared f = { x -> Linear(16) -> ReLU -> Linear(3) }
+ minimize cross_entropy(x -> f, y) over f using Adam()
+}
+"""
+RUN = [
+    "train",
+    "train.dlspec",
+    "--data",
+    "data.npz",
+    "--steps",
+    "12",
+    "--every",
+    "1",
+    "--log-every",
+    "1",
+    "--out",
+    "run",
+]
+
+
 def kills(folder: Path, count: int, seed: int) -> list[Tally]:
     """Processes that are killed while they write over an old file: it stays, or the new one stands there."""
-    return [_killed(name, news, -(-count // len(WRITERS)), seed) for name, news in _prepared(folder)]
+    each = -(-count // (len(WRITERS) + 1))
+    return [*(_killed(name, news, each, seed) for name, news in _prepared(folder)), _trained(each, seed)]
 
 
 def full_disks(folder: Path) -> list[Tally]:
@@ -86,6 +114,37 @@ def _prepared(folder: Path) -> list[tuple[str, bytes]]:
         assert status == 0, err
         news.append((name, Path(file).read_bytes()))
     return news
+
+
+def _trained(count: int, seed: int) -> Tally:
+    """Trainings that are killed between and while they write checkpoints, metrics and weights, and then go on: they end
+    with the weights of one that nobody killed."""
+    tally = Tally("kill -9", "train")
+    chance = random.Random(f"train/{seed}")
+    draws = np.random.default_rng(seed)
+    np.savez("data.npz", x=draws.normal(size=(64, 4)).astype(np.float32), y=draws.integers(0, 3, 64))
+    Path("train.dlspec").write_text(TRAIN)
+    start = time.perf_counter()
+    status, err = _child(RUN)
+    assert status == 0, err
+    whole = time.perf_counter() - start
+    weights, metrics = Path("run/model.safetensors").read_bytes(), Path("run/metrics.jsonl").read_bytes()
+    for index in range(count):
+        rmtree("run")
+        child = _forked(RUN, lambda: None)
+        time.sleep(chance.uniform(0, 1.1) * whole)
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        begun = Path("run").exists()
+        status, err = _child([*RUN, "--resume"] if begun else RUN)
+        same = not status and (Path("run/model.safetensors").read_bytes(), Path("run/metrics.jsonl").read_bytes()) == (
+            weights,
+            metrics,
+        )
+        tally.note(
+            None if same else f"train, kill {index} of seed {seed}: status {status}, other weights or metrics: {err}"
+        )
+    return tally
 
 
 def _reset(file: str) -> None:
