@@ -13,7 +13,7 @@ import pytest
 pytest.importorskip("pygraphviz", reason="drawing needs Graphviz")
 
 PARTS = {
-    "kills": (["--kills", "39"], 39),
+    "kills": (["--kills", "42"], 42),
     "disks": ([], 50),
     "injections": ([], 1000),
     "environments": ([], 20),
