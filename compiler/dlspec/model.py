@@ -83,7 +83,7 @@ class Model:
         for what PyTorch cannot express and for weights that do not fit.
         """
         from dlspec.backends.torch.live import to_module
-        from dlspec.backends.weights import draw_all
+        from dlspec.backends.weights import draw_all, untied
         from dlspec.ir.types import DTYPES
         from dlspec.passes.fold_batch_norm import fold_batch_norm, folded_weights
 
@@ -93,6 +93,7 @@ class Model:
             if optimize:
                 if weights is None:
                     weights = draw_all(graph, seed)
+                weights = untied(graph, weights)
                 graph, weights = fold_batch_norm(graph), folded_weights(graph, weights)
             made = to_module(graph, weights, seed, dtype=kind, channels_last=optimize)
         return made.eval() if optimize else made

@@ -76,6 +76,45 @@ def test_every_form_gives_the_same_numbers(name: str, call: Call, state: State) 
     assert Path("a.onnx").read_bytes() == Path("b.onnx").read_bytes()
 
 
+TIED = """network Net(ids: int[N, 3]) -> y {
+    shared embed = Embedding(5, 4)
+    ids -> embed -> head: Linear(5, bias=false, weight=embed.weight)
+}
+"""
+
+
+def test_a_tied_weight_has_its_names(call: Call) -> None:
+    Path("net.dlspec").write_text(TIED)
+    assert call("weights", "init", "net.dlspec", "-o", "both.pt")[0] == 0
+    both = torch.load("both.pt")
+    assert sorted(both) == ["embed.weight", "head.weight"]
+    assert torch.equal(both["embed.weight"], both["head.weight"])
+    for name in both:
+        torch.save({name: both[name]}, "one.pt")
+        assert call("weights", "diff", "net.dlspec", "one.pt")[0] == 0
+        assert call("compile", "net.dlspec", "-o", f"{name}.onnx", "--weights", "one.pt", "--drop-unknown")[0] == 0
+        assert call("weights", "convert", "one.pt", "--for", "net.dlspec", "-o", "again.safetensors")[0] == 0
+        assert sorted(load_file("again.safetensors")) == ["embed.weight", "head.weight"]
+    assert call("compile", "net.dlspec", "-o", "both.onnx", "--weights", "both.pt")[0] == 0
+    assert len({Path(f"{name}.onnx").read_bytes() for name in (*both, "both")}) == 1
+    assert call("compile", "net.dlspec", "-o", "net.py", "--weights", "one.pt")[0] == 0
+    assert sorted(load_file("net.safetensors")) == ["embed.weight", "head.weight"]
+    status, out, _ = call("verify", "net.dlspec", "--weights", "both.pt")
+    assert (status, "params: 20 in the spec, 20 in PyTorch, 20 in ONNX" in out) == (0, True)
+
+
+@pytest.mark.parametrize(
+    "command", [["weights", "diff"], ["run"], ["compile", "-o", "x.onnx"], ["compile", "-o", "x.py"]], ids=str
+)
+def test_two_tensors_for_a_tied_weight_are_an_error(command: list[str], call: Call) -> None:
+    Path("net.dlspec").write_text(TIED)
+    torch.save({"embed.weight": torch.zeros(5, 4), "head.weight": torch.ones(5, 4)}, "w.pt")
+    given = ["w.pt"] if command[0] == "weights" else ["--weights", "w.pt"]
+    status, _, err = call(*command, "net.dlspec", *given)
+    assert (status, Path("x.onnx").exists() or Path("x.py").exists()) == (2, False)
+    assert "error[DL0604]: `head.weight` and `embed.weight` are one weight of Net, and differ" in err
+
+
 def test_files_are_taken_together(call: Call, state: State) -> None:
     save_file(state, "plain.safetensors")
     save_file({"conv.weight": state.pop("conv.weight")}, "one.safetensors")

@@ -36,6 +36,7 @@ def described(graph: Graph) -> dict[str, Any]:
         "nodes": [_node(node, numbers) for node in graph.nodes],
         "scopes": [_scope(scope, numbers) for scope in made],
         "weights": [_parameter(path, parameter) for path, parameter in graph.parameters.items()],
+        "aliases": graph.aliases,
         "templates": [(t.name, id(t.declaration), [numbers[each] for each in t.instances]) for t in graph.templates],
         "inputs": [_value(value) for value in graph.inputs],
         "outputs": [(output.name, output.value.name, output.training) for output in graph.outputs],

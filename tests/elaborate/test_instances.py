@@ -62,6 +62,9 @@ block Seeing(see: layer) { see -> Tanh }
 block Plain(width, act: layer = ReLU) { Conv(width, 3, padding=1) -> BatchNorm -> act }
 block Twice(width) { first: Plain(width) -> second: Plain(width) -> Plain(width, act=Tanh) }
 block Sharing(width) { shared f = Conv(width, 1)\n x -> f -> ReLU -> f }
+block Tying(width) { shared f = Conv(width, 1)\n h = x -> f\n conv(h, f.weight) -> last: Conv(width, 1, weight=f.weight) }
+block Using(w: tensor) { conv(x, w) }
+block Given(w: tensor) { last: Conv(4, 1, weight=w) }
 block Learnt { param g: float[x.channels, 1, 1] = 1.0\n buffer s: float[1] = 2\n x * g + s }
 block Join(y: tensor) { [x, y] -> Concat }
 block Deep(n) { if n > 0 { Conv(4, 1) -> Deep(n - 1) } else { Identity } }
@@ -103,6 +106,10 @@ CASES = [
     ("a tensor as a default", "image -> Conv(4, 1) -> Made -> Made", 0),
     ("shared inside", "image -> Conv(4, 1) -> Sharing(4) -> Sharing(4)", 1),
     ("shared around", "shared f = Twice(4)\nimage -> Conv(4, 1) -> f -> f", 0),
+    ("a weight of what is shared around", "shared f = Conv(4, 1)\nimage -> Conv(4, 1) -> f -> Using(f.weight) -> Using(f.weight)", 1),
+    ("turns with a weight of what is shared", "shared f = Conv(4, 1)\nimage -> Conv(4, 1) -> f -> repeat 4 { { conv(x, f.weight) } }", 0),
+    ("given weights", "image -> Conv(4, 1) -> Tying(4) -> Tying(4)", 0),
+    ("weights given from around", "shared f = Conv(4, 1)\nshared g = Conv(4, 1)\nimage -> Conv(4, 1) -> f -> g -> Given(f.weight) -> Given(g.weight)", 0),
     ("shared as an argument", "shared f = Conv(4, 1)\nimage -> Conv(4, 1) -> Around(f) -> Around(f)", 0),
     ("params and buffers", "image -> Learnt -> Learnt -> Conv(4, 1) -> Learnt", 1),
     ("a second tensor", "h = image -> Conv(4, 1)\na = h -> Join(image)\nb = h -> Join(image)\nc = a -> Conv(4, 1) -> Join(image)\n[a, b, c] -> Add", 2),

@@ -17,10 +17,17 @@ from dlspec.ir.dims import Dim, symbol
 from dlspec.ir.op import Op
 from dlspec.ir.types import DTYPES, DType, TensorType
 from dlspec.ops import OPERATORS, activation, combine, elementwise, loss, random, slicing, solve
-from dlspec.ops.constant import Param, Size
+from dlspec.ops.constant import Param, Size, Tied
 from dlspec.ops.gradient import Grad
 
-OWN_WAY = (Param, Size, Grad, combine.Const, slicing.Index)  # drawn as statements of their own, or written otherwise
+OWN_WAY = (
+    Param,
+    Size,
+    Tied,
+    Grad,
+    combine.Const,
+    slicing.Index,
+)  # drawn as statements of their own, or written otherwise
 DEFAULTS: list[dict[str, Mapping[str, Any]]] = [
     {}, {}, {},
     {"Conv": {"bias": False}}, {"BatchNorm": {"eps": 0.001}}, {"Linear": {"bias": False}},

@@ -36,11 +36,11 @@ from dlspec.ir.fields import FieldError
 from dlspec.ir.op import Op, OpError
 from dlspec.ir.types import TensorType
 from dlspec.ops import OPERATORS
-from dlspec.ops.constant import Param, Size
+from dlspec.ops.constant import Param, Size, Tied
 from dlspec.ops.gradient import Grad
 
 # Without inputs, or with what was computed from them: tests/backends.
-ELSEWHERE: tuple[type[Op], ...] = (Param, Size, Grad)
+ELSEWHERE: tuple[type[Op], ...] = (Param, Size, Tied, Grad)
 
 CASES: list[tuple[str, Case]] = tables("CASES")
 REFUSED: list[tuple[str, Refusal]] = tables("REFUSED")

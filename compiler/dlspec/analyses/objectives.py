@@ -23,6 +23,10 @@ def reached(value: Value) -> set[str]:
 
 def objective_findings(training: Training) -> Iterator[Diagnostic]:
     """What is wrong with the objectives: errors for updates that cannot train anything, warnings for what is unused."""
+    tied = list(_tied(training))
+    if tied:
+        yield from tied
+        return
     trained: set[str] = set()
     for update in training.updates:
         known = reached(update.objective)
@@ -44,6 +48,16 @@ def objective_findings(training: Training) -> Iterator[Diagnostic]:
             message = f"nothing uses the data `{data.value.name}`"
             yield Diagnostic("DL0702", message, data.value.span, hint="take it out", severity=Severity.WARNING)
     yield from _wrong_signs(training)
+
+
+def _tied(training: Training) -> Iterator[Diagnostic]:
+    """Errors for weights that two networks have in common: an update of one of them would change the other."""
+    for alias, path in training.graph.aliases.items():
+        one, other = (name.partition(".")[0] for name in (alias, path))
+        if one != other:
+            message = f"`{one}` has the weight `{path}` of another network"
+            hint = "declare them as one network, and update that"
+            yield Diagnostic("DL0705", message, training.networks[one].span, hint=hint)
 
 
 def _wrong_signs(training: Training) -> Iterator[Diagnostic]:

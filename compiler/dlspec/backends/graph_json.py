@@ -33,6 +33,7 @@ def graph_json(graph: Graph) -> Json:
             {"name": output.name, "tensor": output.value.name, "training": output.training} for output in graph.outputs
         ],
         "parameters": [_parameter(parameter) for parameter in graph.parameters.values()],
+        "aliases": graph.aliases,
         "scopes": [{"path": scope.path, "block": scope.declaration} for scope in levels],
         "nodes": [_node(node) for node in graph.nodes],
     }

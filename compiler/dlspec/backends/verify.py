@@ -182,7 +182,8 @@ def _compare(
     if not training:
         state = half.state_dict()
         shapes = {path: tuple(tensor.shape) for path, tensor in state.items()}
-        report.names = shapes == {path: parameter.shape for path, parameter in graph.parameters.items()}
+        named = graph.parameters | {name: graph.parameters[path] for name, path in graph.aliases.items()}
+        report.names = shapes == {path: parameter.shape for path, parameter in named.items()}
         own = sum(p.elements for p in graph.parameters.values() if p.kind == "param")
         known = {parameter.path for parameter in model.weights}
         written = sum(p.elements for path, p in graph.parameters.items() if path in known and p.kind == "param")

@@ -272,13 +272,14 @@ def check_weights(
     all names have or lack is one finding, and the rest is compared without it.
     """
     found: list[Diagnostic] = []
+    tensors = {name: tensor for name, tensor in tensors.items() if name not in graph.aliases}
     unexpected = [name for name in tensors if name not in graph.parameters]
     missing = [path for path in graph.parameters if path not in tensors]
     if unexpected and missing and (shared := shared_beginning(missing, unexpected)):
         found.append(_of_beginning(graph, *shared))
         theirs, ours = (f"{beginning}." if beginning else "" for beginning in shared)
         tensors = {ours + name.removeprefix(theirs): tensor for name, tensor in tensors.items()}
-        unexpected = [name for name in tensors if name not in graph.parameters]
+        unexpected = [name for name in tensors if name not in graph.parameters and name not in graph.aliases]
     for path, parameter in graph.parameters.items():
         tensor = tensors.get(path)
         if tensor is None:
@@ -303,6 +304,33 @@ def check_weights(
     return found
 
 
+def untied(graph: Graph, tensors: Mapping[str, Array]) -> dict[str, Array]:
+    """Tensors under the paths of the weights: one that a state dict has under several names is given by any of them.
+
+    Raises `DlspecError` where what is given under two names is not the same.
+    """
+    import numpy as np
+
+    made = {name: tensor for name, tensor in tensors.items() if name not in graph.aliases}
+    wrong: list[Diagnostic] = []
+    for name, path in graph.aliases.items():
+        if name not in tensors:
+            continue
+        known, other = made.setdefault(path, tensors[name]), tensors[name]
+        if known is not other and not (known.dtype == other.dtype and np.array_equal(known, other, equal_nan=True)):
+            message = f"`{name}` and `{path}` are one weight of {graph.name}, and differ in what is given"
+            hint = "where they are two weights, the layer of the spec has its own, without `weight=`"
+            wrong.append(Diagnostic("DL0604", message, graph.parameters[path].span, hint=hint))
+    if wrong:
+        raise DlspecError(wrong)
+    return made
+
+
+def with_aliases(graph: Graph, tensors: Mapping[str, Array]) -> dict[str, Array]:
+    """The weights of a graph under all names that its state dict has for them."""
+    return {**tensors, **{name: tensors[path] for name, path in graph.aliases.items() if path in tensors}}
+
+
 def _of_beginning(graph: Graph, theirs: str, ours: str) -> Diagnostic:
     if theirs:
         message = f"the names of the weights begin with `{theirs}.`, and those of {graph.name} do not"
@@ -312,8 +340,9 @@ def _of_beginning(graph: Graph, theirs: str, ours: str) -> Diagnostic:
 
 
 def without_gaps(graph: Graph, tensors: Mapping[str, Array]) -> tuple[dict[str, Array], list[Diagnostic]]:
-    """Tensors, with the counters that they lack at their first values, and a warning of that: files of old versions of
-    PyTorch have no `num_batches_tracked`, and PyTorch takes them too."""
+    """Tensors by the paths of the weights, with the counters that they lack at their first values, and a warning of that:
+    files of old versions of PyTorch have no `num_batches_tracked`, and PyTorch takes them too. Raises as `untied`."""
+    tensors = untied(graph, tensors)
     lacking = [p for path, p in graph.parameters.items() if path not in tensors and p.is_counter]
     fits = any(path in tensors for path in graph.parameters)
     if not lacking or not fits:

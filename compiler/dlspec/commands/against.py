@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def verify_against(graph: Graph, arguments: Namespace) -> int:
     """Prints what differs; status 1 where an output does. Raises `CallError`, `RunError` and `DlspecError`."""
     from dlspec.backends.against import compare_with, onnx_model, torch_module
-    from dlspec.backends.weights import without_gaps
+    from dlspec.backends.weights import with_aliases, without_gaps
 
     for flag in ("optimize", "dtype", "macs"):
         if getattr(arguments, flag):
@@ -31,12 +31,13 @@ def verify_against(graph: Graph, arguments: Namespace) -> int:
         theirs = onnx_model(Path(place))
     elif ":" in place:
         sys.path.insert(0, os.getcwd())
-        theirs = torch_module(place, given)
+        theirs = torch_module(place, given and with_aliases(graph, given))
     else:
         raise CallError(f"--against {place} is neither an .onnx file nor package.module:name of a module of PyTorch")
     weights = given
     if weights is None:
-        own = {name: array for name, array in theirs.weights.items() if name in graph.parameters}
+        known = graph.parameters.keys() | graph.aliases.keys()
+        own = {name: array for name, array in theirs.weights.items() if name in known}
         weights, warnings = without_gaps(graph, own or theirs.weights)
         show(warnings)
     check_fit(graph, weights)

@@ -32,10 +32,9 @@ def given_weights(arguments: Namespace, graph: Graph) -> dict[str, Array] | None
         raise CallError("--seed draws weights and --weights reads them: give one of the two")
     from dlspec.backends.weights import without_gaps
 
-    tensors = read_files(arguments.weights, arguments)
+    tensors, warnings = without_gaps(graph, read_files(arguments.weights, arguments))
     if arguments.drop_unknown:
         tensors = {name: tensor for name, tensor in tensors.items() if name in graph.parameters}
-    tensors, warnings = without_gaps(graph, tensors)
     show(warnings)
     return {name: _widened(tensor, graph.parameters.get(name), arguments) for name, tensor in tensors.items()}
 

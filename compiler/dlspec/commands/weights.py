@@ -59,12 +59,12 @@ def _init(arguments: Namespace) -> int:
     """Draws the weights of a network and writes them."""
     from dlspec.backends.room import weigh, weigh_on_disk
     from dlspec.backends.weight_files.write import COPIES
-    from dlspec.backends.weights import draw_all
+    from dlspec.backends.weights import draw_all, with_aliases
 
     graph, path = graph_of(arguments), Path(arguments.output)
     weigh(graph.parameters.values(), COPIES)
     weigh_on_disk(graph.parameters.values(), path)
-    _save(draw_all(graph, arguments.seed or 0), path)
+    _save(with_aliases(graph, draw_all(graph, arguments.seed or 0)), path)
     return OK
 
 
@@ -73,8 +73,11 @@ def _convert(arguments: Namespace) -> int:
 
     tensors = read_files(arguments.files, arguments)
     if arguments.spec is not None:
+        from dlspec.backends.weights import untied, with_aliases
+
         graph = graph_of(Namespace(target=arguments.spec, set=[], size=[], project=None))
-        tensors = {path: tensors[path] for path in graph.parameters if path in tensors}
+        tensors = untied(graph, tensors)
+        tensors = with_aliases(graph, {path: tensors[path] for path in graph.parameters if path in tensors})
         if not tensors:
             raise CallError(f"{graph.name} has none of these weights", "`dlspec weights diff` shows what differs")
     if arguments.dtype is not None:

@@ -54,11 +54,13 @@ def python(program: Program, wanted: Target, arguments: Namespace) -> None:
     if arguments.weights is not None:
         from safetensors.numpy import save  # pyright: ignore[reportUnknownVariableType]
 
+        from dlspec.backends.weights import with_aliases
+
         graph, weights = prepared(graphs[0], arguments, retype=True)
         assert weights is not None
         check_fit(graph, weights)
         beside = path.with_suffix(".safetensors")
-        write_bytes(beside, save({name: weights[name] for name in graph.parameters}))
+        write_bytes(beside, save(with_aliases(graph, {name: weights[name] for name in graph.parameters})))
         show_written(beside)
     if arguments.optimize:
         graphs = [fold_batch_norm(graph) for graph in graphs]

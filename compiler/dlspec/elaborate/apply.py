@@ -12,6 +12,7 @@ from dlspec.elaborate.calls import gather_tensors, is_input, make_op, needs
 from dlspec.elaborate.expressions import Expressions
 from dlspec.elaborate.parts import lone, weighs
 from dlspec.elaborate.shapes import match_type
+from dlspec.elaborate.tied import tied, weights_given, without
 from dlspec.elaborate.values import (
     POISON,
     AverageLayer,
@@ -162,6 +163,10 @@ class Application(Expressions):
         return results
 
     def _add_op(self, layer: OpLayer, flow: Any, step: ast.Expression, name: str, sharing: bool, labelled: bool) -> Any:
+        given = weights_given(layer)
+        if given:
+            self.instances.refused += 1  # a copy would have the very weights that this one is given
+            layer = without(layer, given)
         op = make_op(layer, self.made)
         inputs = self._inputs(layer, flow, step.span)
         rank = inputs[0].type.rank
@@ -177,7 +182,8 @@ class Application(Expressions):
         shared = self.builder.sharing
         self.builder.sharing = shared or sharing
         try:
-            outputs = self.builder.add(op, inputs, step.span, name, origin)
+            ties = partial(tied, layer, given) if given else None
+            outputs = self.builder.add(op, inputs, step.span, name, origin, ties)
         finally:
             self.builder.sharing = shared
         return outputs[0] if len(outputs) == 1 else list(outputs)

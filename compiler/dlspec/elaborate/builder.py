@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable
 from contextlib import ExitStack, contextmanager
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeAlias
 
 from dlspec.diagnostics import Note
 from dlspec.elaborate.blame import declared
@@ -15,9 +15,14 @@ from dlspec.ir.dims import Dim
 from dlspec.ir.graph import Derived, Graph, Node, Parameter, Scope, ScopeKind, Value, again
 from dlspec.ir.op import Op, OpError, Requirement, Types, Weight
 from dlspec.ir.program import COMPILER, Names, Origin, Template
+from dlspec.ir.types import TensorType
 from dlspec.limits import NODE, SCOPE, Exceeded, budget
+from dlspec.ops.constant import Tied
 from dlspec.source import Span
 from dlspec.syntax import ast
+
+Given: TypeAlias = Callable[[tuple[Weight, ...]], dict[str, Parameter]]
+"""Which of the weights that a layer would make it is given, by name."""
 
 _KINDS = 4
 """Layers of other kinds that stand around a block: braces, a shared layer, a branch."""
@@ -208,11 +213,18 @@ class Builder:
     # Nodes
 
     def add(
-        self, op: Op, inputs: tuple[Value, ...], span: Span, name: str, origin: Origin = COMPILER
+        self,
+        op: Op,
+        inputs: tuple[Value, ...],
+        span: Span,
+        name: str,
+        origin: Origin = COMPILER,
+        given: Given | None = None,
     ) -> tuple[Value, ...]:
-        """A node for the operator. ``name`` is its full path; the paths of its weights begin with it.
+        """A node for the operator. ``name`` is its full path; the paths of its weights begin with it, but for those that
+        are ``given``, which it has in common with others.
 
-        Raises `Failure` where the operator does not accept the inputs.
+        Raises `Failure` where the operator does not accept the inputs or what it is given.
         """
         try:
             types, weights = self._infer(op, inputs, span)
@@ -220,7 +232,11 @@ class Builder:
             failure.at(type(op).__name__, inputs)
             raise
         self.spend(NODE, span)
-        parameters = tuple([self._parameter(join(name, weight.name), weight, span) for weight in weights])
+        known = {} if given is None else given(weights)
+        parameters = tuple(
+            [known.get(weight.name) or self._parameter(join(name, weight.name), weight, span) for weight in weights]
+        )
+        self.graph.aliases |= {join(name, own): weight.path for own, weight in known.items()}
         node = Node(op, inputs, parameters, self.scope, self.unique(name), span, types, origin)
         self.graph.nodes.append(node)
         return node.outputs
@@ -237,6 +253,18 @@ class Builder:
         types, (weight,) = self._infer(op, (), span)
         self.spend(NODE, span)
         node = Node(op, (), (self._parameter(path, weight, span),), self.scope, self.unique(path), span, types, origin)
+        self.graph.nodes.append(node)
+        return node.outputs[0]
+
+    def tied(self, weight: Parameter, span: Span, origin: Origin, scope: Scope | None = None) -> Value:
+        """A node for a weight that a layer has, as a tensor; in a ``scope`` of its own it is none of the graph."""
+        self.shares += 1
+        self.spend(NODE, span)
+        op = Tied(weight.path.rpartition(".")[2], weight.shape, kind=weight.kind, dtype=weight.dtype)
+        types = (TensorType(weight.dtype, weight.shape),)
+        if scope is not None:
+            return Node(op, (), (weight,), scope, weight.path, span, types, origin).outputs[0]
+        node = Node(op, (), (weight,), self.scope, self.unique(weight.path), span, types, origin)
         self.graph.nodes.append(node)
         return node.outputs[0]
 

@@ -79,7 +79,7 @@ def bind_op(layer: OpLayer, given: list[Given], span: Span, env: Env) -> OpLayer
             if name in dict(layer.op.left_out):
                 hint = f"leave it out: {signature_hint(layer.op, layer.name)}"
                 raise Failure("DL0303", f"{layer.title} has `{name}` from its input", argument.span, hint=hint)
-            if name not in names and layer.op.more is None:
+            if name not in names and layer.op.more is None and not isinstance(value, Value):
                 raise unknown_argument(argument.name, layer.title, names, signature_hint(layer.op, layer.name))
         if name in explicit:
             raise Failure(

@@ -15,6 +15,7 @@ from dlspec.elaborate.foreign import foreign
 from dlspec.elaborate.gradients import check_dependence
 from dlspec.elaborate.indexing import index_list, index_tensor, tensor_attribute
 from dlspec.elaborate.instances import Instances
+from dlspec.elaborate.tied import takes_weight, weight_of
 from dlspec.elaborate.unknown import Unknown
 from dlspec.elaborate.values import (
     POISON,
@@ -25,8 +26,10 @@ from dlspec.elaborate.values import (
     Distribution,
     Env,
     Failure,
+    Inside,
     Layer,
     OpLayer,
+    SharedLayer,
     has_tensor,
     kind_of,
     show,
@@ -73,6 +76,7 @@ class Expressions:
         self.where: tuple[ast.Expression, ...] = ()
         """What the signature of the network that is built demands of its sizes."""
         self._budget = builder.budget
+        self._to_layer: ast.Expression | None = None
         self._near: dict[ast.Name, str] = {}
         self._unknown_names = Unknown()
         self._methods: dict[type[ast.Node], Callable[[Any, Env], Any]] = {
@@ -388,7 +392,7 @@ class Expressions:
         ):
             return self._function(node, function, env)
         target = self.evaluate(function, env)
-        given = [(a, self.argument(a, env)) for a in node.arguments]
+        given = [(a, self._argument_of(target, a, env)) for a in node.arguments]
         if target is POISON or any(value is POISON for _, value in given):
             return POISON
         if isinstance(target, OpLayer):
@@ -405,6 +409,11 @@ class Expressions:
         if isinstance(target, Layer):
             raise Failure("DL0306", "this layer takes no arguments", node.span, hint="it is complete already")
         raise Failure("DL0308", f"this cannot be called: it is {kind_of(target)}", node.span)
+
+    def _argument_of(self, target: Any, argument: ast.Argument, env: Env) -> Any:
+        if argument.name is not None and isinstance(target, OpLayer) and takes_weight(target.op, argument.name.name):
+            self._to_layer = argument.value
+        return self.argument(argument, env)
 
     def argument(self, argument: ast.Argument, env: Env) -> Any:
         return self.evaluate(argument.value, env)
@@ -482,7 +491,7 @@ class Expressions:
         """The tensor a function gives, or a list of them where it has several results."""
         if isinstance(op, Grad):
             self.instances.refused += 1  # the way between two tensors is more than their types
-            check_dependence(inputs[0], inputs[1], step.span)
+            check_dependence(inputs[0], inputs[1], self.builder.graph.nodes, step.span)
         origin = Origin(step, "function" if isinstance(step, ast.Call) else "operator", written)
         outputs = self.builder.function(op, inputs, step.span, origin)
         return outputs[0] if len(outputs) == 1 else list(outputs)
@@ -517,6 +526,8 @@ class Expressions:
             return POISON
         if isinstance(base, Value):
             return tensor_attribute(base, node.name)
+        if isinstance(base, SharedLayer | Inside):
+            return weight_of(base, node, self.builder, alone=node is self._to_layer)
         if isinstance(base, BlockLayer) and isinstance(base.declaration, ast.Network) and self.measure is not None:
             return self.measure(base, node.name.name, node.name.span)
         raise Failure("DL0302", f"{kind_of(base)} has no `{node.name.name}`", node.name.span)

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from dlspec.diagnostics import Note
 from dlspec.elaborate.values import Failure
 from dlspec.ir.graph import Node, Value
+from dlspec.ops.constant import Stored
 from dlspec.ops.gradient import cuts
 from dlspec.source import Span
 
 
-def check_dependence(y: Value, x: Value, span: Span) -> None:
-    """Raises `Failure` where `grad(y, x)` has no way from ``y`` back to ``x``, or none without a cut."""
+def check_dependence(y: Value, x: Value, nodes: Iterable[Node], span: Span) -> None:
+    """Raises `Failure` where `grad(y, x)` has no way from ``y`` back to ``x``, or none without a cut, or where ``x`` is a
+    weight of layers among the ``nodes``."""
+    _refuse_held(x, nodes, span)
     seen: set[Node] = set()
     cut: list[Node] = []
     stack = [y]
@@ -31,6 +36,18 @@ def check_dependence(y: Value, x: Value, span: Span) -> None:
         raise Failure("DL0410", f"no gradient of {_what(y)} reaches {_what(x)}", span, notes=notes)
     notes = (Note(y.span, "this is differentiated"), Note(x.span, "and does not depend on this"))
     raise Failure("DL0410", f"{_what(y)} does not depend on {_what(x)}", span, notes=notes)
+
+
+def _refuse_held(x: Value, nodes: Iterable[Node], span: Span) -> None:
+    source = x.producer
+    if source is None or not isinstance(source.op, Stored):
+        return
+    (weight,) = source.weights
+    holder = next((n for n in nodes if weight in n.weights and not isinstance(n.op, Stored)), None)
+    if holder is not None:
+        message = f"{_what(x)} is a weight of a layer, and a gradient by it would leave out what the layer does with it"
+        hint = "declare it by `param`, and use it in functions alone, as in `linear(x, w)`"
+        raise Failure("DL0410", message, span, notes=(Note(holder.span, "this is the layer"),), hint=hint)
 
 
 def _depends(node: Node, x: Value) -> bool:

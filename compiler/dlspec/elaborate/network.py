@@ -33,6 +33,7 @@ from dlspec.ir.program import Origin, Template
 from dlspec.ir.types import DTYPES, TensorType
 from dlspec.ir.verify import verified
 from dlspec.limits import NETWORK, Exceeded, budget
+from dlspec.ops.constant import Stored
 from dlspec.source import Span
 from dlspec.syntax import ast
 
@@ -144,10 +145,15 @@ def _elaborate(
     if not any(not output.training for output in graph.outputs):
         raise Failure("DL0409", f"`{graph.name}` has no output outside of training", declaration.name.span)
     unused = _mark_training(graph)
+    if not unused:
+        return
+    given = {weight for node in graph.nodes if not isinstance(node.op, Stored) for weight in node.weights}
     if not elaborator.diagnostics.errors and not elaborator.incomplete:
         for node in unused:
             if isinstance(node.origin.step, ast.Param) and node.origin.step.name.name == "_":
                 continue  # a published file has it, and nothing uses it
+            if isinstance(node.op, Stored) and not given.isdisjoint(node.weights):
+                continue  # a layer is given it
             elaborator.warn("DL0702", "no output needs what this computes", node.span, "use it, or take it out")
 
 

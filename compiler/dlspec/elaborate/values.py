@@ -250,6 +250,17 @@ class SharedLayer(Layer):
 
 
 @dataclass(slots=True, eq=False)
+class Inside:
+    """A layer inside a shared one, on the way to a weight of it: `f.conv` of `f.conv.weight`."""
+
+    layer: SharedLayer
+    path: str
+
+    def __str__(self) -> str:
+        return f"a layer of {self.layer.title}"
+
+
+@dataclass(slots=True, eq=False)
 class FrozenLayer(Layer):
     """`freeze(layer)`: a layer of a `train` whose weights stay as they are."""
 

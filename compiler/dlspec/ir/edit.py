@@ -84,6 +84,7 @@ class Editor:
         made.outputs = [Output(each.name, self._copies[each.value], each.training) for each in outputs]
         made.symbols, made.sizes, made.settings = source.symbols, source.sizes, source.settings
         made.conditions = source.conditions
+        made.aliases = {name: path for name, path in source.aliases.items() if path in made.parameters}
         became = {**self._copies, **scopes}
         made.former = {old: became.get(new) for old, new in source.former.items()} | became
 
@@ -92,6 +93,7 @@ class Editor:
         made, old = self.graph.parameters, self._source.parameters
         kept = {path: made[path] if path in made else self._weight(each) for path, each in old.items()}
         self.graph.parameters = kept | made
+        self.graph.aliases = dict(self._source.aliases)
 
     def _weight(self, weight: Parameter) -> Parameter:
         return weight.copied(weight.path, self._retyped(TensorType(weight.dtype, weight.shape)).dtype)

@@ -339,7 +339,8 @@ class Graph:
       come from, as long as the graph is the one that was elaborated.
     * ``claims``: what is said of tensors that no node says. ``divergences``: those that say how far two distributions are
       apart. Both, too, of the graph that was elaborated.
-    * ``parameters``: by path, in the order of declaration, which is the state dict's.
+    * ``parameters``: by path, in the order of declaration, which is the state dict's. ``aliases``: further names that the
+      state dict has for some of them, each with the path.
     * ``former``: what scopes and tensors of the graph that this one was made of have become: names still mean those.
     * ``templates``: the declarations that it is made of, each with its instances, in the order in which they first appear.
     """
@@ -351,6 +352,7 @@ class Graph:
         self.outputs: list[Output] = []
         self.nodes: list[Node] = []
         self.parameters: dict[str, Parameter] = {}
+        self.aliases: dict[str, str] = {}
         self.symbols: dict[str, int | None] = {}
         self.sizes: dict[str, int] = {}
         self.settings: dict[str, Any] = {}

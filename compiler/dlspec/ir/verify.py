@@ -134,6 +134,11 @@ def _operators(graph: Graph) -> Iterator[str]:
             f"{w!r} of {node.name} is no parameter" for w in node.weights if graph.parameters.get(w.path) is not w
         )
         owned.update(node.weights)
+    yield from (
+        f"{name} is another name of {path}, which is no parameter"
+        for name, path in graph.aliases.items()
+        if path not in graph.parameters or name in graph.parameters
+    )
     yield from (f"no node has {weight!r}" for weight in graph.parameters.values() if weight not in owned)
 
 

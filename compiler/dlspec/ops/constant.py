@@ -11,11 +11,8 @@ from dlspec.ir.op import Needs, Op, OpError, Types, Weight
 from dlspec.ir.types import DType, TensorType
 
 
-class Param(Op):
-    """A weight declared in the spec by `param` or `buffer`.
-
-    The shape must be known numbers. It is one tensor of the state dict, under its own name.
-    """
+class Stored(Op):
+    """Base of operators that give a tensor of the state dict. It has no inputs."""
 
     tensors = ()
     layer = False
@@ -42,6 +39,20 @@ class Param(Op):
         return 0
 
 
+class Param(Stored):
+    """A weight declared in the spec by `param` or `buffer`.
+
+    The shape must be known numbers. It is one tensor of the state dict, under its own name.
+    """
+
+
+class Tied(Stored):
+    """A weight of a layer declared by `shared`, as a tensor: `embed.weight`.
+
+    It is the layer's own tensor of the state dict, so what is learned here is learned there.
+    """
+
+
 class Size(Op):
     """A symbolic size as a number that tensors are computed with: `x / x.height`. A 0-d tensor."""
 
@@ -58,4 +69,4 @@ class Size(Op):
         return 0
 
 
-OPERATORS: tuple[type[Op], ...] = (Param, Size)
+OPERATORS: tuple[type[Op], ...] = (Param, Tied, Size)

@@ -98,6 +98,50 @@ network Net(x: float[N, 3, H = 4, W = 4]) -> y {
     x -> f -> f
 }
 """,
+    "tied_function": """
+network Net(ids: int[N, T = 3]) -> y {
+    shared embed = Embedding(5, 4)
+    ids -> embed -> body: { Linear(8) -> ReLU -> Linear(4) } -> { linear(x, embed.weight) }
+}
+""",
+    "tied_layer": """
+block Model(vocabulary, width) { x -> wte: Embedding(vocabulary, width) -> h: repeat 2 { LayerNorm -> Linear(width) } }
+network Net(ids: int[N, T = 3], vocabulary = 5, width = 4) -> y {
+    shared transformer = Model(vocabulary, width)
+    ids -> transformer -> cls: {
+        param bias: float[vocabulary]
+        x -> Linear(width) -> decoder: Linear(vocabulary, weight=transformer.wte.weight, bias=bias)
+    }
+}
+""",
+    "tied_in_blocks": """
+block Tie(n) {
+    shared e = Linear(n, bias=false)
+    y = x -> e -> ReLU
+    y + linear(x, e.weight) -> head: Linear(n, bias=false, weight=e.weight)
+}
+block Uses(w: tensor) { linear(x, w) -> ReLU }
+block Asks(f: layer) { (x -> f) + linear(x, f.weight) }
+network Net(x: float[N, 4]) -> y {
+    shared f = { Linear(4) -> c: Linear(4) }
+    shared g = Linear(4)
+    h = x -> repeat 2 { Tie(4) } -> Tie(4) -> f -> Uses(f.c.weight) -> g -> Asks(g)
+    h -> for i in range(2) { "a{i}": { Linear(4, weight=f.c.weight) -> ReLU } } -> inner: { x * mean(g.weight) -> Tanh }
+}
+""",
+    "tied_convolutions": """
+block Pyramid(features) {
+    shared head = Conv(4, 3, padding=1)
+    y = x -> head
+    for i in range(2) {
+        y = y -> MaxPool(2) -> "level{i}": {
+            BatchNorm -> Conv(4, 3, padding=1, weight=head.weight, bias=head.bias) -> BatchNorm
+        }
+    }
+    y
+}
+network Net(x: float[N, 4, H = 8, W = 8]) -> y { x -> Pyramid(4) }
+""",
     "shared_braces": """
 network Net(x: float[N, 2, H = 6, W = 6]) -> y {
     shared f = { Conv(2, 3, padding=1) -> BatchNorm -> ReLU }

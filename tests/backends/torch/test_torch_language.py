@@ -38,10 +38,12 @@ def test_both_lowerings_agree(text: str) -> None:
 @each()
 def test_state_dict(text: str) -> None:
     graph = graph_of(text)
-    state = to_module(graph).state_dict()
-    assert {path: tuple(tensor.shape) for path, tensor in state.items()} == {
-        path: parameter.shape for path, parameter in graph.parameters.items()
+    module = to_module(graph)
+    named = graph.parameters | {name: graph.parameters[path] for name, path in graph.aliases.items()}
+    assert {path: tuple(tensor.shape) for path, tensor in module.state_dict().items()} == {
+        path: parameter.shape for path, parameter in named.items()
     }
+    assert all(module.get_parameter(name) is module.get_parameter(path) for name, path in graph.aliases.items())
 
 
 @each()

@@ -6,13 +6,13 @@ from dlspec.backends.onnx.emitter import Emitter
 from dlspec.backends.onnx.registry import lowers
 from dlspec.ir.graph import Node
 from dlspec.ir.types import DType
-from dlspec.ops.constant import Param, Size
+from dlspec.ops.constant import Param, Size, Tied
 from dlspec.ops.dropout import Identity
 from dlspec.ops.gradient import Detach
 
 
-@lowers(Param)
-def param(e: Emitter, op: Param, node: Node, xs: list[str], ws: list[str]) -> str:
+@lowers(Param, Tied)
+def param(e: Emitter, op: Param | Tied, node: Node, xs: list[str], ws: list[str]) -> str:
     return ws[0]
 
 

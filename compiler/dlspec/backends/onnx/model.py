@@ -9,7 +9,7 @@ from dlspec import __version__
 from dlspec.backends.onnx import wire
 from dlspec.backends.onnx.emitter import Emitter
 from dlspec.backends.onnx.registry import LOWERINGS
-from dlspec.backends.weights import check_weights
+from dlspec.backends.weights import check_weights, untied
 from dlspec.diagnostics import Diagnostic, Diagnostics
 from dlspec.ir.graph import Graph, Node, Output, Parameter, Value
 from dlspec.passes.gradients import differentiated
@@ -69,6 +69,7 @@ def build(
     read = {name for node in onnx_nodes for name in node.inputs}
     parameters = [parameter for path, parameter in graph.parameters.items() if path in read]
     if weights is not None:
+        weights = untied(graph, weights)
         found = Diagnostics()
         found.extend(check_weights(whole, weights, needed={parameter.path for parameter in parameters}))
         found.check()

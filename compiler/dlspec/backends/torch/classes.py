@@ -13,7 +13,6 @@ from dlspec.backends.torch.grouping import (
     consistent,
     group_of,
     likeness,
-    opens_class,
     prepared_tree,
 )
 from dlspec.backends.torch.merge import Merger
@@ -103,7 +102,7 @@ class Library(Resolver):
         self._twins: dict[Module, list[Module]] = {}
         for tree in trees:
             for module in tree.modules.values():
-                if opens_class(module):
+                if module.opens_class:
                     self._groups.setdefault(group_of(module), []).append(module)
         for modules in self._groups.values():
             # The last of a recursion may be a plain chain where the others are none.
@@ -113,7 +112,7 @@ class Library(Resolver):
         for tree in trees:
             first: dict[object, Module] = {}
             for module in tree.modules.values():
-                if opens_class(module):
+                if module.opens_class:
                     twin = first.setdefault(likeness(module, tree), module)
                     self._twins.setdefault(twin, []).append(module)
 

@@ -12,6 +12,7 @@ from dlspec.elaborate.values import BlockLayer, Layer, OpLayer
 from dlspec.ir.graph import Graph, Scope, Value, first_name
 from dlspec.ir.op import Op
 from dlspec.objectives.training import Training
+from dlspec.ops.constant import Tied
 from dlspec.syntax import ast
 
 GroupKey: TypeAlias = tuple[Any, ...]
@@ -52,16 +53,11 @@ def objective_names(training: Training) -> dict[str, str]:
     return made
 
 
-def opens_class(module: Module) -> bool:
-    """Whether the module has a class of its own: not what is written out where it is used, nor a plain sequence."""
-    return not module.inline and not (module.scope.kind == "level" and module.chain != "")
-
-
 def class_children(module: Module) -> Iterator[Module]:
     """The modules inside that have classes of their own."""
     for member in module.members.values():
         if isinstance(member, Module):
-            if opens_class(member):
+            if member.opens_class:
                 yield member
             else:
                 yield from class_children(member)
@@ -150,7 +146,11 @@ def _inline_shared(tree: Tree) -> None:
         _reach(user, module.parent)
     for node, (owner, _) in tree.labels.items():
         if tree.is_member(node) and (node.weights or owner.members):
-            _reach(tree.of_scope[next(s for s in node.scope.ancestors() if s in tree.of_scope)], owner)
+            user = tree.of_scope[next(s for s in node.scope.ancestors() if s in tree.of_scope)]
+            if isinstance(node.op, Tied):  # of a layer that may be inside another module
+                around = {id(module) for module in user.line}
+                owner = next(module for module in owner.line if id(module) in around)
+            _reach(user, owner)
 
 
 def _reach(user: Module | None, owner: Module | None) -> None:

@@ -7,6 +7,7 @@ from math import isfinite
 from typing import Any, cast
 
 from dlspec.backends.torch.python import (
+    Assign,
     Attribute,
     Binary,
     Call,
@@ -179,6 +180,8 @@ def _slice(node: Slice) -> str:
 
 def layout(node: Py, depth: int, prefix: str = "", suffix: str = "") -> list[str]:
     """The lines of ``prefix expression suffix`` at a depth of indentation."""
+    if isinstance(node, Assign):
+        return layout(node.value, depth, f"{flat(node.target)} = ")
     indent = INDENT * depth
     one = f"{indent}{prefix}{flat(node)}{suffix}"
     if len(one) <= WIDTH:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from dlspec.backends.room import weigh
 from dlspec.backends.runtime import RunError
 from dlspec.backends.torch.text import source
-from dlspec.backends.weights import check_weights, draw, draw_all, initial_weights
+from dlspec.backends.weights import check_weights, draw, draw_all, initial_weights, untied
 from dlspec.diagnostics import DlspecError, Severity
 from dlspec.ir.graph import Graph
 from dlspec.ir.types import DType
@@ -64,8 +64,7 @@ def narrowed_weights(graph: Graph, weights: Mapping[str, Array] | None, seed: in
 
     Raises `DlspecError` for those that do not fit the graph, or that the type does not hold.
     """
-    if weights is None:
-        weights = draw_all(graph, seed)
+    weights = draw_all(graph, seed) if weights is None else untied(graph, weights)
     wrong = [found for found in check_weights(graph, weights) if found.severity is Severity.ERROR]
     if wrong:
         raise DlspecError(wrong)
@@ -87,11 +86,13 @@ def to_training(training: Training, weights: Mapping[str, Array] | None = None, 
     if weights is None:
         weigh(training.graph.parameters.values(), 2)  # as arrays and as tensors
         weights = initial_weights(training, seed)
-    unused = {path for path in made.state_dict() if path not in training.graph.parameters}  # averages to look at later
+    weights = untied(training.graph, weights)
+    known = training.graph.parameters.keys() | training.graph.aliases.keys()
+    unused = {path for path in made.state_dict() if path not in known}  # averages to look at later
     state = weights_of(training.graph, {path: weights[path] for path in weights if path not in unused}, seed)
     for path in unused:
         state[path] = torch.tensor(weights[path]) if path in weights else state[training.origin(path)].clone()
-    made.load_state_dict(state, strict=True, assign=True)
+    _fill(made, state, training.graph.aliases)
     return made, trainer_class(made)
 
 
@@ -116,7 +117,15 @@ def load_source(text: str, name: str = "network") -> ModuleType:
 
 def load_weights(module: nn.Module, graph: Graph, weights: Mapping[str, Array] | None, seed: int) -> None:
     """Puts the weights of a graph into its module. Raises `DlspecError` for those that do not fit."""
-    module.load_state_dict(weights_of(graph, weights, seed), strict=True, assign=True)
+    _fill(module, weights_of(graph, weights, seed), graph.aliases)
+
+
+def _fill(module: nn.Module, state: dict[str, Any], aliases: Mapping[str, str]) -> None:
+    """Puts tensors into a module in the place of its own; those that it has under several names stay one."""
+    module.load_state_dict(state | {name: state[path] for name, path in aliases.items()}, strict=True, assign=True)
+    for name, path in aliases.items():
+        layer, _, own = name.rpartition(".")
+        setattr(module.get_submodule(layer), own, module.get_parameter(path))
 
 
 def weights_of(graph: Graph, weights: Mapping[str, Array] | None, seed: int) -> dict[str, Any]:
@@ -127,6 +136,7 @@ def weights_of(graph: Graph, weights: Mapping[str, Array] | None, seed: int) -> 
     if weights is None:
         weigh(graph.parameters.values())
     else:
+        weights = untied(graph, weights)
         wrong = [found for found in check_weights(graph, weights) if found.severity is Severity.ERROR]
         if wrong:
             raise DlspecError(wrong)

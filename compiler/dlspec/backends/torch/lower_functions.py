@@ -299,9 +299,10 @@ def number(e: Lower, op: Any, xs: list[Py]) -> Py:
     )
 
 
-@lowers(constant.Param)
-def weight(e: Lower, op: constant.Param, xs: list[Py]) -> Py:
-    assert e.member is not None
+@lowers(constant.Param, constant.Tied)
+def weight(e: Lower, op: constant.Stored, xs: list[Py]) -> Py:
+    if e.member is None:
+        raise e.unsupported(f"the layer of the weight `{e.node.weights[0].path}` is not in the network any more")
     return e.member
 
 

@@ -23,6 +23,7 @@ from dlspec.backends.torch.plan import (
     Plan,
 )
 from dlspec.backends.torch.python import (
+    Assign,
     Attribute,
     Call,
     Const,
@@ -125,6 +126,22 @@ class Making:
             else:
                 self.plan.members.append(Member(label, self._layer(member), "module", inside))
                 self.plan.inits += self._inits(member, self.access(module, label), inside)
+
+    def weight(self, member: Py, path: str) -> Py:
+        """A weight, of the member that holds it."""
+        found = self.tree.holder(path)
+        for part in found[2].split(".") if found is not None and found[2] else ():
+            member = Attribute(member, part)
+        return member
+
+    def _ties(self) -> None:
+        """Gives layers the weights of others, in the innermost class that holds both."""
+        for alias, path in self.tree.graph.aliases.items():
+            own, source = self.tree.holder(alias), self.tree.holder(path)
+            if own is None or source is None or self.tree.around(own[0], source[0]) is not self.plan.module:
+                continue
+            target, value = (self.weight(self.access(*each[:2]), name) for each, name in ((own, alias), (source, path)))
+            self.plan.inits.append((Assign(target, value), ()))
 
     def _inits(self, node: Node, member: Py, inside: tuple[Key, ...]) -> list[tuple[Py, tuple[Key, ...]]]:
         return [(self._made(statement, node), inside) for statement in initial(node, member)]

@@ -15,7 +15,7 @@ from dlspec.backends.torch.tree import Element, Enter, Module, Step, Tree, flat,
 from dlspec.ir.dims import Expr, symbols
 from dlspec.ir.graph import Value
 from dlspec.objectives.training import Training
-from dlspec.ops.constant import Param
+from dlspec.ops.constant import Stored
 from dlspec.ops.gradient import Grad
 
 
@@ -116,7 +116,7 @@ def ancestors(tree: Tree, elements: list[Element], results: Iterable[Value]) -> 
 
 
 def _makes(step: Step | Enter) -> bool:
-    return isinstance(step, Step) and not step.node.inputs and not isinstance(step.node.op, Param)
+    return isinstance(step, Step) and not step.node.inputs and not isinstance(step.node.op, Stored)
 
 
 def _open_sizes(plan: Plan) -> set[str]:

@@ -59,8 +59,10 @@ class Planner(Making):
         if module.chain:
             plan.chain = Chain(self._parts(elements), module.chain == "named")
             self._inner_inits(module, Name("self"), ())
+            self._ties()
             return plan
         self._members(module, conditions=self._conditions(elements))
+        self._ties()
         self._steps(elements, ())
         root = module.parent is None
         if root:
@@ -210,7 +212,7 @@ class Planner(Making):
 
     def _step(self, step: Step, conditions: tuple[Key, ...]) -> None:
         node = step.node
-        if isinstance(node.op, combine.Const | constant.Size | constant.Param | dropout.Identity):
+        if isinstance(node.op, combine.Const | constant.Size | constant.Stored | dropout.Identity):
             self._hidden.add(node)
             return
         value = self.lowered(node)
@@ -264,11 +266,10 @@ class Planner(Making):
         return method(made, "to", Attribute(xs[0], "dtype")) if widened else made
 
     def _member(self, node: Node) -> Py | None:
-        return (
-            self.access(*self.tree.labels[node])
-            if self.tree.is_member(node) and (node.weights or not is_function(node))
-            else None
-        )
+        if not self.tree.is_member(node) or not (node.weights or not is_function(node)):
+            return None
+        member = self.access(*self.tree.labels[node])
+        return self.weight(member, node.weights[0].path) if isinstance(node.op, constant.Tied) else member
 
     def _like(self) -> tuple[Py | None, DType | None]:
         """What has the device and the element type of the network: a tensor at hand, else a weight."""

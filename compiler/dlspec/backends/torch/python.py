@@ -115,6 +115,14 @@ class Star(Py):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Assign(Py):
+    """`target = value`, a statement."""
+
+    target: Py
+    value: Py
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Comprehension(Py):
     """`[item for target in iterable]`; the argument of a call where ``opening`` is empty. With ``times``, once for ``each``
     of them."""

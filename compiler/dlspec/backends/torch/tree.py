@@ -68,6 +68,19 @@ class Module:
     chain: Literal["", "numbered", "named"] = ""
     methods: frozenset[str] = frozenset()
 
+    @property
+    def line(self) -> Iterator[Module]:
+        """This module and those around it, innermost first."""
+        module: Module | None = self
+        while module is not None:
+            yield module
+            module = module.parent
+
+    @property
+    def opens_class(self) -> bool:
+        """Whether it has a class of its own: not what is written out where it is used, nor a plain sequence."""
+        return not self.inline and not (self.scope.kind == "level" and self.chain != "")
+
     def hides(self, label: str) -> bool:
         """Whether a member of this name has to be reached through ``_modules`` and its like."""
         return hidden(label) or label in self.methods
@@ -142,9 +155,12 @@ class Tree:
                 self._visit(child, known)
 
     def _own(self, node: Node) -> None:
-        path = node.weights[0].path if node.weights else first_name(node.name)
-        if node.weights and not isinstance(node.op, constant.Param):
-            path = path.rpartition(".")[0]
+        if isinstance(node.op, constant.Tied):
+            found = self.holder(node.weights[0].path)
+            if found is not None:
+                self.labels[node] = found[:2]
+            return
+        path = node.weights[0].path if isinstance(node.op, constant.Param) else first_name(node.name)
         home, _, label = path.rpartition(".")
         owner = self.modules.get(home)
         if owner is None:
@@ -154,6 +170,17 @@ class Tree:
         named = not label.isdigit() and not is_function(node) and not isinstance(node.op, dropout.Identity)
         if node.weights or (named and make is not None and make(node.op, node) is not None):
             owner.members.setdefault(label, node)
+
+    def holder(self, path: str) -> tuple[Module, str, str] | None:
+        """Where a weight is: the label of a layer in a module, and what the layer calls it; nothing for one that a spec
+        declares, whose label is its own."""
+        module, parts = self.root, path.split(".")
+        for place, label in enumerate(parts, 1):
+            member = module.members.get(label)
+            if not isinstance(member, Module):
+                return None if member is None else (module, label, ".".join(parts[place:]))
+            module = member
+        return None
 
     def _part_shared(self) -> None:
         """A shared layer without weights is no member where its uses are not one module of PyTorch: on other ranks it is
@@ -167,6 +194,12 @@ class Tree:
             made = [make(node.op, node) if (make := module_of(node)) else None for node in nodes]
             if len(nodes) > 1 and len({repr(None if one is None else signature(one)) for one in made}) > 1:
                 del owner.members[label]
+
+    def around(self, *modules: Module) -> Module | None:
+        """The innermost module with a class that all of these are in, or are."""
+        shared = [[*reversed(list(module.line))] for module in modules]
+        common = [levels[0] for levels in zip(*shared, strict=False) if len(set(map(id, levels))) == 1]
+        return next((module for module in reversed(common) if module.opens_class), None)
 
     def is_member(self, node: Node) -> bool:
         """Whether the node is a call of a member (or a weight) rather than of a function."""
