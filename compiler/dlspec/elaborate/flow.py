@@ -403,7 +403,8 @@ class Elaborator(Application):
             return self.branches(node.branches, flow, env, node, label)
         if label is None:
             return self.body(body, flow, env, transparent=False)
-        with self.level(label, node, env):
+        with self.level(label, node, env) as level:
+            level.flow = flow if isinstance(flow, Value) else None
             return self.body(body, flow, env, transparent=False)
 
     def branches(

@@ -54,7 +54,7 @@ class Scope:
     * ``children``: the nodes and scopes directly inside, in the order in which they run.
     * ``shared``: a use of a layer declared by `shared`; several such scopes have one path, that of the declaration.
     * ``inputs`` and ``outputs``: of a network inside another, the tensors that flow in by its names for them, and all
-      that it gives. ``flow``: the tensor that flows into a block or a turn of a loop.
+      that it gives. ``flow``: the tensor that flows into a block, labelled braces or a turn of a loop.
     * ``twin``: the scope that this one repeats, elaborated from the same with the same types: all in it is the same but
       paths, and what only training needs. ``names``, and the origins and layers of what is in it, are the twin's.
     """

@@ -49,6 +49,27 @@ SOME = {
     "sizes that are numbers": (
         "network Net(x: float[N, 3, n], n = 16, w = 4) -> y { x -> LocallyConnected(w, 3) -> LocallyConnected(w, 3) }"
     ),
+    "one turn": (
+        "block Stack(w, n) { repeat n { Conv(w, 1) -> ReLU } }\n"
+        "network Net(x: float[N, 3, 4], n = 1, m = 1) -> y {\n"
+        "    x -> Stack(4, n) -> repeat n { Conv(5, 1) } -> for i in range(m) { Conv(4 * i + 4, 1) } -> Conv(2, 1)\n}"
+    ),
+    "one turn of a block that decides by what flows in": (
+        "block Unit(w) { Add { if x.channels != w { skip: Conv(w, 1) } | conv: Conv(w, 1) } }\n"
+        "network Net(x: float[N, 3, 4], n = 1) -> y { x -> repeat n { Unit(4) } -> Conv(n + 2, 1) }"
+    ),
+    "one turn that decides by its number": (
+        "network Net(x: float[N, 3, 8], n = 1, m = 1) -> y {\n"
+        "    x -> for i in range(n) { if i > 0 { MaxPool(2) } -> Conv(4, 1) } -> repeat m { Conv(n, 1) }\n}"
+    ),
+    "no turn": (
+        "block Stack(w, n) { repeat n { Conv(w, 1) -> ReLU } -> Conv(5, 1) }\n"
+        "network Net(x: float[N, 3, 4], n = 0, w = 4) -> y { x -> Stack(w, n) -> repeat n { Conv(7, 1) } -> Conv(n + w, 1) }"
+    ),
+    "no turn of a forward": (
+        "network Net(x: float[N, 3], n = 0) -> y {\n    h = x\n"
+        "    repeat n { h = h + (h -> Linear(3)) }\n    h -> Linear(n + 2)\n}"
+    ),
     "equal by chance": (
         'block Stack(n) {\n    y = x\n    for i in range(n) { y = y + (y -> "l{i}": Linear(4)) }\n    y\n}\n'
         "network Net(x: float[N, 4], d = 3) -> y { x -> Stack(3) -> Stack(d) }"

@@ -255,6 +255,46 @@ CASES: dict[str, tuple[str, list[str], list[str]]] = {
         ["Unit(in_channels if i == 0 else width, width, 2 if i == 0 else 1)", "for i in range(depth)"],
         ["class Stage2", "class UnitStage"],
     ),
+    "a_size_of_what_only_a_name_has": (
+        "block Side(w, other: tensor) {\n    h = x -> Conv(w, 1)\n"
+        "    c = h -> branch: { width = x.channels\n"
+        "        other -> Conv(2 * width, 1) -> ReLU -> Conv(width, 1) }\n    [x, c] -> Concat -> Conv(w, 1)\n}\n"
+        "block Given(w, other: tensor) {\n    h = x -> Conv(w, 1)\n"
+        "    c = other -> branch: { width = x.channels\n"
+        "        h -> Conv(2 * width, 1) -> ReLU -> Conv(width, 1) }\n    [x, c] -> Concat -> Conv(other.channels, 1)\n}\n"
+        "network Net(x: float[N, 3, 8, 8]) -> y {\n    x -> Conv(4, 1) as t -> ReLU -> Side(4, t) -> Side(5, x)\n"
+        "    -> Given(4, t) -> Given(5, x)\n}",
+        ["2 * w, 1), nn.ReLU(inplace=True), nn.Conv2d(2 * w, w, 1)", "nn.Conv2d(w, 2 * other_channels, 1)"],
+        ["class Side2", "class Given2"],
+    ),
+    "a_loop_that_some_run_and_some_do_not": (
+        "block Stack(width, n) { Conv(width, 1) -> repeat n { Conv(2 * width, 1) -> ReLU } -> Conv(5, 1) }\n"
+        "block Listed(widths) { for w in widths { Conv(w, 1) -> ReLU } -> Conv(5, 1) }\n"
+        "network Net(x: float[N, 3, 8, 8]) -> y {\n"
+        "    x -> Stack(4, 0) -> Stack(6, 3) -> Stack(6, 1) -> Listed([]) -> Listed([4, 6])\n}",
+        ["2 * width if n > 0 else width", "widths[-1] if widths else in_channels", "Stack(3, 4, 0)", "Listed(5, ())"],
+        ["class Stack2", "class Listed2"],
+    ),
+    "a_loop_that_runs_once_everywhere": (
+        "block Unit(w) { Conv(w, 1) -> ReLU }\nblock Stack(w, n) { repeat n { Unit(w) } }\n"
+        "block Rise(w, n) { for i in range(n) { Conv(w * (i + 1), 1) -> Tanh } }\n"
+        "network Net(x: float[N, 3, 8, 8]) -> y { x -> Stack(4, 1) -> Rise(6, 1) -> Stack(5, 1) }",
+        ["Unit(in_channels if i == 0 else w, w) for i in range(n)", "in_channels if i == 0 else w * i, w * (i + 1)"],
+        [],
+    ),
+    "a_loop_that_runs_once_and_decides": (
+        "block Unit(w) { Add { if x.channels != w { skip: Conv(w, 1) } | conv: Conv(w, 3, padding=1) } }\n"
+        "block Stack(w, n) { repeat n { Unit(w) } }\n"
+        "network Net(x: float[N, 3, 8, 8]) -> y { x -> Stack(4, 1) -> Stack(6, 1) }",
+        ["def __init__(self, in_channels: int, w: int)", "Stack(3, 4)", "super().__init__(Unit(in_channels, w))"],
+        ["range"],
+    ),
+    "a_loop_that_makes_no_layer": (
+        "block Unit(widths, n) {\n    ws = widths\n    repeat n { ws = ws + [1] }\n    Conv(sum(ws), 1)\n}\n"
+        "network Net(x: float[N, 3, 8, 8]) -> y { x -> Unit([1, 2], 2) -> Unit([3], 2) }",
+        ["sum(widths + (1,) + (1,))"],
+        ["in ()", "range"],
+    ),
     "parts_of_sizes_that_are_written": (
         "block Unit(width) {\n    kept, half = x -> Split([width // 2, width // 2])\n"
         "    [kept, half -> conv: Conv(width // 2, 3, padding=1)] -> Concat\n}\n"

@@ -419,9 +419,9 @@ class NormConvFlowConvzFlowConv(nn.Module):
 
 
 class FlowMu(nn.Module):
-    def __init__(self, in_channels: int) -> None:
+    def __init__(self, in_channels: int, outer_channels: int) -> None:
         super().__init__()
-        self.conv_0 = NormConv3(in_channels, 20)
+        self.conv_0 = NormConv3(in_channels, outer_channels)
 
     def forward(self, x: Tensor, narrow: Tensor) -> Tensor:
         return self.conv_0(F.elu(x), narrow)
@@ -434,7 +434,7 @@ class Flow(nn.ModuleDict):
         self["1"] = Mask2(1, hidden, 5)
         self["2"] = Mask3(hidden, in_channels, 1)
         self.conv = FlowConv(in_channels, hidden)
-        self.mu = FlowMu(hidden)
+        self.mu = FlowMu(hidden, in_channels)
 
     def forward(self, x: Tensor) -> Tensor:
         wide = self["0"]()
@@ -452,7 +452,7 @@ class Mask4Flow(nn.ModuleDict):
         self["1"] = Mask5(1, hidden, 5)
         self["2"] = Mask3(hidden, in_channels, 1)
         self.conv = NormConvFlowConvzFlowConv(in_channels, hidden)
-        self.mu = FlowMu(hidden)
+        self.mu = FlowMu(hidden, in_channels)
 
     def forward(self, x: Tensor) -> Tensor:
         wide = self["0"]()

@@ -63,7 +63,7 @@ class Author:
     def value(self, leaf: Leaf, use: Scope) -> Any:
         """What a name of a module comes to where the module is used."""
         if leaf.key[0] == "size":
-            return self.tree.inputs(use)[int(leaf.key[1])].type.shape[int(leaf.key[2])]
+            return self.tree.sized(use)[int(leaf.key[1])].type.shape[int(leaf.key[2])]
         if leaf.key[0] == "turn":
             around = turn_of(leaf.key[1], use)
             return None if around is None or around.names is None else around.names.names[leaf.key[2]]

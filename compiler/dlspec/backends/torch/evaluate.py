@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from dlspec.backends.torch import python as py
-from dlspec.backends.torch.symbols import Leaf, Sum, Turned
+from dlspec.backends.torch.symbols import Flowing, Leaf, Left, Sum, Turned
 from dlspec.backends.torch.targets import taken_apart
 from dlspec.elaborate.constants import FUNCTIONS, ConstantError, arithmetic
 from dlspec.ir.dims import Expr
@@ -50,6 +50,10 @@ def _evaluate(node: py.Py, local: dict[str, Any]) -> Any:
             return _listed(node.value)
         case Turned():
             return _listed(node.value)
+        case Flowing():
+            return _evaluate(node.first, local)
+        case Left():
+            return _evaluate(node.ended, local)
         case Sum():
             made: Any = node.number
             for factor, atom in node.terms:

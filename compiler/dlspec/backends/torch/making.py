@@ -41,6 +41,7 @@ from dlspec.backends.torch.python import (
 from dlspec.backends.torch.registry import torch_error
 from dlspec.backends.torch.targets import targets_of
 from dlspec.backends.torch.tree import Element, Enter, Key, Module, Region, Step, Tree
+from dlspec.backends.torch.turns import may_differ, turns_in
 from dlspec.diagnostics import Diagnostic, DlspecError
 from dlspec.ir.graph import Node
 from dlspec.ops import constant
@@ -101,7 +102,7 @@ class Making:
         return found
 
     def _condition(self, region: Region) -> None:
-        (scope,) = region.scopes
+        scope = region.scope
         written, chosen = scope.origin.written["condition"], scope.origin.chosen
         made = None
         with suppress(Unwritten):
@@ -270,30 +271,32 @@ class Making:
     def _loop(self, region: Region) -> Loop:
         turns = tuple(self._parts(part) for part in region.parts)
         targets, iterable = self._looped(region)
-        loop = region.scopes[0].parent if region.scopes else None
-        known = ("", 0, 0) if loop is None else loop_id(loop)
         hinges = frozenset(self._loop_hinges(region))
-        return Loop(region.key, known, turns, targets, iterable, hinges, self._evenly(region))
+        return Loop(
+            region.key,
+            loop_id(region.scope),
+            turns,
+            targets,
+            iterable,
+            hinges,
+            self._evenly(region),
+            may_differ(region.scope),
+        )
 
     def _evenly(self, region: Region) -> bool:
-        inside = (scope.twin or scope for turn in region.scopes[:1] for scope in turn.scopes())
+        inside = (scope.twin or scope for turn in turns_in(region.scope)[:1] for scope in turn.scopes())
         return all(evenly(label) for scope in inside for label in scope.labels)
 
     def _looped(self, region: Region, at_hand: AtHand | None = None) -> tuple[tuple[str, ...], Py | None]:
         """The variables of a loop and what it runs over; None where that cannot be written."""
-        loop = region.scopes[0].parent if region.scopes else None
-        if loop is None:
-            return (), None
-        step = loop.origin.step
+        step = region.scope.origin.step
         targets = targets_of(step.targets) if isinstance(step, ast.For) else ()
         iterable = None
         with suppress(Unwritten):
-            made = self.author.looped(loop, self.plan.module, at_hand)
+            made = self.author.looped(region.scope, self.plan.module, at_hand)
             iterable = made if len(evaluate(made)) == len(region.parts) else None
         return targets, iterable
 
     def _loop_hinges(self, region: Region) -> set[str]:
         """The settings that say how often a loop runs."""
-        loop = region.scopes[0].parent if region.scopes else None
-        written = loop.origin.written.values() if loop else ()
-        return {name for each in written for name in self.author.settings.behind(each)}
+        return {name for each in region.scope.origin.written.values() for name in self.author.settings.behind(each)}

@@ -11,7 +11,7 @@ from dlspec.backends.torch.plan import Action, Chain, Item, Loop, Make, Member, 
 from dlspec.backends.torch.python import Attribute, Binary, Const, IfElse, Py, Subscript, walk
 from dlspec.backends.torch.registry import Ref, Size
 from dlspec.backends.torch.rolling import Steps
-from dlspec.backends.torch.symbols import Leaf, Sum, Turned, is_counted, placed, signature
+from dlspec.backends.torch.symbols import Flowing, Leaf, Sum, Turned, is_counted, placed, signature
 from dlspec.backends.torch.template import (
     Looped,
     Made,
@@ -27,7 +27,7 @@ from dlspec.backends.torch.template import (
     TRound,
 )  # fmt: skip
 from dlspec.backends.torch.tree import Key, Module
-from dlspec.backends.torch.unify import Turns, index_of, merged, pattern, same, same_shape, turn_of
+from dlspec.backends.torch.unify import Turns, index_of, laid, merged, pattern, same, same_shape, turn_of
 
 
 class Classes(Protocol):
@@ -169,7 +169,7 @@ class Merger:
     def constant(self, nodes: Many[Py], plans: Many[Plan], turns: Turns | None = None) -> Py:
         """One expression for several of one text; with ``turns`` they are those of a loop, and get its variables."""
         if not isinstance(nodes[0], Chain):
-            nodes = [placed(node, turns.loop if turns else None) for node in nodes]
+            nodes = laid(nodes, turns)
         first = nodes[0]
         if isinstance(first, Chain):
             if not all(isinstance(node, Chain) for node in nodes):
@@ -243,6 +243,9 @@ class Merger:
     def _loop(self, loops: list[Loop], plans: Many[Plan], named: bool, turns: Turns | None) -> list[tuple[str, Py]]:
         if turns is not None:
             return self._unrolled(loops, plans, named, turns)
+        if not any(parts for loop in loops for parts in loop.iterations):
+            self.template.hinges.update(*(loop.hinges for loop in loops))  # nothing is known of what it would make
+            return []
         counts = {len(loop.iterations) for loop in loops}
         iterable = loops[0].iterable
         literal = iterable is None or is_counted(iterable)
@@ -268,7 +271,8 @@ class Merger:
 
     def _rolled(self, loops: list[Loop], plans: Many[Plan], named: bool) -> tuple[str, Py]:
         iterables = [loop.iterable for loop in loops if loop.iterable is not None]
-        if len(iterables) < len(loops):
+        most = max(len(loop.iterations) for loop in loops)
+        if len(iterables) < len(loops) or (most == 1 and any(loop.once for loop in loops)):
             raise Mismatch
         iterable = self.constant(iterables, plans)
         name, targets = index_of(loops[0], iterable)
@@ -277,8 +281,6 @@ class Merger:
             for loop, plan in zip(loops, plans, strict=True)
             for turn, parts in enumerate(loop.iterations)
         ]
-        if not flat:
-            return "", Rolled(targets, iterable, (), None, name)
         turns = Turns(loops[0].loop, [turn for _, turn, _ in flat], turn_of(name, targets, iterable))
         items = self._parts([_placeless(parts) for _, _, parts in flat], [plan for plan, _, _ in flat], named, turns)
         if any(isinstance(value, Rolled | Optional) for _, value in items):
@@ -335,7 +337,9 @@ class Merger:
 
     def forward(self, nodes: Many[Py], there: list[int]) -> Py:
         """One expression of tensors for several; ``there`` are the plans that have it."""
-        nodes = [placed(node) if isinstance(node, Turned | Sum) or _is_arithmetic(node) else node for node in nodes]
+        nodes = [
+            placed(node) if isinstance(node, Turned | Sum | Flowing) or _is_arithmetic(node) else node for node in nodes
+        ]
         first = nodes[0]
         if any(type(node) is not type(first) for node in nodes):
             raise Mismatch
@@ -435,7 +439,9 @@ def _placeless(parts: tuple[Part, ...]) -> tuple[Part, ...]:
                 made.append(Item(key, part.label, part.value))
             case Loop():
                 turns = tuple(_placeless(p) for p in part.iterations)
-                made.append(Loop(key, part.loop, turns, part.targets, part.iterable, part.hinges, part.evenly))
+                made.append(
+                    Loop(key, part.loop, turns, part.targets, part.iterable, part.hinges, part.evenly, part.once)
+                )
             case Option():
                 made.append(Option(key, _placeless(part.parts)))
     return tuple(made)

@@ -44,7 +44,8 @@ class Item:
 @dataclass(frozen=True, slots=True, eq=False)
 class Loop:
     """What is made in a loop: the parts of each turn, its variables, and what it runs over (`range(depth)`), None where
-    that cannot be written; ``hinges`` are the settings that this depends on. ``evenly``: labels are numbered by turns."""
+    that cannot be written; ``hinges`` are the settings that this depends on. ``evenly``: labels are numbered by turns.
+    ``once``: it has one turn, and another might have other layers."""
 
     key: Key
     loop: LoopId
@@ -53,6 +54,7 @@ class Loop:
     iterable: Py | None
     hinges: frozenset[str]
     evenly: bool
+    once: bool
 
 
 @dataclass(frozen=True, slots=True, eq=False)

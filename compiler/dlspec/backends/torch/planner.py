@@ -164,10 +164,10 @@ class Planner(Making):
             bounds.append((begin, len(self.plan.actions)))
         targets, iterable = self._looped(region)
         hinges, inner = frozenset(self._loop_hinges(region)), tuple(self.plan.loops)
-        loop = region.scopes[0].parent if region.scopes else None
-        known = ("", 0, 0) if loop is None else loop_id(loop)
         evenly = self._evenly(region)
-        around.append(Run(region.key, known, tuple(bounds), targets, iterable, running, hinges, evenly, inner))
+        around.append(
+            Run(region.key, loop_id(region.scope), tuple(bounds), targets, iterable, running, hinges, evenly, inner)
+        )
         self.plan.loops = around
 
     def _enter(self, element: Enter, conditions: tuple[Key, ...]) -> None:

@@ -20,7 +20,7 @@ from dlspec.backends.torch.python import (
     walk,
 )
 from dlspec.backends.torch.registry import Ref
-from dlspec.backends.torch.symbols import Leaf, Sum, Turned, is_counted, placed
+from dlspec.backends.torch.symbols import Flowing, Leaf, Sum, Turned, is_counted, placed
 from dlspec.backends.torch.targets import names_in
 from dlspec.backends.torch.template import Mismatch
 from dlspec.backends.torch.tree import Key, Module
@@ -179,7 +179,7 @@ class _Folding:
         return replace(first, value=value, augment=all(action.augment for action in actions), conditions=())
 
     def _fold(self, nodes: list[Py]) -> Py:
-        nodes = [placed(node, self.run.loop) if isinstance(node, Turned | Sum) else node for node in nodes]
+        nodes = [placed(node, self.run.loop) if isinstance(node, Turned | Sum | Flowing) else node for node in nodes]
         first = nodes[0]
         if not any(_has_tensors(node) for node in nodes):
             found = same([placed(node, self.run.loop) for node in nodes], self.numbers)

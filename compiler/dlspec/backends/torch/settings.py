@@ -5,6 +5,7 @@ from __future__ import annotations
 from dlspec.backends.torch.places import counts, homes_of, names_in, plainly_in, turn_of
 from dlspec.backends.torch.symbols import Leaf
 from dlspec.backends.torch.tree import Tree
+from dlspec.backends.torch.turns import may_differ
 from dlspec.ir.graph import Node, Scope, Value
 from dlspec.ir.program import Written
 from dlspec.syntax import ast
@@ -62,6 +63,8 @@ class Settings:
         found: set[str] = set()
         decisive: set[tuple[int, str]] = set()
         for scope in self.tree.graph.root.scopes() if self.tree.graph.settings else ():
+            if may_differ(scope):
+                found = found.union(*(self.behind(each) for each in scope.origin.written.values()))
             if scope.kind == "if":
                 found |= self._decisive(scope.origin.written["condition"], decisive)
             for label in scope.labels:
@@ -138,7 +141,7 @@ class Settings:
     def behind_leaf(self, leaf: Leaf, use: Scope) -> frozenset[str]:
         """The settings that a name of a module depends on where the module is used."""
         if leaf.key[0] == "size":
-            return self.of(self.tree.inputs(use)[int(leaf.key[1])])
+            return self.of(self.tree.sized(use)[int(leaf.key[1])])
         if leaf.key[0] == "turn":
             turn = turn_of(leaf.key[1], use)
             return self.behind(turn.names.turn.written) if turn and turn.names and turn.names.turn else frozenset()

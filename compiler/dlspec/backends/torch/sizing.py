@@ -3,17 +3,21 @@ passes them on."""
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
 from dlspec.backends.torch import python as py
 from dlspec.backends.torch.evaluate import Unwritten, evaluate
+from dlspec.backends.torch.names import variable
 from dlspec.backends.torch.places import homes_of, loop_id
 from dlspec.backends.torch.plan import named_inputs
 from dlspec.backends.torch.python import Py
 from dlspec.backends.torch.sizes import from_text
 from dlspec.backends.torch.symbols import (
+    Flowing,
     Leaf,
+    Left,
     Sum,
     Turned,
     add,
@@ -23,10 +27,12 @@ from dlspec.backends.torch.symbols import (
     of_list,
     rebuild_all,
     scaled,
+    signature,
     walk_all,
     without,
 )
 from dlspec.backends.torch.tree import Module
+from dlspec.backends.torch.turns import turns_in
 from dlspec.ir.dims import symbols
 from dlspec.ir.graph import Node, Scope, Value
 from dlspec.ir.op import Op
@@ -53,6 +59,7 @@ class Sizing:
         self.module = module
         self.place = place
         self.at_hand = at_hand
+        self._entered: tuple[Scope, ...] = ()
 
     def at(self, module: Module, place: Scope) -> Sizing:
         """The same for another place, of a constructor."""
@@ -79,7 +86,7 @@ class Sizing:
         dim = value.type.shape[axis]
         if not isinstance(dim, int):
             raise Unwritten
-        key = (value, axis, self.module, self.place if entry is None else entry[1], entry is None)
+        key = (value, axis, self.module, self.place if entry is None else entry[1], entry is None, self._entered)
         known = self.author.sizes.get(key, self)
         if known is self:
             try:
@@ -97,8 +104,11 @@ class Sizing:
         while True:
             if entry is not None and value is entry[0]:
                 return Leaf(("entry", axis), "entry", dim)
+            alone = self._alone(value)
+            if alone is not None and entry is None and alone not in self._entered:
+                return self._flowing(value, axis, alone)
             node = value.producer
-            inputs = self.tree.inputs(self.module.scope)
+            inputs = self.tree.sized(self.module.scope)
             if node is None or value in inputs or not self._inside(node.scope):
                 declared = self._declared(value, axis)
                 if declared is not None or self.module.parent is None:
@@ -111,7 +121,8 @@ class Sizing:
             child = next((s for s in way if s in self.tree.of_scope and not self.tree.of_scope[s].inline), None)
             if crossed is not None and (child is None or way.index(crossed) < way.index(child)):
                 try:
-                    return self._after(value, axis, dim, crossed)
+                    made = self._after(value, axis, dim, crossed, entry)
+                    return self._left(made, value, axis, crossed)
                 except Unwritten:
                     pass  # of a loop that is written out each turn can say its own
             if child is not None:
@@ -214,16 +225,16 @@ class Sizing:
         for leaf in leaves(made):
             if leaf.definition is None and leaf.key not in replaced and leaf.key[0] != "comprehended":
                 if leaf.key[0] == "size" and entry is not None:
-                    replaced[leaf.key] = self.size(self.tree.inputs(use)[int(leaf.key[1])], leaf.key[2], entry)
+                    replaced[leaf.key] = self.size(self.tree.sized(use)[int(leaf.key[1])], leaf.key[2], entry)
                 else:
                     replaced[leaf.key] = mine.bound(leaf, use)
         return substituted(made, replaced)
 
-    def _after(self, value: Value, axis: int, dim: int, turn: Scope) -> Py:
+    def _after(self, value: Value, axis: int, dim: int, turn: Scope, entry: tuple[Value, Scope] | None) -> Py:
         """The size of what comes out of a turn of a loop: the same each time, or so much more than what flowed in."""
         loop = turn.parent
         assert loop is not None
-        turns = [scope for scope in loop.children if isinstance(scope, Scope)]
+        turns = turns_in(loop)
         k, flowing, begun = turns.index(turn), turn.flow, turns[0].flow
         if flowing is None or begun is None or axis >= flowing.type.rank:
             raise Unwritten
@@ -253,8 +264,60 @@ class Sizing:
             raise Unwritten
         if k and isinstance(rest, py.Const) and not rest.value:
             return inside.size(flowing, axis)  # as the turn before left it, which may have been another
-        before = self.at(self.module, loop.parent or loop).size(begun, axis)
+        before = self.at(self.module, loop.parent or loop).size(begun, axis, entry)
         return add(before, scaled(self.turns_of(loop) if count is None else count, rest))
+
+    def _alone(self, value: Value) -> Scope | None:
+        """The only turn of a loop around this place that a tensor flows into."""
+        for scope in self.place.ancestors():
+            if scope is self.module.scope:
+                break
+            if scope.kind == "iteration" and scope.flow is value and scope.parent and len(turns_in(scope.parent)) == 1:
+                return scope
+        return None
+
+    def _flowing(self, value: Value, axis: int, turn: Scope) -> Py:
+        """What flows into the only turn of a loop, with what would flow into the next."""
+        inside = self.at(self.module, turn)
+        inside._entered = (*self._entered, turn)
+        first = inside.size(value, axis)
+        later = None
+        with suppress(Unwritten):
+            later = self._next(value, axis, first, turn)
+        if later is not None and repr(signature(later)) == repr(signature(first)):
+            return first
+        assert turn.parent is not None
+        return Flowing(loop_id(turn.parent), first, later)
+
+    def _next(self, value: Value, axis: int, first: Py, turn: Scope) -> Py:
+        """What the turn after the only one of a loop would find."""
+        assert turn.parent is not None
+        left, own = self.tree.outputs(turn), loop_id(turn.parent)
+        if len(left) != 1 or axis >= left[0].type.rank:
+            raise Unwritten
+        body = self.at(self.module, turn).size(left[0], axis, (value, turn))
+        rest, grows = without(body, lambda atom: isinstance(atom, Leaf) and atom.key == ("entry", axis))
+        if any(leaf.key[0] == "entry" for leaf in leaves(rest)):
+            raise Unwritten
+        if not grows:
+            return rest
+        if any(isinstance(inner, Turned) and inner.loop == own for inner in walk_all(rest)):
+            raise Unwritten
+        return add(first, scaled(Turned(own, "", 1, 1), rest))
+
+    def _left(self, made: Py, value: Value, axis: int, turn: Scope) -> Py:
+        """What comes out of a loop, with what does where it has no turn, as it has in some instance."""
+        loop = turn.parent
+        assert loop is not None
+        begun = turns_in(loop)[0].flow
+        inside = any(scope is loop for scope in self.place.ancestors())
+        if inside or loop_id(loop) not in self.tree.idle or begun is None or axis >= begun.type.rank:
+            return made
+        try:
+            before = self.at(self.module, loop.parent or loop).size(begun, axis)
+        except Unwritten:
+            return made
+        return Left(loop_id(loop), self.turns_of(loop), before, made)
 
     def turns_of(self, loop: Scope) -> Py:
         """How often a loop runs."""
@@ -271,7 +334,10 @@ class Sizing:
         return of_list(py.call("len", iterable))
 
     def _called(self, value: Value, axis: int) -> str:
-        prefix = next(name for known, name in named_inputs(self.module.scope, self.tree) if known is value)
+        named = dict(named_inputs(self.module.scope, self.tree))
+        given = {value: variable(name) for name, value in self._homes[0].arguments.items() if isinstance(value, Value)}
+        flowing = "in" if value is self.module.scope.flow else "outer"
+        prefix = named.get(value) or given.get(value, flowing)
         rank = value.type.rank
         if axis == 1:
             return f"{prefix}_{'features' if rank == 2 else 'channels'}"
@@ -305,7 +371,7 @@ def _readable(made: Py, dim: int) -> Py:
     """The size, as a number where nothing in it has a name. Raises `Unwritten` for what is wrong, or too long to read."""
     if evaluate(made) != dim or _length(made) > _LONGEST:
         raise Unwritten
-    named = any(isinstance(inner, Leaf | Turned) for inner in walk_all(made))
+    named = any(isinstance(inner, Leaf | Turned | Flowing) for inner in walk_all(made))
     return made if named else py.Const(dim)
 
 
@@ -313,6 +379,8 @@ def _length(node: Py) -> int:
     """How many parts of an expression people read: a name is one, whatever it stands for."""
     if isinstance(node, Leaf):
         return 1
+    if isinstance(node, Flowing | Left):
+        return _length(node.first if isinstance(node, Flowing) else node.ended)
     if isinstance(node, Sum):
         return 1 + sum(_length(factor) + _length(atom) for factor, atom in node.terms)
     return 1 + sum(map(_length, py.children(node)))

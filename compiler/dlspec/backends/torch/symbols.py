@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from hashlib import sha256
 from typing import Any, TypeAlias, cast
@@ -60,6 +60,26 @@ class Sum(Py):
 
     terms: tuple[tuple[Py, Py], ...]
     number: int = 0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Flowing(Py):
+    """A size of what flows into the only turn of a loop; ``later`` is what the next turn would find, None where that
+    cannot be said."""
+
+    loop: LoopId
+    first: Py
+    later: Py | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Left(Py):
+    """A size of what comes out of a loop that runs ``count`` turns; ``begun`` is what comes out where there is none."""
+
+    loop: LoopId
+    count: Py
+    begun: Py
+    ended: Py
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -229,7 +249,12 @@ def turned(node: Py, loop: LoopId, turn: int, index: Py) -> Py:
 
     def change(inner: Py) -> Py:
         if not isinstance(inner, Turned) or inner.loop != loop:
-            return rebuild_all(inner, change)
+            made = rebuild_all(inner, change)
+            match made:
+                case Binary(operator="+", left=Sum() as counted, right=Const() as more):
+                    return add(counted, more)
+                case _:
+                    return made
         if inner.index == turn:
             return Name(inner.name) if inner.name else index
         if inner.index == turn - 1 and inner.at is not None:
@@ -256,6 +281,41 @@ def _product(factor: Py, atom: Py) -> Py:
     return times(factor, atom) if isinstance(atom, Const) else Sum(((factor, atom),))
 
 
+def entered(node: Py, loop: LoopId) -> Py:
+    """The expression of the only turn of a loop, where other instances of it have more."""
+
+    def change(inner: Py) -> Py:
+        if isinstance(inner, Flowing) and inner.loop == loop:
+            return change(inner.first)
+        return rebuild_all(inner, change)
+
+    return change(node)
+
+
+def next_turn(node: Py, loop: LoopId) -> Py:
+    """The expression of the only turn of a loop as that of the next turn. Raises `LookupError` where there is none."""
+
+    def change(inner: Py) -> Py:
+        if isinstance(inner, Turned) and inner.loop == loop:
+            return replace(inner, index=inner.index + 1)
+        if isinstance(inner, Flowing) and inner.loop == loop:
+            if inner.later is None:
+                raise LookupError("what flows on")
+            return inner.later
+        return rebuild_all(inner, change)
+
+    return change(node)
+
+
+def behind_turns(node: Py) -> Py:
+    """The expression where each loop before it has turns."""
+
+    def change(inner: Py) -> Py:
+        return change(inner.ended) if isinstance(inner, Left) else rebuild_all(inner, change)
+
+    return change(node)
+
+
 def at_start(node: Py, loop: LoopId) -> Py:
     """The expression with the turn 0."""
 
@@ -272,13 +332,17 @@ def placed(node: Py, loop: LoopId | None = None) -> Py:
     over, or numbers."""
 
     def change(inner: Py) -> Py:
+        if isinstance(inner, Flowing) and inner.loop != loop:
+            return change(inner.first)
         if isinstance(inner, Turned) and inner.loop != loop:
             made = None if inner.at is None or not inner.name else inner.at(Const(inner.index))
             if made is None or not any(isinstance(part, Leaf | Turned | Sum) for part in walk(made)):
                 return Const(tupled(inner.value))
             return change(made)
         made = rebuild_all(inner, change)
-        if isinstance(made, Binary | Call | Subscript | IfElse) and any(isinstance(i, Turned) for i in walk_all(inner)):
+        if isinstance(made, Binary | Call | Subscript | IfElse) and any(
+            isinstance(i, Turned | Flowing) for i in walk_all(inner)
+        ):
             return _computed(made)
         return made
 

@@ -8,7 +8,9 @@ from typing import Any, Literal, TypeAlias
 
 from dlspec.backends.torch.lower_modules import module_of, padded_before
 from dlspec.backends.torch.names import hidden, is_no_name
-from dlspec.backends.torch.symbols import signature
+from dlspec.backends.torch.places import loop_id
+from dlspec.backends.torch.symbols import LoopId, signature
+from dlspec.backends.torch.turns import turns_in
 from dlspec.ir.dims import symbols
 from dlspec.ir.graph import Graph, Node, Scope, Value, first_name
 from dlspec.ir.program import Names
@@ -39,12 +41,12 @@ class Enter:
 
 @dataclass(eq=False, slots=True)
 class Region:
-    """The parts of a loop, one for each iteration, or the one part of an `if`."""
+    """The parts of a loop, one for each iteration, or the one part of an `if`; ``scope`` is the loop or the `if`."""
 
     kind: Literal["loop", "if"]
     key: Key
     parts: list[list[Element]]
-    scopes: list[Scope]
+    scope: Scope
 
 
 Element: TypeAlias = Step | Enter | Region
@@ -100,7 +102,8 @@ class Module:
 
 
 class Tree:
-    """The modules of a graph by path, who uses which tensor, and which are ``tracked``: differentiated by.
+    """The modules of a graph by path, who uses which tensor, which are ``tracked``: differentiated by, and which loops are
+    ``idle``: without a turn in some place.
 
     ``kept`` are tensors that are asked for beside the outputs. ``narrow``: what is float32 in the graph is of half precision
     when it runs.
@@ -120,9 +123,11 @@ class Tree:
         self.modules: dict[str, Module] = {"": self.root}
         self.of_scope: dict[Scope, Module] = {graph.root: self.root}
         self.turns: dict[Names, tuple[Scope, int]] = {}
+        self.idle: set[LoopId] = set()
         self._counterparts: dict[Scope, dict[Value, Value]] = {}
         self._inside: dict[Scope, tuple[Node, ...]] = {}
         self._inputs: dict[Scope, list[Value]] = {}
+        self._sized: dict[Scope, list[Value]] = {}
         self._outputs: dict[tuple[Scope, object], list[Value]] = {}
         self.labels: dict[Node, tuple[Module, str]] = {}
         self._visit(graph.root, self.root)
@@ -140,6 +145,8 @@ class Tree:
             if isinstance(child, Node):
                 self._own(child)
             elif not child.opens:
+                if child.kind in ("repeat", "for") and not child.children:
+                    self.idle.add(loop_id(child))
                 if child.kind == "iteration" and child.names is not None:
                     self.turns.setdefault(child.names, (child, place))
                 self._visit(child, module)
@@ -217,11 +224,10 @@ class Tree:
                 made.append(Enter(_key(child.span, child.declaration, counts), self.of_scope[child], child))
             elif child.kind in ("repeat", "for"):
                 key = _key(child.span, child.kind, counts)
-                parts = [s for s in child.children if isinstance(s, Scope)]
-                made.append(Region("loop", key, [self.elements(part, counts) for part in parts], parts))
+                made.append(Region("loop", key, [self.elements(part, counts) for part in turns_in(child)], child))
             elif child.kind == "if":
                 key = _key(child.span, "if" if child.origin.chosen else "else", counts)
-                made.append(Region("if", key, [self.elements(child, counts)], [child]))
+                made.append(Region("if", key, [self.elements(child, counts)], child))
             else:
                 made += self.elements(child, counts)
         return made
@@ -266,6 +272,20 @@ class Tree:
         known = self._inputs.get(scope)
         if known is None:
             known = self._inputs[scope] = self._flowing_in(scope)
+        return known
+
+    def sized(self, scope: Scope) -> list[Value]:
+        """The tensors of which a scope may ask a size: those that flow in, and others that it has names for, where only a
+        size is used. A level has those of the block around it too."""
+        known = self._sized.get(scope)
+        if known is None:
+            known = list(self.inputs(scope))
+            for around in scope.ancestors():
+                own = [around.flow, *around.arguments.values()] if around.kind in ("level", "block") else []
+                known += (value for value in own if isinstance(value, Value) and value not in known)
+                if around.kind in ("block", "network"):
+                    break
+            self._sized[scope] = known
         return known
 
     def _flowing_in(self, scope: Scope) -> list[Value]:

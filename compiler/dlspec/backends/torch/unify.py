@@ -12,15 +12,21 @@ from dlspec.backends.torch.evaluate import CALLS
 from dlspec.backends.torch.plan import Loop, Round, Run
 from dlspec.backends.torch.python import Binary, Call, Const, IfElse, Keyword, Label, Name, Py, Subscript
 from dlspec.backends.torch.symbols import (
+    Flowing,
     Leaf,
+    Left,
     Sum,
     Turned,
     add,
     at_start,
+    behind_turns,
+    entered,
+    next_turn,
     placed,
     scaled,
     signature,
     turned,
+    walk_all,
     written_out,
 )
 from dlspec.backends.torch.template import Mismatch
@@ -37,7 +43,7 @@ class Turns:
 
 def unified(nodes: Many[Py], turns: Turns | None) -> Py:
     """One expression for several that make nothing. Raises `Mismatch`."""
-    nodes = [placed(node, turns.loop if turns else None) for node in nodes]
+    nodes = laid(nodes, turns)
     found = same(nodes, turns)
     if found is not None:
         return found
@@ -47,10 +53,40 @@ def unified(nodes: Many[Py], turns: Turns | None) -> Py:
     return same_shape(nodes, first, lambda parts: unified(parts, turns))
 
 
+def laid(nodes: Many[Py], turns: Turns | None) -> list[Py]:
+    """The expressions as those of the turns of one loop, or of none, and behind loops that some run and some do not."""
+    loop = turns.loop if turns else None
+    made = [placed(node, loop) for node in nodes]
+    if turns is not None and max(turns.turns, default=0) > 0:
+        made = [entered(node, turns.loop) for node in made]
+    left = [any(isinstance(inner, Left) for inner in walk_all(node)) for node in made]
+    if all(left):
+        return [behind_turns(node) for node in made]
+    ran = next((node for node in made if isinstance(node, Left)), None)
+    if ran is None:
+        return made
+    without = {repr(signature(node)) for node in made if not isinstance(node, Left)}
+    runs = {repr(signature(node)) for node in made if isinstance(node, Left)}
+    if len(runs) > 1 or without != {repr(signature(ran.begun))}:
+        raise Mismatch
+    return [IfElse(_any_turn(ran.count), ran.ended, ran.begun)] * len(made)
+
+
+def _any_turn(count: Py) -> Py:
+    """Whether there is a turn: a list is true where it has items."""
+    match count:
+        case Call(function=Name(text="len"), args=(listed,)):
+            return listed
+        case _:
+            return Binary(">", count, Const(0))
+
+
 def same(nodes: Many[Py], turns: Turns | None) -> Py | None:
     """The expression that all are; where the first turn of a loop has another, a choice."""
     if turns is None:
         return nodes[0] if len({repr(signature(node)) for node in nodes}) == 1 else None
+    if max(turns.turns, default=0) == 0 and any(isinstance(i, Flowing) for node in nodes for i in walk_all(node)):
+        return _of_next(nodes, turns)
     by_turn = [(turn, repr(signature(node, turns.loop, turn))) for node, turn in zip(nodes, turns.turns, strict=True)]
     firsts = {text for turn, text in by_turn if turn == 0}
     later = {text for turn, text in by_turn if turn > 0}
@@ -72,6 +108,17 @@ def same(nodes: Many[Py], turns: Turns | None) -> Py | None:
     if rest is None or not (_is_size(begun) and _is_size(at)):
         return None
     return IfElse(_is_first(turns.index), written[0], rest)
+
+
+def _of_next(nodes: Many[Py], turns: Turns) -> Py | None:
+    """`same` of a loop that has one turn everywhere, which the next would not be like."""
+    if len({repr(signature(node)) for node in nodes}) > 1:
+        return None
+    try:
+        later = next_turn(nodes[0], turns.loop)
+    except LookupError:
+        raise Mismatch from None
+    return same([entered(nodes[0], turns.loop), later], Turns(turns.loop, [0, 1], turns.index))
 
 
 def same_shape(nodes: Many[Py], first: Py, inner: Callable[[list[Any]], Py]) -> Py:
@@ -132,7 +179,7 @@ def _is_size(node: Py) -> bool:
     """Whether this is a number, and not what is made with it."""
     if isinstance(node, Call):
         return isinstance(node.function, Name) and node.function.text in CALLS.values()
-    return isinstance(node, Const | Leaf | Sum | Turned | Binary | Subscript | IfElse)
+    return isinstance(node, Const | Leaf | Sum | Turned | Flowing | Binary | Subscript | IfElse)
 
 
 def index_of(loop: Loop | Run | Round, iterable: Py) -> tuple[str, tuple[str, ...]]:

@@ -238,7 +238,7 @@ class Writing(Sizing):
     def bound(self, leaf: Leaf, use: Scope) -> Py:
         """What stands for a leaf of a module where it is used."""
         if leaf.key[0] == "size":
-            return self.size(self.tree.inputs(use)[int(leaf.key[1])], leaf.key[2])
+            return self.size(self.tree.sized(use)[int(leaf.key[1])], leaf.key[2])
         if leaf.key[0] == "turn":
             around = turn_of(leaf.key[1], use)
             if around is None or around.names is None:
