@@ -56,6 +56,7 @@ FORMS = (
     "that follows from open sizes",
     "that does not repeat each element",
     "which takes a diagonal",
+    "that gives its weights",
 )
 """What is said of forms of an operator that have no derivative, where others have."""
 

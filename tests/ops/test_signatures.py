@@ -13,6 +13,7 @@ from dlspec.ir.op import Op
 from dlspec.ops import (
     LAYERS,
     activation,
+    attention,
     conv,
     dropout,
     embedding,
@@ -23,7 +24,7 @@ from dlspec.ops import (
     softmax,
 )
 
-FAMILIES = (conv, linear, norm, activation, softmax, pooling, dropout, embedding)
+FAMILIES = (conv, linear, norm, activation, softmax, pooling, dropout, embedding, attention)
 COUNTERPARTS = [op for family in FAMILIES for op in family.OPERATORS if op.torch]
 
 # What only says how a runtime works.
@@ -31,10 +32,12 @@ RUNTIME = {"inplace", "device", "dtype", "return_indices", "args", "kwargs", "_w
 LEFT_OUT = {
     "ConvTranspose": {"padding_mode"},  # torch accepts zeros alone
     "Hardtanh": {"min_value", "max_value"},  # deprecated
+    "MultiheadAttention": {"kdim", "vdim"},  # sizes of inputs, as embed_dim is
     "Embedding": {"max_norm", "norm_type", "scale_grad_by_freq", "sparse"},
 }
 OWN_DEFAULTS = {("LayerNorm", "normalized_shape"), ("RMSNorm", "normalized_shape"), ("PReLU", "init")}
-OWN_FIELDS = {"weight_init", "bias_init"}
+OWN_FIELDS = {"weight_init", "bias_init", "need_weights", "average_attn_weights", "is_causal"}
+"""The last three are torch's with each call, of which it is true that a layer gives its weights."""
 
 
 @pytest.mark.parametrize("op", COUNTERPARTS, ids=lambda op: op.__name__)

@@ -64,6 +64,17 @@ def cost(graph: Graph, sizes: Mapping[str, int]) -> Costs:
     return Costs(nodes, rolled, rolled[graph.root])
 
 
+def causal_macs(graph: Graph, sizes: Mapping[str, int]) -> Dim:
+    """The MACs of causal attention, which are counted in full, where some count half of them."""
+    sizing = Sizing(sizes)
+    found: list[Dim] = []
+    for node in graph.nodes:
+        types = [tuple([sizing.type(value.type) for value in values]) for values in (node.inputs, node.outputs)]
+        if not node.training:
+            found.append(sizing.dim(node.op.causal_macs(types[0], types[1])))
+    return total(found)
+
+
 def _of_nodes(graph: Graph, sizing: Sizing) -> dict[Node, Cost]:
     known: dict[tuple[Any, ...], Cost] = {}
     counted: set[Parameter] = set()

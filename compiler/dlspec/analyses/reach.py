@@ -16,6 +16,7 @@ from dlspec.ir.op import Needs, Op, Types
 from dlspec.ir.registry import Registry
 from dlspec.ir.types import TensorType
 from dlspec.ops import (
+    attention,
     combine,
     conv,
     embedding,
@@ -28,6 +29,7 @@ from dlspec.ops import (
     rearrange,
     reduce,
     resize,
+    rotary,
     shape,
     slicing,
     softmax,
@@ -241,6 +243,50 @@ def _matmul(op: Op, inputs: Types, outputs: Types) -> list[Reach]:
 def _einsum(op: matrix.Einsum, inputs: Types, outputs: Types) -> list[Reach]:
     terms, output = op.labels(inputs)
     return [tuple(Slide(output.index(letter)) if letter in output else None for letter in term) for term in terms]
+
+
+@_rule(attention.ScaledDotProductAttention)
+def _attended(op: attention.ScaledDotProductAttention, inputs: Types, outputs: Types) -> list[Reach]:
+    """A query of its own, all keys and values of its batch and its head."""
+    query, key, value, *masks = inputs
+    rank = outputs[0].rank
+    groups = query.shape[-3] // key.shape[-3] if op.enable_gqa else 1
+
+    def leading(x: TensorType, groups: Dim = 1) -> list[Slide | None]:
+        found: list[Slide | None] = []
+        for axis in range(x.rank - 2):
+            there, stays = axis + rank - x.rank, x.shape[axis] == 1
+            shared = groups != 1 and axis == x.rank - 3
+            found.append(Slide(there, 1, 1 - groups, 0, groups) if shared else Slide(there, step=0 if stays else 1))
+        return found
+
+    seen: list[Reach] = [(*leading(query), Slide(rank - 2), None), (*leading(key, groups), None, None)]
+    seen.append((*leading(value, groups), None, Slide(rank - 1)))
+    for mask in masks:
+        seen.append((*leading(mask), Slide(rank - 2, step=0 if mask.shape[-2] == 1 else 1), None))
+    return seen
+
+
+@_rule(attention.MultiheadAttention)
+def _projected(op: attention.MultiheadAttention, inputs: Types, outputs: Types) -> list[Reach]:
+    """A query of its own, all keys and values of its batch."""
+    x = inputs[0]
+    length, batch = (0, None) if x.rank == 2 else (1, 0) if op.batch_first else (0, 1)
+    if op.need_weights:
+        return [everything(each) for each in inputs]
+    query = (Slide(length), None) if batch is None else (*map(Slide, (0, 1)), None)
+    keys = tuple(Slide(axis) if axis == batch else None for axis in range(x.rank))
+    return [query, keys, keys, *(everything(each) for each in inputs[3:])]
+
+
+@_rule(rotary.Rotary)
+def _turned(op: rotary.Rotary, inputs: Types, outputs: Types) -> list[Reach]:
+    return [(*seen[:-1], None) for seen in _pointwise(inputs, outputs[0])]
+
+
+@_rule(rotary.RotaryTable)
+def _table(op: rotary.RotaryTable, inputs: Types, outputs: Types) -> list[Reach]:
+    return [_kept(inputs[0])]
 
 
 @_rule(combine.Concat)

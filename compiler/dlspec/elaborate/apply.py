@@ -33,6 +33,7 @@ from dlspec.elaborate.values import (
 from dlspec.ir.constants import is_dim
 from dlspec.ir.graph import Scope, Value
 from dlspec.ir.program import Origin, Turn, Written
+from dlspec.ir.types import DType
 from dlspec.source import Span
 from dlspec.syntax import ast
 
@@ -168,7 +169,8 @@ class Application(Expressions):
             self.instances.refused += 1  # a copy would have the very weights that this one is given
             layer = without(layer, given)
         op = make_op(layer, self.made)
-        inputs = self._inputs(layer, flow, step.span)
+        flows = self._inputs(layer, flow, step.span)
+        inputs = tuple([self.as_tensor(value, DType.BOOL, step, None) for value in flows])
         rank = inputs[0].type.rank
         if layer.pinned is not None and rank != layer.pinned + 2 and not (op.flat and layer.pinned == 1 and rank == 2):
             raise Failure(
@@ -188,7 +190,7 @@ class Application(Expressions):
             self.builder.sharing = shared
         return outputs[0] if len(outputs) == 1 else list(outputs)
 
-    def _inputs(self, layer: OpLayer, flow: Any, span: Span) -> tuple[Value, ...]:
+    def _inputs(self, layer: OpLayer, flow: Any, span: Span) -> tuple[Any, ...]:
         slots = layer.op.tensors
         if slots[0].startswith("*"):
             flows = as_list(flow)

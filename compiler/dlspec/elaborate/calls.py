@@ -223,6 +223,9 @@ def gather_tensors(op: type[Op], name: str, tensors: dict[str, Any], span: Span)
     """The operator's tensor inputs in order. Raises `Failure` for one that is missing."""
     inputs: list[Any] = []
     missing = ""
+    for slot, other in op.alike.items():
+        if tensors.get(slot) is None and tensors.get(other) is not None:
+            tensors = {**tensors, slot: tensors[other]}
     last = max(
         (index for index, slot in enumerate(op.tensors) if tensors.get(slot.rstrip("?")) is not None), default=-1
     )

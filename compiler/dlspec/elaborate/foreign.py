@@ -19,14 +19,13 @@ _LOSSES = {
 }  # fmt: skip
 _RECURRENT = "there are no recurrent layers: steps are unrolled by a `for` around layers that `shared` declares"
 _ATTENTION = (
-    "there is no such layer: attention is written with `Linear`, `matmul` and `softmax`, as the reference shows"
+    "attention is `MultiheadAttention(num_heads)`, or `scaled_dot_product_attention(q, k, v)` between your own layers"
 )
 _PREFIX = "names stand without a prefix: `Conv2d(64, 7)`, `relu(x)`"
 _WRITTEN = {
     **dict.fromkeys(("LSTM", "GRU", "RNN", "LSTMCell", "GRUCell", "RNNCell", "SimpleRNN", "Bidirectional"), _RECURRENT),
     **dict.fromkeys(
         (
-            "MultiheadAttention",
             "MultiHeadAttention",
             "Attention",
             "SelfAttention",

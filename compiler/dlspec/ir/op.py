@@ -125,6 +125,7 @@ class Op(Fielded):
       tensors, if any.
     * ``aliases``: further names of the function. ``neutral``: the number that stands for an optional tensor which is left
       out before one that is given.
+    * ``alike``: the tensor that an optional one is where it is left out, by their names.
     * ``truths``: those of its tensors that hold truth values, whatever type the others have.
     * ``takes_numbers``: people write numbers for its tensors, as in ``2 * x``.
     * ``more``: the field that takes arguments by names of the author's choice, as ``rearrange(x, "b (h p) -> b h p", p=7)``.
@@ -171,6 +172,7 @@ class Op(Fielded):
     function: ClassVar[str | None] = None
     aliases: ClassVar[tuple[str, ...]] = ()
     neutral: ClassVar[dict[str, float]] = {}
+    alike: ClassVar[dict[str, str]] = {}
     truths: ClassVar[tuple[str, ...]] = ()
     takes_numbers: ClassVar[bool] = False
     pinned: ClassVar[tuple[tuple[str, int], ...]] = ()
@@ -237,6 +239,10 @@ class Op(Fielded):
 
     def macs(self, inputs: Types, outputs: Types) -> Dim:
         """Multiply-accumulates, as torchvision counts: convolution, linear and matrix products only."""
+        return 0
+
+    def causal_macs(self, inputs: Types, outputs: Types) -> Dim:
+        """Those of its MACs that a causal mask leaves about half of. They are counted in full."""
         return 0
 
     def flops(self, inputs: Types, outputs: Types) -> Dim:

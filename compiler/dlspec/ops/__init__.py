@@ -9,6 +9,7 @@ from __future__ import annotations
 from dlspec.ir.op import Op
 from dlspec.ops import (
     activation,
+    attention,
     combine,
     constant,
     conv,
@@ -27,6 +28,7 @@ from dlspec.ops import (
     rearrange,
     reduce,
     resize,
+    rotary,
     shape,
     slicing,
     softmax,
@@ -35,7 +37,8 @@ from dlspec.ops import (
 
 _FAMILIES = (
     conv, local, linear, norm, activation, softmax, pooling, dropout, embedding,
-    elementwise, combine, reduce, shape, rearrange, slicing, pad, resize, matrix, solve, loss, gradient, random, constant,
+    elementwise, combine, reduce, shape, rearrange, slicing, pad, resize, matrix, solve,
+    attention, rotary, loss, gradient, random, constant,
 )  # fmt: skip
 
 OPERATORS: tuple[type[Op], ...] = tuple(operator for family in _FAMILIES for operator in family.OPERATORS)

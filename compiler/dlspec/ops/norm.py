@@ -288,7 +288,7 @@ class RMSNorm(Op):
     is the machine epsilon of float32, or of float64 for a float64 input.
     FLOPs: 3 per element (square, sum, scale) and one more for the weight.
 
-    ONNX: RMSNormalization, written out. Zhang and Sennrich, 2019, "Root Mean Square Layer Normalization".
+    ONNX: RMSNormalization from opset 23, else written out. Zhang and Sennrich, 2019, "Root Mean Square Layer Normalization".
     """
 
     wide = True

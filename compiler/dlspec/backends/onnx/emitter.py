@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, overload
 
 from dlspec.backends.onnx.sizes import Sizes
@@ -42,6 +42,7 @@ class Emitter:
         self._taken = {*self.values.values(), *(output.name for output in outputs), *graph.parameters}
         self._constant_names: dict[tuple[str, tuple[int, ...], bytes], str] = {}
         self._wanted = {output.value: output.name for output in reversed(outputs)}
+        self._shared: dict[Hashable, str] = {}
         self._nodes: list[OnnxNode] = []
         self._node: Node | None = None
         self._count = 0
@@ -107,6 +108,12 @@ class Emitter:
     def dim(self, dim: Dim) -> str:
         """A size as a 0-d int64 tensor."""
         return self._sizes.scalar(dim)
+
+    def once(self, key: Hashable, make: Callable[[], str]) -> str:
+        """A tensor that several nodes want alike, such as a mask: made for the first of them."""
+        if key not in self._shared:
+            self._shared[key] = make()
+        return self._shared[key]
 
     def cast(self, x: str, dtype: DType | str) -> str:
         return self.op("Cast", [x], to=ELEMENT[DTYPES[dtype] if isinstance(dtype, str) else dtype])

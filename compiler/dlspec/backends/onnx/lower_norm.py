@@ -121,9 +121,16 @@ def layer_norm(e: Emitter, op: LayerNorm, node: Node, xs: list[str], ws: list[st
 def rms_norm(e: Emitter, op: RMSNorm, node: Node, xs: list[str], ws: list[str]) -> str:
     x = node.inputs[0].type
     axes = len(op.normalized_shape) if isinstance(op.normalized_shape, tuple) else 1
-    wide = DType.FLOAT64 if _many(x.shape[x.rank - axes :]) else x.dtype
-    y = xs[0] if wide is x.dtype else e.cast(xs[0], wide)
+    trailing = [size for size in node.outputs[0].type.shape[-axes:] if isinstance(size, int)]
+    many = _many(trailing) and len(trailing) == axes
     epsilon = 2.0**-52 if x.dtype is DType.FLOAT64 else 2.0**-23
+    if e.opset >= 23 and len(trailing) == axes and not many:
+        import numpy as np
+
+        scale = ws or [e.constant(np.ones(trailing), x.dtype)]
+        return e.op("RMSNormalization", [xs[0], *scale], axis=-axes, epsilon=epsilon if op.eps is None else op.eps)
+    wide = DType.FLOAT64 if many else x.dtype
+    y = xs[0] if wide is x.dtype else e.cast(xs[0], wide)
     square = _mean(e, e.op("Mul", [y, y]), range(x.rank - axes, x.rank))
     root = e.op("Sqrt", [e.op("Add", [square, e.scalar(epsilon if op.eps is None else op.eps, wide)])])
     y = e.op("Div", [y, root])

@@ -109,6 +109,32 @@ class LocallyConnected(nn.Module):
         out = torch.einsum("nc...k,oc...k->no...", patches.flatten(axes + 2), self.weight.flatten(axes + 2))
         return out if self.bias is None else out + self.bias
 ''',
+    "rotary_table": '''
+def rotary_table(
+    positions: Tensor,
+    dim: int | None = None,
+    theta: float = 10000.0,
+    frequencies: float | tuple[float, ...] | None = None,
+    dtype: torch.dtype = torch.float32,
+) -> tuple[Tensor, Tensor]:
+    """Cosines and sines of positions times frequencies: [...] becomes twice [..., pairs]."""
+    wide = torch.float64 if dtype == torch.float64 else torch.float32
+    if frequencies is None:
+        frequencies = [theta ** (-2 * pair / dim) for pair in range(dim // 2)]
+    column = torch.tensor(frequencies, dtype=wide, device=positions.device).reshape(-1)
+    angles = positions[..., None].to(wide) * column
+    return angles.cos().to(dtype), angles.sin().to(dtype)
+''',
+    "rotary": '''
+def rotary(x: Tensor, cos: Tensor, sin: Tensor, interleaved: bool = False) -> Tensor:
+    """Turn pairs of the first features by angles: one half against the other, or neighbours. The others stay."""
+    width = 2 * cos.shape[-1]
+    turned = x if width == x.shape[-1] else x[..., :width]
+    first, second = (turned[..., ::2], turned[..., 1::2]) if interleaved else turned.chunk(2, -1)
+    pair = (first * cos - second * sin, second * cos + first * sin)
+    turned = torch.stack(pair, -1).flatten(-2) if interleaved else torch.cat(pair, -1)
+    return turned if width == x.shape[-1] else torch.cat([turned, x[..., width:]], -1)
+''',
     "center_crop": '''
 def center_crop(x: Tensor, size: tuple[int, ...]) -> Tensor:
     """Cut the spatial axes to a size, from the middle."""

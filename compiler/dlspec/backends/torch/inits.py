@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import reduce
 from typing import Any
 
 from dlspec.backends.torch.evaluate import Unwritten
@@ -50,11 +51,13 @@ def statement(init: Init, weight: Py, field: str) -> Py:
 
 def initial(node: Node, member: Py) -> list[Py]:
     """The statements for the weights of a layer whose initialisers are given."""
+    own = node.op.weights(tuple([value.type for value in node.inputs]))
     return [
-        statement(getattr(node.op, f"{weight}_init"), Attribute(member, weight), f"{weight}_init")
-        for weight in ("weight", "bias")
-        if getattr(node.op, f"{weight}_init", None) is not None
-        and any(w.path.endswith(f".{weight}") for w in node.weights)
+        statement(getattr(node.op, field), reduce(Attribute, weight.name.split("."), member), field)
+        for field in ("weight_init", "bias_init")
+        if getattr(node.op, field, None) is not None
+        for weight in own
+        if weight.init is getattr(node.op, field)
     ]
 
 
