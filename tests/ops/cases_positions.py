@@ -43,9 +43,9 @@ def written(
 
 
 def filled(value: float, x: tuple[int, ...] | Input, mask: tuple[int, ...]) -> Case:
-    return Case(
-        ops.MaskedFill(float(value)), (x, Input(mask, "bool")), lambda: lambda x, m: x.masked_fill(m, value), macs=False
-    )
+    inputs = (x, Input(mask, "bool"))
+    axes = every_axis(*inputs)
+    return Case(ops.MaskedFill(float(value)), inputs, lambda: lambda x, m: x.masked_fill(m, value), axes, macs=False)
 
 
 I4 = index(2, 4, 5, below=3)
