@@ -110,6 +110,7 @@ class Model:
         depth: int | None = None,
         expand: Collection[str] = (),
         collapse: Collection[str] = (),
+        unroll: bool = False,
         direction: Direction = "TB",
         theme: ThemeName | None = None,
         wrap: float | None = None,
@@ -122,7 +123,7 @@ class Model:
         from dlspec.backends.diagram.building import build_scene
         from dlspec.backends.diagram.picture import Picture
 
-        scene = build_scene(self.graph, self.summary(), depth=depth, expand=expand, collapse=collapse)
+        scene = build_scene(self.graph, self.summary(), depth=depth, expand=expand, collapse=collapse, unroll=unroll)
         return Picture(scene, "LR" if wrap is not None else direction, theme, wrap, poster)
 
     def __repr__(self) -> str:

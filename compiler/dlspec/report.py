@@ -8,14 +8,17 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from html import escape
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from dlspec.analyses.cost import Cost, causal_macs
+from dlspec.analyses.cost import Cost, causal_macs, sum_of
 from dlspec.analyses.report import Row, Summary
 from dlspec.analyses.written import number, scaled, written_value
 from dlspec.ir.dims import Dim, symbols
 from dlspec.ir.types import TensorType, format_shape
 from dlspec.render import Paint, printable
+
+if TYPE_CHECKING:
+    from dlspec.backends.diagram.scene import Box
 
 Format: TypeAlias = Literal["table", "json", "markdown", "csv"]
 
@@ -176,7 +179,6 @@ def _layer_cells(row: Row) -> Sequence[str]:
 def _tree_cells(summary: Summary, depth: int | None) -> Iterator[Sequence[str]]:
     """The boxes of a picture, folded as `dlspec draw` folds: what is repeated stands once, with its count."""
     from dlspec.backends.diagram.building import build_scene
-    from dlspec.backends.diagram.scene import Box
 
     stack: list[tuple[Box, int]] = [(build_scene(summary.graph, summary, depth=depth).root, -1)]
     while stack:
@@ -190,10 +192,14 @@ def _tree_cells(summary: Summary, depth: int | None) -> Iterator[Sequence[str]]:
                 "  " * level + printable(name),
                 printable(op),
                 _shapes(port.type for port in box.outputs),
-                *_costs(box.cost),
+                *_costs(_of_all_turns(summary, box)),
             )
         if box.open:
             stack += [(child, level + 1) for child in reversed(box.children)]
+
+
+def _of_all_turns(summary: Summary, box: Box) -> Cost:
+    return sum_of([summary.costs.nodes[node] for inner in box.walk() for node in inner.nodes])
 
 
 def _shapes(types: Iterable[TensorType]) -> str:

@@ -16,8 +16,15 @@ def declare(parser: Parser) -> None:
     parser.add_argument("-o", "--output", metavar="OUT", help="the file; its ending is the format")
     parser.add_argument("--watch", action="store_true", help="serve it as a page that is drawn again on every save")
     parser.add_argument("--depth", type=positive, metavar="K", help="fold what is nested deeper than K levels")
-    parser.add_argument("--expand", action="append", default=[], metavar="PATH", help="open a block, as in layer1.0")
+    parser.add_argument(
+        "--expand",
+        action="append",
+        default=[],
+        metavar="PATH",
+        help="open a block, or a turn of a loop, as in layer1.0",
+    )
     parser.add_argument("--collapse", action="append", default=[], metavar="PATH", help="fold a block")
+    parser.add_argument("--unroll", action="store_true", help="draw each turn of a loop, also where all are the same")
     parser.add_argument("--symbolic", action="store_true", help="shapes and costs with open sizes")
     parser.add_argument("--theme", choices=("light", "dark", "print"), help="colours (default light)")
     parser.add_argument("--rankdir", choices=("TB", "LR"), help="draw down (default) or to the right")
@@ -48,6 +55,6 @@ def _check(arguments: Namespace) -> None:
     if both:
         raise CallError(f"--expand and --collapse both name `{both[0]}`")
     if arguments.poster:
-        for flag in ("rankdir", "depth", "expand", "collapse"):
+        for flag in ("rankdir", "depth", "expand", "collapse", "unroll"):
             if getattr(arguments, flag):
                 raise CallError(f"--poster folds the network and opens each block once: leave --{flag} out")

@@ -42,7 +42,7 @@ def scene_of(program: Program, wanted: Target, arguments: Namespace) -> tuple[Sc
     try:
         scene = build_scene(
             graph, summarise(graph, arguments.symbolic), depth=arguments.depth, expand=arguments.expand,
-            collapse=arguments.collapse, faults=faults,
+            collapse=arguments.collapse, unroll=arguments.unroll, faults=faults,
         )  # fmt: skip
     except UnknownPath as error:
         raise _no_block(network, error) from None
@@ -59,7 +59,7 @@ def _train_scene(program: Program, train: str, arguments: Namespace) -> tuple[Sc
     try:
         scene = build_training_scene(
             training, summarise(training.graph, arguments.symbolic), depth=arguments.depth, expand=arguments.expand,
-            collapse=arguments.collapse,
+            collapse=arguments.collapse, unroll=arguments.unroll,
         )  # fmt: skip
     except UnknownPath as error:
         raise _no_block(train, error) from None

@@ -155,15 +155,11 @@ class Slice(Node):
     step: Expression | None
 
 
-class Rest(Node):
-    """`...` between brackets: all axes that are not named."""
-
-
 class Index(Node):
     """`base[i]`, `x[:, 0]`."""
 
     base: Expression
-    items: tuple[Expression | Slice | Rest, ...]
+    items: tuple[Expression | Slice, ...]
 
 
 class Attribute(Node):

@@ -128,18 +128,23 @@ def test_turns_are_equal_by_template_and_arguments(turn: str, counts: list[int])
 
 
 def seen(box: Box) -> tuple[object, ...]:
-    """A block as a poster shows it, without sizes."""
+    """A block with all that is in it, without numbers."""
     assert box.scope is not None
-    inside = [child.scope.template if child.scope else child.name for child in box.children]
+    inside = [seen(child) if child.scope else child.name for child in box.children]
     return box.scope.template, tuple(dict.fromkeys(inside)), len(box.inputs), len(box.outputs)
 
 
 @PATHS
 def test_a_poster_has_each_distinct_block(path: Path) -> None:
     for scene in scenes(path):
-        shown = Counter(seen(box) for box in distinct_blocks(scene))
-        blocks = {seen(box) for box in scene.boxes() if box.kind == "block"}
-        assert set(shown) == blocks, scene.graph.name
+        panels = list(distinct_blocks(scene))
+        blocks = Counter(seen(box) for box in scene.boxes() for _ in box.turns or (0,) if box.kind == "block")
+        assert {seen(box) for box in panels} == set(blocks), scene.graph.name
+        stands_for = Counter[object]()
+        for box in panels:
+            count = box.note.partition(":")[0]
+            stands_for[seen(box)] += 1 if count == "once" else int(count.removesuffix(" times"))
+        assert stands_for == blocks, scene.graph.name
 
 
 def test_a_poster_shows_both_forms_of_a_step_with_a_condition() -> None:

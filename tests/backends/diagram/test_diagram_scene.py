@@ -33,17 +33,28 @@ def test_costs_are_those_of_the_summary_at_every_depth(path: Path) -> None:
             rows: dict[str, list[Cost]] = defaultdict(list)
             for row in summary.rows(depth):
                 rows[row.path].append(row.cost)
-            boxes: dict[tuple[str, ...], list[Cost]] = defaultdict(list)
+            boxes: dict[tuple[str, ...], list[Box]] = defaultdict(list)
             for box in scene.root.drawn():
                 if not box.open and box.kind in ("op", "block"):
-                    boxes[box.turns or (box.path,)].append(box.cost)
+                    boxes[box.turns or (box.path,)].append(box)
             assert {path for turns in boxes for path in turns} == set(rows), (name, depth)
-            for turns, costs in boxes.items():
-                assert sum_of(costs) == sum_of([cost for path in turns for cost in rows[path]]), (name, depth, turns)
+            for turns, alike in boxes.items():
+                nodes = [summary.costs.nodes[node] for box in alike for each in box.walk() for node in each.nodes]
+                assert sum_of(nodes) == sum_of([cost for path in turns for cost in rows[path]]), (name, depth, turns)
+                if len(turns) > 1 and len(alike) == 1:
+                    _same_in_each(alike[0], [sum_of(rows[path]) for path in turns])
         assert scene.root.cost == summary.costs.total
         for box in scene.boxes():
             if box.children:
-                assert box.cost == sum_of([child.cost for child in box.children])
+                assert box.cost == sum_of([child.together for child in box.children])
+
+
+def _same_in_each(box: Box, turns: list[Cost]) -> None:
+    """What stands in a box is true of every turn; of weights that turns share it is of the first."""
+    assert box.cost == turns[0]
+    assert {(cost.macs, cost.flops) for cost in turns} == {(box.cost.macs, box.cost.flops)}
+    assert {cost.params for cost in turns} <= {box.cost.params, 0}
+    assert box.together in (sum_of(turns[: box.count]), sum_of(turns))
 
 
 def test_a_repeat_is_one_box_with_its_count() -> None:
@@ -51,7 +62,8 @@ def test_a_repeat_is_one_box_with_its_count() -> None:
     loop = scene.find("body").children[0]
     assert (loop.kind, loop.count, [child.name for child in loop.children]) == ("repeat", 6, ["Conv", "ReLU"])
     assert loop.children[0].turns == ("body.0", "body.2", "body.4", "body.6", "body.8", "body.10")
-    assert loop.children[0].cost.params == 6 * (16 * 16 * 9 + 16)
+    assert loop.children[0].cost.params == 16 * 16 * 9 + 16 == loop.cost.params
+    assert loop.together.params == 6 * loop.cost.params
     assert [(e.source, e.target) for e in loop.edges] == [
         (None, loop.children[0]), (loop.children[0], loop.children[1]), (loop.children[1], None),
     ]  # fmt: skip
@@ -70,10 +82,11 @@ def test_a_loop_of_one_block_is_that_block() -> None:
 @pytest.mark.parametrize(
     ("body", "counts"),
     [
-        ("repeat 3 { Conv(8, 1) -> ReLU }", [3]),  # the channels that flow in may differ
+        ("repeat 3 { Conv(8, 1) -> ReLU }", [3]),
+        ("repeat 3 { Conv(4, 1) -> ReLU }", [1, 1, 2]),  # what flows in is to be the same
         ("repeat 3 { MaxPool(2) }", [1, 1, 1]),  # but not what flows out
         ("for w in [8, 8, 4] { Conv(w, 1) }", [2, 1]),
-        ("for w in [4, 8, 8] { Conv(w, 1) -> ReLU }", [1, 1, 2]),
+        ("for w in [4, 8, 8, 8] { Conv(w, 1) -> ReLU }", [1, 1, 1, 1, 2]),
         (
             "{\n ys = []\n z = x -> repeat 2 {\n y = x -> Conv(8, 1)\n ys = ys + [y]\n y\n }\n ys + [z] -> Concat\n}",
             [1, 1, 1],
@@ -135,6 +148,26 @@ def test_what_only_training_needs_is_marked() -> None:
     assert {box.path for box in scene.root.children if box.training} == {"aux1", "aux2"}
     assert {edge.target.path for edge in scene.root.edges if edge.training and edge.target} == {"aux1", "aux2"}
     assert not scene.find("inception4a").training
+
+
+def test_a_turn_is_opened_by_its_path() -> None:
+    graph = elaborate(open_program(SPECS / "resnet.dlspec"), "ResNet50")
+    summary = summarise(graph)
+    scene = build_scene(graph, summary, depth=1, expand=["layer3.3"])
+    assert [(box.count, box.open) for box in scene.find("layer3").children] == [
+        (1, False),
+        (2, False),
+        (1, True),
+        (2, False),
+    ]
+    scene = build_scene(graph, summary, unroll=True)
+    assert {box.count for box in scene.boxes()} == {1}
+    assert len(scene.find("layer3").children) == 6
+    scene = scene_of(LOOP)
+    scene = build_scene(scene.graph, scene.summary, expand=["body.4"])
+    assert [box.count for box in scene.find("body").children] == [2, 1, 1, 3]
+    with pytest.raises(UnknownPath):
+        build_scene(scene.graph, scene.summary, expand=["stem"])
 
 
 def test_opening_and_folding() -> None:

@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 from dlspec.analyses.receptive_field import Axis, receptive_fields
 from dlspec.analyses.sizes import Sizing
 from dlspec.analyses.written import number, scaled, written_value
+from dlspec.backends.diagram.looks import costs_of
 from dlspec.backends.diagram.scene import Box, Port, Scene
 from dlspec.ir.dims import Dim, total
 from dlspec.ir.graph import Node, Value
@@ -27,21 +28,22 @@ class About:
         self._counted = Sizing(summary.counted)
         self._memory: dict[Box, Dim] = {}
         for box in reversed(list(scene.boxes())):
-            inside = [self._memory[child] for child in box.children]
-            self._memory[box] = total(inside or map(self._bytes, box.nodes))
+            inside = [self._memory[child] * child.count for child in box.children]
+            self._memory[box] = total(inside or map(self._bytes, box.nodes[:1]))
         self._fields = receptive_fields(graph, summary.counted)
         self._values = {value.name: value for value in graph.inputs}
         for node in graph.nodes:
             self._values.update({value.name: value for value in node.outputs})
 
     def measures(self, box: Box) -> Json:
-        """Numbers to colour by: parameters, MACs, bytes, and the most elements along an axis that it sees. None if open."""
+        """Numbers to colour by: parameters, MACs and bytes of all turns, and the most elements along an axis that it sees.
+        None if open."""
         seen = [axis.seen for axis in self._axes(box)]
         known = [size for size in seen if isinstance(size, int)]
         return {
-            "params": box.cost.params,
-            "macs": _known(box.cost.macs),
-            "memory": _known(self._memory[box]),
+            "params": box.together.params,
+            "macs": _known(box.together.macs),
+            "memory": _known(self._memory[box] * box.count),
             "field": max(known) if known and len(known) == len(seen) else None,
         }
 
@@ -91,6 +93,7 @@ def _costs(box: Box, memory: Dim) -> _Pairs:
         ("MACs", _both(box.cost.macs)),
         ("FLOPs", _both(box.cost.flops)),
         ("Results", scaled(memory, "B") if memory != 0 else ""),
+        ("Together", ", ".join(costs_of(box.together)) if box.count > 1 else ""),
         ("Share", f"{box.share:.1%}" if box.share else ""),
     ]
     return [(name, text) for name, text in pairs if text]

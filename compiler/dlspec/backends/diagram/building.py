@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
-from dlspec.analyses.cost import sum_of
+from dlspec.analyses.cost import Cost, sum_of
 from dlspec.analyses.report import Summary
 from dlspec.analyses.sizes import Sizing
 from dlspec.analyses.written import operator_name, positional, written_arguments, written_given
@@ -26,15 +26,17 @@ def build_scene(
     depth: int | None = None,
     expand: Collection[str] = (),
     collapse: Collection[str] = (),
+    unroll: bool = False,
     faults: Sequence[Fault] = (),
 ) -> Scene:
     """The scene of a counted graph.
 
     ``depth`` opens blocks down to that level, as `Summary.rows` counts it: at 1 the blocks of the network are folded,
-    None opens all. ``expand`` opens blocks by path, with those around them, ``collapse`` folds them. ``faults`` are drawn
+    None opens all. ``expand`` opens blocks by path, with those around them, and takes the turn of a loop that one is in
+    out of those that are drawn once; ``collapse`` folds them. With ``unroll`` every turn is drawn. ``faults`` are drawn
     where they happened. Takes time in proportion to the graph. Raises `UnknownPath`.
     """
-    scene = Scene(graph, summary, _SceneBuilder(graph, summary, faults).build())
+    scene = Scene(graph, summary, _SceneBuilder(graph, summary, faults, frozenset(expand), unroll).build())
     fold(scene, depth, expand, collapse)
     return scene
 
@@ -42,12 +44,14 @@ def build_scene(
 class _SceneBuilder:
     """Builds the tree of boxes of one graph."""
 
-    def __init__(self, graph: Graph, summary: Summary, faults: Sequence[Fault]) -> None:
+    def __init__(
+        self, graph: Graph, summary: Summary, faults: Sequence[Fault], expand: frozenset[str], unroll: bool
+    ) -> None:
         self._graph = graph
         self._summary = summary
         self._faults = faults
         self._shown = Sizing(summary.shown)
-        self._repeats = Repeats(graph)
+        self._repeats = Repeats(graph, lambda turn: unroll or (bool(expand) and not expand.isdisjoint(_paths(turn))))
         self._drawn: dict[Node, Node] = {}  # a node of a later turn to that of the first
         self._ids: dict[str, int] = {}
         self._runs: dict[tuple[TensorType, TensorType | None], tuple[Run, ...]] = {}
@@ -192,10 +196,9 @@ class _SceneBuilder:
         return self._first(value.producer).outputs[value.producer.outputs.index(value)]
 
     def _finish(self, root: Box, turns: dict[Node, list[Node]]) -> None:
-        """Sums up costs, says which turns a box stands for, and marks what is shared, straight or different."""
+        """Says which turns a box stands for and what it costs, and marks what is shared, straight or different."""
         for node, box in self._boxes.items():
             box.nodes = tuple(turns[node])
-            box.cost = sum_of([self._summary.costs.nodes[each] for each in box.nodes])
             box.turns = _several(each.name for each in box.nodes)
         for scope, box in self._scopes.items():
             inside = next((inner for inner in box.walk() if inner.nodes), None)
@@ -203,18 +206,31 @@ class _SceneBuilder:
                 box.turns = _several(_ancestor(each, inside.nodes[0], scope).path for each in inside.nodes)
         for box in reversed(list(root.walk())):
             if box.children:
-                box.cost = sum_of([child.cost for child in box.children])
                 inner = [child for child in box.children if child.kind not in ("input", "output")]
                 box.training = bool(inner) and all(child.training for child in inner)
         self._finish_ports(root)
-        whole = root.cost
+        self._count(root)
         for box in root.walk():
-            box.share = _share(box.cost.macs, whole.macs) if whole.macs != 0 else _share(box.cost.params, whole.params)
             if box.kind == "network":
                 box.open = True
         mark_main_paths(root)
         mark_shared(root)
         mark_differences(root)
+
+    def _count(self, root: Box) -> None:
+        """Sums up costs, from the inside out: of a box those of each turn of what is around it, in their order."""
+        costs, boxes = self._summary.costs, list(root.walk())
+        around: dict[Box, list[Cost]] = {}
+        whole: dict[Box, Cost] = {}
+        for box in reversed(boxes):
+            inside = [around[child] for child in box.children if child in around]
+            each = [costs.nodes[node] for node in box.nodes] or [sum_of(turn) for turn in zip(*inside, strict=True)]
+            if each:
+                around[box] = [sum_of(each[at : at + box.count]) for at in range(0, len(each), box.count)]
+                box.cost, box.together, whole[box] = each[0], around[box][0], sum_of(each)
+        for box, own in whole.items():
+            macs, params = costs.total.macs, costs.total.params
+            box.share = _share(own.macs, macs) if macs != 0 else _share(own.params, params)
 
     def _finish_ports(self, root: Box) -> None:
         """Shapes are written where a tensor leaves a box and is another one than came in, or one that does not fit."""
@@ -265,6 +281,11 @@ def _ancestor(node: Node, first: Node, scope: Scope) -> Scope:
         assert inner.parent is not None
         around, inner = around.parent, inner.parent
     return inner
+
+
+def _paths(turn: Scope) -> Iterator[str]:
+    for part in turn.walk():
+        yield part.name if isinstance(part, Node) else part.path
 
 
 def _share(part: Dim, whole: Dim) -> float | None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Literal, NamedTuple, TypeAlias
 
+from dlspec.analyses.cost import Cost
 from dlspec.analyses.written import number, scaled
 from dlspec.backends.diagram.metrics import TIMES, clean, text_width
 from dlspec.backends.diagram.scene import Box, Port
@@ -63,22 +65,14 @@ def look(box: Box) -> Look:
     heading = _heading(box) + [Span(" ", "label")] * bool(first) + first
     if first:
         heading[-1] = Span(heading[-1].text.rstrip(", "), "argument")
-    lines = _wrapped(heading) + _wrapped(rest) + _wrapped(_more(box))
-    costs = _costs(box)
-    if costs:
-        lines += _wrapped([Span(costs, "small")])
+    lines = _wrapped(heading) + _wrapped(rest) + _wrapped(_more(box)) + _costs(box)
     return _look(lines, bool(box.share) and box.kind != "network")
 
 
 def head(box: Box) -> Look:
     """What stands in the head of a box that is drawn open."""
-    lines = _wrapped(_heading(box) + [Span("  ", "small")] * bool(box.arguments) + _arguments(box)) + _wrapped(
-        _more(box)
-    )
-    costs = _costs(box)
-    if costs:
-        lines += _wrapped([Span(costs, "small")])
-    return _look(lines, False)
+    heading = _heading(box) + [Span("  ", "small")] * bool(box.arguments) + _arguments(box)
+    return _look(_wrapped(heading) + _wrapped(_more(box)) + _costs(box), False)
 
 
 def badge(box: Box) -> str:
@@ -130,20 +124,26 @@ def _arguments(box: Box) -> list[Span]:
 
 
 def _more(box: Box) -> list[Span]:
-    """What the first turn of a loop has beside its arguments that the others have not, and the note of a train."""
+    """What the first turn of a loop has beside its arguments that the others have not, and the note of a train or poster."""
     more = [clean(text) for text in box.differs if text not in box.arguments]
     notes = [f"with {', '.join(more)}"] * bool(more) + [clean(box.note)] * bool(box.note)
-    return [Span(", ".join(notes), "accent")] if notes else []
+    return [Span(f"{word} ", "accent") for word in ", ".join(notes).split()]
 
 
-def _costs(box: Box) -> str:
-    parts: list[str] = []
-    if box.cost.params:
-        parts.append(f"{number(box.cost.params)} params")
-    if box.cost.macs != 0:
-        macs = scaled(box.cost.macs, "MACs")
-        parts.append(macs if len(macs) <= 40 else "")
-    return " · ".join(part for part in parts if part)
+def costs_of(cost: Cost, longest: int | None = None) -> Sequence[str]:
+    """Parameters and MACs in words, what is 0 left out, and an expression that is longer than ``longest``."""
+    params = [f"{number(cost.params)} params"] * bool(cost.params)
+    macs = [scaled(cost.macs, "MACs")] * (cost.macs != 0)
+    return params + [text for text in macs if longest is None or len(text) <= longest]
+
+
+def _costs(box: Box) -> list[Line]:
+    """What one turn costs, and in a line of their own what all do."""
+    groups = [costs_of(box.cost, 40)]
+    if box.count > 1 and groups[0]:
+        together = costs_of(box.together, 40)
+        groups.append([f"together {together[0]}", *together[1:]] if together else [])
+    return _wrapped(*[[Span(" · ".join(texts), "small")] for texts in groups if texts])
 
 
 def _wrapped(*groups: Sequence[Span]) -> list[Line]:
@@ -168,11 +168,16 @@ def _wrapped(*groups: Sequence[Span]) -> list[Line]:
 
 
 def _trimmed(line: list[Span]) -> Line:
+    """A line without the space at its end, neighbours of one style as one."""
     while line and not line[-1].text.strip():
         line.pop()
     if line:
         line[-1] = Span(line[-1].text.rstrip(), line[-1].style)
-    return tuple(line)
+    return tuple([Span("".join([span.text for span in run]), style) for style, run in groupby(line, _style)])
+
+
+def _style(span: Span) -> Style:
+    return span.style
 
 
 def _pieces(span: Span) -> list[Span]:

@@ -9,9 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
-from dlspec.analyses.written import number, scaled
 from dlspec.backends.diagram.layout import Drawing, Placed
-from dlspec.backends.diagram.looks import BAR, Style, badge
+from dlspec.backends.diagram.looks import BAR, Style, badge, costs_of
 from dlspec.backends.diagram.metrics import clean, shortened
 from dlspec.backends.diagram.pieces import STACK
 from dlspec.backends.diagram.scene import ENDS, Box
@@ -210,10 +209,9 @@ def tip(box: Box) -> str:
         parts.append(f"{badge(box)}: {', '.join(box.turns)}" if box.turns else badge(box))
     if box.message:
         parts.append(box.message)
-    if box.cost.params:
-        parts.append(f"{number(box.cost.params)} params")
-    if box.cost.macs != 0:
-        parts.append(scaled(box.cost.macs, "MACs"))
+    parts += costs_of(box.cost)
+    if box.count > 1 and costs_of(box.together):
+        parts.append(f"together {', '.join(costs_of(box.together))}")
     if box.share:
         parts.append(f"{100 * box.share:.3g} % of the network")
     return clean(" | ".join(shortened(part) for part in parts))

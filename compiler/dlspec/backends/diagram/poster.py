@@ -6,12 +6,15 @@ from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import replace
 
 from dlspec.backends.diagram.engine import Engine
-from dlspec.backends.diagram.kinds import step, template
+from dlspec.backends.diagram.kinds import argument, step, template
 from dlspec.backends.diagram.layout import Drawing, Placed, place, settled
 from dlspec.backends.diagram.scene import Box, Scene, fold
+from dlspec.ir.graph import Scope
 
 WIDTH = 1200.0
 _BETWEEN = 24.0
+_NAMED = 3
+"""How many of the blocks that a panel stands for it names."""
 
 
 def lay_out_poster(scene: Scene, width: float = WIDTH) -> Drawing:
@@ -26,27 +29,44 @@ def lay_out_poster(scene: Scene, width: float = WIDTH) -> Drawing:
 
 
 def distinct_blocks(scene: Scene) -> Iterator[Box]:
-    """Each block once, open: those are one of the same template in whose bodies the same steps ran, whatever sizes they
-    have. The first stands for all."""
-    seen: set[Hashable] = set()
-    for box in scene.boxes():
+    """Each block once, open: those are one of the same template in whose bodies, and in all that is in them, the same steps
+    ran, and that are given the same but for numbers. The first stands for all; its note says for which."""
+    groups: dict[Hashable, list[Box]] = {}
+    for box, kind in _kinds(scene).items():
+        groups.setdefault(kind, []).append(box)
+    for first, *others in groups.values():
+        paths = [path for box in (first, *others) for path in box.turns or (box.path,)]
+        yield replace(first, open=True, count=1, differs=(), inputs=list(first.inputs), note=_instances(paths))
+
+
+def _instances(paths: Sequence[str]) -> str:
+    """How many blocks a panel stands for, and the first of them."""
+    times = "once" if len(paths) == 1 else f"{len(paths)} times"
+    more = f" and {len(paths) - _NAMED} more" if len(paths) > _NAMED else ""
+    return f"{times}: {', '.join(paths[:_NAMED])}{more}"
+
+
+def _kinds(scene: Scene) -> dict[Box, Hashable]:
+    """What makes a block another one, of each block."""
+    numbers: dict[Hashable, int] = {}
+    steps: dict[Box, int] = {}
+    kinds: dict[Box, Hashable] = {}
+    for box in reversed(list(scene.boxes())):
+        # Of the steps that a loop takes several times each counts once.
+        inside = dict.fromkeys([(step(child), child.count > 1, steps[child]) for child in box.children])
+        steps[box] = numbers.setdefault(tuple(inside), len(numbers))
         if box.kind == "block" and box.children:
-            kind = _kind(box)
-            if kind not in seen:
-                seen.add(kind)
-                yield replace(box, open=True, count=1, differs=(), inputs=list(box.inputs))
+            assert box.scope is not None
+            kinds[box] = template(box.scope), _given(box.scope), steps[box], len(box.inputs), len(box.outputs)
+    return dict(reversed(kinds.items()))
 
 
-def _kind(box: Box) -> Hashable:
-    """What makes a block another one."""
-    assert box.scope is not None
-    return template(box.scope), _steps(box), len(box.inputs), len(box.outputs)
-
-
-def _steps(box: Box) -> Hashable:
-    """The steps that are seen in an open box; of those that a loop takes several times each once."""
-    inside = [(step(child), child.count > 1, _steps(child) if child.kind == "repeat" else ()) for child in box.children]
-    return tuple(dict.fromkeys(inside))
+def _given(scope: Scope) -> Hashable:
+    """What a block is given, without numbers: those are seen in the boxes and change nothing of how they are joined."""
+    return frozenset(
+        (name, argument(value)) for name, value in scope.arguments.items()
+        if name in scope.given and not (isinstance(value, int | float) and not isinstance(value, bool))
+    )  # fmt: skip
 
 
 def _shelve(blocks: Sequence[Placed], left: float, top: float, width: float) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any, TypeAlias
 
@@ -28,12 +28,15 @@ class Turn:
 
 class Repeats:
     """Finds turns that are equal: the same operators with the same arguments, joined in the same way, with the same types
-    of results, in instances of the same templates that are given the same. What flows in may differ in its channels, and
-    the weights may differ in name and size.
+    of what flows in and out and weights of the same shapes, in instances of the same templates that are given the same.
+    One box says of all of them what is true of each.
+
+    ``apart`` says which turns stand for themselves though they are equal to others.
     """
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, apart: Callable[[Scope], bool] = lambda _: False) -> None:
         self._results = {output.value for output in graph.outputs}
+        self._apart = apart
 
     def runs(self, loop: Scope) -> list[list[Turn]]:
         """The turns of a `repeat` or `for` that have nodes, in order, equal neighbours together."""
@@ -45,7 +48,7 @@ class Repeats:
             turn = Turn(scope)
             if not turn.nodes:
                 continue
-            if runs:
+            if runs and not self._apart(scope) and not self._apart(runs[-1][-1].scope):
                 linked = self._link(runs[-1][-1], turn)
                 if linked is not None and (link is None or linked == link):
                     runs[-1].append(turn)
@@ -104,8 +107,9 @@ def _joined(turn: Scope, nodes: Sequence[Node]) -> tuple[tuple[Any, ...], list[V
                 sources.append((index[producer], producer.outputs.index(value)))
             else:
                 sources.append(taken.setdefault(value, len(taken)))
-        types = tuple([value.type for value in node.outputs])
-        signature.append((region(node.scope), node.op, types, tuple(sources)))
+        types = tuple([value.type for value in (*node.inputs, *node.outputs)])
+        weights = tuple([weight.shape for weight in node.weights])
+        signature.append((region(node.scope), node.op, types, weights, tuple(sources)))
     return tuple(signature), list(taken)
 
 

@@ -5,8 +5,8 @@ between its own children, so that opening and closing changes ``Box.open`` and n
 
     graph, summary -> build_scene -> Scene -> layout -> svg, page, ...
 
-A box that a `repeat` or `for` makes several times is one box with a ``count``; its costs are those of all its turns, so
-that the costs of the children are those of their parent and of the rows of `Summary.rows`. Of a `train`, see `trains`, the
+A box that a `repeat` or `for` makes several times is one box with a ``count``. Its costs are those of one turn, and so are
+those of what is in it: they are those of its row in `Summary.rows`. Of a `train`, see `trains`, the
 objectives are drawn as the updates they lead to.
 """
 
@@ -83,14 +83,16 @@ class Box:
       would write them, one text each, without what is a default, the first ``positional`` without a name.
     * ``family``: what the colour stands for: the module of the operator (``conv``, ``norm`` ...), else the kind.
     * ``count``: how often the source repeats it. ``turns``: the paths of all of them, where that is more than one.
-    * ``cost`` and ``share`` (of the MACs of the network, or of its parameters where it has no MACs; None where sizes are
-      open) are those of all turns.
+    * ``cost``: of one turn. ``together``: of all its turns within one turn of what is around, so that those of its children
+      add up to the cost of a box; weights that turns share count once. ``share``: of the MACs of the network, or of its
+      parameters where it has no MACs, in all turns of all that is around; None where sizes are open.
     * ``inputs``, ``outputs``: ports, see `Port`.
     * ``scope``: the region of the graph that it stands for, of several turns the first; None for an operator.
     * ``nodes``: the nodes of the graph it stands for: of an operator its own, one for each turn.
     * ``shared``: a mark that boxes with the same weights have in common, such as ``A``; else empty.
     * ``differs``: for the first turn of a loop that is not like the others, what it has that they have not.
-    * ``message``: of a fault, what is wrong. ``note``: what a `train` does with the weights.
+    * ``message``: of a fault, what is wrong. ``note``: what a `train` does with the weights, and on
+      a poster which blocks it stands for.
     """
 
     id: str
@@ -105,6 +107,7 @@ class Box:
     count: int = 1
     turns: tuple[str, ...] = ()
     cost: Cost = field(default_factory=Cost)
+    together: Cost = field(default_factory=Cost)
     share: float | None = None
     inputs: list[Port] = field(default_factory=list[Port])
     outputs: list[Port] = field(default_factory=list[Port])
@@ -187,14 +190,20 @@ def fold(scene: Scene, depth: int | None, expand: Collection[str] = (), collapse
         for child in box.children:
             parents[child] = box
             stack.append((child, level + (child.kind != "repeat")))
-    paths = {path: box for path, box in scene.by_path().items() if box.children} if expand or collapse else {}
+    known = scene.by_path() if expand or collapse else {}
+    paths = {path: box for path, box in known.items() if box.children}
     for path in (*expand, *collapse):
-        if path not in paths:
+        if path not in paths and not (path in expand and path in known and _in_a_turn(known[path])):
             raise UnknownPath(path, list(paths))
     for path in expand:
-        box: Box | None = paths[path]
+        box: Box | None = known[path]
         while box is not None:
             box.open = bool(box.children)
             box = parents.get(box)
     for path in collapse:
         paths[path].open = False
+
+
+def _in_a_turn(box: Box) -> bool:
+    """Whether an operator stands in a loop, so that its turn can be drawn by itself."""
+    return any(scope.kind == "iteration" for node in box.nodes[:1] for scope in node.scope.ancestors())

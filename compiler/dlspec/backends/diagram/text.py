@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from dlspec.analyses.written import number, scaled
-from dlspec.backends.diagram.looks import badge
+from dlspec.backends.diagram.looks import badge, costs_of
 from dlspec.backends.diagram.metrics import TIMES, clean, shortened
 from dlspec.backends.diagram.scene import Box, Edge, Scene
 from dlspec.backends.diagram.theme import THEMES
@@ -156,10 +155,10 @@ def _label(box: Box) -> str:
         lines.append(box.message)
     if box.shared:
         lines.append(f"shared {box.shared}")
-    costs = [f"{number(box.cost.params)} params"] * bool(box.cost.params)
-    costs += [scaled(box.cost.macs, "MACs")] * (box.cost.macs != 0)
-    if costs:
+    if costs := costs_of(box.cost):
         lines.append(", ".join(costs))
+        if box.count > 1:
+            lines.append(f"together {', '.join(costs_of(box.together))}")
     return "\n".join(shortened(clean(line)) for line in lines)
 
 

@@ -18,9 +18,10 @@ def build_training_scene(
     depth: int | None = None,
     expand: Collection[str] = (),
     collapse: Collection[str] = (),
+    unroll: bool = False,
 ) -> Scene:
     """The scene of a train whose graph is counted; as `build_scene`. Raises `UnknownPath`."""
-    scene = build_scene(training.graph, summary, depth=depth, expand=expand, collapse=collapse)
+    scene = build_scene(training.graph, summary, depth=depth, expand=expand, collapse=collapse, unroll=unroll)
     described = TrainingSummary(training)
     updates = {update.name: (number, update) for number, update in enumerate(training.updates, 1)}
     for box in scene.root.children:
