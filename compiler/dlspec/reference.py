@@ -170,6 +170,8 @@ def _signature(operator: type[Op], name: str) -> str:
         tensors = []
     shown = [f"{tensor.removesuffix('?')}=none" if tensor.endswith("?") else tensor for tensor in tensors]
     shown += [_shown(field, operator) for field in operator.fields]
+    if operator.torch_order and name == operator.function:
+        shown.sort(key=lambda each: operator.torch_order.index(each.partition("=")[0]))
     return f"{name}({', '.join(shown)})"
 
 

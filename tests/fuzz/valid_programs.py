@@ -14,20 +14,14 @@ from pieces import Chain, Defaults, Layer, Program, Statement, Step, Style, Typi
 from steps import WIDTHS, Steps, cases
 
 from dlspec.ir.dims import Dim, symbol
-from dlspec.ir.op import Op
+from dlspec.ir.op import Op, OpError
 from dlspec.ir.types import DTYPES, DType, TensorType
-from dlspec.ops import OPERATORS, activation, combine, elementwise, loss, random, slicing, solve
+from dlspec.ops import OPERATORS, activation, combine, elementwise, loss, ordering, positions, random, slicing, solve
 from dlspec.ops.constant import Param, Size, Tied
 from dlspec.ops.gradient import Grad
 
-OWN_WAY = (
-    Param,
-    Size,
-    Tied,
-    Grad,
-    combine.Const,
-    slicing.Index,
-)  # drawn as statements of their own, or written otherwise
+OWN_WAY = (Param, Size, Tied, Grad, combine.Const, slicing.Index, positions.IndexTensors)
+# Drawn as statements of their own, or written otherwise.
 DEFAULTS: list[dict[str, Mapping[str, Any]]] = [
     {}, {}, {},
     {"Conv": {"bias": False}}, {"BatchNorm": {"eps": 0.001}}, {"Linear": {"bias": False}},
@@ -215,17 +209,21 @@ class Generator(Steps):
     def guarded(self, op: Op, index: int, name: str, tensors: Sequence[tuple[str, TensorType]]) -> str:
         """A tensor with numbers that the operator is defined for."""
         x = tensors[index][1]
-        classes = op.classes(tuple(type for _, type in tensors))
+        try:
+            classes = op.classes(tuple(type for _, type in tensors))
+        except OpError:
+            raise Untyped("no such axis") from None
         if classes is not None and classes[0] == index:
             if not isinstance(classes[1], int):
                 raise Untyped("an open number of classes")
             return f"{name} % {classes[1]}"
         match op:
-            case slicing.IndexSelect() | slicing.Gather() if index == 1:
-                size = tensors[0][1].shape[op.dim] if -tensors[0][1].rank <= op.dim < tensors[0][1].rank else None
-                if not isinstance(size, int):
-                    raise Untyped("an open size is indexed")
-                return f"{name} % {size}"
+            case ordering.Ordered() if not x.dtype.is_float or not name.startswith("in"):
+                raise Untyped("elements that may be equal, of which the order is not said")
+            case ordering.SearchSorted() if index == 0:
+                return f"sort({name})[0]"
+            case ordering.Bucketize() if index == 1:
+                return f"sort({name})[0]"
             case combine.Div() | combine.FloorDiv() | combine.Mod() if index == 1:
                 return f"abs({name}) + {'0.5' if x.dtype.is_float else '1'}"
             case combine.Pow():
@@ -388,10 +386,23 @@ class Generator(Steps):
 
     def indexed(self) -> Statement:
         source, x = self.tensor(lambda type: type.rank > 1)
-        op = self.one([case.op for case in cases()[slicing.Index]])
+        kind = self.one([slicing.Index, slicing.Index, positions.IndexTensors])
+        op: Any = self.one([case.op for case in cases()[kind]])
+        names: list[str] = []
+        sizes: list[Dim] = []
+        if kind is positions.IndexTensors:
+            (whole,) = self.typing.apply(op.plain, [x])
+            sizes = [whole.shape[axis] for axis in op.axes(x.rank)]
         shown = []
-        for item in op.items:  # type: ignore[attr-defined]
+        for item in op.items:
             match item:
+                case ("rest",):
+                    shown.append("...")
+                case ("tensor",):
+                    names.append(self.tensor(lambda type: type.dtype.is_integer)[0])
+                    if not isinstance(sizes[len(names) - 1], int):
+                        raise Untyped("an open size is indexed")
+                    shown.append(f"{names[-1]} % {sizes[len(names) - 1]}")
                 case ("at", position):
                     shown.append(str(position))
                 case ("slice", start, stop, step):
@@ -401,8 +412,9 @@ class Generator(Steps):
                     )
                 case _:
                     shown.append("none")
-        self.operators.add(slicing.Index)
-        return self.bind(self.typing.one(op, x), (source,), f"{source}[{', '.join(shown)}]")
+        self.operators.add(kind)
+        made = self.typing.one(op, x, *(self.scope[name] for name in names))
+        return self.bind(made, (source, *names), f"{source}[{', '.join(shown)}]")
 
     def network(self) -> Statement:
         """A network that is a layer of this one."""

@@ -96,6 +96,9 @@ CASES: list[Case] = [
     joined(ops.Concat(), (BOOLS, BOOLS), lambda *xs: torch.cat(xs, 1)),
     joined(ops.Stack(), ((2, 3, 5), (2, 3, 5)), lambda *xs: torch.stack(xs)),
     joined(ops.Stack(-1), ((2, 3, 5), (2, 3, 5)), lambda *xs: torch.stack(xs, -1)),
+    joined(ops.MeshGrid(), ((3,), (5,)), lambda *xs: torch.meshgrid(*xs, indexing="ij")),
+    joined(ops.MeshGrid("xy"), ((3,), (5,), (2,)), lambda *xs: torch.meshgrid(*xs, indexing="xy")),
+    joined(ops.MeshGrid("xy"), ((3,),), lambda *xs: torch.meshgrid(*xs, indexing="xy")),
     joined(ops.Stack(2), ((2, 3), (2, 3), (2, 3)), lambda *xs: torch.stack(xs, 2)),
 ]
 
@@ -122,5 +125,7 @@ REFUSED: list[Refusal] = [
     (lambda: ops.Concat(3), ((2, 3, 5), (2, 3, 5)), "Concat has no axis 3"),
     (ops.Concat, ((2, 3, 5), INTS), "not float32 and int64"),
     (ops.Stack, ((2, 3), (2, 4)), "Stack cannot join [2, 3] and [2, 4]: axis 1 is 3 in one and 4"),
+    (ops.MeshGrid, ((2, 3),), "takes vectors, not float[2, 3]"),
+    (ops.MeshGrid, ((2,), Input((3,), "int64")), "one element type, not float32 and int64"),
     (lambda: ops.Stack(-4), ((2, 3), (2, 3)), "Stack has no axis -4"),
 ]  # fmt: skip

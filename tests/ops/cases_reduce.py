@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from harness import Case, Input, Refusal
+from torch.nn import functional
 
 from dlspec.ops import reduce as ops
 
@@ -86,6 +87,14 @@ CASES: list[Case] = [
     Case(ops.CumSum(1), (X,), lambda: lambda x: x.cumsum(1)),
     Case(ops.CumSum(-1), (Input(X, "int32", 0, 9),), lambda: lambda x: x.cumsum(-1)),
     Case(ops.CumSum(0), (Input(X, "float64"),), lambda: lambda x: x.cumsum(0)),
+    Case(ops.CumProd(1), (X,), lambda: lambda x: x.cumprod(1)),
+    Case(ops.CumProd(-1), (Input(X, "int32", -2, 3),), lambda: lambda x: x.cumprod(-1)),
+    Case(ops.CumProd(0), (Input((4, 3), "float64"),), lambda: lambda x: x.cumprod(0)),
+    Case(ops.CumProd(1), (Input((2, 5), values=[[2, 0, 3, 0, 1], [1, -2, 0.5, 3, 0]]),), lambda: lambda x: x.cumprod(1)),
+    *(Case(ops.Normalize(p, dim), (X,), lambda p=p, dim=dim: lambda x: functional.normalize(x, p, dim))
+      for p, dim in ((2.0, 1), (1.0, -1), (3.0, 0), (INF, 2))),
+    Case(ops.Normalize(eps=2.0), (Input((2, 3), low=-1, high=1),), lambda: lambda x: functional.normalize(x, eps=2.0)),
+    Case(ops.Normalize(), (Input((2, 3), values=[[0, 0, 0], [3, 0, 4]]),), lambda: functional.normalize),
 ]  # fmt: skip
 
 REFUSED: list[Refusal] = [
@@ -103,5 +112,9 @@ REFUSED: list[Refusal] = [
     (ops.ArgMax, (BOOLS,), "ArgMax takes numbers"),
     (lambda: ops.ArgMin(3), (X,), "no axis 3"),
     (lambda: ops.CumSum(0), ((),), "takes a tensor with axes"),
+    (lambda: ops.CumProd(2), ((2, 3),), "has no axis 2"),
+    (lambda: ops.Normalize(float("nan")), ((2, 3),), "not nan"),
+    (lambda: ops.Normalize(eps=-1.0), ((2, 3),), "negative `eps`"),
+    (ops.Normalize, ((3,),), "has no axis 1"),
     (lambda: ops.CumSum(0), (BOOLS,), "takes numbers, not bool"),
 ]

@@ -57,13 +57,9 @@ CASES: list[Case] = [
     cut(ops.Tile((2,)), lambda x: x.tile(2), (2, 3)),
     cut(ops.Tile((2, 1, 3)), lambda x: x.tile(2, 1, 3), (2, 3)),
     cut(ops.Tile((2, 3)), lambda x: x.tile(2, 3), Input((2, 3, 5), "int64")),
-    Case(ops.IndexSelect(1), (X, Input((4,), "int64", 0, 3)), lambda: lambda x, i: x.index_select(1, i),
-         symbols={0: (2, 3, "H", "W"), 1: ("K",)}),
-    Case(ops.IndexSelect(-1), (X, Input((2,), "int32", 0, 7)), lambda: lambda x, i: x.index_select(-1, i),
-         symbols={0: ("N", "C", "H", 7), 1: ("K",)}),
-    Case(ops.Gather(1), ((2, 3, 5), Input((2, 4, 5), "int64", 0, 3)), lambda: lambda x, i: x.gather(1, i)),
-    Case(ops.Gather(-1), ((2, 3, 5), Input((2, 3, 4), "int64", 0, 5)), lambda: lambda x, i: x.gather(-1, i),
-         symbols={0: ("N", 3, 5), 1: ("N", 3, "K")}),
+    cut(ops.Index((("rest",), ("at", 0))), lambda x: x[..., 0]),
+    cut(ops.Index((("at", 1), ("rest",), ("new",), ("slice", 1, None, 1))), lambda x: x[1, ..., None, 1:]),
+    cut(ops.Index((("rest",),)), lambda x: x[...]),
 ]  # fmt: skip
 
 REFUSED: list[Refusal] = [
@@ -91,8 +87,4 @@ REFUSED: list[Refusal] = [
     (lambda: ops.Roll((1, 2), 1), (X,), "Roll has 2 shifts for 1 axes"),
     (lambda: ops.Roll(1, 4), (X,), "Roll has no axis 4"),
     (lambda: ops.Tile((0,)), (X,), "at least once, not 0 times"),
-    (lambda: ops.IndexSelect(1), (X, (3,)), "takes a vector of integers as positions, not float[3]"),
-    (lambda: ops.Gather(1), ((2, 3), Input((2,), "int64")), "of one rank, not [2, 3] and [2]"),
-    (lambda: ops.Gather(1), ((2, 3), Input((4, 3), "int64")), "4 positions on axis 0, which has size 2"),
-    (lambda: ops.Gather(1), ((2, 3), Input((2, 3), "int32")), "positions of type int64, not int32"),
 ]

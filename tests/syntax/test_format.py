@@ -54,6 +54,7 @@ def test_a_text_that_does_not_parse() -> None:
         ("a = b-1**-2//c", "a = b - 1 ** -2 // c\n"),
         ("a = f( x = 1 ,y=- 2 ) [ 0,1 : 2 ] . b", "a = f(x=1, y=-2)[0, 1:2].b\n"),
         ("a = x[:,:,1 : , : -1 ]", "a = x[:, :, 1:, :-1]\n"),
+        ("a = x[ ...,0 ] + x[ 0,... ]", "a = x[..., 0] + x[0, ...]\n"),
         ("a = [ - 1,(2,) ]", "a = [-1, (2,)]\n"),
         ("a = not(b)and c in(d)", "a = not (b) and c in (d)\n"),
         ("from  . a . b import C  as D,E", "from .a.b import C as D, E\n"),

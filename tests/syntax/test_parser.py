@@ -99,6 +99,7 @@ def short(value: object) -> str:
             "Index(Name('x'), [Slice(None, None, None), Slice(Constant(1), None, None), "
             "Slice(None, None, Constant(2)), Name('n')])",
         ),
+        ("x[..., 0]", "Index(Name('x'), [Rest(), Constant(0)])"),
         ("[a for b, c in d]", "Comprehension(Name('a'), [Clause([Name('b'), Name('c')], Name('d'), [])])"),
         (
             "[a for b in c -> d if e if f for [g, (h, i)], j in k]",

@@ -12,7 +12,7 @@ from fractions import Fraction
 from typing import NamedTuple, TypeAlias, TypeVar
 
 from dlspec.ir.dims import Dim, lower_bound, product, smax
-from dlspec.ir.op import Needs, Op, Types
+from dlspec.ir.op import Needs, Op, Types, types_of
 from dlspec.ir.registry import Registry
 from dlspec.ir.types import TensorType
 from dlspec.ops import (
@@ -24,8 +24,11 @@ from dlspec.ops import (
     local,
     matrix,
     norm,
+    ordering,
     pad,
     pooling,
+    positions,
+    random,
     rearrange,
     reduce,
     resize,
@@ -214,9 +217,31 @@ def _reduction(
     return [tuple(Slide(there[axis]) if axis in there else None for axis in range(x.rank))]
 
 
-@_rule(reduce.CumSum)
-def _running_sum(op: reduce.CumSum, inputs: Types, outputs: Types) -> list[Reach]:
-    return [_kept(inputs[0], (one_axis(op.dim, inputs[0].rank, "CumSum"),))]
+@_rule(reduce.Running)
+def _running(op: reduce.Running, inputs: Types, outputs: Types) -> list[Reach]:
+    return [_kept(inputs[0], (one_axis(op.dim, inputs[0].rank, "Running"),))]
+
+
+@_rule(reduce.Normalize)
+def _to_length(op: reduce.Normalize, inputs: Types, outputs: Types) -> list[Reach]:
+    return [_kept(inputs[0], many_axes(op.dim, inputs[0].rank, "Normalize"))]
+
+
+@_rule(ordering.SearchSorted, ordering.Bucketize)
+def _placed(op: Op, inputs: Types, outputs: Types) -> list[Reach]:
+    """Sequences are seen whole; an element of what is placed among them alone."""
+    sought = int(isinstance(op, ordering.SearchSorted))
+    return [_kept(x) if index == sought else everything(x) for index, x in enumerate(inputs)]
+
+
+@_rule(combine.MeshGrid)
+def _meshed(op: combine.MeshGrid, inputs: Types, outputs: Types) -> list[Reach]:
+    return [(Slide(axis),) for axis in op.axes(len(inputs))]
+
+
+@_rule(random.Multinomial)
+def _drawn(op: random.Multinomial, inputs: Types, outputs: Types) -> list[Reach]:
+    return [_kept(inputs[0], (inputs[0].rank - 1,))]
 
 
 @_rule(embedding.Embedding, shape.OneHot)
@@ -371,7 +396,7 @@ def _index(op: slicing.Index, inputs: Types, outputs: Types) -> list[Reach]:
     x = inputs[0]
     found: list[Slide | None] = []
     there = 0
-    for item in op.items:
+    for item in op.places(x.rank):
         match item:
             case ("at", position):
                 found.append(_cut(x, len(found), 0, position, 0))
@@ -405,13 +430,48 @@ def _pad(op: pad.Pad | pad.PadTo, inputs: Types, outputs: Types) -> list[Reach]:
     return [(*_still(inputs[0], 2), *(Slide(axis, 1, begin, begin) for axis, begin in enumerate(begins, 2)))]
 
 
-@_rule(slicing.Split, slicing.Chunk, slicing.IndexSelect, slicing.Gather)
+@_rule(slicing.Split, slicing.Chunk, positions.IndexSelect, positions.Gather, positions.Narrow, ordering.Ordered)
 def _parted(
-    op: slicing.Split | slicing.Chunk | slicing.IndexSelect | slicing.Gather, inputs: Types, outputs: Types
+    op: slicing.Split | slicing.Chunk | positions.IndexSelect | positions.Gather | positions.Narrow | ordering.Ordered,
+    inputs: Types,
+    outputs: Types,
 ) -> list[Reach]:
     """The parts are looked at together, so the axis that is parted is seen whole."""
     axis = one_axis(op.dim, inputs[0].rank, type(op).__name__)
     return [_kept(inputs[0], (axis,)), *(everything(x) for x in inputs[1:])]
+
+
+@_rule(positions.TakeAlongDim)
+def _taken_along(op: positions.TakeAlongDim, inputs: Types, outputs: Types) -> list[Reach]:
+    axis = one_axis(op.dim, inputs[0].rank, op.name)
+    (seen, _) = _pointwise(inputs, outputs[0])
+    return [tuple(None if at == axis else slide for at, slide in enumerate(seen)), everything(inputs[1])]
+
+
+@_rule(positions.Scattering)
+def _scattered(op: positions.Scattering, inputs: Types, outputs: Types) -> list[Reach]:
+    x, index, src = inputs
+    axis = one_axis(op.dim, x.rank, op.name)
+    return [_kept(x), everything(index), _kept(src, (axis,))]
+
+
+@_rule(positions.IndexTensors)
+def _indexed(op: positions.IndexTensors, inputs: Types, outputs: Types) -> list[Reach]:
+    """An axis that a tensor chooses from is seen whole, the others as without the tensors."""
+    x, *indices = inputs
+    axes, place = op.axes(x.rank), op.place(x.rank)
+    whole = types_of(op.plain, (x,))
+    left = [axis for axis in range(whole[0].rank) if axis not in axes]
+    added = outputs[0].rank - len(left)
+    there = {axis: number + added * (number >= place) for number, axis in enumerate(left)}
+    (seen,) = reach(op.plain, (x,), whole)
+
+    def slide(own: Slide | None) -> Slide | None:
+        if own is None or own.step == 0:
+            return own
+        return own._replace(axis=there[own.axis]) if own.axis in there else None
+
+    return [tuple(map(slide, seen)), *map(everything, indices)]
 
 
 @_rule(slicing.Flip)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from functools import cache, partial
 from typing import Any
 
@@ -169,6 +169,7 @@ def function_op(
     slots = [] if variadic else [slot.rstrip("?") for slot in op.tensors]
     free_tensors, free_fields = iter(slots), iter(_field_names(op))
     names = slots + _field_names(op)
+    in_order = _in_order(op, [value for argument, value in given if argument.name is None])
     for argument, value in given:
         if argument.name is not None:
             key = argument.name.name
@@ -177,6 +178,8 @@ def function_op(
         elif variadic and (has_tensor(value) or not op.fields):
             many.extend(_flat(value, argument.span))
             continue
+        elif in_order:
+            key = next(in_order)
         else:
             key = next(free_tensors, None) if has_tensor(value) or _must_be_tensor(op, tensors) else None
             key = key or next(free_fields, None)
@@ -197,6 +200,20 @@ def function_op(
     if variadic:
         return made, tuple(many), written
     return made, gather_tensors(op, name, tensors, span), written
+
+
+def _in_order(op: type[Op], values: list[Any]) -> Iterator[str] | None:
+    """The parameters that positional arguments are given to in torch's order, where they stand in it."""
+    if not 1 < len(values) <= len(op.torch_order):
+        return None
+    kinds = {field.name: field.kind for field in op.fields}
+    for key, value in zip(op.torch_order, values, strict=False):
+        kind = kinds.get(key)
+        if kind is not None and (
+            has_tensor(value) or (isinstance(value, str) and kind in ("int", "Dim", "Dim | None"))
+        ):
+            return None
+    return iter(op.torch_order)
 
 
 def bind_named(title: str, given: list[Given], parameters: Mapping[str, Any], span: Span) -> dict[str, Any]:
@@ -392,6 +409,8 @@ def signature_hint(op: type[Op], name: str) -> str:
     ]
     fields = [field for field in op.fields if field.name != op.more]
     shown += [field.name if field.required else f"{field.name}={_default(field)}" for field in fields]
+    if op.torch_order and name == op.function:
+        shown.sort(key=lambda each: op.torch_order.index(each.partition("=")[0]))
     shown += ["name=length, ..."] if op.more else []
     return f"{name}({', '.join(shown)})"
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import cast
 
-from dlspec.diagnostics import Hinted
+from dlspec.diagnostics import Hinted, did_you_mean
 from dlspec.ir import init
 from dlspec.ir.constants import Constant, Number, Ratio, is_dim, is_number
 from dlspec.ir.dims import Dim, Expr, ceildiv, floordiv, greatest_number, product, smax, smin, total
 from dlspec.ir.init import Data, Init
+from dlspec.ir.types import DTYPES, DType
 from dlspec.limits import Exceeded, budget
 
 MAX_BITS = 4096
@@ -20,6 +22,33 @@ MAX_POWER = 64
 
 class ConstantError(Hinted):
     """An operation that does not exist for these constants."""
+
+
+@dataclass(frozen=True, slots=True)
+class NumberInfo:
+    """`finfo("float16")`: what an element type of floating-point numbers holds, as ``torch.finfo``."""
+
+    dtype: DType
+
+    def part(self, name: str) -> float:
+        """`min`, `max`, `eps` or `tiny`. Raises `ConstantError`."""
+        parts = {"min": -self.dtype.largest, "max": self.dtype.largest, "eps": 2 * self.dtype.roundoff,
+                 "tiny": self.dtype.smallest, "smallest_normal": self.dtype.smallest}  # fmt: skip
+        if name not in parts:
+            raise ConstantError(
+                f"`finfo` has no `{name}`", did_you_mean(name, [*parts]) or f"it has {', '.join(parts)}"
+            )
+        return parts[name]
+
+    def __str__(self) -> str:
+        return f'finfo("{self.dtype.label}")'
+
+
+def _finfo(dtype: str) -> NumberInfo:
+    known = DTYPES.get(dtype)
+    if known is None or not known.is_float:
+        raise ConstantError(f"`finfo` is of floating-point types, not of {dtype}", 'finfo(x.dtype), finfo("float16")')
+    return NumberInfo(known)
 
 
 def arithmetic(operator: str, a: Constant, b: Constant) -> Constant:
@@ -259,11 +288,12 @@ def _on_floats(function: Callable[[float], float]) -> Callable[..., float]:
     return apply
 
 
-FUNCTIONS: dict[str, Callable[..., Constant]] = {
+FUNCTIONS: dict[str, Callable[..., Constant | NumberInfo]] = {
     "abs": _abs,
     "bool": bool,
     "ceil": _ceil,
     "enumerate": _enumerate,
+    "finfo": _finfo,
     "float": float,
     "floor": _floor,
     "int": _int,
@@ -358,14 +388,17 @@ def _items(arguments: list[Constant]) -> list[Constant]:
     return [item for each in arguments if isinstance(each, list) for item in each]
 
 
-def call(name: str, arguments: list[Constant], named: dict[str, Constant]) -> Constant:
+def call(name: str, arguments: list[Constant], named: dict[str, Constant]) -> Constant | NumberInfo:
     """Calls a constant function. Raises `ConstantError`."""
     function = FUNCTIONS[name]
     try:
         if name in _MAKES_LISTS:
             lists = [argument for argument in arguments if isinstance(argument, list)]
             budget().items(sum(map(len, lists)), 80)
-        return _bounded(function(*arguments, **named), *arguments, *named.values(), *_items(arguments))
+        made = function(*arguments, **named)
+        if isinstance(made, NumberInfo):
+            return made
+        return _bounded(made, *arguments, *named.values(), *_items(arguments))
     except (ConstantError, Exceeded):
         raise
     except (TypeError, LookupError, ValueError, OverflowError, ZeroDivisionError, AttributeError):

@@ -11,7 +11,7 @@ from dlspec.elaborate.blame import item
 from dlspec.elaborate.builder import Builder, too_much
 from dlspec.elaborate.calls import Given, bind_block, bind_op, function_op
 from dlspec.elaborate.compare import Comparison, compare
-from dlspec.elaborate.foreign import foreign
+from dlspec.elaborate.foreign import BY_VALUES, foreign
 from dlspec.elaborate.gradients import check_dependence
 from dlspec.elaborate.indexing import index_list, index_tensor, tensor_attribute
 from dlspec.elaborate.instances import Instances
@@ -161,6 +161,9 @@ class Expressions:
             return Failure("DL0308", f"`{name}` is a function", node.span, hint=f"call it: `{name}(...)`")
         if name in distributions.DISTRIBUTIONS:
             return Failure("DL0308", f"`{name}` is a distribution", node.span, hint=f"call it: `{name}(...)`")
+        if name in BY_VALUES:
+            what = f"`{name}` gives a tensor with a size that depends on values"
+            return Failure("DL0413", what, node.span, hint=BY_VALUES[name])
         code, what = (
             ("DL0301", f"there is no layer `{name}`")
             if name[:1].isupper()
@@ -287,7 +290,7 @@ class Expressions:
             has = f"its first axis is {size}" if value.type.rank else "it has no axis"
             hint = f"part another axis: `-> Split({n})` along the channels, or `-> Split({n}, dim=2)`"
             raise Failure("DL0305", f"{names} take a tensor apart along its first axis, and {has}", span, hint=hint)
-        return [self.function(index_tensor(value, [place], span), (value,), step) for place in range(n)]
+        return [self.function(index_tensor(value, [place], span)[0], (value,), step) for place in range(n)]
 
     # Operators
 
@@ -477,13 +480,9 @@ class Expressions:
             raise Failure("DL0305", f"`{node.span.text}` has no tensor in it", node.span)
         slots = [slot.rstrip("?") for slot in op.tensors] if len(op.tensors) >= len(inputs) else [""] * len(inputs)
         given = tuple(zip(slots, inputs, strict=False))
-        like = _common([value for slot, value in given if slot not in op.truths])
-        return tuple(
-            [
-                self.as_tensor(value, DType.BOOL if slot in op.truths else like, node, written.get(slot))
-                for slot, value in given
-            ]
-        )
+        own = dict.fromkeys(op.truths, DType.BOOL) | dict.fromkeys(op.positions, DType.INT64)
+        like = _common([value for slot, value in given if slot not in own])
+        return tuple([self.as_tensor(value, own.get(slot, like), node, written.get(slot)) for slot, value in given])
 
     def function(
         self, op: Op, inputs: tuple[Value, ...], step: ast.Expression, written: dict[str, Written] | None = None
@@ -503,9 +502,11 @@ class Expressions:
         if base is POISON:
             return POISON
 
-        def part(item: ast.Expression | ast.Slice | None) -> Any:
+        def part(item: ast.Expression | ast.Slice | ast.Rest | None) -> Any:
             if item is None:
                 return None
+            if isinstance(item, ast.Rest):
+                return ...
             if isinstance(item, ast.Slice):
                 return slice(part(item.start), part(item.stop), part(item.step))
             return self.evaluate(item, env)
@@ -515,7 +516,8 @@ class Expressions:
             return POISON
         if isinstance(base, Value):
             written = {"items": Written(node, env)}
-            return self.function(index_tensor(base, items, node.span), (base,), node, written)
+            op, indices = index_tensor(base, items, node.span)
+            return self.function(op, (base, *indices), node, written)
         if any(isinstance(item, slice) for item in items):
             self._budget.items(len(base) if base.__class__ in (list, str) else 0)
         return index_list(base, items, node.span)
@@ -528,6 +530,11 @@ class Expressions:
             return tensor_attribute(base, node.name)
         if isinstance(base, SharedLayer | Inside):
             return weight_of(base, node, self.builder, alone=node is self._to_layer)
+        if isinstance(base, constants.NumberInfo):
+            try:
+                return base.part(node.name.name)
+            except constants.ConstantError as error:
+                raise Failure("DL0302", error.message, node.name.span, hint=error.hint) from None
         if isinstance(base, BlockLayer) and isinstance(base.declaration, ast.Network) and self.measure is not None:
             return self.measure(base, node.name.name, node.name.span)
         raise Failure("DL0302", f"{kind_of(base)} has no `{node.name.name}`", node.name.span)

@@ -21,6 +21,19 @@ _RECURRENT = "there are no recurrent layers: steps are unrolled by a `for` aroun
 _ATTENTION = (
     "attention is `MultiheadAttention(num_heads)`, or `scaled_dot_product_attention(q, k, v)` between your own layers"
 )
+BY_VALUES = {
+    "nonzero": "a mask has its size: x != 0; of a known number of positions: topk(where(x != 0, 1.0, 0.0), k)",
+    "argwhere": "a mask has its size: x != 0; of a known number of positions: topk(where(x != 0, 1.0, 0.0), k)",
+    "masked_select": "keep the shape: where(mask, x, 0.0) or masked_fill(x, mask, value)",
+    "unique": "sorted it has its size: sort(x); of known classes: sum(one_hot(x, classes), 0)",
+    "unique_consecutive": "keep the shape: where the next one differs is x[1:] != x[:-1]",
+    "bincount": "of a known number of classes it is sum(one_hot(x, classes), 0)",
+    "histc": "of known boundaries it is sum(one_hot(bucketize(x, boundaries), count), 0)",
+    "repeat_interleave": "of a known number it is an axis more: flatten(expand(unsqueeze(x, 1), [n, times]), 0, 1)",
+    "nms": "of a known number of boxes it is written with topk, comparisons and where",
+}
+"""Functions of torch whose results have sizes that only values tell, and what is written instead."""
+
 _PREFIX = "names stand without a prefix: `Conv2d(64, 7)`, `relu(x)`"
 _WRITTEN = {
     **dict.fromkeys(("LSTM", "GRU", "RNN", "LSTMCell", "GRUCell", "RNNCell", "SimpleRNN", "Bidirectional"), _RECURRENT),
@@ -46,6 +59,10 @@ _WRITTEN = {
     "Residual": "a residual is written `Add { Identity | Conv(x.channels, 3, padding=1) }`",
     "view": "it is called `reshape`",
     "cat": "it is called `concat`",
+    "index_add": "it is written `scatter_add`, with an index of the shape of what is added",
+    "index_fill": "it is written `scatter(x, dim, index, value)`, with an index of the shape of what is filled",
+    "index_put": "it is written `scatter`, with an index of the shape of what is written",
+    "one_hot_encode": "it is called `one_hot`",
     "print": "nothing is printed while compiling: `expect` states what must hold",
     "Parameter": "a weight is declared by `param`",
     **{name: f"losses are functions: `{function}(input, target)`" for name, function in _LOSSES.items()},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import EllipsisType
 from typing import TypeAlias, cast
 
 from dlspec.diagnostics import did_you_mean
@@ -14,7 +15,7 @@ from dlspec.ops import by_name
 from dlspec.source import Span
 from dlspec.syntax import ast
 
-Index: TypeAlias = "Constant | slice"
+Index: TypeAlias = "Constant | Value | slice | EllipsisType"
 
 
 def index_list(base: object, items: list[Index], span: Span) -> object:
@@ -35,25 +36,34 @@ def index_list(base: object, items: list[Index], span: Span) -> object:
         raise Failure("DL0305", "the parts of a slice are ints", span) from None
 
 
-def index_tensor(base: Value, items: list[Index], span: Span) -> Op:
-    """The operator of `x[0, 1:, none]`."""
+def index_tensor(base: Value, items: list[Index], span: Span) -> tuple[Op, list[Value]]:
+    """The operator of `x[0, 1:, none]`, and the tensors among its indices."""
     coded: list[tuple[object, ...]] = []
+    indices = [item for item in items if isinstance(item, Value)]
+    if items.count(...) > 1:
+        raise Failure("DL0305", "`...` stands once between brackets", span)
     for item in items:
         if type(item) is slice:
             for bound in (item.start, item.stop, item.step):
                 if bound is not None and not is_dim(bound):
-                    hint = "tensors are not known while compiling: `gather` and `index_select` take positions"
+                    hint = "a range of known length that begins at a tensor is `narrow(x, dim, start, length)`"
                     message = f"the bounds of a range are ints or sizes, not {kind_of(bound)}"
                     raise Failure("DL0305", message, span, hint=hint if isinstance(bound, Value) else "")
             coded.append(("slice", item.start, item.stop, 1 if item.step is None else item.step))
         elif item is None:
             coded.append(("new",))
+        elif item is ...:
+            coded.append(("rest",))
+        elif isinstance(item, Value):
+            coded.append(("tensor",))
         elif is_dim(item):
             coded.append(("at", item))
         else:
-            raise Failure("DL0305", f"a tensor is indexed by ints and slices, not {kind_of(item)}", span)
+            hint = 'a tensor of them is `tensor([0, 2], "int")`' if isinstance(item, list) else ""
+            message = f"a tensor is indexed by ints, slices and tensors of ints, not {kind_of(item)}"
+            raise Failure("DL0305", message, span, hint=hint)
     try:
-        return by_name("Index")(tuple(coded))
+        return by_name("IndexTensors" if indices else "Index")(tuple(coded)), indices
     except FieldError:
         raise Failure("DL0305", "a position is an int of less than 2 ** 63, and a step is no symbol", span) from None
 

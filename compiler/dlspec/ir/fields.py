@@ -30,7 +30,8 @@ Floats: TypeAlias = float | tuple[float, ...]
 Pair: TypeAlias = tuple[float, float]
 Axes: TypeAlias = int | tuple[int, ...]
 Items: TypeAlias = "tuple[Item, ...]"
-"""What stands between the brackets of `x[:, 0]`: ``("at", i)``, ``("slice", start, stop, step)`` or ``("new",)``."""
+"""What stands between the brackets of `x[:, 0]`: ``("at", i)``, ``("slice", start, stop, step)``, ``("new",)``,
+``("rest",)`` for `...`, or ``("tensor",)`` for the next of the tensors of positions."""
 Item: TypeAlias = "tuple[str, Dim] | tuple[str, Dim | None, Dim | None, int] | tuple[str]"
 
 
@@ -162,8 +163,8 @@ def _item(value: Any) -> Any:
             return ("at", _dim(position))
         case ("slice", start, stop, step):
             return ("slice", *(None if bound is None else _dim(bound) for bound in (start, stop)), _int(step))
-        case ("new",):
-            return ("new",)
+        case ("new",) | ("rest",) | ("tensor",):
+            return (value[0],)
         case _:
             raise Reject
 

@@ -126,7 +126,10 @@ class Op(Fielded):
     * ``aliases``: further names of the function. ``neutral``: the number that stands for an optional tensor which is left
       out before one that is given.
     * ``alike``: the tensor that an optional one is where it is left out, by their names.
-    * ``truths``: those of its tensors that hold truth values, whatever type the others have.
+    * ``truths``: those of its tensors that hold truth values, and ``positions`` those that hold integers, whatever type the
+      others have.
+    * ``torch_order``: its tensors and fields in the order in which the function takes them too, where torch has a field
+      before a tensor: ``gather(x, 1, index)``.
     * ``takes_numbers``: people write numbers for its tensors, as in ``2 * x``.
     * ``more``: the field that takes arguments by names of the author's choice, as ``rearrange(x, "b (h p) -> b h p", p=7)``.
     * ``pinned``: ``(("Conv1d", 1), ...)``, further layer names that fix the number of spatial axes.
@@ -174,6 +177,8 @@ class Op(Fielded):
     neutral: ClassVar[dict[str, float]] = {}
     alike: ClassVar[dict[str, str]] = {}
     truths: ClassVar[tuple[str, ...]] = ()
+    positions: ClassVar[tuple[str, ...]] = ()
+    torch_order: ClassVar[tuple[str, ...]] = ()
     takes_numbers: ClassVar[bool] = False
     pinned: ClassVar[tuple[tuple[str, int], ...]] = ()
     flat: ClassVar[bool] = False

@@ -22,8 +22,10 @@ from dlspec.ops import (
     loss,
     matrix,
     norm,
+    ordering,
     pad,
     pooling,
+    positions,
     random,
     rearrange,
     reduce,
@@ -37,7 +39,7 @@ from dlspec.ops import (
 
 _FAMILIES = (
     conv, local, linear, norm, activation, softmax, pooling, dropout, embedding,
-    elementwise, combine, reduce, shape, rearrange, slicing, pad, resize, matrix, solve,
+    elementwise, combine, reduce, shape, rearrange, slicing, positions, ordering, pad, resize, matrix, solve,
     attention, rotary, loss, gradient, random, constant,
 )  # fmt: skip
 

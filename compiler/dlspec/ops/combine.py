@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from functools import reduce
 from math import inf, prod
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from dlspec.ir.dims import Dim, total
 from dlspec.ir.init import Data
@@ -417,6 +417,34 @@ class Stack(DataMovement):
         return TensorType(inputs[0].dtype, (*shape[:axis], len(inputs), *shape[axis:]))
 
 
+class MeshGrid(DataMovement):
+    """The coordinates of a grid: each vector along an axis of its own and repeated on the others, as ``torch.meshgrid``.
+
+    `y, x = meshgrid(arange(h), arange(w))` are `[h, w]` each; with `indexing="xy"` the first two axes are swapped.
+
+    ONNX: Expand.
+    """
+
+    tensors: ClassVar[tuple[str, ...]] = ("*xs",)
+    layer = False
+    function = "meshgrid"
+
+    indexing: Literal["ij", "xy"] = "ij"
+
+    def axes(self, count: int) -> list[int]:
+        """For each vector its axis in the results."""
+        return [1, 0, *range(2, count)] if self.indexing == "xy" and count > 1 else list(range(count))
+
+    def infer(self, need: Needs, inputs: Types) -> Types:
+        require_inputs(inputs, 1, "`meshgrid`")
+        same_dtype(inputs, "`meshgrid`")
+        for x in inputs:
+            if x.rank != 1:
+                raise OpError(f"`meshgrid` takes vectors, not {x}", code="DL0202")
+        axes = self.axes(len(inputs))
+        return tuple(TensorType(x.dtype, tuple(inputs[axis].shape[0] for axis in axes)) for x in inputs)
+
+
 def _agreeing(need: Needs, inputs: Types, name: str, but: int | None) -> list[Dim]:
     """The shape that all inputs have, on all axes but one."""
     same_dtype(inputs, name)
@@ -437,5 +465,5 @@ def _agreeing(need: Needs, inputs: Types, name: str, but: int | None) -> list[Di
 
 OPERATORS: tuple[type[Op], ...] = (
     Const, Add, Mul, Max, Min, Sub, Div, FloorDiv, Mod, Pow, Equal, NotEqual, Less, LessEqual, Greater, GreaterEqual,
-    And, Or, Xor, Where, Lerp, Concat, Stack,
+    And, Or, Xor, Where, Lerp, Concat, Stack, MeshGrid,
 )  # fmt: skip

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import ClassVar
 
-from dlspec.ir.dims import Dim
+from dlspec.ir.dims import Dim, ceildiv
 from dlspec.ir.fields import Shape
 from dlspec.ir.intervals import Interval, Intervals
 from dlspec.ir.op import Needs, Op, OpError, Types
@@ -90,6 +91,45 @@ class Bernoulli(Op):
         return inputs[0]
 
 
+class Multinomial(Op):
+    """The positions of `num_samples` draws, each with the probability that the weights of its row give it.
+
+    The input is a vector of weights, or a matrix of one for each row, that need not sum to 1. Without `replacement` no
+    position is drawn twice, and no row may have fewer weights that are not 0. 4 FLOPs per weight and draw.
+
+    ONNX: RandomUniformLike and TopK, or ArgMax. By the greatest sums with Gumbel noise: Yellott, 1977, "The Relationship
+    between Luce's Choice Axiom, Thurstone's Theory of Comparative Judgment, and the Double Exponential Distribution".
+    """
+
+    layer = False
+    function = "multinomial"
+    torch_function = "torch.multinomial"
+    takes = (0.0, inf)
+    cuts_gradient = True
+    random = True
+    wide = True
+
+    num_samples: int
+    replacement: bool = False
+
+    def check(self) -> None:
+        if self.num_samples < 1:
+            raise OpError(f"`multinomial` draws 1 sample or more, not {self.num_samples}", code="DL0208")
+
+    def infer(self, need: Needs, inputs: Types) -> TensorType:
+        x = inputs[0]
+        require_float(x, "`multinomial`")
+        if x.rank not in (1, 2):
+            raise OpError(f"`multinomial` takes a vector or a matrix of weights, not {x}", code="DL0202")
+        if not self.replacement:
+            message = f"`multinomial` draws {self.num_samples} different ones of {x.shape[-1]}"
+            need.at_least(x.shape[-1], self.num_samples, message, "replacement=true")
+        return TensorType(DType.INT64, (*x.shape[:-1], self.num_samples))
+
+    def flops(self, inputs: Types, outputs: Types) -> Dim:
+        return 4 * inputs[0].elements * (self.num_samples if self.replacement else 1)
+
+
 class Full(Generator):
     """A tensor with one value everywhere. ONNX: ConstantOfShape."""
 
@@ -139,19 +179,32 @@ class Ones(Generator):
 
 
 class Arange(Generator):
-    """The numbers 0, 1, 2 ... below `end`. Another start or step is arithmetic: `3 + 2 * arange(n)`. ONNX: Range."""
+    """The numbers 0, 1, 2 ... below `end`, or `start`, `start + step` ...: `arange(n)`, `arange(3, n)`, `arange(3, n, 2)`.
 
+    They are whole; fractions are arithmetic, `0.5 * arange(n, dtype="float")`, or `linspace`. ONNX: Range.
+    """
+
+    torch_order: ClassVar[tuple[str, ...]] = ("start", "end", "step", "dtype")
     function = "arange"
 
     end: Dim
     dtype: DType = DType.INT64
+    start: Dim = 0
+    step: int = 1
 
     def check(self) -> None:
         if self.dtype is DType.BOOL:
             raise OpError("`arange` makes numbers, not bool", code="DL0207")
+        if self.step == 0:
+            raise OpError("`arange` has a step of 0", code="DL0208")
+
+    @property
+    def size(self) -> Dim:
+        way = self.end - self.start if self.step > 0 else self.start - self.end
+        return ceildiv(way, abs(self.step))
 
     def infer(self, need: Needs, inputs: Types) -> TensorType:
-        return _made(need, (self.end,), self.dtype, "arange")
+        return _made(need, (self.size,), self.dtype, "arange")
 
 
 class Linspace(Generator):
@@ -184,4 +237,4 @@ class Eye(Generator):
         return _made(need, (self.n, self.n if self.m is None else self.m), self.dtype, "eye")
 
 
-OPERATORS: tuple[type[Op], ...] = (Normal, Uniform, Bernoulli, Full, Zeros, Ones, Arange, Linspace, Eye)
+OPERATORS: tuple[type[Op], ...] = (Normal, Uniform, Bernoulli, Multinomial, Full, Zeros, Ones, Arange, Linspace, Eye)

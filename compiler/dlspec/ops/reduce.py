@@ -252,24 +252,70 @@ class ArgMin(Extreme):
     function = "argmin"
 
 
-class CumSum(Op):
-    """The running sum along an axis. Of int32 it is an int64. ONNX: CumSum."""
+class Running(Op):
+    """Base of what is reduced from the first element to each one."""
 
     wide = True
     layer = False
-    function = "cumsum"
 
     dim: int
 
     def infer(self, need: Needs, inputs: Types) -> TensorType:
-        x = inputs[0]
-        require_numbers(x, "`cumsum`")
+        x, name = inputs[0], f"`{self.function}`"
+        require_numbers(x, name)
         if not x.rank:
-            raise OpError(f"`cumsum` takes a tensor with axes, not {format_shape(x.shape)}", code="DL0202")
-        one_axis(self.dim, x.rank, "`cumsum`")
+            raise OpError(f"{name} takes a tensor with axes, not {format_shape(x.shape)}", code="DL0202")
+        one_axis(self.dim, x.rank, name)
         return TensorType(DType.INT64 if x.dtype.is_integer else x.dtype, x.shape)
 
 
+class CumSum(Running):
+    """The running sum along an axis. Of int32 it is an int64. ONNX: CumSum."""
+
+    function = "cumsum"
+
+
+class CumProd(Running):
+    """The running product along an axis. Of int32 it is an int64.
+
+    In ONNX, which has none, an axis of open size takes the square of its size in memory.
+    """
+
+    function = "cumprod"
+
+
+class Normalize(PerInputElement):
+    """`x / max(norm(x, p, dim), eps)`: vectors of length 1, as ``torch.nn.functional.normalize``.
+
+    3 FLOPs per input element: power, sum and quotient.
+    """
+
+    wide = True
+    infinite = ("p",)
+    layer = False
+    function = "normalize"
+    torch_function = "F.normalize"
+
+    p: float = 2.0
+    dim: Axes = 1
+    eps: float = 1e-12
+
+    def check(self) -> None:
+        if self.p != self.p:
+            raise OpError("`normalize` takes a number `p`, not nan", code="DL0208")
+        if self.eps < 0:
+            raise OpError(f"`normalize` has a negative `eps`: {self.eps:g}", code="DL0208")
+
+    def infer(self, need: Needs, inputs: Types) -> TensorType:
+        require_float(inputs[0], "`normalize`")
+        many_axes(self.dim, inputs[0].rank, "`normalize`")
+        return inputs[0]
+
+    def per_element(self) -> int:
+        return 3
+
+
 OPERATORS: tuple[type[Op], ...] = (
-    Mean, Sum, Prod, AMax, AMin, LogSumExp, All, Any, Var, Std, Norm, ArgMax, ArgMin, CumSum,
+    Mean, Sum, Prod, AMax, AMin, LogSumExp, All, Any, Var, Std, Norm, ArgMax, ArgMin, CumSum, CumProd,
+    Normalize,
 )  # fmt: skip

@@ -1,8 +1,6 @@
-"""Pieces of tensors: slices, crops, parts, reorderings along an axis and look-ups. No FLOPs."""
+"""Pieces of tensors: slices, crops, parts and reorderings along an axis. No FLOPs."""
 
 from __future__ import annotations
-
-from typing import ClassVar
 
 from dlspec.ir.dims import Dim, Expr, ceildiv, floordiv
 from dlspec.ir.fields import Axes, Ints, Items, Shape, Sizes
@@ -62,6 +60,8 @@ class Slice(DataMovement):
 class Index(DataMovement):
     """`x[:, 0]`: a position removes its axis, a range cuts it, and `none` inserts an axis of size 1.
 
+    `...` stands for all axes that are not named: `x[..., 0]`.
+
     ONNX: Gather, Slice and Unsqueeze.
     """
 
@@ -69,14 +69,20 @@ class Index(DataMovement):
 
     items: Items
 
+    def places(self, rank: int) -> Items:
+        """The items, with a range for each axis that `...` stands for in a tensor of a rank."""
+        used = sum(item[0] not in ("new", "rest") for item in self.items)
+        whole: Items = (("slice", None, None, 1),) * (rank - used)
+        return tuple(each for item in self.items for each in (whole if item == ("rest",) else (item,)))
+
     def infer(self, need: Needs, inputs: Types) -> TensorType:
         x = inputs[0]
-        used = sum(item[0] != "new" for item in self.items)
+        used = sum(item[0] not in ("new", "rest") for item in self.items)
         if used > x.rank:
             raise OpError(f"{used} indices are too many for {format_shape(x.shape)}", code="DL0202")
         sizes: list[Dim] = []
         rest = list(x.shape)
-        for item in self.items:
+        for item in self.places(x.rank):
             match item:
                 case ("at", position):
                     _inside(need, rest.pop(0), position)
@@ -268,44 +274,4 @@ class Tile(DataMovement):
         return x.with_shape(*(size * count for size, count in zip(shape, repeats, strict=True)))
 
 
-class IndexSelect(DataMovement):
-    """The slices of `x` along an axis at the positions of a vector of integers. ONNX: Gather."""
-
-    tensors: ClassVar[tuple[str, ...]] = ("x", "index")
-    layer = False
-    function = "index_select"
-
-    dim: int
-
-    def infer(self, need: Needs, inputs: Types) -> TensorType:
-        x, index = inputs
-        axis = one_axis(self.dim, x.rank, "`index_select`")
-        if not index.dtype.is_integer or index.rank != 1:
-            raise OpError(f"`index_select` takes a vector of integers as positions, not {index}", code="DL0207")
-        return x.with_shape(*x.shape[:axis], index.shape[0], *x.shape[axis + 1 :])
-
-
-class Gather(DataMovement):
-    """One element of `x` for each element of `index`, which is its position along the axis. ONNX: GatherElements."""
-
-    tensors: ClassVar[tuple[str, ...]] = ("x", "index")
-    layer = False
-    function = "gather"
-
-    dim: int
-
-    def infer(self, need: Needs, inputs: Types) -> TensorType:
-        x, index = inputs
-        axis = one_axis(self.dim, x.rank, "`gather`")
-        if index.dtype.label != "int64":
-            raise OpError(f"`gather` takes positions of type int64, not {index}", 'cast(index, "int")', "DL0207")
-        if index.rank != x.rank:
-            both = f"{format_shape(x.shape)} and {format_shape(index.shape)}"
-            raise OpError(f"`gather` takes a tensor and positions of one rank, not {both}", code="DL0202")
-        for other, (size, have) in enumerate(zip(index.shape, x.shape, strict=True)):
-            if other != axis:
-                need.at_least(have - size, 0, f"`gather` has {size} positions on axis {other}, which has size {have}")
-        return x.with_shape(*index.shape)
-
-
-OPERATORS: tuple[type[Op], ...] = (Slice, Index, Crop, Split, Chunk, Flip, Roll, Tile, IndexSelect, Gather)
+OPERATORS: tuple[type[Op], ...] = (Slice, Index, Crop, Split, Chunk, Flip, Roll, Tile)

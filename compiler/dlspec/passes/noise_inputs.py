@@ -8,9 +8,12 @@ from itertools import count
 from dlspec.ir.edit import Editor, edited
 from dlspec.ir.graph import Graph, Node, Value
 from dlspec.ir.verify import verified
-from dlspec.ops.combine import Less
-from dlspec.ops.elementwise import Cast
-from dlspec.ops.random import Normal, Uniform
+from dlspec.ops.combine import Less, Sub
+from dlspec.ops.elementwise import Cast, Log, Neg
+from dlspec.ops.ordering import TopK
+from dlspec.ops.random import Multinomial, Normal, Uniform
+from dlspec.ops.reduce import ArgMax
+from dlspec.ops.shape import Expand, Unsqueeze
 
 
 def draws(graph: Graph) -> dict[str, Node]:
@@ -41,13 +44,32 @@ def noise_as_inputs(graph: Graph) -> Graph:
     """The graph with its random draws as further inputs, by the names of `draws`.
 
     An input holds the very numbers that are drawn, from the distribution that the spec gives. Where ones are drawn with
-    a probability, the input is uniform between 0 and 1, and there is a one where it is less.
+    a probability, the input is uniform between 0 and 1, and there is a one where it is less. Where positions are drawn by
+    their weights it has a number, uniform between 0 and 1, for each weight, and for each draw with replacement.
     """
+
+    def drawn(edit: Editor, node: Node, op: Multinomial) -> Sequence[Value]:
+        """The greatest sums of a logarithm and Gumbel noise, which is made of uniform one."""
+        (weights,) = edit.inputs(node)
+        if op.replacement:
+            rows = weights.type.shape
+            (weights,) = edit.insert(Unsqueeze(-2), (weights,))
+            (weights,) = edit.insert(Expand((*rows[:-1], op.num_samples, rows[-1])), (weights,))
+        noise = edit.input(names[node], weights.type, node.span)
+        for step in (Log(), Neg(), Log()):
+            (noise,) = edit.insert(step, (noise,))
+        scores = edit.insert(Sub(), (*edit.insert(Log(), (weights,)), noise))
+        if op.replacement:
+            return edit.insert(ArgMax(-1), scores, name=node.name)
+        return (edit.insert(TopK(k=op.num_samples), scores, name=node.name)[1],)
+
     names = {node: name for name, node in draws(graph).items()}
 
     def rule(edit: Editor, node: Node) -> Sequence[Value]:
         if node not in names:
             return edit.keep(node)
+        if isinstance(node.op, Multinomial):
+            return drawn(edit, node, node.op)
         noise = edit.input(names[node], node.outputs[0].type, node.span)
         if isinstance(node.op, Normal | Uniform):
             return (noise,)

@@ -32,13 +32,22 @@ def with_dtype(graph: Graph, dtype: DType) -> Graph:
     def other(old: DType) -> DType:
         return dtype if old is DType.FLOAT32 else old
 
+    def at_end(value: object) -> bool:
+        """The greatest or the least number of the type, as `finfo` gives it: it is that of the other type then."""
+        return isinstance(value, float) and abs(value) == DType.FLOAT32.largest
+
     def weight(old: Parameter, wanted: DType | None) -> Parameter:
         return weights.setdefault(old, old.copied(old.path, other(old.dtype) if wanted is None else wanted))
 
     def rule(edit: Editor, node: Node) -> Sequence[Value]:
         given = {field.name: getattr(node.op, field.name) for field in node.op.fields}
         dtypes = {name: other(value) for name, value in given.items() if isinstance(value, DType)}
-        op = node.op.changed(**dtypes) if dtypes else node.op
+        ends = {
+            name: other(DType.FLOAT32).largest * (1 if value > 0 else -1)
+            for name, value in given.items()
+            if at_end(value)
+        }
+        op = node.op.changed(**dtypes, **ends) if dtypes or ends else node.op
         inputs = tuple([value.type for value in edit.inputs(node)])
         try:
             check_numbers(op, inputs, ())

@@ -155,11 +155,15 @@ class Slice(Node):
     step: Expression | None
 
 
+class Rest(Node):
+    """`...` between brackets: all axes that are not named."""
+
+
 class Index(Node):
     """`base[i]`, `x[:, 0]`."""
 
     base: Expression
-    items: tuple[Expression | Slice, ...]
+    items: tuple[Expression | Slice | Rest, ...]
 
 
 class Attribute(Node):

@@ -90,7 +90,7 @@ class AstBuilder:
         return ast.Import(self.span(children), children[1], path, imported)
 
     def level(self, children: Children) -> int:
-        return len(children)
+        return sum(len(dots.text) for dots in children)
 
     def imported(self, children: Children) -> ast.Imported:
         name, *alias = self.names(children)
@@ -250,6 +250,9 @@ class AstBuilder:
     def argument(self, children: Children) -> ast.Argument:
         name = self.token_name(children[0]) if len(children) == 3 else None
         return ast.Argument(self.span(children), name, children[-1])
+
+    def rest(self, children: Children) -> ast.Rest:
+        return ast.Rest(self.span(children))
 
     def slice(self, children: Children) -> ast.Slice:
         parts: list[ast.Expression | None] = [None]

@@ -159,7 +159,7 @@ def _gap(items: list[Item], number: int, before: Item, item: Item) -> str:
         return "; "
     if last in ("(", "[") or kind in (")", "]", ","):
         return ""
-    if last == "." or (kind == "." and last != "from"):
+    if last in (".", "...") or (kind == "." and last != "from"):
         return ""
     if kind in ("(", "[") and last in ENDS_OPERAND:
         return ""

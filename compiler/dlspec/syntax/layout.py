@@ -176,7 +176,7 @@ class Layout:
 
     def _opening_word(self, level: Level, word: str, following: Token) -> str:
         if word in BEFORE_NAME:
-            governs = is_name(following) or (word == "from" and following.kind == "." and level.opener is None)
+            governs = is_name(following) or (word == "from" and following.kind in (".", "...") and level.opener is None)
         else:
             governs = word in BEFORE_EXPRESSION and following.kind in STARTS_EXPRESSION
             governs = governs and following.text not in ("as", "and", "or", "in")

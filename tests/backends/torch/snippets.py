@@ -30,6 +30,28 @@ network Net(x: float[N, 4], other: float[N, 3]) -> y, same, penalty: training {
     penalty = mean(mixed)
 }
 """,
+    "chosen_by_tensors": """
+block Attend(width) {
+    scores = matmul(x, transpose(x, 1, 2))
+    scores = masked_fill(scores, triu(ones(scores.shape, "bool"), 1), finfo(scores.dtype).min)
+    matmul(softmax(scores, -1), x) -> Linear(width)
+}
+block Experts(count, chosen) {
+    values, indices = topk(softmax(x -> gate: Linear(count, bias=false), -1), k=chosen)
+    param weight: float[count, x.features] = normal(0, 1)
+    sum(unsqueeze(values, -1) * weight[indices], -2) * x
+}
+network Net(tokens: int[N, T = 5], at: int[1], picks: int[N, K = 3]) -> out, first, here, spread, pairs, rest where T >= 2 {
+    param table: float[2, 6] = normal(0, 1)
+    h = table[tokens] -> attend: Attend(6) -> experts: Experts(4, 2)
+    out = h
+    first = h[..., 0]
+    here = narrow(h, 1, at, 1)
+    spread = scatter_add(zeros([h.batch, 4]), 1, picks, cast(picks, "float"))
+    pairs = h[:, picks[0], picks[0]]
+    rest = sort(h[..., 1:3], dim=1, descending=true)[0]
+}
+""",
     "numbers_in_where": """
 network Net(x: float[N, 4], d: float64[N, K]) -> y, i, b, size, mixed, always, wide {
     y = where(x > 0, 1.0, -1.0)

@@ -72,6 +72,16 @@ def concat(e: Emitter, op: ops.Concat, node: Node, xs: list[str], ws: list[str])
     return e.op("Concat", xs, axis=op.dim % node.outputs[0].type.rank)
 
 
+@lowers(ops.MeshGrid)
+def meshgrid(e: Emitter, op: ops.MeshGrid, node: Node, xs: list[str], ws: list[str]) -> str | tuple[str, ...]:
+    shape, count = e.shape(node.outputs[0].type.shape), len(xs)
+    grids: list[str] = []
+    for axis, x in zip(op.axes(count), xs, strict=True):
+        column = e.op("Reshape", [x, e.constant([-1] + [1] * (count - axis - 1))])
+        grids.append(e.op("Expand", [column, shape]))
+    return tuple(grids)
+
+
 @lowers(ops.Stack)
 def stack(e: Emitter, op: ops.Stack, node: Node, xs: list[str], ws: list[str]) -> str:
     axis = op.dim % node.outputs[0].type.rank

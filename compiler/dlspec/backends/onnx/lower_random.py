@@ -63,14 +63,30 @@ def ones(e: Emitter, op: ops.Ones, node: Node, xs: list[str], ws: list[str]) -> 
     return _filled(e, op.shape, 1, op.dtype)
 
 
-def _counting(e: Emitter, end: Dim, dtype: DType) -> str:
-    numbers = e.op("Range", [e.constant(0), e.dim(end), e.constant(1)])
+@lowers(ops.Multinomial)
+def multinomial(e: Emitter, op: ops.Multinomial, node: Node, xs: list[str], ws: list[str]) -> str:
+    """The positions of the greatest sums of a logarithm and Gumbel noise: of one sum for each draw, or of all at once."""
+    x = xs[0]
+    if op.replacement:
+        rows = node.inputs[0].type.shape
+        shape = e.shape([*rows[:-1], op.num_samples, rows[-1]])
+        x = e.op("Expand", [e.op("Unsqueeze", [x, e.constant([-2])]), shape])
+    drawn = e.op("RandomUniformLike", [x], low=0.0, high=1.0)
+    gumbel = e.op("Neg", [e.op("Log", [e.op("Neg", [e.op("Log", [drawn])])])])
+    scores = e.op("Add", [e.op("Log", [x]), gumbel])
+    if op.replacement:
+        return e.op("ArgMax", [scores], axis=-1, keepdims=0)
+    return e.op("TopK", [scores, e.constant([op.num_samples])], 2, axis=-1)[1]
+
+
+def _counting(e: Emitter, end: Dim, dtype: DType, start: Dim = 0, step: int = 1) -> str:
+    numbers = e.op("Range", [e.dim(start), e.dim(end), e.constant(step)])
     return numbers if dtype is DType.INT64 else e.cast(numbers, dtype)
 
 
 @lowers(ops.Arange)
 def arange(e: Emitter, op: ops.Arange, node: Node, xs: list[str], ws: list[str]) -> str:
-    return _counting(e, op.end, op.dtype)
+    return _counting(e, op.end, op.dtype, op.start, op.step)
 
 
 @lowers(ops.Linspace)

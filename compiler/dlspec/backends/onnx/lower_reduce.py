@@ -10,11 +10,13 @@ from collections.abc import Sequence
 from math import inf
 
 from dlspec.backends.onnx.emitter import Emitter
+from dlspec.backends.onnx.lower_slicing import cut
 from dlspec.backends.onnx.registry import lowers
 from dlspec.ir.dims import product
 from dlspec.ir.graph import Node
 from dlspec.ir.types import DType, TensorType
 from dlspec.ops import reduce as ops
+from dlspec.ops.rules import many_axes
 
 _NODES: dict[type[ops.Reduction], str] = {
     ops.Mean: "ReduceMean",
@@ -121,3 +123,33 @@ def cumsum(e: Emitter, op: ops.CumSum, node: Node, xs: list[str], ws: list[str])
     type_, out = node.inputs[0].type, node.outputs[0].type.dtype
     x = xs[0] if type_.dtype is out else e.cast(xs[0], out)
     return e.op("CumSum", [x, e.constant(op.dim % type_.rank)])
+
+
+@lowers(ops.CumProd)
+def cumprod(e: Emitter, op: ops.CumProd, node: Node, xs: list[str], ws: list[str]) -> str:
+    """Products of 2, 4, 8 ... neighbours on an axis of known size, else each of all elements that are not behind it."""
+    type_, out = node.inputs[0].type, node.outputs[0].type.dtype
+    x = as_type(e, xs[0], type_.dtype, out)
+    axis, one = op.dim % type_.rank, e.scalar(1, out)
+    size = type_.shape[axis]
+    if isinstance(size, int):
+        step = 1
+        while step < size:
+            shape = e.shape([*type_.shape[:axis], step, *type_.shape[axis + 1 :]])
+            moved = e.op("Concat", [e.op("Expand", [one, shape]), cut(e, x, [(axis, None, -step, 1)])], axis=axis)
+            x, step = e.op("Mul", [x, moved]), 2 * step
+        return x
+    count = e.op("Range", [e.constant(0), e.dim(size), e.constant(1)])
+    rows = e.op("Reshape", [count, e.constant([-1] + [1] * (type_.rank - axis))])
+    columns = e.op("Reshape", [count, e.constant([-1] + [1] * (type_.rank - axis - 1))])
+    before = e.op("LessOrEqual", [columns, rows])
+    return _reduce(
+        e, "ReduceProd", e.op("Where", [before, e.op("Unsqueeze", [x, e.constant([axis])]), one]), [axis + 1], False
+    )
+
+
+@lowers(ops.Normalize)
+def normalize(e: Emitter, op: ops.Normalize, node: Node, xs: list[str], ws: list[str]) -> str:
+    type_ = node.inputs[0].type
+    length = vector_norm(e, xs[0], type_, op.p, many_axes(op.dim, type_.rank, "`normalize`"), keepdim=True)
+    return e.op("Div", [xs[0], e.op("Max", [length, e.scalar(op.eps, type_.dtype)])])

@@ -8,6 +8,7 @@ from typing import cast
 from dlspec.backends.onnx.emitter import Emitter
 from dlspec.backends.onnx.registry import lowers
 from dlspec.ir.dims import Dim
+from dlspec.ir.fields import Items
 from dlspec.ir.graph import Node
 from dlspec.ir.types import TensorType
 from dlspec.ops import slicing as ops
@@ -35,9 +36,12 @@ def slice_(e: Emitter, op: ops.Slice, node: Node, xs: list[str], ws: list[str]) 
 
 @lowers(ops.Index)
 def index(e: Emitter, op: ops.Index, node: Node, xs: list[str], ws: list[str]) -> str:
+    return indexed(e, xs[0], op.places(node.inputs[0].type.rank))
+
+
+def indexed(e: Emitter, x: str, items: Items) -> str:
     """One Slice for all ranges, then a Gather for each position, the last axis first, then the new axes."""
-    x = xs[0]
-    taken = [item for item in op.items if item[0] != "new"]
+    taken = [item for item in items if item[0] != "new"]
     pieces: list[tuple[int, Dim | None, Dim | None, int]] = []
     for axis, item in enumerate(taken):
         if item[0] == "slice":
@@ -50,7 +54,7 @@ def index(e: Emitter, op: ops.Index, node: Node, xs: list[str], ws: list[str]) -
         if taken[axis][0] == "at":
             _, position = cast("tuple[str, Dim]", taken[axis])
             x = e.op("Gather", [x, e.dim(position)], axis=axis)
-    remaining = [item[0] for item in op.items if item[0] != "at"]
+    remaining = [item[0] for item in items if item[0] != "at"]
     added = [axis for axis, kind in enumerate(remaining) if kind == "new"]
     return e.op("Unsqueeze", [x, e.constant(added)]) if added else x
 
@@ -99,13 +103,3 @@ def tile(e: Emitter, op: ops.Tile, node: Node, xs: list[str], ws: list[str]) -> 
     if added:
         x = e.op("Unsqueeze", [x, e.constant(list(range(added)))])
     return e.op("Tile", [x, e.shape(repeats)])
-
-
-@lowers(ops.IndexSelect)
-def index_select(e: Emitter, op: ops.IndexSelect, node: Node, xs: list[str], ws: list[str]) -> str:
-    return e.op("Gather", xs, axis=op.dim % node.inputs[0].type.rank)
-
-
-@lowers(ops.Gather)
-def gather(e: Emitter, op: ops.Gather, node: Node, xs: list[str], ws: list[str]) -> str:
-    return e.op("GatherElements", xs, axis=op.dim % node.inputs[0].type.rank)

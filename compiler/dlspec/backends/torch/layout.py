@@ -40,6 +40,8 @@ _ATOM = 15
 
 def literal(value: Any) -> str:
     """A constant as ruff writes it."""
+    if value is ...:
+        return "..."
     if isinstance(value, bool) or value is None:
         return str(value)
     if isinstance(value, int):

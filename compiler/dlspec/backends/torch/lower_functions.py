@@ -186,6 +186,12 @@ def concat(e: Lower, op: combine.Concat, xs: list[Py]) -> Py:
     return call("torch.cat", Sequence(tuple(xs)), dim=(Arg(op.dim, "dim"), 0))
 
 
+@lowers(combine.MeshGrid)
+def meshgrid(e: Lower, op: combine.MeshGrid, xs: list[Py]) -> Py:
+    made = call("torch.meshgrid", *xs, indexing=Arg(op.indexing, "indexing"))
+    return made if len(xs) > 1 else Subscript(made, (Const(0),))
+
+
 @lowers(combine.Stack)
 def stack(e: Lower, op: combine.Stack, xs: list[Py]) -> Py:
     return call("torch.stack", Sequence(tuple(xs)), dim=(Arg(op.dim, "dim"), 0))
@@ -282,9 +288,9 @@ def norm(e: Lower, op: reduce.Norm, xs: list[Py]) -> Py:
     return call("torch.linalg.vector_norm", xs[0], ord=(Arg(whole(op.p), "p"), 2), **keywords)
 
 
-@lowers(reduce.CumSum)
-def cumsum(e: Lower, op: reduce.CumSum, xs: list[Py]) -> Py:
-    return method(xs[0], "cumsum", dim=Arg(op.dim, "dim"))
+@lowers(reduce.CumSum, reduce.CumProd)
+def running(e: Lower, op: reduce.Running, xs: list[Py]) -> Py:
+    return method(xs[0], "cumsum" if isinstance(op, reduce.CumSum) else "cumprod", dim=Arg(op.dim, "dim"))
 
 
 # Tensors that are made -------------------------------------------------------------------------------------------------
@@ -339,7 +345,9 @@ def filled(e: Lower, op: random.Zeros | random.Ones, xs: list[Py]) -> Py:
 
 @lowers(random.Arange)
 def arange(e: Lower, op: random.Arange, xs: list[Py]) -> Py:
-    return call("torch.arange", e.size(op.end, "end"), **e.made(op.dtype))
+    start = () if op.start == 0 and op.step == 1 else (e.size(op.start, "start"),)
+    step = () if op.step == 1 else (Arg(op.step, "step"),)
+    return call("torch.arange", *start, e.size(op.end, "end"), *step, **e.made(op.dtype))
 
 
 @lowers(random.Linspace)

@@ -31,7 +31,7 @@ from dlspec.backends.torch.symbols import Arg
 from dlspec.ir.dims import Dim
 from dlspec.ir.fields import Sizes
 from dlspec.ir.op import Needs, Op
-from dlspec.ops import conv, norm, pad, pooling, rearrange, resize, shape, slicing
+from dlspec.ops import conv, norm, pad, pooling, positions, rearrange, resize, shape, slicing
 
 # Windows ---------------------------------------------------------------------------------------------------------------
 
@@ -304,9 +304,10 @@ def slice_(e: Lower, op: slicing.Slice, xs: list[Py]) -> Py:
     return Subscript(xs[0], (*(Slice(None, None) for _ in range(axis)), cut))
 
 
-@lowers(slicing.Index)
-def index(e: Lower, op: slicing.Index, xs: list[Py]) -> Py:
+@lowers(slicing.Index, positions.IndexTensors)
+def index(e: Lower, op: slicing.Index | positions.IndexTensors, xs: list[Py]) -> Py:
     items: list[Py] = []
+    indices = iter(xs[1:])
     for place, item in enumerate(op.items):
         match item:
             case ("at", position):
@@ -314,6 +315,10 @@ def index(e: Lower, op: slicing.Index, xs: list[Py]) -> Py:
             case ("slice", start, stop, step):
                 bounds = (_bound(e, start, "items", (place, "start")), _bound(e, stop, "items", (place, "stop")))
                 items.append(Slice(*bounds, _step(step)))
+            case ("tensor",):
+                items.append(next(indices))
+            case ("rest",):
+                items.append(Const(...))
             case _:
                 items.append(Const(None))
     return Subscript(xs[0], tuple(items)) if items else xs[0]
@@ -358,13 +363,3 @@ def roll(e: Lower, op: slicing.Roll, xs: list[Py]) -> Py:
 @lowers(slicing.Tile)
 def tile(e: Lower, op: slicing.Tile, xs: list[Py]) -> Py:
     return method(xs[0], "tile", *e.sizes(op.reps, "reps"))
-
-
-@lowers(slicing.IndexSelect)
-def index_select(e: Lower, op: slicing.IndexSelect, xs: list[Py]) -> Py:
-    return method(xs[0], "index_select", Arg(op.dim, "dim"), xs[1])
-
-
-@lowers(slicing.Gather)
-def gather(e: Lower, op: slicing.Gather, xs: list[Py]) -> Py:
-    return method(xs[0], "gather", Arg(op.dim, "dim"), xs[1])

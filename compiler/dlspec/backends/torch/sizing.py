@@ -74,7 +74,7 @@ class Sizing:
     def written(self, written: Written) -> Py:
         raise NotImplementedError
 
-    def translate(self, node: ast.Expression | ast.Slice, names: Names, time: int) -> Py:
+    def translate(self, node: ast.Expression | ast.Slice | ast.Rest, names: Names, time: int) -> Py:
         raise NotImplementedError
 
     def bound(self, leaf: Leaf, use: Scope) -> Py:

@@ -16,7 +16,7 @@ from dlspec.backends.torch.sizing import Sizing
 from dlspec.backends.torch.symbols import Leaf, Turned, item, item_of, leaves, of_list, signature, tupled
 from dlspec.backends.torch.targets import kept, targets_of
 from dlspec.backends.torch.tree import Module
-from dlspec.elaborate.constants import CONSTANTS
+from dlspec.elaborate.constants import CONSTANTS, NumberInfo
 from dlspec.ir.dims import Expr
 from dlspec.ir.graph import Scope, Value
 from dlspec.ir.program import Binding, Names, Written
@@ -41,10 +41,10 @@ class Writing(Sizing):
     def written(self, written: Written) -> Py:
         return self.translate(written.expression, written.names, written.time)
 
-    def translate(self, node: ast.Expression | ast.Slice, names: Names, time: int) -> Py:
+    def translate(self, node: ast.Expression | ast.Slice | ast.Rest, names: Names, time: int) -> Py:
         """The expression in Python. Raises `Unwritten` for what is no arithmetic of constants and sizes."""
 
-        def inner(part: ast.Expression | ast.Slice) -> Py:
+        def inner(part: ast.Expression | ast.Slice | ast.Rest) -> Py:
             return self.translate(part, names, time)
 
         match node:
@@ -73,6 +73,8 @@ class Writing(Sizing):
                 if operator == "+":
                     left, right = _as_tuple(left), _as_tuple(right)
                 return _simplified(operator, left, right, node)
+            case ast.Attribute(base=ast.Call(function=ast.Name(name="finfo"), arguments=(argument,))):
+                return self._number_info(node, argument.value, names, time)
             case ast.Attribute():
                 return self._attribute(node, names, time)
             case ast.If():
@@ -279,6 +281,18 @@ class Writing(Sizing):
         if wanted not in _AXES or not -rank <= _AXES[wanted] < rank:
             raise Unwritten
         return self.dimension(tensor, _AXES[wanted] % rank)
+
+    def _number_info(self, node: ast.Attribute, of: ast.Expression, names: Names, time: int) -> Py:
+        """`finfo(x.dtype).min` of a tensor at hand."""
+        if not isinstance(of, ast.Attribute) or of.name.name != "dtype" or names.seen("finfo", time) is not None:
+            raise Unwritten
+        tensor = self._tensor(of.base, names, time)
+        ready = self.at_hand(tensor) if self.at_hand else None
+        if ready is None:
+            raise Unwritten
+        value = NumberInfo(tensor.type.dtype).part(node.name.name)
+        asked = py.Attribute(py.call("torch.finfo", py.Attribute(ready, "dtype")), node.name.name)
+        return Leaf(("shape", signature(ready), f"finfo.{node.name.name}"), node.name.name, value, asked)
 
     def dimension(self, tensor: Value, axis: int) -> Py:
         """A size: of a tensor at hand, or as the constructor knows it."""

@@ -93,6 +93,13 @@ def concat(s: Step, op: ops.Concat) -> Cotangents:
     return tuple(parts)
 
 
+@derives(ops.MeshGrid)
+def meshgrid(s: Step, op: ops.MeshGrid) -> Cotangents:
+    axes = op.axes(len(s.xs))
+    others = (tuple(other for other in range(len(axes)) if other != axis) for axis in axes)
+    return tuple(g.call("sum", dim=gone) if gone else g for g, gone in zip(s.gs, others, strict=True))
+
+
 @derives(ops.Stack)
 def stack(s: Step, op: ops.Stack) -> Cotangents:
     axis = one_axis(op.dim, s.y.type.rank, "Stack")

@@ -6,8 +6,9 @@ from math import inf
 
 from dlspec.ops import reduce as ops
 from dlspec.ops.algebra import Term
-from dlspec.passes.derivatives.registry import Cotangents, derives
-from dlspec.passes.derivatives.step import Step, compared, count, divided, where
+from dlspec.ops.rules import many_axes
+from dlspec.passes.derivatives.registry import Cotangents, derives, expands
+from dlspec.passes.derivatives.step import NoDerivative, Step, compared, count, divided, filled, where
 
 
 def restored(x: Term, axes: tuple[int, ...], keepdim: bool) -> Term:
@@ -93,3 +94,24 @@ def norm(s: Step, op: ops.Norm) -> Cotangents:
 @derives(ops.CumSum)
 def running_sum(s: Step, op: ops.CumSum) -> Cotangents:
     return (s.g.call("flip", dims=op.dim).call("cumsum", dim=op.dim).call("flip", dims=op.dim),)
+
+
+@expands(ops.CumProd)
+def running_product(s: Step, op: ops.CumProd) -> Term:
+    """Products of 2, 4, 8 ... neighbours: no quotient, which would have no value at 0."""
+    x = s.x
+    axis = op.dim % x.type.rank
+    size, step = x.type.shape[axis], 1
+    if not isinstance(size, int):
+        raise NoDerivative(s.node, "`cumprod` along an open size")
+    while step < size:
+        ones = filled(s.algebra, x.type.with_shape(*x.type.shape[:axis], step, *x.type.shape[axis + 1 :]), 1.0)
+        x = x * ones.call("concat", x.call("slice", dim=axis, start=0, end=size - step), dim=axis)
+        step *= 2
+    return x
+
+
+@expands(ops.Normalize)
+def normalize(s: Step, op: ops.Normalize) -> Term:
+    length = s.x.call("norm", p=op.p, dim=many_axes(op.dim, s.x.type.rank, "`normalize`"), keepdim=True)
+    return s.x / length.call("maximum", length.lifted(op.eps))

@@ -100,10 +100,11 @@ def cut(s: Step, op: slicing.Slice) -> Cotangents:
 
 @derives(slicing.Index)
 def index(s: Step, op: slicing.Index) -> Cotangents:
-    taken = [item for item in op.items if item[0] != "new"]
+    items = op.places(s.x.type.rank)
+    taken = [item for item in items if item[0] != "new"]
     kept: list[Dim] = []  # the sizes of the result on the axes of x
     sizes = list(s.y.type.shape)
-    for item in op.items:
+    for item in items:
         if item[0] == "new":
             sizes.pop(0)
         else:
@@ -152,35 +153,6 @@ def tile(s: Step, op: slicing.Tile) -> Cotangents:
     sizes = (1,) * (len(repeats) - s.x.type.rank) + s.x.type.shape
     copies = reshaped(s.g, [size for pair in zip(repeats, sizes, strict=True) for size in pair])
     return (copies.call("sum", dim=tuple(range(0, 2 * len(repeats), 2))) if repeats else s.g,)
-
-
-@derives(slicing.IndexSelect)
-def index_select(s: Step, op: slicing.IndexSelect) -> Cotangents:
-    x, positions = s.xs
-    axis = one_axis(op.dim, x.type.rank, "`index_select`")
-    moved = s.g.call("transpose", dim0=axis, dim1=-1)
-    return moved.call("matmul", _marks(positions, x, axis)).call("transpose", dim0=axis, dim1=-1), None
-
-
-@derives(slicing.Gather)
-def gather(s: Step, op: slicing.Gather) -> Cotangents:
-    x, positions = s.xs
-    rank = x.type.rank
-    axis = one_axis(op.dim, rank, "`gather`")
-    g = (s.g.call("unsqueeze", dim=rank) * _marks(positions, x, axis)).call("sum", dim=axis)
-    order = list(range(rank - 1))
-    g = g.call("permute", dims=(*order[:axis], rank - 1, *order[axis:]))
-    for other, size in enumerate(x.type.shape):
-        if g.type.shape[other] != size:
-            g = placed(g, other, 0, size)
-    return g, None
-
-
-def _marks(positions: Term, x: Term, axis: int) -> Term:
-    """Positions on an axis as vectors of zeros and a one."""
-    numbers = x.algebra.call("arange", end=x.type.shape[axis], dtype=positions.type.dtype.label)
-    marks = positions.call("unsqueeze", dim=positions.type.rank).call("eq", numbers)
-    return marks.call("cast", dtype=x.type.dtype.label)
 
 
 @derives(pad.Pad)
