@@ -135,6 +135,8 @@ _NO_AUX = {"aux_logits": False, "init_weights": False}
 _AUX = {"aux_logits": True, "init_weights": False}
 _EVEN, _ODD = {"H": 64, "W": 96}, {"H": 65, "W": 83}
 
+_VITS = ("B_16", "B_32", "L_16", "L_32", "H_14")
+
 REFERENCES: tuple[Reference, ...] = (
     Reference("lenet:LeNet5", "d2l_lenet", inputs=((1, 1, 32, 32),), prefix="net."),
     Reference("lenet:LeNet5MaxPool", "rasbt_lenet5_mnist"),
@@ -239,6 +241,19 @@ REFERENCES: tuple[Reference, ...] = (
     ),
     _timm("cspdarknet:CSPDarknet53", "cspdarknet53", _ODD),
     *(_timm(f"dpn:DPN{size}", f"dpn{size}", _ODD if size == 68 else None) for size in (68, 92, 98, 131, 107)),
+    *(_torchvision(f"vit:ViT_{size}", f"vit_{size.lower()}", {"N": 1} if size == "B_32" else {}) for size in _VITS),
+    *(
+        _timm(f"vit:DeiT{size}Distilled", f"deit_{size.lower()}_distilled_patch16_224", {"N": 1} if size == "Tiny" else None)
+        for size in ("Tiny", "Small", "Base")
+    ),
+    Reference("gpt2:GPT2Tiny", "hf_gpt2_tiny"),
+    Reference("gpt2:GPT2Small", "hf_gpt2_small"),
+    Reference("bert:BertModel", "hf_bert_base", unsaved=1024),
+    Reference("bert:BertTinyMaskedLM", "hf_bert_tiny_mlm_padded", unsaved=64),
+    Reference("llama:LlamaTiny", "hf_llama_tiny", reordered=True, unsaved=8),
+    Reference("llama:MistralTiny", "hf_mistral_tiny_window", reordered=True, unsaved=16),
+    Reference("llama:Llama2_7B", "hf_llama_2_7b", reordered=True, unsaved=128),
+    Reference("llama:Llama3_8B", "hf_llama_3_8b", reordered=True, unsaved=128),
     Reference("nin:NiN", "d2l_nin", prefix="net."),
     Reference("googlenet:GoogLeNet", "tv_googlenet_aux_eval", torchvision=("googlenet", _AUX), small=_ODD),
     Reference("googlenet:GoogLeNet", "tv_googlenet_noaux", {"aux": False}, ("googlenet", _NO_AUX), small=_EVEN),
@@ -314,7 +329,17 @@ REFERENCES: tuple[Reference, ...] = (
     Reference("lapgan:ResidualDiscriminator", "lapgan_witnessai_D0_32", reordered=True),
 )  # fmt: skip
 
+_NARROW = {"width": 32, "heads": 4, "depth": 2, "vocabulary": 99}
+_NARROW_IMAGES = {"width": 32, "heads": 4, "depth": 2, "classes": 10}
+_LLAMAS = ("Llama2_7B", "Llama3_8B", "Llama3_8BPrefill", "Llama3_8BStep", "Mistral7B")
+
 LIGHT: Mapping[str, Mapping[str, Any]] = {
+    **{f"gpt2:GPT2{size}": _NARROW | {"positions": 64} for size in ("Small", "Medium", "Large", "XL")},
+    **{f"bert:Bert{name}": _NARROW | {"hidden": 48, "positions": 64} for name in ("Model", "ForMaskedLM", "Large")},
+    **{f"vit:ViT_{size}": _NARROW_IMAGES | {"size": 2 * int(size[2:])} for size in _VITS},
+    **{f"vit:DeiT{size}Distilled": _NARROW_IMAGES | {"size": 32} for size in ("Tiny", "Small", "Base")},
+    **{f"llama:{name}": _NARROW | {"hidden": 48, "kv_heads": 2} for name in _LLAMAS},
+    "llama:Llama3_1_8B": {"width": 512, "heads": 4, "kv_heads": 2, "depth": 2, "hidden": 48, "vocabulary": 99},
     "hdenseunet:DenseUNet2D": {"depths": [1, 1, 1, 1], "widths": [120, 144, 96, 96, 64]},
     "hdenseunet:HDenseUNet": {"depths": [1, 1, 1, 1], "depths3d": [1, 1, 1, 1]},
     "hdenseunet:HDenseUNet3DStage": {"depths": [1, 1, 1, 1], "depths3d": [1, 1, 1, 1]},
@@ -356,6 +381,15 @@ WITHOUT_RECORD = {
         )
     },
     "inception_module:NaiveInceptionModule": "the paper's thought experiment, which nobody publishes",
+    **{f"gpt2:GPT2{size}": "GPT2Small with other settings" for size in ("Medium", "Large", "XL")},
+    "bert:BertLarge": "BertModel with other settings",
+    "bert:BertForMaskedLM": "BertTinyMaskedLM with other settings",
+    **{
+        f"llama:{name}": "Llama, keys and values kept; compared with the record of a cache in test_llama.py"
+        for name in ("LlamaTinyPrefill", "LlamaTinyStep", "Llama3_8BPrefill", "Llama3_8BStep")
+    },
+    "llama:Llama3_1_8B": "Llama3_8B with other frequencies, which test_llama.py compares with the published formula",
+    "llama:Mistral7B": "MistralTiny with other settings",
     "unet:UNetRecursive": "our own form; it has the weights of unet_milesial in another order",
     "unet:UNetRecursive3D": "our own form of the same blocks in three dimensions",
     "lapgan:Pyramid": "no weights; it is compared with OpenCV's formula in test_numerics.py",

@@ -6,6 +6,7 @@ those that keep their value (`num_batches_tracked`). Values are rounded to float
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import prod, sqrt
 from typing import Any, TypeAlias
 
@@ -39,6 +40,19 @@ def network_input(index: int, shape: tuple[int, ...], unit: bool = False) -> Arr
     """The input at an index, in float64 from -1 to 1, or from 0 to 1 with ``unit``."""
     u = _uniform(_INPUTS + index, shape)
     return u if unit else 2 * u - 1
+
+
+def tokens(shape: tuple[int, ...], vocabulary: int) -> Array:
+    """Word i of sequence j of the input of a language model."""
+    rows, columns = np.indices(shape)
+    return (rows * 7919 + columns * 104729 + 17) % vocabulary
+
+
+def given(index: int, shape: tuple[int, ...], known: Mapping[str, Any], unit: bool = False) -> Array:
+    """The input at an index, as a record says: words of a ``vocabulary``, given ``values``, or else `network_input`."""
+    if "vocabulary" in known:
+        return tokens(shape, known["vocabulary"])
+    return np.reshape(known["values"], shape) if "values" in known else network_input(index, shape, unit)
 
 
 def _uniform(position: int, shape: tuple[int, ...]) -> Array:

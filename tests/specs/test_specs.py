@@ -84,6 +84,14 @@ def test_weights_equal_the_published_state_dict(reference: Reference) -> None:
     assert sorted(ours) == sorted(published)
 
 
+TIED = [reference for reference in NAMED if not reference.has_model and "aliases" in reference.truth]
+
+
+@pytest.mark.parametrize("reference", TIED, ids=str)
+def test_tied_weights_have_the_published_names(reference: Reference) -> None:
+    assert reference.graph().aliases == reference.truth["aliases"]
+
+
 def _state_of(reference: Reference) -> list[Weight]:
     model = reference_model(reference)
     trained = {name for name, _ in model.named_parameters()}

@@ -181,7 +181,8 @@ def function_op(
         elif in_order:
             key = next(in_order)
         else:
-            key = next(free_tensors, None) if has_tensor(value) or _must_be_tensor(op, tensors) else None
+            tensor = has_tensor(value) or value is None or _must_be_tensor(op, tensors)
+            key = next(free_tensors, None) if tensor else None
             key = key or next(free_fields, None)
             if key is None:
                 raise Failure(
