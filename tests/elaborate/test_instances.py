@@ -63,6 +63,7 @@ block Plain(width, act: layer = ReLU) { Conv(width, 3, padding=1) -> BatchNorm -
 block Twice(width) { first: Plain(width) -> second: Plain(width) -> Plain(width, act=Tanh) }
 block Sharing(width) { shared f = Conv(width, 1)\n x -> f -> ReLU -> f }
 block Tying(width) { shared f = Conv(width, 1)\n h = x -> f\n conv(h, f.weight) -> last: Conv(width, 1, weight=f.weight) }
+block Carrying { GRU(4, batch_first=true) }
 block Using(w: tensor) { conv(x, w) }
 block Given(w: tensor) { last: Conv(4, 1, weight=w) }
 block Learnt { param g: float[x.channels, 1, 1] = 1.0\n buffer s: float[1] = 2\n x * g + s }
@@ -139,6 +140,7 @@ CASES = [
     ("turns in turns", "image -> Conv(4, 1) -> repeat 4 { ReLU -> repeat 3 { Conv(4, 1) } -> Tanh }", 10),
     ("turns in a labelled level", "image -> a: repeat 4 { ReLU -> repeat 4 { Tanh } } -> b: repeat 4 { Silent }", 19),
     ("turns of several types", "image -> repeat 6 { if x.channels % 2 == 1 { Conv(4, 1) } else { Conv(5, 1) -> ReLU } }", 3),
+    ("blocks that give states", "h = ones([4, 5, 4])\na, b = h -> Carrying -> Carrying -> Carrying\nb", 2),
     ("turns that read a name", "h = image -> Conv(4, 1)\nh -> repeat 4 { ReLU -> { x + h } }", 2),
     ("turns that read what flows in", "h = image -> Conv(4, 1)\nh -> repeat 4 { x + h }", 2),
     ("turns that bind a name", "h = image\nimage -> repeat 4 { { x + h } -> ReLU as h }", 0),

@@ -33,6 +33,16 @@ SAME = [
     ("numbers counted from", "image * (3 + 2 * arange(2, \"float\"))[0]", "image * (3 + 2 * arange(0, 2, dtype=\"float\"))[0]"),
     ("the least number", "masked_fill(image, image > 0, -65504)", "masked_fill(image, image > 0, finfo(\"float16\").min)"),
     ("branches", "[image -> Conv(2, 1), image] -> Concat", "image -> { Conv(2, 1) | Identity } -> Concat"),
+    ("the first result flows on", "y, h, c = t -> LSTM(4, batch_first=true)\ny -> Linear(2)", "t -> LSTM(4, batch_first=true) -> Linear(2)"),
+    ("the first result under a name", "y, h = t -> GRU(4, batch_first=true)\ny * y", "y = t -> GRU(4, batch_first=true)\ny * y"),
+    ("the first result as a tap", "y, h = t -> GRU(4, batch_first=true)\ny + (y -> ReLU)", "t -> GRU(4, batch_first=true) as y -> ReLU -> { y + x }"),
+    ("the first result in arithmetic", "y, h = t -> GRU(4, batch_first=true)\nexp(y)[:, 0]", "exp(t -> GRU(4, batch_first=true))[:, 0]"),
+    ("the first result in branches", "a, b = t -> GRU(4, batch_first=true)\nc, d = t -> RNN(4, batch_first=true)\n[a, c] -> Add", "t -> Add { GRU(4, batch_first=true) | RNN(4, batch_first=true) }"),
+    ("the first result from turn to turn", "t -> GRU(6, batch_first=true) -> GRU(6, batch_first=true)", "t -> repeat 2 { GRU(6, batch_first=true) }"),
+    ("all results of braces", "y, h = t -> GRU(4, batch_first=true)\nh", "y, h = t -> { GRU(4, batch_first=true) }\nh"),
+    ("all results of turns", "y, h = t -> GRU(6, batch_first=true) -> GRU(6, batch_first=true)\nh", "y, h = t -> repeat 2 { GRU(6, batch_first=true) }\nh"),
+    ("all results of a condition", "y, h = t -> GRU(4, batch_first=true)\nh", "y, h = if x_is_image { t -> GRU(4, batch_first=true) } else { t -> RNN(4, batch_first=true) }\nh"),
+    ("states flow in", "[t, s] -> GRU(4, batch_first=true)", "t -> GRU(4, batch_first=true, h_0=s)"),
     ("function and layer", "image -> Softmax(1)", "softmax(image, 1)"),
     ("pinned rank", "image -> Conv(2, 1)", "image -> Conv2d(2, 1)"),
 ]  # fmt: skip
@@ -40,7 +50,7 @@ SAME = [
 
 @pytest.mark.parametrize(("left", "right"), [case[1:] for case in SAME], ids=[case[0] for case in SAME])
 def test_two_ways_to_write_one_graph(left: str, right: str) -> None:
-    signature = "image: float[N, 3, 8, 8], x_is_image = true"
+    signature = "image: float[N, 3, 8, 8], t: float[N, T, 6], s: float[1, N, 4], x_is_image = true"
     one, other = (graph_of(net(body, signature)) for body in (left, right))
     assert one.outputs[0].value.type == other.outputs[0].value.type
     # Identity is a node that changes nothing: a branch that is one differs by it alone.

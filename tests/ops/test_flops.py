@@ -8,7 +8,7 @@ from harness import infer
 from dlspec.ir.dims import evaluate, symbol
 from dlspec.ir.op import Op
 from dlspec.ir.types import DType, TensorType
-from dlspec.ops import activation, dropout, loss, softmax
+from dlspec.ops import activation, dropout, loss, recurrent, softmax
 from dlspec.ops.conv import Conv, ConvFunction, ConvTranspose, ConvTransposeFunction
 from dlspec.ops.embedding import Embedding
 from dlspec.ops.linear import Bilinear, Linear, LinearFunction
@@ -65,6 +65,12 @@ FLOPS: list[tuple[Op, tuple[tuple[int, ...], ...], int]] = [
     (loss.TripletMarginLoss(), ((3, 8),) * 3, 6 * 24 + 3),
     (loss.TripletMarginLoss(swap=True, reduction="none"), ((3, 8),) * 3, 9 * 24),
     (loss.CosineEmbeddingLoss(), ((3, 8), (3, 8), (3,)), 6 * 24 + 3),
+    # 3 sequences of 4 steps: gates of 5 features and 2 states, 3 additions for each, and what makes the state of them
+    (recurrent.RNN(2, batch_first=True), ((3, 4, 5),), 12 * 2 * (2 * 7 + 3 + 1)),
+    (recurrent.RNN(2, batch_first=True, bias=False), ((3, 4, 5),), 12 * 2 * (2 * 7 + 1 + 1)),
+    (recurrent.GRU(2, batch_first=True), ((3, 4, 5),), 12 * 2 * (3 * (2 * 7 + 3) + 8)),
+    (recurrent.LSTM(2, batch_first=True), ((3, 4, 5),), 12 * 2 * (4 * (2 * 7 + 3) + 9)),
+    (recurrent.LSTM(2, proj_size=1, batch_first=True), ((3, 4, 5),), 12 * 2 * (4 * (2 * 6 + 3) + 9 + 2)),
     (softmax.Softmax(1), IMAGE, 5 * ELEMENTS),
     (softmax.LogSoftmax(1), IMAGE, 5 * ELEMENTS),
     (softmax.Softmin(1), IMAGE, 6 * ELEMENTS),

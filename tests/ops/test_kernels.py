@@ -27,7 +27,12 @@ def test_the_warning_is_the_runtimes_word(case: Case) -> None:
     model = to_bytes(build(double, weights=converted_weights(weights_of(single), double)))
     refused: list[str] = []
     try:
-        Session(model, graph=double)
+        session = Session(model, graph=double)
+        if case.op.along(case.types) is not None:  # ONNX Runtime looks at the type of these only when it runs them
+            arrays = case.arrays(tuple([value.type for value in double.inputs]))
+            session.run(
+                {value.name: array.astype("float64") for value, array in zip(double.inputs, arrays, strict=True)}
+            )
     except DlspecError as error:
         refused = [found.code for found in error.diagnostics]
     warned = any(missing_kernels(double))

@@ -32,6 +32,8 @@ KNOWN: dict[str, Callable[[type[Op]], bool]] = {
     "a receptive field": lambda op: SEEN_THROUGH.nearest(op) is not None or op.elementwise or not op.tensors,
 }
 ROWS = "an element depends on all rows before its own: that everything is seen is no worse"
+STEPS = "an element depends on all steps before its own: that everything is seen is no worse"
+RECURRENT = "it is a loop over the steps, backwards: PyTorch has it, and ONNX no operator for it"
 OBJECTIVE = "it is the end of a `train`, and a receptive field is asked of a network"
 LACKS: dict[tuple[str, str], str] = {
     ("Grad", "ONNX"): "ONNX has no gradients: `differentiated` replaces it before",
@@ -44,6 +46,8 @@ LACKS: dict[tuple[str, str], str] = {
     ("SolveTriangular", "a derivative"): "ONNX has no triangular systems: they are written out for few rows",
     ("Cholesky", "a receptive field"): ROWS,
     ("SolveTriangular", "a receptive field"): ROWS,
+    **{(name, "a receptive field"): STEPS for name in ("RNN", "LSTM", "GRU")},
+    **{(name, "a derivative"): RECURRENT for name in ("RNN", "LSTM", "GRU")},
     **{(op.__name__, "a receptive field"): OBJECTIVE for op in OPERATORS if issubclass(op, Loss)},
 }
 

@@ -20,6 +20,7 @@ MEETS = {
     "labels beside predictions": (X, "(g -> Linear(1)) - v", "every example meets every other"),
     "a sum that keeps its axis": (X, "sum(g, 1, true) + sum(g, 1)", "every example meets every other"),
     "a chain of functions": (X, "exp(-abs(v - (g -> Linear(1) -> Tanh)))", "every example meets every other"),
+    "a state from example to example": (X, "x -> LSTM(8)", "from example to example of the batch"),
     "within where": (X, "where(v > 0, g -> Linear(1), v)", "every example meets every other"),
     "another name of the batch": ("a: float[B, 8], b: float[B]", "(a -> Linear(1)) * b", "every example meets"),
 }
@@ -40,6 +41,10 @@ MEANT = {
         "h = unflatten(x, -1, [8, 8]) -> Permute([0, 2, 1, 3])\n"
         "h = reshape(h, [x.batch * 8, x.shape[1], 8])\n reshape(h, [x.batch, 8, x.shape[1], 8])"
     ),
+    "sequences of a batch": "x -> GRU(8, batch_first=true)",
+    "the time is the first axis": "x -> GRU(8, batch_first=false)",
+    "the batch is the second axis": "transpose(x, 0, 1) -> LSTM(8)",
+    "one sequence": "g -> RNN(8)",
     "one vector": "flatten(x, 0)",
     "stated": "expect v.batch == 64\n g * v",
     "divided as stated": "expect g.batch % 4 == 0\n reshape(g, [4, -1, 64])",

@@ -31,6 +31,8 @@ def batch_findings(graph: Graph) -> Iterator[Diagnostic]:
     for node in graph.nodes:
         if node.op.view:
             found = _cut(node, batch, conditions)
+        elif node.op.along(tuple([value.type for value in node.inputs])) is not None:
+            found = _carried(node, batch)
         elif node.op.elementwise and len({value.type.rank for value in node.inputs}) > 1:
             found = _crossed(node, batch)
         else:
@@ -110,6 +112,20 @@ def _made_for_it(value: Value) -> bool:
             return False
         node = like[0].producer
     return False
+
+
+# States
+
+
+def _carried(node: Node, batch: str) -> Diagnostic | None:
+    """A warning where a state is carried from example to example, and nobody has said which axis comes first."""
+    x = node.inputs[0].type
+    axis = node.op.along((x,))
+    if axis is None or x.rank < 3 or str(x.shape[axis]) != batch or "batch_first" in node.origin.written:
+        return None
+    message = f"the state is carried along axis {axis} of {format_shape(x.shape)}, from example to example of the batch"
+    hint = f"write batch_first=true where `{batch}` is the batch, and batch_first=false where it is the time"
+    return _warning(node, "DL0801", message, hint)
 
 
 # Reshaping

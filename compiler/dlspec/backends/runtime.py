@@ -48,6 +48,10 @@ COPIES = 2
 _NO_KERNEL = re.compile(r"Could not find an implementation for (\w+)\(\d+\) node with name '(.*?)'")
 
 
+_REFUSES = re.compile(r"running (\w+) node\. Name:'(.*?)' .* does not support double")
+"""Some kernels find out only when they run."""
+
+
 def _no_kernel(graph: Graph, operator: str, name: str) -> DlspecError:
     """The error for a node that ONNX Runtime cannot run: its parts in the model begin with its name, and those of ONNX's own
     functions, such as Gelu, have none."""
@@ -75,6 +79,7 @@ class Session:
         ort = _onnxruntime()
         options = ort.SessionOptions()
         options.log_severity_level = 3
+        self._graph = graph
         wanted = _provider(provider, ort.get_available_providers())
         try:
             self._session: Any = ort.InferenceSession(
@@ -93,11 +98,14 @@ class Session:
         self._bfloat16 = any(value.type == "tensor(bfloat16)" for value in ends)
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
-        """The outputs by name. Raises `RunError`."""
+        """The outputs by name. Raises `RunError`, and `DlspecError` as when it is loaded."""
         self._check(inputs)
         try:
             return dict(zip(self.outputs, self._run(self._feeds(inputs)), strict=True))
         except Exception as error:
+            lacking = _REFUSES.search(str(error))
+            if lacking and self._graph is not None:
+                raise _no_kernel(self._graph, *lacking.groups()) from None
             raise RunError(f"ONNX Runtime failed: {error}") from error
 
     def time(self, inputs: Mapping[str, Array], runs: int = 10) -> list[float]:

@@ -24,11 +24,13 @@ from dlspec.elaborate.values import (
     FrozenLayer,
     Layer,
     OpLayer,
+    Results,
     SharedLayer,
     as_list,
     has_poison,
     has_tensor,
     kind_of,
+    leading,
 )
 from dlspec.ir.constants import is_dim
 from dlspec.ir.graph import Scope, Value
@@ -160,7 +162,7 @@ class Application(Expressions):
         results: list[Any] = []
         for body in layer.branches or ():
             with self.builder.region("branch", body.span):
-                results.append(self.body(body, flow, layer.env, transparent=False))  # type: ignore[reportArgumentType]
+                results.append(leading(self.body(body, flow, layer.env, transparent=False)))  # type: ignore[reportArgumentType]
         return results
 
     def _add_op(self, layer: OpLayer, flow: Any, step: ast.Expression, name: str, sharing: bool, labelled: bool) -> Any:
@@ -188,7 +190,9 @@ class Application(Expressions):
             outputs = self.builder.add(op, inputs, step.span, name, origin, ties)
         finally:
             self.builder.sharing = shared
-        return outputs[0] if len(outputs) == 1 else list(outputs)
+        if len(outputs) == 1:
+            return outputs[0]
+        return Results(outputs) if op.leads else list(outputs)
 
     def _inputs(self, layer: OpLayer, flow: Any, span: Span) -> tuple[Any, ...]:
         slots = layer.op.tensors

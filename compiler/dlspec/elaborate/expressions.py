@@ -32,6 +32,7 @@ from dlspec.elaborate.values import (
     SharedLayer,
     has_tensor,
     kind_of,
+    leading,
     show,
 )
 from dlspec.ir.constants import Ratio
@@ -76,6 +77,8 @@ class Expressions:
         self.where: tuple[ast.Expression, ...] = ()
         """What the signature of the network that is built demands of its sizes."""
         self._budget = builder.budget
+        self.whole: ast.Expression | None = None
+        """The expression of which all results are asked for."""
         self._to_layer: ast.Expression | None = None
         self._near: dict[ast.Name, str] = {}
         self._unknown_names = Unknown()
@@ -105,10 +108,12 @@ class Expressions:
         budget.steps -= 1
         if budget.steps < 0:
             self.builder.spend(1, expression.span)
+        whole = expression is self.whole
         try:
-            return self._methods[type(expression)](expression, env)
+            value = self._methods[type(expression)](expression, env)
         except Exceeded as error:
             raise too_much(error, expression.span) from None
+        return value if whole else leading(value)
 
     # For the subclass
 
@@ -548,6 +553,9 @@ class Expressions:
         body = node.then if chosen else node.otherwise
         if body is None:
             return OpLayer(*LAYERS["Identity"], "Identity", {}, node.span)
+        last = body.statements[-1] if body.statements else None
+        if node is self.whole and isinstance(last, ast.Evaluate):
+            self.whole = last.value
         return self.run_body(body, Env(env, {}, transparent=True), apply=False)
 
     def _tap(self, node: ast.Tap, env: Env) -> Any:
@@ -559,6 +567,7 @@ class Expressions:
 
     def bound(self, name: str, value: Any, env: Env, written: Written, place: tuple[int, ...] = ()) -> None:
         """Gives a value a name."""
+        value = leading(value)
         self.instances.bound(env.bind(name, value, written, place))
         if isinstance(value, Value):
             self.builder.scope.bound.setdefault(value, name)

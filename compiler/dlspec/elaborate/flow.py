@@ -35,6 +35,7 @@ from dlspec.elaborate.values import (
     has_poison,
     has_tensor,
     kind_of,
+    leading,
     refuse_twice,
     show,
 )
@@ -123,6 +124,7 @@ class Elaborator(Application):
                         refuse_taps(node.value)
                     if len(node.targets) > 1:
                         refuse_twice(ast.names_of(node.targets))
+                        self.whole = node.value
                     named = self.unpack(node.targets, self.evaluate(node.value, env), node.value, node.span)
                     written = Written(node.value, env)
                     for (name, value), (_, place) in zip(named, ast.paths_of(node.targets), strict=True):
@@ -262,7 +264,7 @@ class Elaborator(Application):
             if expect_condition(condition, env, self) is False:
                 raise Failure("DL0401", f"`where {condition.span.text}` does not hold", condition.span)
         around, self.where = self.where, declaration.where
-        result = self.run_body(declaration.body, env, apply=True)
+        result = leading(self.run_body(declaration.body, env, apply=True))
         self.where = around
         names = [output.name for output in declaration.outputs]
         if len(names) == 1 and result is not None:
@@ -300,6 +302,7 @@ class Elaborator(Application):
             if step is None:
                 inside.discard(todo.pop()[2])
                 continue
+            flow = leading(flow)
             try:
                 if has_poison(flow):
                     flow = POISON
@@ -415,7 +418,7 @@ class Elaborator(Application):
             results: list[Any] = []
             for body in bodies:
                 with self.builder.region("branch", body.span):
-                    results.append(self.body(body, flow, env, transparent=False))
+                    results.append(leading(self.body(body, flow, env, transparent=False)))
             return self.made_list(results)
 
     def body(
@@ -459,6 +462,7 @@ class Elaborator(Application):
             for index in range(count):
                 if has_poison(flow):
                     return POISON
+                flow = leading(flow)
                 left, copies = self.builder.budget.steps, self.instances.copies
                 with self.builder.region("iteration", node.body.span):
                     sought = self.instances.turn(loop, flow)
@@ -485,6 +489,7 @@ class Elaborator(Application):
             for index, value in enumerate(items):
                 if has_poison(flow):
                     return POISON
+                flow = leading(flow)
                 names = self.taken(node, value, written, index)
                 turn = Turn(node, written, values, index)
                 with self.builder.region("iteration", node.body.span, arguments=names):

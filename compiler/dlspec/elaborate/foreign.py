@@ -17,7 +17,6 @@ _LOSSES = {
     "NLLLoss": "nll", "BCELoss": "binary_cross_entropy", "BCEWithLogitsLoss": "binary_cross_entropy_with_logits",
     "KLDivLoss": "kl_div", "TripletMarginLoss": "triplet_margin", "CosineEmbeddingLoss": "cosine_embedding",
 }  # fmt: skip
-_RECURRENT = "there are no recurrent layers: steps are unrolled by a `for` around layers that `shared` declares"
 _ATTENTION = (
     "attention is `MultiheadAttention(num_heads)`, or `scaled_dot_product_attention(q, k, v)` between your own layers"
 )
@@ -36,7 +35,12 @@ BY_VALUES = {
 
 _PREFIX = "names stand without a prefix: `Conv2d(64, 7)`, `relu(x)`"
 _WRITTEN = {
-    **dict.fromkeys(("LSTM", "GRU", "RNN", "LSTMCell", "GRUCell", "RNNCell", "SimpleRNN", "Bidirectional"), _RECURRENT),
+    **dict.fromkeys(
+        ("LSTMCell", "GRUCell", "RNNCell"),
+        "a cell is a step of a layer: `LSTM`, `GRU` or `RNN` takes the sequence, and the states before it",
+    ),
+    "SimpleRNN": "it is called `RNN`",
+    "Bidirectional": "it is an argument: `LSTM(64, bidirectional=true)`",
     **dict.fromkeys(
         (
             "MultiHeadAttention",

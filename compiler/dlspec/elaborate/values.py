@@ -295,6 +295,15 @@ class Distribution:
         return f"`{type(self).__name__}`"
 
 
+class Results(list[Any]):
+    """What a layer gives of which the first flows on in a chain, and all are there for several names."""
+
+
+def leading(value: Any) -> Any:
+    """What of a value flows on."""
+    return value[0] if value.__class__ is Results else value
+
+
 def as_list(value: Any) -> list[Any]:
     """The value if it is a list, else a list of it."""
     return cast("list[Any]", value) if isinstance(value, list) else [value]

@@ -98,7 +98,7 @@ def mapped(value: Any, values: dict[Value, Value]) -> Any:
     if isinstance(value, Value):
         return values.get(value, value)
     if isinstance(value, list):
-        items = [mapped(item, values) for item in cast("list[Any]", value)]
+        items = type(value)(mapped(item, values) for item in cast("list[Any]", value))  # pyright: ignore
         return items if any(a is not b for a, b in zip(items, cast("list[Any]", value), strict=True)) else value  # pyright: ignore
     if isinstance(value, dict):
         own = cast("dict[str, Any]", value)

@@ -151,6 +151,7 @@ class Op(Fielded):
     * ``takes``: the interval that its first input must be in for the result to be a number.
     * ``divergence``: it gives how far two distributions are apart, which is to be small.
     * ``overwritable``: no derivative looks at its output again, so what comes after may be written over it.
+    * ``leads``: of several results the first is what flows on in a chain. The others are had by names: `y, h = x -> GRU(8)`.
     * ``light``: a small step that people write into the line of the one beside it: activations, normalisation, arithmetic.
     * ``wide``: of half precision it computes in float32, for sums and statistics do not fit into it.
     * ``narrow_in_torch``: PyTorch does not, so it gets its inputs in float32.
@@ -193,6 +194,7 @@ class Op(Fielded):
     takes: ClassVar[Interval | None] = None
     divergence: ClassVar[bool] = False
     overwritable: ClassVar[bool] = False
+    leads: ClassVar[bool] = False
     light: ClassVar[bool] = False
     wide: ClassVar[bool] = False
     narrow_in_torch: ClassVar[bool] = False
@@ -223,6 +225,10 @@ class Op(Fielded):
         is what it was, or what an argument says.
         """
         return ()
+
+    def along(self, inputs: Types) -> int | None:
+        """The axis of the first input that a state is carried along; None for what has no state."""
+        return None
 
     def range(self, inputs: Intervals) -> Interval | None:
         """Between which numbers the outputs are for inputs in these intervals; None where that cannot be told."""

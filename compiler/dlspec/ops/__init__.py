@@ -28,6 +28,7 @@ from dlspec.ops import (
     positions,
     random,
     rearrange,
+    recurrent,
     reduce,
     resize,
     rotary,
@@ -38,7 +39,7 @@ from dlspec.ops import (
 )
 
 _FAMILIES = (
-    conv, local, linear, norm, activation, softmax, pooling, dropout, embedding,
+    conv, local, linear, norm, activation, softmax, pooling, dropout, embedding, recurrent,
     elementwise, combine, reduce, shape, rearrange, slicing, positions, ordering, pad, resize, matrix, solve,
     attention, rotary, loss, gradient, random, constant,
 )  # fmt: skip

@@ -120,6 +120,20 @@ network Net(x: float[N, 3, H = 4, W = 4]) -> y {
     x -> f -> f
 }
 """,
+    "recurrent": """
+block Encoder(width) { Linear(width) -> GRU(width, batch_first=true) }
+network Net(x: float[N, T = 5, 4], h: float[2, N, 6], c: float[2, N, 6]) -> y, h_n, z {
+    y, h_n, c_n = [x, h, c] -> LSTM(6, num_layers=2, batch_first=true)
+    a = x -> encoder: Encoder(4) -> repeat 2 { Encoder(4) }
+    b, s = a -> last: { RNN(4, nonlinearity="relu", bias=false, batch_first=true) }
+    _, p, _ = b -> LSTM(4, batch_first=true, bidirectional=true, proj_size=2)
+    shared f = GRU(4, batch_first=true)
+    z = concat(a[:, -1], s[0], p[1], (b -> f -> f)[:, 0], dim=1) -> Linear(3)
+}
+""",
+    "recurrent_without_batch": """
+network Net(x: float[T, 4]) -> y { x -> LSTM(8, bidirectional=true) -> GRU(3) }
+""",
     "tied_function": """
 network Net(ids: int[N, T = 3]) -> y {
     shared embed = Embedding(5, 4)

@@ -11,7 +11,7 @@ _BLUE, _SKY, _GREEN, _YELLOW = "#0072b2", "#56b4e9", "#009e73", "#f0e442"
 _ORANGE, _RED, _PURPLE, _GREY = "#e69f00", "#d55e00", "#cc79a7", "#999999"
 
 HUES: dict[str, str] = {
-    "conv": _BLUE, "linear": _RED, "matrix": _RED, "embedding": _RED,
+    "conv": _BLUE, "linear": _RED, "matrix": _RED, "embedding": _RED, "recurrent": _RED,
     "norm": _PURPLE, "activation": _YELLOW, "softmax": _YELLOW,
     "pooling": _GREEN, "reduce": _GREEN, "resize": _GREEN,
     "combine": _ORANGE, "elementwise": _ORANGE, "dropout": _GREY, "random": _GREY,

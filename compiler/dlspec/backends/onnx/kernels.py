@@ -12,9 +12,9 @@ from dlspec.ir.types import DType
 from dlspec.passes.gradients import differentiated
 
 _WITHOUT = frozenset({
-    "Acos", "Asin", "Atan", "Atanh", "AveragePool", "Conv", "ConvTranspose", "Cosh", "Elu", "Erf", "GlobalAveragePool",
-    "GlobalMaxPool", "HardSigmoid", "HardSwish", "LRN", "LeakyRelu", "LpPool", "Mish", "PRelu", "Selu", "Sinh",
-    "Softplus", "Softsign", "Tan",
+    "Acos", "Asin", "Atan", "Atanh", "AveragePool", "Conv", "ConvTranspose", "Cosh", "Elu", "Erf", "GRU",
+    "GlobalAveragePool", "GlobalMaxPool", "HardSigmoid", "HardSwish", "LRN", "LSTM", "LeakyRelu", "LpPool", "Mish", "PRelu",
+    "RNN", "Selu", "Sinh", "Softplus", "Softsign", "Tan",
 })  # fmt: skip
 """As of ONNX Runtime 1.32; the tests compare with the one that is installed."""
 

@@ -14,6 +14,7 @@ from dlspec.backends.torch.python import (
     Call,
     IfElse,
     Name,
+    Nested,
     Py,
     Sequence,
     Star,
@@ -313,7 +314,8 @@ class Forward:
         if added is not None:
             self._emit(f"{targets[0]} += ", added, comment)
         else:
-            self._emit(f"{', '.join(targets)} = ", value, comment)
+            nested = isinstance(value, Nested)
+            self._emit(f"{_listed(targets, nested)} = ", value.value if nested else value, comment)
 
     def _flush(self, slots: list[Slot] | None = None, keep: list[Slot] | None = None) -> None:
         """Gives pending results variables."""
@@ -359,13 +361,22 @@ class Forward:
         self.lines += made
 
 
+def _listed(targets: list[str], nested: bool) -> str:
+    """The variables before an equals sign; those of a tuple in the results that nobody takes are one."""
+    if not nested:
+        return ", ".join(targets)
+    first, *others = targets
+    rest = "_" if {*others} == {"_"} else f"({', '.join(others)})"
+    return f"{first}, {rest}"
+
+
 def _unsaid(slot: Slot) -> str | None:
     return None
 
 
 def _member(raw: Py | None) -> str:
     """The name of the module that is called: `conv0_1` of `self.conv0_1(x)`."""
-    match raw:
+    match raw.value if isinstance(raw, Nested) else raw:
         case Call(function=Attribute(base=Name(text="self"), name=label)):
             return names.variable(label)
         case _:

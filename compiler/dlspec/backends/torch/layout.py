@@ -18,6 +18,7 @@ from dlspec.backends.torch.python import (
     Keyword,
     Label,
     Name,
+    Nested,
     Py,
     Sequence,
     Slice,
@@ -109,6 +110,8 @@ def _flat(node: Py) -> tuple[str, int]:
                 isinstance(node.value, int | float) and not isinstance(node.value, bool) and str(node.value)[0] == "-"
             )
             return literal(node.value), _LEVELS["neg"] if negative and isfinite(node.value) else _ATOM
+        case Nested():
+            return _flat(node.value)
         case Call():
             parts = [_argument(item) for item in arguments(node)]
             return f"{_at_least(node.function, _ATOM)}({', '.join(parts)})", _ATOM
@@ -182,6 +185,8 @@ def _slice(node: Slice) -> str:
 
 def layout(node: Py, depth: int, prefix: str = "", suffix: str = "") -> list[str]:
     """The lines of ``prefix expression suffix`` at a depth of indentation."""
+    if isinstance(node, Nested):
+        return layout(node.value, depth, prefix, suffix)
     if isinstance(node, Assign):
         return layout(node.value, depth, f"{flat(node.target)} = ")
     indent = INDENT * depth

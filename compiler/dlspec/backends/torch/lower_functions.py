@@ -12,6 +12,7 @@ from dlspec.backends.torch.python import (
     Const,
     Keyword,
     Name,
+    Nested,
     Py,
     Sequence,
     Subscript,
@@ -32,6 +33,7 @@ from dlspec.ops import (
     gradient,
     matrix,
     random,
+    recurrent,
     reduce,
     softmax,
     solve,
@@ -291,6 +293,13 @@ def norm(e: Lower, op: reduce.Norm, xs: list[Py]) -> Py:
 @lowers(reduce.CumSum, reduce.CumProd)
 def running(e: Lower, op: reduce.Running, xs: list[Py]) -> Py:
     return method(xs[0], "cumsum" if isinstance(op, reduce.CumSum) else "cumprod", dim=Arg(op.dim, "dim"))
+
+
+@lowers(recurrent.LSTM)
+def lstm(e: Lower, op: recurrent.LSTM, xs: list[Py]) -> Py:
+    assert e.member is not None
+    x, *states = xs
+    return Nested(call(e.member, x, *([Sequence(tuple(states), "(")] if states else [])))
 
 
 # Tensors that are made -------------------------------------------------------------------------------------------------

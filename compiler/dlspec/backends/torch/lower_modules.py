@@ -10,7 +10,21 @@ from dlspec.backends.torch.symbols import Arg, Dimension
 from dlspec.ir.graph import Node
 from dlspec.ir.op import Op
 from dlspec.ir.types import DType
-from dlspec.ops import activation, conv, dropout, embedding, linear, local, norm, pad, pooling, resize, shape, softmax
+from dlspec.ops import (
+    activation,
+    conv,
+    dropout,
+    embedding,
+    linear,
+    local,
+    norm,
+    pad,
+    pooling,
+    recurrent,
+    resize,
+    shape,
+    softmax,
+)
 from dlspec.ops.window import Window
 
 # Fields that are not arguments of the module: they say how weights begin.
@@ -135,6 +149,12 @@ def _locally_connected(op: local.LocallyConnected, node: Node) -> Py:
 def _linear(op: linear.Linear, node: Node) -> Py:
     args = (_features(node, 0), Arg(op.out_features, "out_features"))
     return Call(Name("nn.Linear"), args, rest(op, node, "out_features"))
+
+
+@makes(recurrent.RNN, recurrent.LSTM, recurrent.GRU)
+def _recurrent(op: recurrent.Recurrent, node: Node) -> Py:
+    args = (_features(node, 0), Arg(op.hidden_size, "hidden_size"))
+    return Call(Name(f"nn.{type(op).__name__}"), args, rest(op, node, "hidden_size"))
 
 
 @makes(linear.Bilinear)

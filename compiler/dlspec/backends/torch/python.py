@@ -115,6 +115,13 @@ class Star(Py):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Nested(Py):
+    """What gives one result and a tuple of all others: `y, (h, c) = value`."""
+
+    value: Py
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Assign(Py):
     """`target = value`, a statement."""
 
