@@ -183,7 +183,7 @@ def _tree_cells(summary: Summary, depth: int | None) -> Iterator[Sequence[str]]:
     stack: list[tuple[Box, int]] = [(build_scene(summary.graph, summary, depth=depth).root, -1)]
     while stack:
         box, level = stack.pop()
-        if box.kind in ("op", "block", "repeat"):
+        if box.kind in ("op", "block", "repeat", "scan"):
             op = f"{box.name}({', '.join(box.arguments)})" if box.arguments else box.name
             op += f" x{box.count}" * (box.count > 1) + " (training)" * box.training
             first, last = (path.rpartition(".")[2] for path in (box.path, box.turns[-1] if box.turns else box.path))

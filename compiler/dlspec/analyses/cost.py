@@ -21,6 +21,7 @@ class Cost(NamedTuple):
 
     ``params`` are the elements of its weights and ``buffers`` those of its buffers, each weight at its first use only.
     ``macs`` and ``flops`` are those of one inference: expressions where sizes are open, 0 for what only training needs.
+    What stands in the body of a node counts once for each of its turns.
     """
 
     params: int = 0
@@ -83,15 +84,26 @@ def _of_nodes(graph: Graph, sizing: Sizing) -> dict[Node, Cost]:
         new = [weight for weight in node.weights if weight not in counted]
         counted.update(new)
         types = [value.type for value in node.inputs]
-        key = (node.op, node.training, *types, *[(weight.kind, weight.shape) for weight in new])
+        turns = _turns(node)
+        key = (node.op, node.training, turns, *types, *[(weight.kind, weight.shape) for weight in new])
         own = known.get(key)
         if own is None:
-            own = known[key] = _of_node(node, new, sizing)
+            own = known[key] = _of_node(node, new, turns, sizing)
         costs[node] = own
     return costs
 
 
-def _of_node(node: Node, weights: list[Parameter], sizing: Sizing) -> Cost:
+def _turns(node: Node) -> Dim:
+    """How often a node runs: once, or as often as the bodies turn that it is in."""
+    turns: Dim = 1
+    inside = node.scope.inside
+    while inside is not None:
+        turns *= inside.body.turns if inside.body is not None else 1
+        inside = inside.parent.inside if inside.parent is not None else None
+    return turns
+
+
+def _of_node(node: Node, weights: list[Parameter], turns: Dim, sizing: Sizing) -> Cost:
     params = sum(weight.elements for weight in weights if weight.kind == "param")
     buffers = sum(weight.elements for weight in weights if weight.kind == "buffer")
     if node.training:
@@ -99,7 +111,7 @@ def _of_node(node: Node, weights: list[Parameter], sizing: Sizing) -> Cost:
     inputs = tuple([sizing.type(value.type) for value in node.inputs])
     outputs = tuple([sizing.type(value.type) for value in node.outputs])
     macs, flops = node.op.macs(inputs, outputs), node.op.flops(inputs, outputs)
-    return Cost(params, buffers, sizing.dim(macs), sizing.dim(flops))
+    return Cost(params, buffers, sizing.dim(turns * macs), sizing.dim(turns * flops))
 
 
 def sum_of(costs: Sequence[Cost]) -> Cost:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from dlspec.analyses.sizes import Sizing
+from dlspec.ir.body import Body
 from dlspec.ir.dims import Dim, Expr, product, smax_undecided, total
 from dlspec.ir.graph import Graph, Node, Parameter, Value
 from dlspec.ir.types import TensorType
@@ -34,7 +35,8 @@ def memory(graph: Graph, sizes: Mapping[str, int]) -> Memory:
     Nodes run in the graph's order. A tensor lives from the node that makes it to the last that reads it, an input of
     the network from the start, an output to the end. A view, and what does nothing at inference, is its input's
     storage; a weight that is read as a tensor is no tensor of its own. A node's inputs and outputs live together:
-    nothing is computed in place.
+    nothing is computed in place. A turn of a body has slices and states that are the storage of what they come from; what
+    turns stack lives from the first on, and what a body reads of others until the last.
     """
     weights, buffers = (_bytes(p for p in graph.parameters.values() if p.kind == kind) for kind in ("param", "buffer"))
     candidates = sorted(_moments(graph, Sizing(sizes)), key=lambda moment: sum(moment[0].values()), reverse=True)
@@ -55,10 +57,20 @@ def _moments(graph: Graph, sizing: Sizing) -> Iterable[tuple[_Bytes, Node | None
     nodes = graph.inference_nodes()
     stored: dict[Value, Value | None] = {}
     last_use: dict[Value | None, Node | None] = {}
+    bodies: dict[Node, list[Body]] = {}
+    """By the first node of each, or the node that has it where it is empty; those around others first."""
+    for node in reversed(nodes):
+        if node.body is not None:
+            bodies.setdefault(next(iter(node.body.scope.nodes()), node), []).append(node.body)
     for node in nodes:
+        for body in bodies.get(node, ()):
+            stored.update((value, stored.get(of, of)) for value, of in body.entries.items())
+        if node.body is not None:
+            last = zip(node.outputs, node.body.results[: len(node.body.states)], strict=False)
+            stored.update((value, stored.get(of, of)) for value, of in last)
         if node.op.view or node.op.identity_in_eval or not node.inputs:
             _store(node, stored)
-        for value in (*node.inputs, *node.outputs):
+        for value in (*node.inputs, *node.outputs, *(node.body.captured if node.body is not None else ())):
             last_use[stored.get(value, value)] = node
     for output in graph.outputs:
         if not output.training:
@@ -83,13 +95,14 @@ def _moments(graph: Graph, sizing: Sizing) -> Iterable[tuple[_Bytes, Node | None
         if value not in last_use:
             add(value, -1)
     for node in nodes:
-        for value in node.outputs:
+        stacked = [value for body in bodies.get(node, ()) if body.node for value in body.node.outputs]
+        for value in (*stacked, *(node.outputs if node.body is None else ())):
             if value not in stored:
                 add(value, 1)
         taken = frozenset(live.items())
         if taken not in moments:
             moments[taken] = (dict(live), node)
-        for value in (*node.inputs, *node.outputs):
+        for value in (*node.inputs, *node.outputs, *(node.body.captured if node.body is not None else ())):
             own = stored.get(value, value)
             if own is not None and last_use[own] is node:
                 add(own, -1)

@@ -26,8 +26,8 @@ class Ranges:
         """The interval of a tensor; None where it cannot be told."""
         node = value.producer
         if value not in self._known:
-            if node is None or not depth:
-                return None
+            if node is None or node.body is not None or not depth:
+                return None  # of what is carried from turn to turn nothing is known
             twice = len(node.inputs) > len(set(node.inputs))  # its square, or its difference from itself
             inputs = () if twice else tuple(self.of(each, depth - 1) for each in node.inputs)
             self._known[value] = None if twice else node.op.range(inputs)

@@ -88,13 +88,17 @@ def receptive_fields(graph: Graph, sizes: Mapping[str, int]) -> dict[Value, tupl
 
     An input of rank 2 has its second axis followed instead. Normalisation by the batch's statistics does not count, as at
     inference. What is said bounds what is seen: gaps between are counted in, and axes that are joined into one are taken
-    to be seen whole. Takes time in proportion to the nodes.
+    to be seen whole, and so is all that a turn of a body is given. Takes time in proportion to the nodes.
     """
     sizing = Sizing(sizes)
     fields: dict[Value, _Fields] = {}
     for value in graph.inputs:
         followed = range(2 if value.type.rank > 2 else 1, value.type.rank)
         fields[value] = {(value, axis): _Field(axis, 1, ((0, 0),)) for axis in followed}
+    everything = dict.fromkeys([key for own in fields.values() for key in own], _EVERYTHING)
+    for node in graph.nodes:
+        for value in node.body.given if node.body is not None else ():
+            fields[value] = everything
     for node in graph.nodes:
         fields.update(dict.fromkeys(node.outputs, _through(node, fields, sizing)))
     return {value: tuple(_axis(key, field, sizing) for key, field in own.items()) for value, own in fields.items()}

@@ -18,8 +18,9 @@ Json: TypeAlias = dict[str, Any]
 def graph_json(graph: Graph) -> Json:
     """The whole graph but for the values of its weights.
 
-    Nodes stand in the order of running, and refer to tensors and weights by name. A size is a number, or a string with
-    an expression in the ``symbols``. ``scopes`` are the blocks and labelled braces around the nodes, by path.
+    Nodes stand in the order of running, those of a body in the node that has it, and refer to tensors and weights by name.
+    A size is a number, or a string with an expression in the ``symbols``. ``scopes`` are the blocks and labelled braces
+    around the nodes, by path.
     """
     levels = [scope for scope in _levels(graph.nodes) if scope is not graph.root]
     return {
@@ -35,7 +36,7 @@ def graph_json(graph: Graph) -> Json:
         "parameters": [_parameter(parameter) for parameter in graph.parameters.values()],
         "aliases": graph.aliases,
         "scopes": [{"path": scope.path, "block": scope.declaration} for scope in levels],
-        "nodes": [_node(node) for node in graph.nodes],
+        "nodes": [_node(node) for node in graph.outermost],
     }
 
 
@@ -91,17 +92,28 @@ def _place(span: Span) -> Json:
 
 
 def _node(node: Node) -> Json:
-    return {
+    """A node; one with a body takes what its first turn is given and what the body captures."""
+    body = node.body
+    inputs = node.inputs if body is None else (*body.entries.values(), *body.captured)
+    made = {
         "name": node.name,
         "op": type(node.op).__name__,
         "arguments": _called(node.op)["arguments"],
-        "inputs": [value.name for value in node.inputs],
+        "inputs": [value.name for value in inputs],
         "outputs": [_tensor(value) for value in node.outputs],
         "weights": [weight.path for weight in node.weights],
         "scope": node.scope.path,
         "training": node.training,
         "source": _place(node.span),
     }
+    if body is not None:
+        made["body"] = {
+            "turns": _value(body.turns),
+            "given": [_tensor(value) for value in body.given],
+            "nodes": [_node(inner) for inner in body.nodes],
+            "results": [value.name for value in body.results],
+        }
+    return made
 
 
 def _tensor(value: Value) -> Json:

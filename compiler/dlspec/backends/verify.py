@@ -189,7 +189,6 @@ def _compare(
         written = sum(p.elements for path, p in graph.parameters.items() if path in known and p.kind == "param")
         report.params = (own, sum(p.numel() for p in module.parameters()), written)
     double = _doubled(module, single_graph, weights)
-    steps = _steps(graph)
     coarsest = max((_EPSILON.get(v.type.dtype, 0.0) for node in graph.nodes for v in node.outputs), default=0.0)
     rtol = max(RTOL, 4 * coarsest)
     notes: list[str] = []
@@ -215,16 +214,21 @@ def _compare(
             if dtype is None:
                 report.rows.append(compare(output, sizes, training, *results, rtol))
             else:
-                way = steps[output.value]
+                way = _steps(graph, sizes)[output.value]
                 report.rows.append(compare_half(output, sizes, training, *results, single[index], dtype, way))
     return notes
 
 
-def _steps(graph: Graph) -> dict[Value, int]:
-    """How many results are rounded on the longest way to a tensor, with the input and the weights."""
+def _steps(graph: Graph, sizes: Mapping[str, int]) -> dict[Value, int]:
+    """How many results are rounded on the longest way to a tensor, with the input and the weights. A body adds what one turn
+    does in each of its turns."""
     steps = dict.fromkeys(graph.inputs, 1)
     for node in graph.nodes:
-        before = max([steps[value] for value in node.inputs], default=1)
+        before = max([steps[value.outside] for value in node.inputs], default=1)
+        if node.body is not None:
+            entry = max(steps[value.outside] for value in node.body.given)
+            turns = evaluate(node.body.turns, sizes)
+            before += (before - entry) * (turns - 1)
         rounds = not (node.op.copies or node.op.view or node.op.identity_in_eval)
         steps.update(dict.fromkeys(node.outputs, before + rounds * (2 if node.weights else 1)))
     return steps

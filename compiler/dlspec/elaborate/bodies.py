@@ -7,12 +7,15 @@ from dlspec.syntax import ast
 
 
 def gives(expression: ast.Expression) -> bool:
-    """Whether something can come out: loops and an `if` may only bind names."""
+    """Whether something can come out: loops, a `scan` and an `if` may only bind names."""
     todo = [expression]
     while todo:
         match todo.pop():
-            case ast.Repeat(body=body) | ast.For(body=body):
+            case ast.Repeat(body=body) | ast.For(body=body) | ast.Scan(body=body):
                 bodies = [body]
+            case ast.Labelled(layer=ast.Scan() as inner):
+                todo.append(inner)
+                continue
             case ast.If(then=then, otherwise=otherwise):
                 bodies = [then] if otherwise is None else [then, otherwise]
             case _:
@@ -24,6 +27,12 @@ def gives(expression: ast.Expression) -> bool:
             elif end is None or isinstance(end, ast.Unreadable):
                 return True
     return False
+
+
+def as_scan(expression: ast.Expression) -> ast.Scan | None:
+    """The `scan` over tensors that it names, which is a value and no layer, with a label or without."""
+    inner = expression.layer if isinstance(expression, ast.Labelled) else expression
+    return inner if isinstance(inner, ast.Scan) and inner.inputs else None
 
 
 def only_layer(body: ast.Body) -> ast.Expression | None:

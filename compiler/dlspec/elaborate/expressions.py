@@ -8,6 +8,7 @@ from typing import Any, cast
 from dlspec.diagnostics import Diagnostics, did_you_mean
 from dlspec.elaborate import constants, distributions
 from dlspec.elaborate.blame import item
+from dlspec.elaborate.bodies import as_scan
 from dlspec.elaborate.builder import Builder, too_much
 from dlspec.elaborate.calls import Given, bind_block, bind_op, function_op
 from dlspec.elaborate.compare import Comparison, compare
@@ -96,7 +97,8 @@ class Expressions:
             ast.Braces: Deferred,
             ast.Repeat: Deferred,
             ast.For: Deferred,
-            ast.Labelled: Deferred,
+            ast.Labelled: self._may_scan,
+            ast.Scan: self._may_scan,
             ast.If: self._if,
             ast.Tap: self._tap,
             ast.Chain: self._chain,
@@ -121,6 +123,10 @@ class Expressions:
         raise NotImplementedError
 
     def steps(self, steps: tuple[ast.Expression, ...], flow: Any, env: Env) -> Any:
+        raise NotImplementedError
+
+    def scan(self, node: ast.Scan | ast.Labelled, env: Env) -> Any:
+        """What a `scan` over tensors gives; None where that is only its states."""
         raise NotImplementedError
 
     # Names and constants
@@ -558,6 +564,16 @@ class Expressions:
             self.whole = last.value
         return self.run_body(body, Env(env, {}, transparent=True), apply=False)
 
+    def _may_scan(self, node: ast.Scan | ast.Labelled, env: Env) -> Any:
+        """A label names a layer, or a `scan` over tensors; without tensors that is a layer too."""
+        if as_scan(node) is None:
+            return Deferred(node, env)
+        made = self.scan(node, env)
+        if made is None:
+            hint = "its last line is what is stacked; the last states have their names"
+            raise Failure("DL0409", "this `scan` gives nothing but its states", node.span.last, hint=hint)
+        return made
+
     def _tap(self, node: ast.Tap, env: Env) -> Any:
         value = self.evaluate(node.step, env)
         if isinstance(value, Layer):
@@ -574,7 +590,7 @@ class Expressions:
 
     def _chain(self, node: ast.Chain, env: Env) -> Any:
         head = node.steps[0]
-        if isinstance(head, _LAYER_SYNTAX):
+        if isinstance(head, _LAYER_SYNTAX) and as_scan(head) is None:
             return Deferred(node, env)
         value = self.evaluate(head, env)
         if isinstance(value, Layer):

@@ -11,13 +11,14 @@ from typing import Any
 from dlspec.diagnostics import Diagnostic, Diagnostics, Note, Severity, did_you_mean
 from dlspec.elaborate.apply import Application
 from dlspec.elaborate.blame import goes_on, placed
-from dlspec.elaborate.bodies import gives, only_layer, refuse_taps
+from dlspec.elaborate.bodies import as_scan, gives, only_layer, refuse_taps
 from dlspec.elaborate.builder import Builder
 from dlspec.elaborate.calls import bind_block, bind_op, make_op
 from dlspec.elaborate.constants import as_init
 from dlspec.elaborate.expect import expect_condition
 from dlspec.elaborate.expressions import Measure
 from dlspec.elaborate.misfit import likely
+from dlspec.elaborate.scans import build_scan
 from dlspec.elaborate.shapes import axes_of, check_shape_step
 from dlspec.elaborate.unknown import unbound
 from dlspec.elaborate.values import (
@@ -52,7 +53,7 @@ from dlspec.syntax import ast
 _PART = r"[A-Za-z0-9_](?:[A-Za-z0-9_:/+@#-]*[A-Za-z0-9_])?"
 _LABEL = re.compile(rf"{_PART}(?:\.{_PART})*\Z")
 _TRANSPARENT = (ast.Repeat, ast.For, ast.If)
-_FLOWING = (ast.Labelled, ast.Braces, ast.Repeat, ast.For, ast.If)
+_FLOWING = (ast.Labelled, ast.Braces, ast.Repeat, ast.For, ast.If, ast.Scan)
 
 
 class Elaborator(Application):
@@ -156,6 +157,9 @@ class Elaborator(Application):
         if isinstance(expression, _TRANSPARENT):
             # As a statement it runs for the names it binds; nothing flows out of it.
             self.step(expression, env.find("x"), env)
+            return
+        if as_scan(expression) is not None and not gives(expression):
+            self.scan(expression, env)  # type: ignore[reportArgumentType]
             return
         value = self.evaluate(expression, env)
         tapped = isinstance(expression, ast.Tap) or (
@@ -286,7 +290,7 @@ class Elaborator(Application):
             value = self.head(expression.step, flow, env)
             self.bound(expression.name.name, value, env, Written(expression.step, env))
             return value
-        if isinstance(expression, _FLOWING):
+        if isinstance(expression, _FLOWING) and as_scan(expression) is None:
             return self.step(expression, flow, env)
         value = self.evaluate(expression, env)
         if isinstance(value, Layer):
@@ -374,6 +378,16 @@ class Elaborator(Application):
                 return self._for(node, flow, env, label)
             case ast.If():
                 return self._flow_if(node, flow, env, label)
+            case ast.Scan() if node.inputs:
+                hint = "without `in` it goes along what flows: `x -> scan token along 1 { ... }`"
+                raise Failure(
+                    "DL0308", "a step of a chain is a layer, and this names its tensors", node.span, hint=hint
+                )
+            case ast.Scan():
+                made = self._scan(node, flow, env, label)
+                if made is None:
+                    raise Failure("DL0409", "this `scan` gives nothing that flows on", node.span.last)
+                return made
             case ast.List() if label is None:
                 return check_shape_step(node, flow, env, self)
             case _:
@@ -496,6 +510,21 @@ class Elaborator(Application):
                     result = self.body(node.body, flow, env, transparent=True, names=names, turn=turn)
                     flow = self._loop(flow, result)
         return flow
+
+    def scan(self, node: ast.Scan | ast.Labelled, env: Env) -> Any:
+        if isinstance(node, ast.Scan):
+            return self._scan(node, None, env, None)
+        assert isinstance(node.layer, ast.Scan)
+        name = self._label(node.label, env)
+        if name is POISON:
+            return POISON
+        *around, name = name.split(".")
+        with self.builder.entered(around, node):
+            return self._scan(node.layer, None, env, name)
+
+    def _scan(self, node: ast.Scan, flow: Any, env: Env, label: str | None) -> Any:
+        with self.level(label, node, env) if label is not None else nullcontext():
+            return build_scan(self, node, flow, env)
 
     def _flow_if(self, node: ast.If, flow: Any, env: Env, label: str | None) -> Any:
         chosen = self.condition(node.condition, env)

@@ -98,7 +98,8 @@ class Instances:
             return None
         tensors: dict[Value, int] = {}
         try:
-            key = (id(layer.declaration), _key(flow, tensors), _arguments(layer.arguments, tensors))
+            turns = self.builder.scope.inside is not None  # where not all may stand
+            key = (id(layer.declaration), turns, _key(flow, tensors), _arguments(layer.arguments, tensors))
         except _Open:
             return None
         return Sought(key, list(tensors))

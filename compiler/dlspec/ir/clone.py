@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, TypeAlias, cast
 
+from dlspec.ir.body import Body
 from dlspec.ir.graph import Graph, Node, Parameter, Scope, Value, first_name
 
 # A scope and its copy, with the children still to copy. What is in it is called after the copy: its path begins with the
@@ -27,6 +28,7 @@ class Cloner:
         self.values = values
         self.unique = unique
         self.moved = moved
+        self._bodies: dict[Body, Body] = {}
 
     def fill(self, target: Scope, source: Scope) -> None:
         """Fills a scope that is empty with all that is in ``source``, which becomes its twin.
@@ -59,6 +61,8 @@ class Cloner:
                 node = Node(child.op, inputs, tuple(weights), new, name, child.span, types, child.origin)
                 nodes.append(node)
                 values.update(zip(child.outputs, node.outputs, strict=True))
+                if child.body is not None:
+                    self._bodies.pop(child.body).close(node)
             else:
                 stack.pop()
                 self._finish(old, new)
@@ -74,6 +78,9 @@ class Cloner:
             path, scope.origin, scope.template,
         )  # fmt: skip
         copy.given = scope.given
+        if scope.body is not None:
+            self._bodies[scope.body] = made = scope.body.copied(copy)
+            self.values.update(zip(scope.body.given, made.given, strict=True))
         return scope, copy, iter(scope.children), cut, prefix
 
     def _finish(self, source: Scope, copy: Scope) -> None:

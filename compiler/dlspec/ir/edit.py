@@ -50,6 +50,7 @@ class Editor:
     """What a rule makes nodes with. ``graph`` is what is made so far.
 
     To insert a node is to call `insert`, to replace one to return other tensors, and to remove it to return what flows in.
+    What is inserted for a node in a body stands in the body. A node that has a body is kept by itself: no rule is asked.
     """
 
     def __init__(self, graph: Graph, retype: Callable[[TensorType], TensorType] | None = None) -> None:
@@ -74,10 +75,13 @@ class Editor:
             if isinstance(part, Scope):
                 assert part.parent
                 scopes[part] = self._scoped(part, scopes[part.parent])
+                if part.body is not None and part.body.node in needed:
+                    copy = part.body.copied(scopes[part], self._retype)
+                    self._copies |= zip(part.body.given, copy.given, strict=True)
             elif part in needed:
                 self._node, self._scope = part, scopes[part.scope]
                 self._names.discard(part.name)
-                self._copies |= zip(part.outputs, rule(self, part), strict=True)
+                self._copies |= zip(part.outputs, self._stands(part, rule, scopes), strict=True)
         for scope, copy in scopes.items():
             copy.refer(scope, self._copies.get)
             copy.twin = None if scope.twin is None else scopes.get(scope.twin)
@@ -87,6 +91,15 @@ class Editor:
         made.aliases = {name: path for name, path in source.aliases.items() if path in made.parameters}
         became = {**self._copies, **scopes}
         made.former = {old: became.get(new) for old, new in source.former.items()} | became
+
+    def _stands(self, node: Node, rule: Rule, scopes: dict[Scope, Scope]) -> Sequence[Value]:
+        """What stands for the outputs of a node. One with a body stays, with what rules have put into the body."""
+        if node.body is None:
+            return rule(self, node)
+        made, body = self.keep(node), scopes[node.body.scope].body
+        assert body is not None
+        body.close(self.graph.nodes[-1])
+        return made
 
     def keep_weights(self) -> None:
         """Those that no node has, too, and the order of all."""

@@ -20,8 +20,10 @@ from dlspec.syntax import ast
 if TYPE_CHECKING:
     import networkx as nx
 
+    from dlspec.ir.body import Body
+
 ScopeKind: TypeAlias = Literal[
-    "network", "block", "level", "repeat", "for", "iteration", "if", "branches", "branch", "part"
+    "network", "block", "level", "repeat", "for", "iteration", "if", "branches", "branch", "part", "scan"
 ]
 
 _AGAIN = "~"
@@ -55,13 +57,15 @@ class Scope:
     * ``shared``: a use of a layer declared by `shared`; several such scopes have one path, that of the declaration.
     * ``inputs`` and ``outputs``: of a network inside another, the tensors that flow in by its names for them, and all
       that it gives. ``flow``: the tensor that flows into a block, labelled braces or a turn of a loop.
+    * ``body``: of a `scan`, what its node does in each turn. ``inside`` is the innermost scope that has one, this one or one
+      around it.
     * ``twin``: the scope that this one repeats, elaborated from the same with the same types: all in it is the same but
       paths, and what only training needs. ``names``, and the origins and layers of what is in it, are the twin's.
     """
 
     __slots__ = (
-        "arguments", "bound", "children", "declaration", "definition", "flow", "given", "inputs", "kind", "label", "labels",
-        "names", "opens", "origin", "outputs", "parent", "path", "shared", "span", "template", "twin",
+        "arguments", "body", "bound", "children", "declaration", "definition", "flow", "given", "inputs", "inside", "kind",
+        "label", "labels", "names", "opens", "origin", "outputs", "parent", "path", "shared", "span", "template", "twin",
     )  # fmt: skip
 
     def __init__(
@@ -98,6 +102,8 @@ class Scope:
         self.outputs: tuple[Value, ...] = ()
         self.children: list[Node | Scope] = []
         self.opens = kind in ("network", "block", "level")
+        self.body: Body | None = None
+        self.inside: Scope | None = self if kind == "scan" else parent.inside if parent else None
         above = parent.path if parent else ""
         self.path: str = path if path is not None else f"{above}.{label}" if above and label else above or label
         if template is not None:
@@ -180,8 +186,8 @@ def _with_copies(argument: Any, copy_of: Callable[[Value], Value | None]) -> Any
 
 
 class Value:
-    """A tensor in the graph. ``producer`` is None for the inputs of a network; ``uses`` are the nodes that take it, one
-    that takes it twice being there twice."""
+    """A tensor in the graph. ``producer`` is None for the inputs of a network; what is given to a body has the node with the
+    body. ``uses`` are the nodes that take it, one that takes it twice being there twice."""
 
     __slots__ = ("name", "producer", "span", "type", "uses")
 
@@ -191,6 +197,17 @@ class Value:
         self.producer = producer
         self.span = span
         self.uses: list[Node] = []
+
+    @property
+    def outside(self) -> Value:
+        """What is given to a body, as the tensor outside that it is a slice of or begins as; any other tensor itself."""
+        value = self
+        while value.producer is not None and value.producer.body is not None:
+            around = value.producer.body.entries.get(value)
+            if around is None:
+                break
+            value = around
+        return value
 
     def __repr__(self) -> str:
         return f"%{self.name}: {self.type}"
@@ -247,9 +264,12 @@ class Node:
     ``name`` is unique in the graph and comes from the source: the path of the layer, with ``:2`` and so on for further
     uses of a shared one. ``weights`` are those of the operator, in its order. ``training`` marks what only training
     outputs need, and what is computed of that. ``span`` is the step in the text, ``origin`` what the author wrote there.
+
+    A node with a ``body`` takes the tensors that it goes along, what its states begin as, and what a turn makes of both: the
+    next states and what is stacked.
     """
 
-    __slots__ = ("inputs", "name", "op", "origin", "outputs", "scope", "span", "training", "weights")
+    __slots__ = ("body", "inputs", "name", "op", "origin", "outputs", "scope", "span", "training", "weights")
 
     def __init__(
         self,
@@ -263,6 +283,7 @@ class Node:
         origin: Origin = COMPILER,
     ) -> None:
         self.op = op
+        self.body: Body | None = None
         self.origin = origin
         self.inputs = inputs
         self.weights = weights
@@ -291,6 +312,11 @@ class Node:
         made = Node(op, inputs, weights, scope, name, self.span, types, self.origin)
         made.training = self.training
         return made
+
+    @property
+    def gives(self) -> tuple[Value, ...]:
+        """All tensors that have it as their producer: its outputs, and what it gives to its body."""
+        return self.outputs if self.body is None else (*self.outputs, *self.body.given)
 
     def finding(self, message: str, hint: str = "", code: str = "DL0501", notes: tuple[Note, ...] = ()) -> Diagnostic:
         """What there is to say of the node, with the chain of blocks that it stands in."""
@@ -339,6 +365,7 @@ class Graph:
       come from, as long as the graph is the one that was elaborated.
     * ``claims``: what is said of tensors that no node says. ``divergences``: those that say how far two distributions are
       apart. Both, too, of the graph that was elaborated.
+    * ``nodes``: in the order of running; those in the body of another stand before it.
     * ``parameters``: by path, in the order of declaration, which is the state dict's. ``aliases``: further names that the
       state dict has for some of them, each with the path.
     * ``former``: what scopes and tensors of the graph that this one was made of have become: names still mean those.
@@ -410,6 +437,11 @@ class Graph:
         """Raises `BrokenGraph` where the graph is not what this module says that it is."""
         verify(self)
 
+    @property
+    def outermost(self) -> list[Node]:
+        """The nodes that are in no body."""
+        return [node for node in self.nodes if node.scope.inside is None]
+
     def inference_nodes(self) -> list[Node]:
         return [node for node in self.nodes if not node.training]
 
@@ -421,7 +453,10 @@ class Graph:
         return [value for value in self.inputs if value in used or value not in training]
 
     def to_networkx(self) -> nx.DiGraph[str]:
-        """A view for graph algorithms: nodes by name with the `Node` under ``node``, edges with the tensor's name."""
+        """A view for graph algorithms: nodes by name with the `Node` under ``node``, edges with the tensor's name.
+
+        Without circles: into the first turn of a body flows what its states begin as, and no edge leads back.
+        """
         import networkx as nx
 
         view: nx.DiGraph[str] = nx.DiGraph()
@@ -429,6 +464,6 @@ class Graph:
             view.add_node(value.name, node=None)
         for node in self.nodes:
             view.add_node(node.name, node=node)
-            for value in node.inputs:
+            for value in (each.outside for each in node.inputs):
                 view.add_edge(value.producer.name if value.producer else value.name, node.name, tensor=value.name)
         return view

@@ -149,6 +149,7 @@ class Op(Fielded):
     * ``between``: the interval of its output, whatever flows in, where ``gives`` does not say it. ``range`` tells it from
       those of the inputs.
     * ``takes``: the interval that its first input must be in for the result to be a number.
+    * ``no_turn``: why it cannot stand in the body of a `scan`, and what to do instead; empty where it can.
     * ``divergence``: it gives how far two distributions are apart, which is to be small.
     * ``overwritable``: no derivative looks at its output again, so what comes after may be written over it.
     * ``leads``: of several results the first is what flows on in a chain. The others are had by names: `y, h = x -> GRU(8)`.
@@ -192,6 +193,7 @@ class Op(Fielded):
     gives: ClassVar[Numbers | None] = None
     between: ClassVar[Interval | None] = None
     takes: ClassVar[Interval | None] = None
+    no_turn: ClassVar[tuple[str, str] | tuple[()]] = ()
     divergence: ClassVar[bool] = False
     overwritable: ClassVar[bool] = False
     leads: ClassVar[bool] = False
@@ -217,6 +219,14 @@ class Op(Fielded):
         own = getattr(self, "dtype", None)
         found = own if isinstance(own, DType) else next((x.dtype for x in inputs if x.dtype.is_float), None)
         return DType.FLOAT32 if self.wide and found is not None and found.is_half else found
+
+    def given(self, inputs: Types) -> Types:
+        """What each turn of its body is given, for an operator whose nodes have one: slices, then states."""
+        return ()
+
+    def turns(self, inputs: Types) -> Dim:
+        """How often its body runs."""
+        return 1
 
     def formula(self, inputs: Types, outputs: Types) -> tuple[str, ...]:
         """The sizes of the output that are computed, each with the numbers put in, for people to follow.

@@ -53,9 +53,18 @@ def verify(graph: Graph) -> None:
     * A node takes as many tensors as its operator, and the types of its results are those that this infers. Symbols in the
       types of inputs are the graph's.
     * The weights of a node are those that its operator asks for, and the graph's parameters are those of its nodes.
+    * What is given to a body has the node with the body as its producer, is read in the body only and is of the type that
+      the operator says. What is made in a body is read there, and by that node.
     * Outputs and what scopes say of tensors are in the graph. No output of inference needs a node that is for training.
     """
-    faults = [*_order(graph), *_instances(graph), *_names(graph), *_operators(graph), *_references(graph)]
+    faults = [
+        *_order(graph),
+        *_bodies(graph),
+        *_instances(graph),
+        *_names(graph),
+        *_operators(graph),
+        *_references(graph),
+    ]
     if faults:
         raise BrokenGraph(f"{graph.name}: " + "; ".join(faults))
 
@@ -72,6 +81,7 @@ def _order(graph: Graph) -> Iterator[str]:
     for scope in scopes:
         yield from (f"{part!r} is in {scope!r} and does not know it" for part in {*scope.children} - inside[scope])
     users: dict[Value, list[Node]] = {value: [] for value in graph.inputs}
+    users |= {value: [] for node in graph.nodes if node.body for value in node.body.given}
     yield from (f"{value!r} is an input and has a producer" for value in graph.inputs if value.producer is not None)
     for node in graph.nodes:
         for value in node.inputs:
@@ -84,6 +94,35 @@ def _order(graph: Graph) -> Iterator[str]:
             if value.producer is not node:
                 yield f"{value!r} does not know that {node.name} gives it"
     yield from (f"{value!r} has other uses" for value, nodes in users.items() if value.uses != nodes)
+
+
+def _bodies(graph: Graph) -> Iterator[str]:
+    holders = [node for node in graph.nodes if node.body is not None]
+    known = {node.body for node in holders}
+    yield from (f"{scope!r} has no body of a node" for scope in graph.root.scopes() if scope.body not in {None, *known})
+    for node in graph.nodes:
+        for value in node.outputs:
+            outside = [user for user in value.uses if not _reads(user, node.scope.inside)]
+            yield from (f"{user.name} takes {value!r}, which is made in a body that it is not in" for user in outside)
+    for node in holders:
+        body = node.body
+        assert body is not None
+        if body.node is not node or body.scope.body is not body or body.scope.parent is not node.scope:
+            yield f"{node.name} has a body that is not its own"
+        if tuple([value.type for value in body.given]) != node.op.given(tuple([value.type for value in node.inputs])):
+            yield f"{node.name} gives its body {', '.join(map(repr, body.given))}"
+        for value in body.given:
+            if value.producer is not node:
+                yield f"{value!r} does not know that {node.name} gives it to its body"
+            outside = [user for user in value.uses if not _reads(user, body.scope)]
+            yield from (f"{user.name} takes {value!r} from a body that it is not in" for user in outside)
+
+
+def _reads(user: Node, inside: Scope | None) -> bool:
+    """Whether a node may read what is made in a body: it is in it, or has it."""
+    if inside is None or (user.body is not None and user.body.scope is inside):
+        return True
+    return inside in user.scope.ancestors()
 
 
 def _instances(graph: Graph) -> Iterator[str]:
@@ -150,6 +189,7 @@ def _takes(op: Op, count: int) -> bool:
 
 def _references(graph: Graph) -> Iterator[str]:
     there = {*graph.inputs, *(value for node in graph.nodes for value in node.outputs)}
+    there |= {value for node in graph.nodes if node.body for value in node.body.given}
     yield from (f"the output {output.name} is not there" for output in graph.outputs if output.value not in there)
     for scope in graph.root.scopes():
         yield from (

@@ -36,6 +36,7 @@ class Grad(Op):
     tensors: ClassVar[tuple[str, ...]] = ("y", "x")
     layer = False
     function = "grad"
+    no_turn = ("`grad` cannot be taken in a turn of a `scan`", "differentiate what the `scan` gives, outside of it")
 
     def infer(self, need: Needs, inputs: Types) -> TensorType:
         y, x = inputs

@@ -202,6 +202,25 @@ class If(Node):
     otherwise: Body | None
 
 
+class Scan(Node):
+    """`scan a, b in x, y along axis backwards with h = start { body }`: the body for each place of the axis, with slices of
+    the inputs and with states that it binds again. Without inputs it is a step of a chain, and takes what flows."""
+
+    targets: tuple[Name, ...]
+    inputs: tuple[Expression, ...]
+    axis: Expression
+    backwards: bool
+    states: tuple[State, ...]
+    body: Body
+
+
+class State(Node):
+    """`h = start`, in a `scan`."""
+
+    name: Name
+    start: Expression
+
+
 class Labelled(Node):
     """`label: layer`."""
 
@@ -237,6 +256,7 @@ Expression: TypeAlias = (
     | Repeat
     | For
     | If
+    | Scan
     | Labelled
     | Tap
     | Chain

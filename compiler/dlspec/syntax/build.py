@@ -331,6 +331,20 @@ class AstBuilder:
     def for_(self, children: Children) -> ast.For:
         return ast.For(self.span(children), children[1], children[3], children[4])
 
+    def scan(self, children: Children) -> ast.Scan:
+        sliced = after("in", children) or ()
+        backwards = any(child.__class__ is Token and child.kind == "backwards" for child in children)
+        states = tuple(child for child in children if child.__class__ is ast.State)
+        return ast.Scan(
+            self.span(children), children[1], sliced, after("along", children), backwards, states, children[-1]
+        )
+
+    def sliced(self, children: Children) -> tuple[ast.Expression, ...]:
+        return nodes(children)
+
+    def state(self, children: Children) -> ast.State:
+        return ast.State(self.span(children), self.token_name(children[0]), children[2])
+
     def if_(self, children: Children) -> ast.If:
         otherwise = after("else", children)
         if isinstance(otherwise, ast.If):

@@ -13,7 +13,24 @@ from dlspec.syntax.tables import END, is_origin, tables
 
 DECLARATION = "a declaration (`block`, `network`, `train`, `from`, `expect`, `default` or `name = value`)"
 OPENS_EXPRESSION = frozenset(
-    {"NAME", "INT", "FLOAT", "STRING", "true", "false", "none", "(", "[", "{", "-", "not", "repeat", "for", "if"}
+    {
+        "NAME",
+        "INT",
+        "FLOAT",
+        "STRING",
+        "true",
+        "false",
+        "none",
+        "(",
+        "[",
+        "{",
+        "-",
+        "not",
+        "repeat",
+        "for",
+        "if",
+        "scan",
+    }
 )
 OPENS_STATEMENT = OPENS_EXPRESSION | {"shared", "param", "buffer", "default", "expect", "data", "minimize", "maximize"}
 GOES_ON = COMPARISONS | {"+", "-", "*", "/", "//", "%", "**", "and", "or", "as", "(", "[", "{", "."}

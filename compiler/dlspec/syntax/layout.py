@@ -22,6 +22,9 @@ DECLARATIONS = frozenset({"from", "block", "part", "network", "train"})
 HEADERS = frozenset({"block", "part", "network", "train", "repeat", "for", "if", "else"})
 BEFORE_NAME = frozenset({"block", "part", "network", "train", "shared", "param", "buffer", "default", "data", "from"})
 BEFORE_EXPRESSION = UPDATES | {"expect"}
+IN_SCAN = frozenset({"along", "backwards", "with"})
+NO_TARGET = frozenset({"import", "over", "using", "times", "where"})
+"""What may stand behind a name that is called `scan`."""
 STARTS_EXPRESSION = frozenset({"NAME", "INT", "FLOAT", "STRING", "(", "[", "-"})
 
 CLOSERS = {"(": ")", "[": "]", "{": "}"}
@@ -46,7 +49,7 @@ class SyntaxFault(Exception):
 class Level:
     """What is open: the brackets around a token, the outermost of which is the file."""
 
-    __slots__ = ("header", "opener", "statement")
+    __slots__ = ("header", "opener", "scanning", "statement")
 
     def __init__(self, opener: Token | None) -> None:
         self.opener = opener
@@ -54,6 +57,8 @@ class Level:
         """The word that opened the statement, or the last of its parts, where other words depend on it."""
         self.header = False
         """A header has begun, and the `{` of its body is still to come."""
+        self.scanning = False
+        """It is that of a `scan`."""
 
 
 class Layout:
@@ -96,7 +101,7 @@ class Layout:
                 if previous is not None and self._separates(level, previous, newline, token):
                     previous = Token("NEWLINE", newline.start, newline.end, newline.text)
                     level.statement = ""
-                    level.header = False
+                    level.header = level.scanning = False
                     self.previous = previous
                     yield previous
                 newline = None
@@ -109,7 +114,7 @@ class Layout:
             elif kind in CLOSERS:
                 if kind == "{" and level.header:
                     token = Token("BODY", token.start, token.end, "{")
-                    level.header = False
+                    level.header = level.scanning = False
                 if len(levels) > NESTING:
                     raise SyntaxFault(too_deep(Span(self.source, token.start, token.end)))
                 level = Level(Token(kind, token.start, token.end, kind))
@@ -161,10 +166,17 @@ class Layout:
                     raise SyntaxFault(self._header_within(previous, token))
                 level.header = True
             return word
+        if word == "scan" and self._scans(level, previous, following):
+            if level.header and previous is not None:
+                raise SyntaxFault(self._header_within(previous, token))
+            level.header = level.scanning = True
+            return word
         if previous is None or previous.kind in OPENS_STATEMENT:
             return self._opening_word(level, word, following)
-        if previous.kind not in ENDS_OPERAND:
+        if previous.kind not in ENDS_OPERAND and previous.kind != "backwards":
             return "NAME"
+        if level.scanning and word in IN_SCAN:
+            return word
         if NEXT_PART.get(level.statement) == word:
             level.statement = word
             return word
@@ -185,6 +197,15 @@ class Layout:
         level.statement = word
         level.header = word in HEADERS and not self._is_variant(word)
         return word
+
+    def _scans(self, level: Level, previous: Token | None, following: Token) -> bool:
+        """Whether `scan` begins one: a name follows, which nothing else allows but the words of other statements."""
+        if not is_name(following) or following.text in NO_TARGET or level.scanning:
+            return False
+        if previous is None:
+            return False
+        listed = previous.kind == "," and (level.opener is None or level.opener.kind == "{")
+        return previous.kind not in ENDS_OPERAND | BEFORE_NAME | {"as", "over"} and not listed
 
     def _is_variant(self, word: str) -> bool:
         """Whether `network` begins `network Name = ...`, which has no body."""
@@ -218,7 +239,7 @@ class Layout:
         if opener is None or opener.start != brace.start:  # its closing brace was the last token
             self.levels.append(Level(brace))
         level = self.levels[-1]
-        level.statement, level.header = "", False
+        level.statement, level.header, level.scanning = "", False, False
         before = self.raw[index - 1]
         self.index, self.previous = index, Token("NAME", before.start, before.end, before.text)
 

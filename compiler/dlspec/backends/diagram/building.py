@@ -14,6 +14,7 @@ from dlspec.backends.diagram.routing import Router
 from dlspec.backends.diagram.scene import Box, Port, Run, Scene, fold
 from dlspec.elaborate.network import deep_recursion
 from dlspec.elaborate.values import Fault
+from dlspec.ir.body import Body
 from dlspec.ir.dims import Dim
 from dlspec.ir.graph import Graph, Node, Output, Scope, Value
 from dlspec.ir.types import TensorType
@@ -56,6 +57,7 @@ class _SceneBuilder:
         self._ids: dict[str, int] = {}
         self._runs: dict[tuple[TensorType, TensorType | None], tuple[Run, ...]] = {}
         self._boxes: dict[Node, Box] = {}
+        self._begins: dict[Value, tuple[Box, int]] = {}  # where what is given to a turn comes from
         self._scopes: dict[Scope, Box] = {}
 
     def build(self) -> Box:
@@ -75,11 +77,12 @@ class _SceneBuilder:
         router = Router(root, self._type)
         makers = {value: (box, 0) for value, box in inputs.items()}
         makers |= {v: (box, k) for node, box in self._boxes.items() for k, v in enumerate(node.outputs)}
+        makers |= self._begins
         for node in self._graph.nodes:
             if node in self._boxes:
-                for into, value in enumerate(node.inputs):
+                for value, target, into in self._taken(node):
                     value = self._drawn_value(value)
-                    router.route(value, *makers[value], self._boxes[node], into, training=node.training)
+                    router.route(value, *makers[value], target, into, training=node.training)
         for output, box in results:
             value = self._drawn_value(output.value)
             router.route(value, *makers[value], box, 0, training=output.training)
@@ -96,7 +99,8 @@ class _SceneBuilder:
         """Puts what is in a scope into a box; scopes that open no level are not seen."""
         for part in scope.children:
             if isinstance(part, Node):
-                box.children.append(self._operator(part))
+                if part.body is None:  # else it stands at the end of its turn
+                    box.children.append(self._operator(part))
             elif part.opens:
                 inner = self._block(part)
                 self._fill(inner, part)
@@ -105,6 +109,8 @@ class _SceneBuilder:
                     box.children.append(inner)
             elif part.kind in ("repeat", "for"):
                 self._loop(box, part)
+            elif part.body is not None:
+                self._turn_of(box, part, part.body)
             else:
                 self._fill(box, part)
 
@@ -126,6 +132,29 @@ class _SceneBuilder:
                 box.children.append(only)
             else:
                 box.children.append(around)
+
+    def _turn_of(self, box: Box, scope: Scope, body: Body) -> None:
+        """A box with one turn of a scan: what it is given, what it does, and what becomes of it."""
+        node, given = body.node, body.given
+        id_ = self._id(f"{scope.path}/scan")
+        turns = (f"{self._shown.dim(body.turns)} turns",) if node is not None else ()
+        around = Box(id_, "scan", "", "", "scan", scope.span, arguments=turns, family="scan", scope=scope)
+        names = ", ".join(_last(value.name) for value in given)
+        begin = Box(
+            self._id(f"{id_}/turn"), "scan", "", "", names, scope.span, family="scan",
+            inputs=[Port(value.outside.name, self._type(value.outside.type)) for value in given],
+            outputs=[Port(value.name, self._type(value.type)) for value in given],
+        )  # fmt: skip
+        around.children.append(begin)
+        self._begins |= {value: (begin, place) for place, value in enumerate(given)}
+        self._fill(around, scope)
+        if node is not None:
+            end = self._operator(node)
+            end.name, around.returns = "stack" if len(node.outputs) > len(body.states) else "last", bool(body.states)
+            end.arguments = (f"along {node.op.arguments['axis']}",)
+            end.inputs = end.inputs[len(given) :]
+            around.children.append(end)
+        box.children.append(around)
 
     def _input(self, value: Value) -> Box:
         type_ = self._type(value.type)
@@ -161,6 +190,15 @@ class _SceneBuilder:
             arguments=tuple(written_given(scope).values()), family="block", scope=scope,
         )  # fmt: skip
 
+    def _taken(self, node: Node) -> Iterator[tuple[Value, Box, int]]:
+        """The tensors that a node takes, with the boxes that they flow into: of a scan where a turn begins and ends."""
+        given = () if node.body is None else node.body.given
+        for place, value in enumerate(node.inputs):
+            if place < len(given):
+                yield value, *self._begins[given[place]]
+            else:
+                yield value, self._boxes[node], place - len(given)
+
     def _fault(self, fault: Fault, root: Box) -> Box:
         """A box for what could not be built, in the innermost block around it that is drawn."""
         around = next((self._scopes[scope] for scope in fault.scope.ancestors() if scope in self._scopes), root)
@@ -193,7 +231,7 @@ class _SceneBuilder:
     def _drawn_value(self, value: Value) -> Value:
         if value.producer is None:
             return value
-        return self._first(value.producer).outputs[value.producer.outputs.index(value)]
+        return self._first(value.producer).gives[value.producer.gives.index(value)]
 
     def _finish(self, root: Box, turns: dict[Node, list[Node]]) -> None:
         """Says which turns a box stands for and what it costs, and marks what is shared, straight or different."""

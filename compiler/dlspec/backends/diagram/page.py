@@ -158,6 +158,7 @@ def _box(box: Box, numbers: Mapping[Box, int], layout: int | None, about: About)
         "turns": box.turns,
         "open": box.open,
         "training": box.training,
+        "returns": box.returns,
         "message": box.message,
         "share": box.share or 0,
         "shapes": [format_shape(port.type.shape) for port in box.outputs],

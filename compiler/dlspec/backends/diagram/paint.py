@@ -135,7 +135,7 @@ def _frame(sketch: Sketch, theme: Theme, level: int) -> Iterator[Mark]:
         return
     border = theme.border(box.family)
     ground = theme.ground(level)
-    dashed = box.training or box.kind == "repeat"
+    dashed = box.training or box.kind in ("repeat", "scan")
     yield Rect(0, 0, sketch.width, sketch.height, ground, border, 1.0, dashed)
     yield Rect(0.5, 0.5, sketch.width - 1, sketch.head - 0.5, theme.fill(box.family))
 
@@ -169,6 +169,9 @@ def _edges(sketch: Sketch, theme: Theme) -> Iterator[Mark]:
         yield Stroke(tuple(points), colour, 1.8 if way.edge.fault else 1.2, way.edge.training)
         if way.arrow:
             yield Fill(_arrow(way.points), colour)
+    for points in sketch.returns:
+        yield Stroke((*points[:-1], _before(points[-1], points[-2], _ARROW_LENGTH - 1)), theme.accent, 1.2, True)
+        yield Fill(_arrow(points), theme.accent)
     for words in sketch.shapes:
         yield _letters(words, theme)
 

@@ -14,6 +14,8 @@ TRACK = 8.0
 GAP, ARROW = 18.0, 12.0
 BEFORE_TRACKS = 8.0
 PADDING = 12.0
+BACK = 5.0
+"""How far from its frame, within the padding, the states of a scan go back."""
 LONG = 30
 """An edge that passes more rows than this runs outside of all of them: the engine would take too long over it."""
 LABEL_GAP = 5.0

@@ -104,7 +104,7 @@ def _joined(turn: Scope, nodes: Sequence[Node]) -> tuple[tuple[Any, ...], list[V
         for value in node.inputs:
             producer = value.producer
             if producer in index:
-                sources.append((index[producer], producer.outputs.index(value)))
+                sources.append((index[producer], producer.gives.index(value)))
             else:
                 sources.append(taken.setdefault(value, len(taken)))
         types = tuple([value.type for value in (*node.inputs, *node.outputs)])

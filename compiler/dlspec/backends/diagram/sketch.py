@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 from dlspec.backends.diagram.blocks import LaidBlocks, folded_shape
 from dlspec.backends.diagram.looks import BAR, PADDING_X, SIZES, Line, Look, head, line_height, line_width, look
-from dlspec.backends.diagram.pieces import LABEL_GAP, STACK, Laid, Shape
+from dlspec.backends.diagram.pieces import BACK, LABEL_GAP, STACK, Laid, Shape
 from dlspec.backends.diagram.scene import Box, Edge
 
 Point: TypeAlias = tuple[float, float]
@@ -47,7 +47,7 @@ class Sketch:
     ``box`` is the first of those that are drawn so. Its first tensor comes in ``before`` across the flow. ``lines`` is its
     text: of an open box, that of its head, which is ``head`` high. ``parts`` are the sketches of its children, each with
     its place, ``ways`` and ``shapes`` (texts beside edges) those of an open box. ``ties`` join boxes in it that share their
-    weights. ``bounds`` are those of all of this.
+    weights, and ``returns`` lead from where the turn of a scan ends to where it begins. ``bounds`` are those of all of this.
     """
 
     box: Box
@@ -61,6 +61,7 @@ class Sketch:
     ways: list[Way] = field(default_factory=list[Way])
     shapes: list[Words] = field(default_factory=list[Words])
     ties: list[tuple[Point, Point]] = field(default_factory=list[tuple[Point, Point]])
+    returns: list[list[Point]] = field(default_factory=list[list[Point]])
     bounds: Bounds = (0.0, 0.0, 0.0, 0.0)
 
 
@@ -115,6 +116,8 @@ class Sketcher:
             end = along + self._shape(child).length if back else along
             made.parts.append((*point(across - part.before, end), part))
         made.ties = _ties(made.parts)
+        if made.box.returns:
+            made.returns = [self._return(made)]
         for route in laid.routes:
             made.ways.append(
                 Way(route.edge, [point(*corner) for corner in route.points], route.edge.target is not None)
@@ -122,6 +125,21 @@ class Sketcher:
         made.shapes = [
             self._beside(text.line, *point(text.across, text.along), back ^ text.back) for text in laid.texts
         ]
+
+    def _return(self, made: Sketch) -> list[Point]:
+        """From the last box to the first, along the frame, where nothing else runs."""
+        (x, y, begin), (x2, y2, end) = made.parts[0], made.parts[-1]
+        near, top = BACK, made.head + BACK
+        if self._sideways:
+            low = made.height - BACK
+            aside, back = x2 + end.width + BACK, y + begin.height * 0.75
+            return [
+                (x2 + end.width, y2 + end.height * 0.75), (aside, y2 + end.height * 0.75), (aside, low), (near, low),
+                (near, back), (x, back),
+            ]  # fmt: skip
+        low = y2 + end.height + BACK
+        leave, back = x2 + end.width * 0.25, x + begin.width * 0.25
+        return [(leave, y2 + end.height), (leave, low), (near, low), (near, top), (back, top), (back, y)]
 
     def _shape(self, box: Box) -> Shape:
         return self._blocks.shapes[self._blocks.numbers[box]]

@@ -38,6 +38,10 @@ def dot(scene: Scene, rankdir: str = "TB") -> str:
         attributes += ["style=dashed"] * edge.training + ["color=red"] * edge.fault + ["weight=10"] * edge.main
         written = f" [{', '.join(attributes)}]" if attributes else ""
         lines.append(f"    {names[edge.source]} -> {names[edge.target]}{written};")
+    for end, begin in returns(scene):
+        lines.append(
+            f"    {names[end]} -> {names[begin]} [constraint=false, style=dashed, color={_dot_string(theme.accent)}];"
+        )
     return "\n".join([*lines, "}", ""])
 
 
@@ -62,6 +66,7 @@ def mermaid(scene: Scene, rankdir: str = "TB") -> str:
         line = "-.->" if edge.training else "==>" if edge.fault else "-->"
         label = f'|"{_mermaid_text(edge.label)}"|' if edge.label else ""
         lines.append(f"    {names[edge.source]} {line}{label} {names[edge.target]}")
+    lines += [f"    {names[end]} -.-> {names[begin]}" for end, begin in returns(scene)]
     for family, members in sorted(families.items()):
         lines.append(
             f"    classDef {family} fill:{theme.fill(family)},stroke:{theme.border(family)},color:{theme.text}"
@@ -129,6 +134,13 @@ def drawn_edges(scene: Scene) -> Iterator[DrawnEdge]:
                 for edge in onward.get((box, port), []):
                     for target, passed in ends(edge, parents[box]):
                         yield DrawnEdge(box, target, passed)
+
+
+def returns(scene: Scene) -> Iterator[tuple[Box, Box]]:
+    """Where states of scans go back: from the box where a turn ends to that where it begins."""
+    for box in scene.root.drawn():
+        if box.returns:
+            yield box.children[-1], box.children[0]
 
 
 def _names(scene: Scene) -> dict[Box, str]:

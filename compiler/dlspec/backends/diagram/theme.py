@@ -16,7 +16,8 @@ HUES: dict[str, str] = {
     "pooling": _GREEN, "reduce": _GREEN, "resize": _GREEN,
     "combine": _ORANGE, "elementwise": _ORANGE, "dropout": _GREY, "random": _GREY,
     "shape": _GREY, "slicing": _GREY, "pad": _GREY, "constant": _GREY,
-    "block": _SKY, "network": _SKY, "repeat": _SKY, "input": _GREY, "output": _GREY, "update": _PURPLE, "fault": _RED,
+    "block": _SKY, "network": _SKY, "repeat": _SKY, "scan": _SKY,
+    "input": _GREY, "output": _GREY, "update": _PURPLE, "fault": _RED,
 }  # fmt: skip
 """The hue of each family; families that do alike share one, and their boxes have their names in them."""
 

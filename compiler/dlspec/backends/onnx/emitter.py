@@ -130,6 +130,36 @@ class Emitter:
         assert self._node
         return DlspecError([self._node.finding(message, hint)])
 
+    # For what has a body
+
+    def given(self, value: Value) -> str:
+        """The name of a tensor that is given to each turn of a body."""
+        name = self.values[value] = self.unique(value.name)
+        return name
+
+    def turn(
+        self, nodes: Iterable[Node], results: Sequence[Value], lowering_of: Callable[[type[Op]], Lowering[Any] | None]
+    ) -> tuple[list[OnnxNode], list[str]]:
+        """The nodes of one turn of a body, and the names of its results, each of its own and made there.
+
+        Constants and sizes are those of the whole model. Raises as `lower`.
+        """
+        around, node, count = self._nodes, self._node, self._count
+        self._nodes = []
+        try:
+            self.lower(nodes, lowering_of)
+            self._node, self._count = node, count
+            names: list[str] = []
+            made = {name for part in self._nodes for name in part.outputs}
+            for value in results:
+                name = self.values[value]
+                if name not in made or name in names:
+                    name = self.op("Identity", [name])
+                names.append(name)
+            return self._nodes, names
+        finally:
+            self._nodes, self._node = around, node
+
     # For the model
 
     def lower(self, nodes: Iterable[Node], lowering_of: Callable[[type[Op]], Lowering[Any] | None]) -> None:
@@ -162,13 +192,14 @@ class Emitter:
         return candidate
 
     def _results(self, node: Node, lowering: Lowering[Any] | None) -> tuple[str, ...]:
-        inputs = [self.values[value] for value in node.inputs]
+        taken = node.inputs if node.body is None else node.body.entries.values()
+        inputs = [self.values[value] for value in taken]
         if node.op.identity_in_eval:
             return (inputs[0],)
         if lowering is None:
             raise self.unsupported(f"{type(node.op).__name__} cannot be written to ONNX")
         weights = [weight.path for weight in node.weights]
-        narrow = _narrow(node)
+        narrow = _narrow(node) if node.body is None else frozenset[DType]()  # what is in the body is
         if narrow:
             inputs = [
                 self.cast(x, _WIDE) if value.type.dtype in narrow else x

@@ -35,7 +35,7 @@ def missing_kernels(graph: Graph) -> Iterator[Diagnostic]:
     except DlspecError:
         return  # said by what writes it
     said: set[tuple[object, str]] = set()
-    for each in emitter.nodes:
+    for each in (inner for node in emitter.nodes for inner in node.walk()):
         node = doubles.get(each.name.partition("/")[0])
         if node is None or not _lacks(each) or (node.span, each.op_type) in said:
             continue

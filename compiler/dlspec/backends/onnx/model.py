@@ -66,7 +66,7 @@ def build(
     nodes = graph.needed(output.value for output in outputs)
     emitter = lowered(graph, nodes, opset)
     onnx_nodes = emitter.nodes
-    read = {name for node in onnx_nodes for name in node.inputs}
+    read = {name for node in onnx_nodes for each in node.walk() for name in each.inputs}
     parameters = [parameter for path, parameter in graph.parameters.items() if path in read]
     if weights is not None:
         weights = untied(graph, weights)
@@ -97,7 +97,7 @@ def lowered(graph: Graph, nodes: list[Node], opset: int | None = None) -> Emitte
         )
     _check_names(graph, inputs, outputs)
     emitter = Emitter(graph, inputs, outputs, opset)
-    emitter.lower(nodes, LOWERINGS.get)
+    emitter.lower((node for node in nodes if node.scope.inside is None), LOWERINGS.get)
     emitter.finish(outputs)
     return emitter
 
@@ -144,7 +144,7 @@ def _value_infos(emitter: Emitter, nodes: list[Node], outputs: list[Output]) -> 
     described = {output.name for output in outputs}
     infos: list[bytes] = []
     for node in nodes:
-        for value in node.outputs:
+        for value in node.outputs if node.scope.inside is None else ():
             name = emitter.values[value]
             if value.name == name and name not in described:
                 described.add(name)

@@ -8,7 +8,7 @@ https://protobuf.dev/programming-guides/encoding. The tests read every model bac
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
@@ -32,7 +32,7 @@ ELEMENT: dict[DType, int] = {
 }
 """``TensorProto.DataType`` of an element type."""
 
-Attribute: TypeAlias = "int | float | str | Sequence[int] | Sequence[float] | Sequence[str] | Array"
+Attribute: TypeAlias = "int | float | str | Sequence[int] | Sequence[float] | Sequence[str] | Array | OnnxGraph"
 
 _VARINT, _BYTES, _FIXED32 = 0, 2, 5
 
@@ -83,6 +83,8 @@ def attribute(name: str, value: Attribute) -> bytes:
             content, kind = _float(2, value), 1
         case str():
             content, kind = text(4, value), 3
+        case OnnxGraph():
+            content, kind = message(6, value.encoded()), 5
         case list() | tuple():
             items = cast("Sequence[int | float | str]", value)
             if any(isinstance(item, str) for item in items):
@@ -122,8 +124,41 @@ class OnnxNode:
         parts += [message(5, attribute(key, value)) for key, value in self.attributes.items()]
         return b"".join(parts)
 
+    def walk(self) -> Iterator[OnnxNode]:
+        """It and the nodes in its graphs."""
+        yield self
+        for value in self.attributes.values():
+            if isinstance(value, OnnxGraph):
+                for node in value.nodes:
+                    yield from node.walk()
+
     def __repr__(self) -> str:
         return f"{', '.join(self.outputs)} = {self.op_type}({', '.join(self.inputs)}) {self.attributes}"
+
+
+class OnnxGraph:
+    """A GraphProto to be, inside a node: what it does not make it reads of the graphs around it."""
+
+    __slots__ = ("inputs", "name", "nodes", "outputs")
+
+    def __init__(
+        self,
+        name: str,
+        nodes: Sequence[OnnxNode],
+        inputs: Sequence[tuple[str, TensorType]],
+        outputs: Sequence[tuple[str, TensorType]],
+    ) -> None:
+        self.name = name
+        self.nodes = nodes
+        self.inputs = inputs
+        self.outputs = outputs
+
+    def encoded(self) -> bytes:
+        parts = [message(1, node.encoded()) for node in self.nodes]
+        parts.append(text(2, self.name))
+        parts += [message(11, value_info(name, type)) for name, type in self.inputs]
+        parts += [message(12, value_info(name, type)) for name, type in self.outputs]
+        return b"".join(parts)
 
 
 def value_info(name: str, type: TensorType) -> bytes:

@@ -316,6 +316,8 @@ class Merger:
             raise Mismatch
         if not all(present) and not first.conditions:
             raise Mismatch
+        if first.mark is not None and not all(present):
+            raise Mismatch  # a loop stands whole in one condition, and what is in it may have others
         value = self.forward([action.value for action in actions], there)
         when = self._flag(present, first.conditions)
         return TAction(first.key, value, len(first.outputs), when, _common(actions))

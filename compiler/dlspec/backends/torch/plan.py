@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from dlspec.backends.torch import names
 from dlspec.backends.torch.python import Py
@@ -76,9 +76,24 @@ class Member:
     conditions: tuple[Key, ...]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Mark:
+    """What an action is of a scan whose key is given. The others of the scan stand between its ``loop`` and its ``end``.
+
+    * ``state``: what a state begins as. Its variable is the state's in all turns.
+    * ``list``: a list for what is stacked, still empty.
+    * ``loop``: what the turns run over, which gives the slices. It stands behind the states and the lists.
+    * ``end``: what a turn has made: first the next states, then what is added to the lists. It gives the last states.
+    """
+
+    kind: Literal["state", "list", "loop", "end"]
+    scan: Key
+
+
 @dataclass(eq=False, slots=True)
 class Action:
-    """One step of the forward. ``light`` ones may stand inside others; ``augment``: the first operand may be overwritten."""
+    """One step of the forward. ``light`` ones may stand inside others; ``augment``: the first operand may be overwritten.
+    One with a ``mark`` is a part of a scan."""
 
     key: Key
     value: Py
@@ -88,6 +103,7 @@ class Action:
     light: bool
     augment: bool
     hint: tuple[str, ...]
+    mark: Mark | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -14,6 +14,7 @@ from dlspec.backends.torch.places import loop_id
 from dlspec.backends.torch.plan import (
     Action,
     Chain,
+    Mark,
     Member,
     Plan,
     Run,
@@ -25,6 +26,8 @@ from dlspec.backends.torch.python import (
     Const,
     Name,
     Py,
+    Sequence,
+    Slice,
     Subscript,
     call,
     method,
@@ -38,6 +41,7 @@ from dlspec.ir.dims import Expr
 from dlspec.ir.graph import Node, Scope, Value
 from dlspec.ir.types import DType
 from dlspec.ops import combine, constant, dropout
+from dlspec.ops.scan import Scan
 
 
 class Planner(Making):
@@ -147,6 +151,8 @@ class Planner(Making):
             match element:
                 case Region(kind="if"):
                     self._steps(element.parts[0], (*conditions, element.key))
+                case Region(kind="scan"):
+                    self._scan(element, conditions)
                 case Region():
                     self._turns(element, conditions)
                 case Step():
@@ -169,6 +175,50 @@ class Planner(Making):
             Run(region.key, loop_id(region.scope), tuple(bounds), targets, iterable, running, hinges, evenly, inner)
         )
         self.plan.loops = around
+
+    def _scan(self, region: Region, conditions: tuple[Key, ...]) -> None:
+        """A loop over the places of an axis, and what it leaves."""
+        body, key = region.scope.body, region.key
+        assert body is not None
+        node = body.node
+        assert node is not None
+        assert isinstance(node.op, Scan)
+        states, stacked = node.outputs[: node.op.states], node.outputs[node.op.states :]
+        known = dict(self._slots)
+
+        def act(
+            kind: str, place: int, value: Py, outputs: list[Value], names: tuple[str, ...], mark: Mark | None
+        ) -> None:
+            own: Key = (*key[:3], f"{kind} {place} of {key[3]}", key[4])
+            self._act(own, value, outputs, conditions, node.training, False, False, names)
+            self.plan.actions[-1].mark = mark
+
+        for place, state in enumerate(body.states):
+            start, name = self.expression(body.entries[state]), self._hints([state], body.scope)
+            act("state", place, start, [state], name, Mark("state", key))
+        lists = [Value("outputs", value.type, None, value.span) for value in stacked]
+        for place, each in enumerate(lists):
+            act("list", place, Sequence(()), [each], ("outputs",), Mark("list", key))
+        held = {each: self._slots.pop(each) for each in lists}
+        axis = Arg(node.op.axis, "axis")
+        turns: list[Py] = [method(self.expression(body.entries[x]), "unbind", axis) for x in body.slices]
+        turns = [call("reversed", each) for each in turns] if node.op.backwards else turns
+        over = turns[0] if len(turns) == 1 else call("zip", *turns)
+        names_ = tuple(self._bound(x, body.scope) for x in body.slices)
+        act("loop", 0, self._forward(over, node), list(body.slices), names_, Mark("loop", key))
+        self._steps(region.parts[0], conditions)
+        made = Sequence(tuple(self.expression(value) for value in body.results))
+        self._slots = known
+        act("end", 0, made, list(states), (), Mark("end", key))
+        hints = self._hints(list(stacked), node.scope)
+        for place, (value, each) in enumerate(zip(stacked, lists, strict=True)):
+            listed: Py = Ref(held[each])
+            if node.op.backwards:
+                listed = Subscript(listed, (Slice(None, None, Const(-1)),))
+            joined = self._forward(call("torch.stack", listed, dim=(axis, 0)), node)
+            act("stack", place, joined, [value], hints[place : place + 1], None)
+        for output in node.outputs:
+            self._track(output, conditions, node.training)
 
     def _enter(self, element: Enter, conditions: tuple[Key, ...]) -> None:
         module, scope = element.module, element.scope
@@ -212,6 +262,8 @@ class Planner(Making):
 
     def _step(self, step: Step, conditions: tuple[Key, ...]) -> None:
         node = step.node
+        if node.body is not None:
+            return  # its region has written it
         if isinstance(node.op, combine.Const | constant.Size | constant.Stored | dropout.Identity):
             self._hidden.add(node)
             return

@@ -96,6 +96,7 @@ class Settings:
         """The settings that the sizes of a tensor may depend on."""
         if not self.tree.graph.settings:
             return frozenset()
+        value = value.outside
         if value.producer is None:
             return self._of_input(value)
         nodes = self.tree.graph.nodes
@@ -103,7 +104,7 @@ class Settings:
             node = nodes[self._reached]
             self._reached += 1
             found = set(self._around(node.scope))
-            for x in node.inputs:
+            for x in (each.outside for each in node.inputs):
                 found |= self._sizes.get(x.producer, frozenset[str]()) if x.producer else self._of_input(x)
             for written in node.origin.written.values():
                 found |= self.behind(written)

@@ -40,6 +40,7 @@ from dlspec.ir.program import Names, Written
 from dlspec.ops.constant import Param
 from dlspec.ops.conv import ConvFunction, ConvTransposeFunction
 from dlspec.ops.linear import LinearFunction
+from dlspec.ops.scan import source_of
 from dlspec.ops.slicing import Split
 from dlspec.syntax import ast
 
@@ -127,6 +128,9 @@ class Sizing:
                     pass  # of a loop that is written out each turn can say its own
             if child is not None:
                 return self._of_child(value, axis, child, entry)
+            if node.body is not None:
+                value, axis = source_of(value, axis)
+                continue
             passed = self._passed(node, axis)
             if passed is None:
                 return self._made(node, node.outputs.index(value), axis, entry)

@@ -41,9 +41,10 @@ class Enter:
 
 @dataclass(eq=False, slots=True)
 class Region:
-    """The parts of a loop, one for each iteration, or the one part of an `if`; ``scope`` is the loop or the `if`."""
+    """The parts of a loop, one for each iteration, or the one part of an `if` or of the turn of a `scan`; ``scope`` is the
+    loop, the `if` or the `scan`."""
 
-    kind: Literal["loop", "if"]
+    kind: Literal["loop", "if", "scan"]
     key: Key
     parts: list[list[Element]]
     scope: Scope
@@ -228,6 +229,9 @@ class Tree:
             elif child.kind == "if":
                 key = _key(child.span, "if" if child.origin.chosen else "else", counts)
                 made.append(Region("if", key, [self.elements(child, counts)], child))
+            elif child.kind == "scan":
+                key = _key(child.span, "scan", counts)
+                made.append(Region("scan", key, [self.elements(child, counts)], child))
             else:
                 made += self.elements(child, counts)
         return made
@@ -335,6 +339,9 @@ class Tree:
     def overwritable(self, value: Value) -> bool:
         """Whether nothing but its one user needs the tensor: no one else reads it, and autograd keeps it not."""
         while len(self.consumers.get(value, ())) == 1 and value.producer is not None:
+            (user,) = self.consumers[value]
+            if user is not None and user.scope.inside is not value.producer.scope.inside:
+                return False  # the next turn reads it too
             if not isinstance(value.producer.op, dropout.Identity):
                 return value.producer.op.overwritable
             value = value.producer.inputs[0]

@@ -138,12 +138,22 @@ function drawEdge(parent, edge) {
   return drawn;
 }
 
+// Where the states of a scan go back, along the frame: from where a turn ends to where it begins.
+function drawReturn(parent) {
+  const begin = parent.children[0], end = parent.children.at(-1);
+  const leave = end.left + end.w / 4, low = end.top + end.h + 5, near = parent.left + 5;
+  const back = begin.left + begin.w / 4, top = parent.top + parent.head.h + 5;
+  const points = [[leave, low - 5], [leave, low], [near, low], [near, top], [back, top], [back, begin.top]];
+  return make("path", { class: "edge training", d: rounded(points), "marker-end": "url(#tip)" });
+}
+
 function drawInto(parent, boxes, edges) {
   for (const child of parent.children) {
     boxes.append(drawBox(child));
     if (isOpen(child)) drawInto(child, boxes, edges);
   }
   for (const edge of data.layouts[parent.layout].edges) edges.append(...drawEdge(parent, edge));
+  if (parent.returns) edges.append(drawReturn(parent));
 }
 
 function draw() {
