@@ -16,7 +16,8 @@ _LINEAR = {3: "linear", 4: "bilinear", 5: "trilinear"}
 def resampled(op: Upsample | Resize, x: tuple[int, ...] | Input = X2) -> Case:
     rank = len(x.shape if isinstance(x, Input) else x)
     mode = _LINEAR[rank] if op.mode == "linear" else op.mode
-    options: dict[str, Any] = {} if mode.startswith("nearest") else {"align_corners": op.align_corners}
+    options: dict[str, Any] = {} if mode.startswith(("nearest", "area")) else {"align_corners": op.align_corners}
+    options |= {"antialias": True} if op.antialias else {}
     if isinstance(op, Upsample):
         options["scale_factor"] = op.scale_factor
     return Case(op, (x,), lambda: lambda x: F.interpolate(x, size=op.size, mode=mode, **options))
@@ -35,6 +36,20 @@ CASES: list[Case] = [
         for mode, x in (("bilinear", X2), ("trilinear", X3), ("bicubic", X2))
         for align in (False, True)
     ),
+    *(resampled(Resize(size, "area"), x) for x in (X1, X2, X3) for size in (1, 3, 8)),
+    resampled(Upsample(scale_factor=0.5, mode="area")),
+    *(
+        resampled(Resize(size, mode, align, antialias=True))
+        for mode in ("bilinear", "bicubic")
+        for align in (False, True)
+        for size in ((2, 3), (4, 11), (5, 7))
+    ),
+    *(
+        resampled(Upsample(scale_factor=scale, mode=mode, antialias=True))
+        for mode in ("linear", "bicubic")
+        for scale in (0.4, 1.5)
+    ),
+    resampled(Upsample((3, 2), mode="bilinear", antialias=True), Input((1, 2, 9, 8), "float64")),
     resampled(Upsample(scale_factor=(2, 1.5))),
     resampled(Upsample(scale_factor=(1, 2), mode="linear")),
     resampled(Upsample(9)),
@@ -92,6 +107,13 @@ REFUSED: list[Refusal] = [
     (lambda: Upsample(scale_factor=0.1), (X2,), "would have a spatial size of 0"),
     (lambda: Upsample(scale_factor=2, mode="bilinear"), (X1,), 'in mode "bilinear" does not fit [2, 3, 6]'),
     (lambda: Upsample(scale_factor=2, align_corners=True), (X2,), '`align_corners` has no meaning in mode "nearest"'),
+    (lambda: Resize(4, "area", True), (X2,), '`align_corners` has no meaning in mode "area"'),
+    (lambda: Resize(4, antialias=True), (X2,), '`antialias` has no meaning in mode "nearest"'),
+    (
+        lambda: Upsample(4, mode="linear", antialias=True),
+        (X1,),
+        "is antialiased on two spatial axes, and [2, 3, 6] has not",
+    ),
     (lambda: Upsample(scale_factor=2), ((2, 3),), "does not fit [2, 3] with its 0 spatial axes"),
     (lambda: Upsample(scale_factor=2), (Input(X2, "int64"),), "takes floating-point numbers"),
     (lambda: Resize(4, "bicubic"), (X3,), 'in mode "bicubic" does not fit'),

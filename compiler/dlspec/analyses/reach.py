@@ -20,12 +20,14 @@ from dlspec.ops import (
     combine,
     conv,
     embedding,
+    grid,
     linear,
     local,
     matrix,
     norm,
     ordering,
     pad,
+    patches,
     pooling,
     positions,
     random,
@@ -150,6 +152,10 @@ def _over(window: Window) -> list[Slide]:
 
 @_rule(pooling.AdaptiveAvgPool, pooling.AdaptiveMaxPool)
 def _adaptive(op: Op, inputs: Types, outputs: Types) -> list[Reach]:
+    return _evenly(inputs, outputs)
+
+
+def _evenly(inputs: Types, outputs: Types) -> list[Reach]:
     x, y = inputs[0], outputs[0]
 
     def slide(axis: int) -> Slide:
@@ -498,9 +504,31 @@ def _tile(op: slicing.Tile, inputs: Types, outputs: Types) -> list[Reach]:
     return [tuple(Slide(axis + added) if repeats[axis + added] == 1 else None for axis in range(x.rank))]
 
 
+@_rule(patches.Patches)
+def _unfolded(op: patches.Patches, inputs: Types, outputs: Types) -> list[Reach]:
+    return [_kept(inputs[0], tuple(range(1, inputs[0].rank)))]
+
+
+@_rule(grid.GridSample)
+def _sampled(op: grid.GridSample, inputs: Types, outputs: Types) -> list[Reach]:
+    """What is sampled may lie anywhere in the image, and where is what one place of the grid says."""
+    x = inputs[0]
+    axes = x.rank - 2
+    return [(*_still(x, 2), *[None] * axes), (Slide(0), *(Slide(axis + 2) for axis in range(axes)), None)]
+
+
+@_rule(grid.AffineGrid)
+def _mapped(op: grid.AffineGrid, inputs: Types, outputs: Types) -> list[Reach]:
+    return [_kept(inputs[0], (1, 2))]
+
+
 @_rule(resize.Upsample, resize.Resize)
 def _resampled(op: resize.Upsample | resize.Resize, inputs: Types, outputs: Types) -> list[Reach]:
     x = inputs[0]
+    if op.mode == "area":
+        return _evenly(inputs, outputs)
+    if op.antialias:
+        return [(*_still(x, 2), None, None)]
     factors = op.sampling(x, outputs[0])
 
     def slide(axis: int) -> Slide:

@@ -17,6 +17,7 @@ from dlspec.ops import (
     elementwise,
     embedding,
     gradient,
+    grid,
     linear,
     local,
     loss,
@@ -24,6 +25,7 @@ from dlspec.ops import (
     norm,
     ordering,
     pad,
+    patches,
     pooling,
     positions,
     random,
@@ -40,8 +42,8 @@ from dlspec.ops import (
 
 _FAMILIES = (
     conv, local, linear, norm, activation, softmax, pooling, dropout, embedding, recurrent,
-    elementwise, combine, reduce, shape, rearrange, slicing, positions, ordering, pad, resize, matrix, solve,
-    attention, rotary, loss, gradient, random, constant,
+    elementwise, combine, reduce, shape, rearrange, slicing, positions, ordering, pad, patches, resize, grid,
+    matrix, solve, attention, rotary, loss, gradient, random, constant,
 )  # fmt: skip
 
 OPERATORS: tuple[type[Op], ...] = tuple(operator for family in _FAMILIES for operator in family.OPERATORS)

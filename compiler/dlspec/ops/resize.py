@@ -6,7 +6,7 @@ from fractions import Fraction
 from struct import pack, unpack
 from typing import Literal
 
-from dlspec.ir.dims import Dim, floordiv, lower_bound, scaled
+from dlspec.ir.dims import Dim, ceildiv, floordiv, lower_bound, product, scaled, smax
 from dlspec.ir.fields import Floats, Sizes
 from dlspec.ir.op import Needs, Op, OpError, Types
 from dlspec.ir.types import TensorType, format_shape
@@ -14,18 +14,21 @@ from dlspec.ops.rules import equations, factor, require_float, spatial_sizes
 
 SMALL = 128
 _MOST = 2.0**31
-_RANKS = {"linear": (1, 2, 3), "bilinear": (2,), "trilinear": (3,), "bicubic": (2,)}
+_RANKS = {"bilinear": (2,), "trilinear": (3,), "bicubic": (2,)}
+_WIDTHS = {"linear": 2, "bilinear": 2, "bicubic": 4}
 
 
 class Resampling(Op):
     """Base of Upsample and Resize.
 
     FLOPs are two for each tap of the kernel and output element: 2, 4 or 8 taps for linear interpolation on 1, 2 or 3
-    axes, 16 for bicubic; none for nearest, which copies.
+    axes, 16 for bicubic; none for nearest, which copies. With `antialias` an axis that shrinks has as many times more taps,
+    and the axes come one after the other. Mode "area" counts as AdaptiveAvgPool.
     """
 
     mode: str
     align_corners: bool
+    antialias: bool
 
     def scales(self, x: TensorType) -> tuple[float, ...] | None:
         """The factor that is given for each spatial axis, or None where the size is."""
@@ -67,17 +70,30 @@ class Resampling(Op):
         return 16 if self.mode == "bicubic" else 2 ** (x.rank - 2)
 
     def flops(self, inputs: Types, outputs: Types) -> Dim:
-        return 2 * self.taps(inputs[0]) * outputs[0].elements
+        x, y = inputs[0], outputs[0]
+        if self.mode == "area":
+            return x.elements + y.elements
+        if not self.antialias:
+            return 2 * self.taps(x) * y.elements
+        work, sizes = 0, list(x.shape)
+        for axis in (3, 2):
+            have, sizes[axis] = sizes[axis], y.shape[axis]
+            work = work + 2 * ceildiv(_WIDTHS[self.mode] * smax(have, sizes[axis]), sizes[axis]) * product(sizes)
+        return work
 
 
-def _check_mode(mode: str, align_corners: bool) -> None:
-    if align_corners and mode.startswith("nearest"):
+def _check_mode(mode: str, align_corners: bool, antialias: bool) -> None:
+    if align_corners and mode.startswith(("nearest", "area")):
         raise OpError(f'`align_corners` has no meaning in mode "{mode}"', 'mode="linear"', "DL0208")
+    if antialias and mode not in _WIDTHS:
+        raise OpError(f'`antialias` has no meaning in mode "{mode}"', 'mode="bilinear"', "DL0208")
 
 
-def _check_input(x: TensorType, mode: str, name: str) -> None:
+def _check_input(x: TensorType, mode: str, antialias: bool, name: str) -> None:
     require_float(x, name)
     axes = x.rank - 2
+    if antialias and axes != 2:
+        raise OpError(f"{name} is antialiased on two spatial axes, and {format_shape(x.shape)} has not", code="DL0202")
     if axes not in _RANKS.get(mode, (1, 2, 3)):
         raise OpError(
             f'{name} in mode "{mode}" does not fit {format_shape(x.shape)} with its {max(axes, 0)} spatial axes',
@@ -99,7 +115,9 @@ class Upsample(Resampling):
     gives 114. Mode "nearest" takes the element at `floor(i / scale)`, "linear" interpolates along every spatial axis
     ("bilinear" and "trilinear" say how many there are). The scale is the factor where one is given, but an axis whose size
     stays what it is is copied by "linear". So it is by "nearest" where the output has two spatial axes of 128 or less
-    together, and there an axis that becomes just twice as long has each element twice.
+    together, and there an axis that becomes just twice as long has each element twice. "area" takes the mean of what lies
+    under an element, as AdaptiveAvgPool. With `antialias` the kernel of "bilinear" and "bicubic" is as much wider as the
+    image becomes smaller, as in Pillow.
 
     ONNX: Resize, or Gather. Mode "bicubic" is that of Keys, 1981, "Cubic Convolution Interpolation for Digital Image
     Processing".
@@ -107,8 +125,9 @@ class Upsample(Resampling):
 
     size: Sizes | None = None
     scale_factor: Floats | None = None
-    mode: Literal["nearest", "nearest-exact", "linear", "bilinear", "trilinear", "bicubic"] = "nearest"
+    mode: Literal["nearest", "nearest-exact", "linear", "bilinear", "trilinear", "bicubic", "area"] = "nearest"
     align_corners: bool = False
+    antialias: bool = False
 
     def check(self) -> None:
         if (self.size is None) is (self.scale_factor is None):
@@ -119,7 +138,7 @@ class Upsample(Resampling):
                     raise OpError(f"`scale_factor` must be a positive number, not {scale:g}", code="DL0208")
                 if not 1 / _MOST <= scale <= _MOST:
                     raise OpError(f"`scale_factor` {scale:g} makes no size of any size", code="DL0208")
-        _check_mode(self.mode, self.align_corners)
+        _check_mode(self.mode, self.align_corners, self.antialias)
 
     def scales(self, x: TensorType) -> tuple[float, ...] | None:
         if self.scale_factor is None:
@@ -134,7 +153,7 @@ class Upsample(Resampling):
 
     def infer(self, need: Needs, inputs: Types) -> TensorType:
         x = inputs[0]
-        _check_input(x, self.mode, "Upsample")
+        _check_input(x, self.mode, self.antialias, "Upsample")
         scales = self.scales(x)
         if scales is None:
             assert self.size is not None
@@ -154,20 +173,24 @@ def _written(scale: float) -> str:
 
 
 class Resize(Resampling):
-    """Resamples the spatial axes to a size, or to that of another tensor, as Upsample does. ONNX: Resize."""
+    """Resamples the spatial axes to a size, or to that of another tensor, as Upsample does.
+
+    ONNX: Resize, or of areas AveragePool, GlobalAveragePool and MatMul.
+    """
 
     function = "resize"
 
     size: Sizes
-    mode: Literal["nearest", "nearest-exact", "linear", "bilinear", "trilinear", "bicubic"] = "nearest"
+    mode: Literal["nearest", "nearest-exact", "linear", "bilinear", "trilinear", "bicubic", "area"] = "nearest"
     align_corners: bool = False
+    antialias: bool = False
 
     def check(self) -> None:
-        _check_mode(self.mode, self.align_corners)
+        _check_mode(self.mode, self.align_corners, self.antialias)
 
     def infer(self, need: Needs, inputs: Types) -> TensorType:
         x = inputs[0]
-        _check_input(x, self.mode, "Resize")
+        _check_input(x, self.mode, self.antialias, "Resize")
         return _to_size(need, x, spatial_sizes(self.size, x, "Resize"), "Resize")
 
 

@@ -12,7 +12,7 @@ from dlspec.ir.types import DType
 from dlspec.passes.gradients import differentiated
 
 _WITHOUT = frozenset({
-    "Acos", "Asin", "Atan", "Atanh", "AveragePool", "Conv", "ConvTranspose", "Cosh", "Elu", "Erf", "GRU",
+    "Acos", "Asin", "Atan", "Atanh", "AveragePool", "Col2Im", "Conv", "ConvTranspose", "Cosh", "Elu", "Erf", "GRU",
     "GlobalAveragePool", "GlobalMaxPool", "HardSigmoid", "HardSwish", "LRN", "LSTM", "LeakyRelu", "LpPool", "Mish", "PRelu",
     "RNN", "Selu", "Sinh", "Softplus", "Softsign", "Tan",
 })  # fmt: skip

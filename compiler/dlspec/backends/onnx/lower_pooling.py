@@ -134,8 +134,12 @@ def _averaging_matrix(e: Emitter, size: Dim, out: Dim, dtype: DType) -> str:
 
 @lowers(AdaptiveAvgPool)
 def adaptive_avg_pool(e: Emitter, op: AdaptiveAvgPool, node: Node, xs: list[str], ws: list[str]) -> str:
+    return averaged(e, node, xs[0])
+
+
+def averaged(e: Emitter, node: Node, x: str) -> str:
     """A mean over a product of ranges is linear and separable: one matrix product for each axis."""
-    x, rank = xs[0], _rank(node)
+    rank = _rank(node)
     if all(out == 1 for out in node.outputs[0].type.spatial):
         return e.op("GlobalAveragePool", [x])
     if window := _even_window(node):
@@ -143,14 +147,17 @@ def adaptive_avg_pool(e: Emitter, op: AdaptiveAvgPool, node: Node, xs: list[str]
     for axis, (size, out) in enumerate(_spatial(node), 2):
         if size == out:
             continue
-        matrix = _averaging_matrix(e, size, out, node.inputs[0].type.dtype)
-        swap = list(range(rank))
-        swap[axis], swap[-1] = swap[-1], swap[axis]
-        if axis == rank - 1:
-            x = e.op("MatMul", [x, matrix])
-        else:
-            x = e.op("Transpose", [e.op("MatMul", [e.op("Transpose", [x], perm=swap), matrix])], perm=swap)
+        x = mixed(e, x, axis, rank, _averaging_matrix(e, size, out, node.inputs[0].type.dtype))
     return x
+
+
+def mixed(e: Emitter, x: str, axis: int, rank: int, matrix: str) -> str:
+    """The elements along an axis weighted with each column of a matrix."""
+    if axis == rank - 1:
+        return e.op("MatMul", [x, matrix])
+    swap = list(range(rank))
+    swap[axis], swap[-1] = swap[-1], swap[axis]
+    return e.op("Transpose", [e.op("MatMul", [e.op("Transpose", [x], perm=swap), matrix])], perm=swap)
 
 
 def _window_indices(e: Emitter, size: Dim, out: Dim) -> str:

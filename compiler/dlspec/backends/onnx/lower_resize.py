@@ -10,6 +10,7 @@ resizes float32 and float16.
 from __future__ import annotations
 
 from dlspec.backends.onnx.emitter import Emitter
+from dlspec.backends.onnx.lower_pooling import averaged, mixed
 from dlspec.backends.onnx.registry import lowers
 from dlspec.ir.dims import Dim
 from dlspec.ir.graph import Node
@@ -23,6 +24,10 @@ def resize(e: Emitter, op: Upsample | Resize, node: Node, xs: list[str], ws: lis
     factors = op.sampling(x, y)
     if x.shape == y.shape and all(factor in (None, 1) for factor in factors):
         return xs[0]
+    if op.mode == "area":
+        return averaged(e, node, xs[0])
+    if op.antialias:
+        return _smoothed(e, op, node, xs[0])
     axes = list(zip(x.spatial, y.spatial, factors, strict=True))
     if op.mode.startswith("nearest"):
         if not all(map(repeats, growths(op, x, y))):
@@ -64,6 +69,16 @@ def _gathered(e: Emitter, op: Resampling, node: Node, x: str) -> str:
     for axis in _axes(e, op, node, DType.FLOAT32):
         x = e.op("Gather", [x, axis.nearest()], axis=axis.number)
     return x
+
+
+def _smoothed(e: Emitter, op: Resampling, node: Node, x: str) -> str:
+    """Antialiased: a matrix product for each axis, with a kernel that is as much wider as the axis becomes shorter."""
+    own = node.inputs[0].type.dtype
+    dtype = DType.FLOAT64 if own is DType.FLOAT64 else DType.FLOAT32
+    x = x if own is dtype else e.cast(x, dtype)
+    for axis in reversed(_axes(e, op, node, dtype)):
+        x = mixed(e, x, axis.number, 4, axis.smooth())
+    return x if own is dtype else e.cast(x, own)
 
 
 def _interpolated(e: Emitter, op: Resampling, node: Node, x: str) -> str:
@@ -155,6 +170,23 @@ class _Axis:
             (self._beside(first, 1), self._polynomial(inner, rest)),
             (self._beside(first, 2), self._polynomial(outer, e.op("Add", [rest, one]))),
         ]
+
+    def smooth(self) -> str:
+        """[have, want]: the weights of the elements that make one of the output."""
+        e, one, zero, half = self.e, self._constant(1), self._constant(0), self._constant(0.5)
+        ratio = self._ratio()
+        places = e.op("Range", [e.constant(0), e.dim(self.have), e.constant(1)])
+        rows = e.op("Reshape", [e.op("Add", [e.cast(places, self.dtype), half]), e.constant([-1, 1])])
+        centres = e.op("Mul", [e.op("Add", [e.cast(self.count, self.dtype), half]), ratio])
+        far = e.op("Abs", [e.op("Div", [e.op("Sub", [rows, centres]), e.op("Max", [ratio, one])])])
+        if self.op.mode == "bicubic":
+            near = self._polynomial((1.5, -2.5, 0.0, 1.0), far)
+            behind = self._polynomial((-0.5, 2.5, -4.0, 2.0), far)
+            inner = e.op("Where", [e.op("Less", [far, one]), near, behind])
+            weights = e.op("Where", [e.op("Less", [far, self._constant(2)]), inner, zero])
+        else:
+            weights = e.op("Max", [e.op("Sub", [one, far]), zero])
+        return e.op("Div", [weights, e.op("ReduceSum", [weights, e.constant([0])], keepdims=1)])
 
     def _between(self) -> str:
         """For each element of the output where it lies in the input."""

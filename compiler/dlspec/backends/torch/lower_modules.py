@@ -234,7 +234,7 @@ def _global(op: Op, node: Node) -> Py:
 @makes(resize.Upsample)
 def _upsample(op: resize.Upsample, node: Node) -> Py | None:
     sizes = op.size if isinstance(op.size, tuple) else (op.size,)
-    if not all(isinstance(size, int | None) for size in sizes):
+    if op.antialias or not all(isinstance(size, int | None) for size in sizes):
         return None
     return call("nn.Upsample", **resampling(op, node, Arg(op.size, "size")))
 
@@ -244,10 +244,21 @@ def resampling(op: resize.Upsample | resize.Resize, node: Node, size: Py) -> dic
     mode: str = op.mode
     if mode == "linear":
         mode = {3: "linear", 4: "bilinear", 5: "trilinear"}[node.inputs[0].type.rank]
-    aligned = {} if mode.startswith("nearest") else {"align_corners": (Arg(op.align_corners, "align_corners"), False)}
+    aligned = (
+        {}
+        if mode.startswith(("nearest", "area"))
+        else {"align_corners": (Arg(op.align_corners, "align_corners"), False)}
+    )
+    smooth = {"antialias": (Arg(op.antialias, "antialias"), False)} if op.antialias else {}
     factor = op.scale_factor if isinstance(op, resize.Upsample) else None
     scale = tuple(map(whole, factor)) if isinstance(factor, tuple) else whole(factor)
-    return {"size": (size, None), "scale_factor": (Const(scale), None), "mode": (Const(mode), "nearest"), **aligned}
+    return {
+        "size": (size, None),
+        "scale_factor": (Const(scale), None),
+        "mode": (Const(mode), "nearest"),
+        **aligned,
+        **smooth,
+    }
 
 
 def whole(number: float | None) -> float | int | None:

@@ -106,6 +106,10 @@ def _whole(factors: Sequence[Fraction | None]) -> tuple[int, ...] | None:
 
 @derives(Upsample, Resize)
 def resample(s: Step, op: Upsample | Resize) -> Cotangents:
+    if op.mode == "area":
+        return adaptive_avg_pool(s, AdaptiveAvgPool(s.y.type.spatial))
+    if op.antialias:
+        raise NoDerivative(s.node, f"{type(op).__name__} that is antialiased")
     factors = growths(op, s.x.type, s.y.type)
     kernel = _whole(factors)
     if not op.mode.startswith("nearest") or kernel is None or not all(map(repeats, factors)):
