@@ -22,6 +22,7 @@ from dlspec.ir.graph import Graph, Node, Output, Parameter, Value
 from dlspec.ops.dropout import Identity
 from dlspec.ops.gradient import differentiates
 from dlspec.ops.linear import Bilinear
+from dlspec.ops.local import LocallyConnected
 from dlspec.ops.matrix import MatMul
 from dlspec.ops.random import Bernoulli
 from dlspec.ops.shape import OneHot
@@ -179,7 +180,10 @@ def _counted(text: str) -> str:
 
 def _unknown_to_torch(node: Node) -> bool:
     vectors = isinstance(node.op, MatMul) and any(value.type.rank == 1 for value in node.inputs)
-    return vectors or isinstance(node.op, Bilinear | Bernoulli | OneHot)
+    types = tuple(value.type for value in node.inputs), tuple(value.type for value in node.outputs)
+    # A sum of one product is no matrix product to torch, as it is none in a Conv that has it.
+    single = isinstance(node.op, LocallyConnected) and node.op.macs(*types) == types[1][0].elements
+    return vectors or single or isinstance(node.op, Bilinear | Bernoulli | OneHot)
 
 
 # Programs that mean the same --------------------------------------------------------------------------------------------
