@@ -181,7 +181,7 @@ def _counted(text: str) -> str:
 def _unknown_to_torch(node: Node) -> bool:
     vectors = isinstance(node.op, MatMul) and any(value.type.rank == 1 for value in node.inputs)
     types = tuple(value.type for value in node.inputs), tuple(value.type for value in node.outputs)
-    # A sum of one product is no matrix product to torch, as it is none in a Conv that has it.
+    # To torch an einsum of one product has no MACs, though a convolution of one has.
     single = isinstance(node.op, LocallyConnected) and node.op.macs(*types) == types[1][0].elements
     return vectors or single or isinstance(node.op, Bilinear | Bernoulli | OneHot)
 
