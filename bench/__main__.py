@@ -7,7 +7,7 @@ import compileall
 import tempfile
 from pathlib import Path
 
-from bench import compiling, counting, drawing, editing, running
+from bench import compiling, counting, drawing, editing, modern, running
 from bench.timing import ROOT
 
 BENCHES = {
@@ -16,6 +16,7 @@ BENCHES = {
     "drawing": drawing.run,
     "editing": editing.run,
     "running": running.run,
+    "modern": modern.run,
 }
 
 
