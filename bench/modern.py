@@ -129,7 +129,8 @@ def _onnx(folder: Path, runs: int) -> dict[str, float]:
             path = folder / f"ours-{opset}.onnx"
             path.write_bytes(to_bytes(model))
             sessions[str(opset)] = _session(path, given)
-            nodes.append(str(_per_attention(path, graph)))
+            count = ratios[f"{case.title}, nodes per attention at opset {opset}"] = _per_attention(path, graph)
+            nodes.append(str(count))
         if exports:
             _, theirs = _modules(case, graph)
             out = folder / "theirs.onnx"

@@ -7,17 +7,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dlspec.analyses.report import Summary, summarise
+from dlspec.analyses.written import written_op
 from dlspec.diagnostics import did_you_mean
 from dlspec.files import Disk
 from dlspec.ir.graph import Graph
 from dlspec.limits import Limits, limited
 from dlspec.pipeline import elaborate, open_program
+from dlspec.source import Span
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    import networkx as nx
     import numpy as np
     import onnx
+    from graphviz import Digraph  # pyright: ignore[reportMissingTypeStubs]
     from torch import nn
 
     from dlspec.backends.diagram.layout import Direction
@@ -126,6 +130,41 @@ class Model:
         scene = build_scene(self.graph, self.summary(), depth=depth, expand=expand, collapse=collapse, unroll=unroll)
         return Picture(scene, "LR" if wrap is not None else direction, theme, wrap, poster)
 
+    def to_graphviz(
+        self,
+        *,
+        depth: int | None = None,
+        expand: Collection[str] = (),
+        collapse: Collection[str] = (),
+        unroll: bool = False,
+    ) -> Digraph:
+        """The network as a graph of the package `graphviz`: blocks are clusters, shapes stand at edges. A notebook shows it,
+        and what it has can be changed. Options as for `draw`.
+
+        Raises `UnknownPath`, and `EngineError` where the package is missing.
+        """
+        return self.draw(depth=depth, expand=expand, collapse=collapse, unroll=unroll).digraph()
+
+    def to_networkx(self) -> nx.DiGraph[str]:
+        """The network as a graph of networkx, whose attributes are plain: of a node its ``op`` with arguments, ``path``,
+        ``types`` (of its outputs), ``params``, ``macs`` and ``flops`` (numbers, or expressions as text) and ``source``, as
+        "net.dlspec:3:5"; of an edge the ``tensor`` and its ``type``. Inputs are nodes with the op "input".
+        """
+        counted = self.summary()
+        view = self.graph.to_networkx()
+        for value in self.graph.inputs:
+            view.add_node(value.name, op="input", path=value.name, types=str(value.type), source=_place(value.span))
+        for node in self.graph.nodes:
+            cost = counted.costs.nodes[node]
+            known = {name: dim if isinstance(dim, int) else str(dim) for name, dim in cost._asdict().items()}
+            types = ", ".join(str(value.type) for value in node.outputs)
+            view.add_node(
+                node.name, op=written_op(node.op), path=node.name, types=types, source=_place(node.span), **known
+            )
+        for _, attributes in view.nodes(data=True):
+            del attributes["node"]
+        return view
+
     def __repr__(self) -> str:
         totals = self.summary().totals
         return f"<dlspec.Model {self.graph.name}: {len(self.graph.nodes)} nodes, {totals['params']} params>"
@@ -171,3 +210,7 @@ def load(
         hint = did_you_mean(network, names) or f"it has {', '.join(names) or 'none'}"
         raise ValueError(f"{path} has no network {network}: {hint}")
     return Model(elaborate(program, network, settings, sizes), limits)
+
+
+def _place(span: Span) -> str:
+    return f"{span.source.name}:{span.line}:{span.column}"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import compiling, counting, drawing, editing, running
+from bench import compiling, counting, drawing, editing, modern, running
 
 
 def test_compiling(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -45,3 +45,12 @@ def test_drawing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert {"ResNet152", "DenseNet201", "Generator", "NVAE", "Row", "Branches"} <= set(figures)
     assert figures["NVAE, processor"] > 0
     assert (tmp_path / "Row.svg").stat().st_size > 10_000
+
+
+def test_modern(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The generated Llama computes what the one written by hand does, and attention is one node from opset 23."""
+    monkeypatch.setattr(modern, "CASES", modern.CASES[4:])
+    ratios = modern.run(tmp_path, runs=1)
+    assert all(ratio > 0 for ratio in ratios.values())
+    assert ratios["tiny Llama, T = 128, nodes per attention at opset 24"] == 1
+    assert 1 < ratios["tiny Llama, T = 128, nodes per attention at opset 22"] <= 12

@@ -453,7 +453,8 @@ class Graph:
         return [value for value in self.inputs if value in used or value not in training]
 
     def to_networkx(self) -> nx.DiGraph[str]:
-        """A view for graph algorithms: nodes by name with the `Node` under ``node``, edges with the tensor's name.
+        """A view for graph algorithms: nodes by name with the `Node` under ``node``, edges with the
+        ``tensor``'s name and its ``type``.
 
         Without circles: into the first turn of a body flows what its states begin as, and no edge leads back.
         """
@@ -465,5 +466,6 @@ class Graph:
         for node in self.nodes:
             view.add_node(node.name, node=node)
             for value in (each.outside for each in node.inputs):
-                view.add_edge(value.producer.name if value.producer else value.name, node.name, tensor=value.name)
+                source = value.producer.name if value.producer else value.name
+                view.add_edge(source, node.name, tensor=value.name, type=str(value.type))
         return view

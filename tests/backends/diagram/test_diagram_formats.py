@@ -8,10 +8,12 @@ import xml.etree.ElementTree as ET
 from typing import Any
 
 import pytest
-from drawn import scene_of, shipped
+from drawn import SPECS, scene_of, shipped
 from geometry import faults
 from hostile import HOSTILE
 
+import dlspec
+from dlspec.backends.diagram.digraph import digraph
 from dlspec.backends.diagram.layout import lay_out
 from dlspec.backends.diagram.looks import BOLD, SIZES
 from dlspec.backends.diagram.metrics import TIMES, text_width
@@ -19,7 +21,7 @@ from dlspec.backends.diagram.picture import FORMATS, Picture
 from dlspec.backends.diagram.raster import font_files
 from dlspec.backends.diagram.scene import Scene
 from dlspec.backends.diagram.svg import svg
-from dlspec.backends.diagram.text import dot, mermaid
+from dlspec.backends.diagram.text import mermaid
 from dlspec.backends.diagram.theme import HUES, THEMES
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -111,7 +113,7 @@ def test_hostile_names_are_text_in_svg(name: str) -> None:
 @pytest.mark.parametrize("name", HOSTILE, ids=lambda name: repr(name[:14]))
 def test_hostile_names_are_text_in_dot(name: str) -> None:
     agraph = pytest.importorskip("pygraphviz").AGraph
-    read = agraph(string=dot(hostile_scene(name)))
+    read = agraph(string=digraph(hostile_scene(name)).source)
     assert set(read.nodes()) == {"n_input_image", "n_b_0", "n_b_1", "n_1_0", "n_1_1", "n_4", "n_output_out"}
     assert [sub.name for sub in read.subgraphs()] == ["cluster_n_b", "cluster_n_1"]
     assert set(read.get_node("n_4").attr) == {"label", "fillcolor"} | set(read.get_node("n_b_0").attr)
@@ -131,13 +133,34 @@ def test_hostile_names_are_text_in_mermaid(name: str) -> None:
 
 def test_dot_and_mermaid_show_what_is_drawn() -> None:
     scene = shipped("resnet", "ResNet50", depth=2)
-    text = dot(scene)
+    text = digraph(scene).source
     assert "subgraph cluster_n_layer1 {" in text
-    assert 'n_layer1_0 -> n_layer1_1 [taillabel=" [N, 256, 56, 56]", weight=10];' in text
+    assert 'n_layer1_0 -> n_layer1_1 [taillabel=" [N, 256, 56, 56]" weight=10]' in text
     flow = mermaid(scene, "LR")
     assert flow.startswith("flowchart LR\n")
     assert 'n_layer1_0 -->|"[N, 256, 56, 56]"| n_layer1_1' in flow
     assert "n_2 --> n_3" in flow
+
+
+def test_graphs_of_other_packages() -> None:
+    """What a person gets in Python, to change or to compute with."""
+    graphviz = pytest.importorskip("graphviz")
+    model = dlspec.load(SPECS / "resnet.dlspec", "ResNet18")
+    made = model.to_graphviz(depth=1, expand=["layer1.0"])
+    assert isinstance(made, graphviz.Digraph)
+    assert "subgraph cluster_n_layer1_0 {" in made.source
+    made.attr("node", fontname="Courier")
+    assert "Courier" in made.source
+    net = model.to_networkx()
+    assert len(net) == len(model.graph.nodes) + 1
+    conv = net.nodes["conv1"]
+    assert conv["op"] == "Conv(64, 7, stride=2, padding=3, bias=false)"
+    assert conv["params"] == 9408
+    assert re.search(r"resnet\.dlspec:\d+:\d+$", conv["source"])
+    assert sum(each.get("params", 0) for _, each in net.nodes(data=True)) == 11_689_512
+    assert net.edges["image", "conv1"] == {"tensor": "image", "type": "float[N, 3, H, W]"}
+    networkx = pytest.importorskip("networkx")
+    assert "\n".join(networkx.generate_graphml(net)).count("<node") == len(net)  # all attributes are plain
 
 
 def test_mermaid_marks_training() -> None:

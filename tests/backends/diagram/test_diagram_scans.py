@@ -9,10 +9,11 @@ import pytest
 
 from dlspec.analyses.report import summarise
 from dlspec.backends.diagram.building import build_scene
+from dlspec.backends.diagram.digraph import digraph
 from dlspec.backends.diagram.layout import Placed, lay_out
 from dlspec.backends.diagram.scene import Box, Scene
 from dlspec.backends.diagram.svg import svg
-from dlspec.backends.diagram.text import dot, mermaid
+from dlspec.backends.diagram.text import mermaid
 from dlspec.pipeline import elaborate, elaborate_partial, open_program, open_source
 from dlspec.source import Source
 
@@ -47,7 +48,7 @@ def test_without_states_nothing_goes_back() -> None:
 
 def test_text_has_the_way_back() -> None:
     assert mermaid(scene_of("Nested")).count("-.->") == 2
-    assert dot(scene_of("Nested")).count("constraint=false") == 2
+    assert digraph(scene_of("Nested")).source.count("constraint=false") == 2
 
 
 @pytest.mark.parametrize("direction", ["TB", "LR"])

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from dlspec.backends.diagram.layout import Direction, Drawing, lay_out
 from dlspec.backends.diagram.scene import Scene
 from dlspec.backends.diagram.theme import ThemeName
 from dlspec.backends.files import write_bytes
+
+if TYPE_CHECKING:
+    from graphviz import Digraph  # pyright: ignore[reportMissingTypeStubs]
 
 
 class Picture:
@@ -70,10 +73,17 @@ class Picture:
         return page(self.scene, theme=self.page_theme)
 
     def dot(self) -> str:
-        """The picture as a graph for Graphviz."""
-        from dlspec.backends.diagram.text import dot
+        """The picture as text for Graphviz. Raises `EngineError` where the package `graphviz` is missing."""
+        return self.digraph().source
 
-        return dot(self.scene, self.direction)
+    def digraph(self) -> Digraph:
+        """The picture as a graph of the package `graphviz`, which lays it out by itself and which a person can change.
+
+        Raises `EngineError` where the package is missing.
+        """
+        from dlspec.backends.diagram.digraph import digraph
+
+        return digraph(self.scene, self.direction)
 
     def mermaid(self) -> str:
         """The picture as a flowchart for Mermaid."""

@@ -1,4 +1,4 @@
-"""Pictures as text that other tools draw: DOT of Graphviz, and Mermaid. Blocks are clusters and subgraphs."""
+"""What is open in a scene as nodes and edges that other tools lay out, and its text for Mermaid."""
 
 from __future__ import annotations
 
@@ -10,50 +10,15 @@ from dlspec.backends.diagram.scene import Box, Edge, Scene
 from dlspec.backends.diagram.theme import THEMES
 
 
-def dot(scene: Scene, rankdir: str = "TB") -> str:
-    """What is open in a scene as a graph in the DOT language."""
-    theme = THEMES["light"]
-    names = _names(scene)
-    lines = [
-        f"digraph {_dot_string(clean(scene.graph.name))} {{",
-        f"    rankdir={rankdir}; newrank=true; compound=true; nodesep=0.3; ranksep=0.4;",
-        '    node [shape=box, style="rounded,filled", fontname="Helvetica", fontsize=11, margin="0.12,0.06"];',
-        '    edge [fontname="Helvetica", fontsize=9, arrowsize=0.6];',
-    ]
-
-    for child, indent, ends in _inside(scene.root):
-        if ends:
-            lines.append(f"{indent}}}")
-        elif child.open:
-            lines.append(f"{indent}subgraph cluster_{names[child]} {{")
-            lines.append(f"{indent}    label={_dot_string(_label(child))}; labeljust=l; style=rounded;")
-        else:
-            style = ', style="rounded,filled,dashed"' if child.training else ""
-            lines.append(
-                f"{indent}{names[child]} [label={_dot_string(_label(child))},"
-                f' fillcolor="{theme.fill(child.family)}"{style}];'
-            )
-    for edge in drawn_edges(scene):
-        attributes = [f"taillabel={_dot_string(' ' + edge.label)}"] if edge.label else []
-        attributes += ["style=dashed"] * edge.training + ["color=red"] * edge.fault + ["weight=10"] * edge.main
-        written = f" [{', '.join(attributes)}]" if attributes else ""
-        lines.append(f"    {names[edge.source]} -> {names[edge.target]}{written};")
-    for end, begin in returns(scene):
-        lines.append(
-            f"    {names[end]} -> {names[begin]} [constraint=false, style=dashed, color={_dot_string(theme.accent)}];"
-        )
-    return "\n".join([*lines, "}", ""])
-
-
 def mermaid(scene: Scene, rankdir: str = "TB") -> str:
     """What is open in a scene as a flowchart of Mermaid."""
     theme = THEMES["light"]
-    names = _names(scene)
+    names = names_of(scene)
     lines = [f"flowchart {rankdir}"]
     families: dict[str, list[str]] = {}
 
-    for child, indent, ends in _inside(scene.root):
-        text = f'"{_mermaid_text(_label(child))}"'
+    for child, indent, ends in nested(scene.root):
+        text = f'"{_mermaid_text(label_of(child))}"'
         if ends:
             lines.append(f"{indent}end")
         elif child.open:
@@ -75,7 +40,7 @@ def mermaid(scene: Scene, rankdir: str = "TB") -> str:
     return "\n".join([*lines, ""])
 
 
-def _inside(root: Box) -> Iterator[tuple[Box, str, bool]]:
+def nested(root: Box) -> Iterator[tuple[Box, str, bool]]:
     """The boxes in one, with their indents: an open one before what is in it, and again where it ends."""
     todo = [(child, 1, False) for child in reversed(root.children)]
     while todo:
@@ -143,7 +108,7 @@ def returns(scene: Scene) -> Iterator[tuple[Box, Box]]:
             yield box.children[-1], box.children[0]
 
 
-def _names(scene: Scene) -> dict[Box, str]:
+def names_of(scene: Scene) -> dict[Box, str]:
     """A plain name for each box, after its path where that has only letters, digits and dots."""
     names: dict[Box, str] = {}
     taken: set[str] = set()
@@ -155,7 +120,7 @@ def _names(scene: Scene) -> dict[Box, str]:
     return names
 
 
-def _label(box: Box) -> str:
+def label_of(box: Box) -> str:
     """Lines of text for a box: what it is, its arguments, its costs."""
     heading = " ".join(
         part for part in (box.title, box.name if box.kind not in ("input", "output") else "", badge(box)) if part
@@ -172,12 +137,6 @@ def _label(box: Box) -> str:
         if box.count > 1:
             lines.append(f"together {', '.join(costs_of(box.together))}")
     return "\n".join(shortened(clean(line)) for line in lines)
-
-
-def _dot_string(text: str) -> str:
-    """A quoted string; a line break in it starts a new line."""
-    lines = [line.replace("\\", "\\\\").replace('"', '\\"') for line in text.split("\n")]
-    return '"' + "\\n".join(lines) + '"'
 
 
 def _mermaid_text(text: str) -> str:
