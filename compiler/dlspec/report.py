@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from dlspec.analyses.cost import Cost, causal_macs, sum_of
+from dlspec.analyses.cost import Cost, causal_macs, idle_macs, sum_of
 from dlspec.analyses.report import Row, Summary
 from dlspec.analyses.written import number, scaled, written_value
 from dlspec.ir.dims import Dim, symbols
@@ -74,12 +74,15 @@ def facts(summary: Summary) -> list[tuple[str, str]]:
         peak = f"a maximum over {', '.join(sorted(symbols(memory.peak)))}: give sizes for a number"
     causal = causal_macs(graph, summary.counted)
     half = f"{number(causal)} MACs, in full; with half of them the MACs are {number(own.macs - causal // 2)}"
+    idle = idle_macs(graph, summary.counted)
+    chosen = f"the chosen ones; with all for each token the MACs are {number(own.macs + idle)}"
     return [
         *found,
         ("Params", f"{number(own.params)}, {both_megabytes(memory.weights)}"),
         ("Buffers", f"{number(own.buffers)} elements, {both_megabytes(memory.buffers)}"),
         ("MACs", f"{number(own.macs)}" + (f", {scaled(own.macs, 'MACs')}" if isinstance(own.macs, int) else "")),
         *([("Causal attention", half)] if causal != 0 else []),
+        *([("Experts", chosen)] if idle != 0 else []),
         ("FLOPs", f"{number(own.flops)}" + (f", {scaled(own.flops, 'FLOPs')}" if isinstance(own.flops, int) else "")),
         ("Peak activations", peak),
     ]

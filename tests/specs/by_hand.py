@@ -269,6 +269,123 @@ class _HDenseUNet(nn.Module):
         return self.get_submodule("2d3dclassifer")(final)
 
 
+class _GraphConvolution(nn.Module):
+    def __init__(self, inputs: int, width: int) -> None:
+        super().__init__()
+        self.lin = nn.Linear(inputs, width, bias=False)
+        self.bias = nn.Parameter(torch.randn(width))
+
+
+class _GCN(nn.Module):
+    """Kipf and Welling's formula with the whole matrix; of edges the matrix is counted up first."""
+
+    def __init__(self, edges: bool = False) -> None:
+        super().__init__()
+        self.conv1, self.conv2 = _GraphConvolution(12, 16), _GraphConvolution(16, 7)
+        self.edges = edges
+
+    def forward(self, features: torch.Tensor, graph: torch.Tensor) -> torch.Tensor:
+        whole = torch.eye(len(features))
+        if self.edges:
+            for source, target in graph.T.tolist():
+                whole[target, source] += 1
+        else:
+            whole = whole + graph.float()
+        degrees = torch.diag(whole.sum(1) ** -0.5)
+        for layer, last in ((self.conv1, False), (self.conv2, True)):
+            features = degrees @ whole @ degrees @ layer.lin(features) + layer.bias
+            features = features if last else torch.relu(features)
+        return features
+
+
+class _YOLOUnit(nn.Sequential):
+    def __init__(self, inputs: int, width: int, kernel: int = 1, stride: int = 1) -> None:
+        conv = nn.Conv2d(inputs, width, kernel, stride, kernel // 2, bias=False)
+        super().__init__(OrderedDict(conv=conv, bn=nn.BatchNorm2d(width, eps=1e-3), act=nn.SiLU()))
+
+
+class _YOLOStage(nn.Module):
+    def __init__(self, inputs: int, width: int, depth: int, adds: bool) -> None:
+        super().__init__()
+        half = width // 2
+        self.adds = adds
+        self.cv1 = _YOLOUnit(inputs, width)
+        self.m = nn.ModuleList(
+            nn.Sequential(OrderedDict(cv1=_YOLOUnit(half, half, 3), cv2=_YOLOUnit(half, half, 3))) for _ in range(depth)
+        )
+        self.cv2 = _YOLOUnit(half * (2 + depth), width)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        parts = list(self.cv1(x).chunk(2, 1))
+        for step in self.m:
+            parts.append(step(parts[-1]) + (parts[-1] if self.adds else 0))
+        return self.cv2(torch.cat(parts, 1))
+
+
+class _YOLOPools(nn.Module):
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.cv1, self.cv2 = _YOLOUnit(width, width // 2), _YOLOUnit(2 * width, width)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = self.cv1(x)
+        wider = [nn.functional.max_pool2d(y, size, 1, size // 2) for size in (5, 9, 13)]
+        return self.cv2(torch.cat([y, *wider], 1))
+
+
+class _YOLOHead(nn.Module):
+    """A side of a box is a mean of whole distances, and its place is counted up one by one."""
+
+    def __init__(self, widths: tuple[int, ...]) -> None:
+        super().__init__()
+
+        def branches(width: int, outputs: int) -> nn.ModuleList:
+            return nn.ModuleList(
+                nn.Sequential(_YOLOUnit(w, width, 3), _YOLOUnit(width, width, 3), nn.Conv2d(width, outputs, 1))
+                for w in widths
+            )
+
+        self.cv2, self.cv3 = branches(64, 64), branches(80, 80)
+        self.dfl = nn.Sequential(OrderedDict(conv=nn.Conv2d(16, 1, 1, bias=False)))
+        self.dfl.conv.weight.data[:] = torch.arange(16.0).reshape(1, 16, 1, 1)
+
+    def forward(self, levels: list[torch.Tensor]) -> torch.Tensor:
+        found: list[torch.Tensor] = []
+        for index, level in enumerate(levels):
+            stride, (rows, columns) = 8 * 2**index, level.shape[2:]
+            shares = self.cv2[index](level).reshape(len(level), 4, 16, rows, columns).softmax(2)
+            sides = (shares * torch.arange(16.0).reshape(16, 1, 1)).sum(2)
+            x, y = torch.arange(columns) + 0.5, (torch.arange(rows) + 0.5)[:, None]
+            left, top, right, bottom = x - sides[:, 0], y - sides[:, 1], x + sides[:, 2], y + sides[:, 3]
+            box = torch.stack([(left + right) / 2, (top + bottom) / 2, right - left, bottom - top], 1) * stride
+            found.append(torch.cat([box, torch.sigmoid(self.cv3[index](level))], 1).flatten(2))
+        return torch.cat(found, 2)
+
+
+class _YOLOv8n(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        unit, stage, idle = _YOLOUnit, _YOLOStage, nn.Identity
+        self.model = nn.ModuleList([
+            unit(3, 16, 3, 2), unit(16, 32, 3, 2), stage(32, 32, 1, True), unit(32, 64, 3, 2), stage(64, 64, 2, True),
+            unit(64, 128, 3, 2), stage(128, 128, 2, True), unit(128, 256, 3, 2), stage(256, 256, 1, True), _YOLOPools(256),
+            idle(), idle(), stage(384, 128, 1, False), idle(), idle(), stage(192, 64, 1, False), unit(64, 64, 3, 2),
+            idle(), stage(192, 128, 1, False), unit(128, 128, 3, 2), idle(), stage(384, 256, 1, False),
+            _YOLOHead((64, 128, 256)),
+        ])  # fmt: skip
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        m, kept = self.model, dict[int, torch.Tensor]()
+        for index in range(10):
+            x = kept[index] = m[index](x)
+        double = nn.Upsample(scale_factor=2)
+        kept[12] = m[12](torch.cat([double(x), kept[6]], 1))
+        kept[15] = m[15](torch.cat([double(kept[12]), kept[4]], 1))
+        kept[18] = m[18](torch.cat([m[16](kept[15]), kept[12]], 1))
+        kept[21] = m[21](torch.cat([m[19](kept[18]), kept[9]], 1))
+        return m[22]([kept[15], kept[18], kept[21]])
+
+
 BY_HAND: dict[str, Callable[[], nn.Module]] = {
     "lenet:LeNet5": _lenet,
     "mlp:MLP": _mlp,
@@ -279,6 +396,9 @@ BY_HAND: dict[str, Callable[[], nn.Module]] = {
     "antialiased:AntialiasedDenseNet121": _antialiased_densenet,
     "se_resnet:SEDenseNet121": _gated_densenet,
     "alexnet:AlexNetTwoStreams": _alexnet,
+    "gcn:GCN": _GCN,
+    "gcn:EdgeGCN": lambda: _GCN(edges=True),
+    "yolov8:YOLOv8n": _YOLOv8n,
     "hdenseunet:DenseUNet2D": _DenseUNet2D,
     "hdenseunet:HDenseUNet": _HDenseUNet,
     "se_resnet:SEInceptionV3": _gated_inception,
@@ -286,6 +406,9 @@ BY_HAND: dict[str, Callable[[], nn.Module]] = {
 
 
 SMALL: Mapping[str, Mapping[str, int]] = {
+    "gcn:GCN": {"V": 9},
+    "gcn:EdgeGCN": {"V": 9, "E": 21},
+    "yolov8:YOLOv8n": {"N": 1, "H": 64, "W": 96},
     "antialiased:AntialiasedDenseNet121": {"N": 1, "H": 65, "W": 83},
     "se_resnet:SEDenseNet121": {"N": 1, "H": 65, "W": 83},
     "hdenseunet:DenseUNet2D": {"N": 1, "H": 64, "W": 96},

@@ -7,13 +7,14 @@ pooling.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from dlspec.analyses.sizes import Sizing
 from dlspec.ir.dims import Dim, total
 from dlspec.ir.graph import Graph, Node, Parameter, Scope
+from dlspec.ir.op import Op, Types
 
 
 class Cost(NamedTuple):
@@ -67,12 +68,21 @@ def cost(graph: Graph, sizes: Mapping[str, int]) -> Costs:
 
 def causal_macs(graph: Graph, sizes: Mapping[str, int]) -> Dim:
     """The MACs of causal attention, which are counted in full, where some count half of them."""
+    return _macs_apart(graph, sizes, lambda op: op.causal_macs)
+
+
+def idle_macs(graph: Graph, sizes: Mapping[str, int]) -> Dim:
+    """The MACs of experts that are not chosen, which are not counted, where some count those of all."""
+    return _macs_apart(graph, sizes, lambda op: op.idle_macs)
+
+
+def _macs_apart(graph: Graph, sizes: Mapping[str, int], of: Callable[[Op], Callable[[Types, Types], Dim]]) -> Dim:
     sizing = Sizing(sizes)
     found: list[Dim] = []
     for node in graph.nodes:
         types = [tuple([sizing.type(value.type) for value in values]) for values in (node.inputs, node.outputs)]
         if not node.training:
-            found.append(sizing.dim(node.op.causal_macs(types[0], types[1])))
+            found.append(sizing.dim(_turns(node) * of(node.op)(types[0], types[1])))
     return total(found)
 
 

@@ -20,6 +20,7 @@ from dlspec.ops import (
     combine,
     conv,
     embedding,
+    experts,
     grid,
     linear,
     local,
@@ -199,6 +200,15 @@ def _neighbours(op: norm.LocalResponseNorm, inputs: Types, outputs: Types) -> li
 def _last(op: linear.Linear | softmax.GLU, inputs: Types, outputs: Types) -> list[Reach]:
     axis = one_axis(op.dim, inputs[0].rank, "GLU") if isinstance(op, softmax.GLU) else inputs[0].rank - 1
     return [_kept(inputs[0], (axis,))]
+
+
+@_rule(experts.RoutedLinear)
+def _routed(op: experts.RoutedLinear, inputs: Types, outputs: Types) -> list[Reach]:
+    """A row is seen alone, with its expert: which that is is what the row's number says."""
+    x, _, index = inputs
+    rows = outputs[0].with_shape(*outputs[0].shape[:-1])
+    own, chosen = _pointwise((x.with_shape(*x.shape[:-1]), index), rows)
+    return [(*own, None), (None, Slide(outputs[0].rank - 1), None), chosen]
 
 
 @_rule(linear.LinearFunction, linear.Bilinear)

@@ -266,6 +266,10 @@ class Op(Fielded):
         """Those of its MACs that a causal mask leaves about half of. They are counted in full."""
         return 0
 
+    def idle_macs(self, inputs: Types, outputs: Types) -> Dim:
+        """The MACs of experts that are not chosen. They are not counted."""
+        return 0
+
     def flops(self, inputs: Types, outputs: Types) -> Dim:
         """Floating-point operations, all of them: two per MAC, and one per output element unless a subclass says more."""
         macs = self.macs(inputs, outputs)

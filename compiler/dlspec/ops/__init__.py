@@ -16,6 +16,7 @@ from dlspec.ops import (
     dropout,
     elementwise,
     embedding,
+    experts,
     gradient,
     grid,
     linear,
@@ -43,7 +44,7 @@ from dlspec.ops import (
 _FAMILIES = (
     conv, local, linear, norm, activation, softmax, pooling, dropout, embedding, recurrent,
     elementwise, combine, reduce, shape, rearrange, slicing, positions, ordering, pad, patches, resize, grid,
-    matrix, solve, attention, rotary, loss, gradient, random, constant,
+    matrix, solve, attention, rotary, experts, loss, gradient, random, constant,
 )  # fmt: skip
 
 OPERATORS: tuple[type[Op], ...] = tuple(operator for family in _FAMILIES for operator in family.OPERATORS)

@@ -135,6 +135,17 @@ def rotary(x: Tensor, cos: Tensor, sin: Tensor, interleaved: bool = False) -> Te
     turned = torch.stack(pair, -1).flatten(-2) if interleaved else torch.cat(pair, -1)
     return turned if width == x.shape[-1] else torch.cat([turned, x[..., width:]], -1)
 ''',
+    "routed_linear": '''
+def routed_linear(x: Tensor, weight: Tensor, index: Tensor) -> Tensor:
+    """Map each row by the matrix of its expert: the experts [experts, out, in] take their rows by turns."""
+    rows = torch.broadcast_shapes(x.shape[:-1], index.shape)
+    x, index = x.expand(*rows, -1), index.expand(rows)
+    out = x.new_zeros(*rows, weight.shape[1])
+    for expert in range(weight.shape[0]):
+        own = index == expert
+        out[own] = F.linear(x[own], weight[expert])
+    return out
+''',
     "center_crop": '''
 def center_crop(x: Tensor, size: tuple[int, ...]) -> Tensor:
     """Cut the spatial axes to a size, from the middle."""
