@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import io
+import os
 import re
 import sys
 import tokenize
@@ -133,13 +134,16 @@ def python_lines(text: str) -> int:
 
 
 def pictures() -> None:
-    """Draws one network of each family, as far open as a page shows it."""
+    """Draws one network of each family, as far open as a page shows it. A picture names its file, from here."""
     (DOCS / "zoo").mkdir(exist_ok=True)
+    os.chdir(DOCS.parent)
     for path in FILES:
         names = [network.partition(":")[2] for network in networks() if network.startswith(f"{path.stem}:")]
         if names:
             name = PICTURED.get(path.stem, names[0])
-            picture(dlspec.load(path, name, **_SMALLER.get(path.stem, {}))).save(DOCS / "zoo" / f"{path.stem}.svg")
+            picture(dlspec.load(path.relative_to(DOCS.parent), name, **_SMALLER.get(path.stem, {}))).save(
+                DOCS / "zoo" / f"{path.stem}.svg"
+            )
 
 
 def picture(model: dlspec.Model) -> Picture:
