@@ -258,6 +258,7 @@ REFERENCES: tuple[Reference, ...] = (
     Reference("mixtral:Mixtral8x7B", "hf_mixtral_8x7b", reordered=True, unsaved=128),
     Reference("retinanet:RetinaNetHead", "tv_retinanet_head", inside="head."),
     Reference("feature_pyramid:FPN", "tv_fpn_fasterrcnn", inside="fpn."),
+    Reference("selective_scan:MambaTiny", "hf_mamba_tiny", reordered=True),
     Reference("nin:NiN", "d2l_nin", prefix="net."),
     Reference("googlenet:GoogLeNet", "tv_googlenet_aux_eval", torchvision=("googlenet", _AUX), small=_ODD),
     Reference("googlenet:GoogLeNet", "tv_googlenet_noaux", {"aux": False}, ("googlenet", _NO_AUX), small=_EVEN),
@@ -343,6 +344,7 @@ LIGHT: Mapping[str, Mapping[str, Any]] = {
     **{f"vit:ViT_{size}": _NARROW_IMAGES | {"size": 2 * int(size[2:])} for size in _VITS},
     **{f"vit:DeiT{size}Distilled": _NARROW_IMAGES | {"size": 32} for size in ("Tiny", "Small", "Base")},
     **{f"llama:{name}": _NARROW | {"hidden": 48, "kv_heads": 2} for name in _LLAMAS},
+    "selective_scan:Mamba130M": {"width": 32, "depth": 2, "rank": 2, "vocabulary": 99},
     "llama:Llama3_1_8B": {"width": 512, "heads": 4, "kv_heads": 2, "depth": 2, "hidden": 48, "vocabulary": 99},
     "mixtral:Mixtral8x7B": _NARROW | {"hidden": 48, "kv_heads": 2},
     **{f"yolov8:YOLOv8{size}": {"depth": 0.1, "width": 0.1, "widest": 256} for size in "smlx"},
@@ -396,6 +398,11 @@ WITHOUT_RECORD = {
         f"llama:{name}": "Llama, keys and values kept; compared with the record of a cache in test_llama.py"
         for name in ("LlamaTinyPrefill", "LlamaTinyStep", "Llama3_8BPrefill", "Llama3_8BStep")
     },
+    **{
+        f"selective_scan:MambaTiny{name}": "Mamba, its states kept; compared with the record in test_selective_scan.py"
+        for name in ("Prefill", "Step")
+    },
+    "selective_scan:Mamba130M": "MambaTiny with other settings",
     "llama:Llama3_1_8B": "Llama3_8B with other frequencies, which test_llama.py compares with the published formula",
     "llama:Mistral7B": "MistralTiny with other settings",
     "mixtral:MixtralTinyCapacity": "MixtralTiny with a place for so many tokens; compared with it in test_mixtral.py",

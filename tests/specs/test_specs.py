@@ -12,7 +12,7 @@ import torch
 from catalogue import FILES, REFERENCES, WITHOUT_RECORD, Reference, Weight, graph_of, networks, shape_at, sizes_for
 from oracle import figures_of, measured, reference_model
 
-from dlspec.analyses.cost import cost
+from dlspec.analyses.cost import cost, turns_of
 from dlspec.ir.dims import evaluate
 from dlspec.pipeline import check
 from dlspec.source import Source
@@ -59,7 +59,7 @@ def test_figures_equal_the_reference(reference: Reference) -> None:
             if reference.training or not output.training
         ],
         "macs": sum(
-            evaluate(node.op.macs(_types(node.inputs), _types(node.outputs)), sizes)
+            evaluate(turns_of(node) * node.op.macs(_types(node.inputs), _types(node.outputs)), sizes)
             for node in graph.nodes
             if (reference.training or not node.training) and not re.fullmatch(reference.unrun, node.name)
         ),

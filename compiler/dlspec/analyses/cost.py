@@ -94,7 +94,7 @@ def _of_nodes(graph: Graph, sizing: Sizing) -> dict[Node, Cost]:
         new = [weight for weight in node.weights if weight not in counted]
         counted.update(new)
         types = [value.type for value in node.inputs]
-        turns = _turns(node)
+        turns = turns_of(node)
         key = (node.op, node.training, turns, *types, *[(weight.kind, weight.shape) for weight in new])
         own = known.get(key)
         if own is None:
@@ -103,7 +103,7 @@ def _of_nodes(graph: Graph, sizing: Sizing) -> dict[Node, Cost]:
     return costs
 
 
-def _turns(node: Node) -> Dim:
+def turns_of(node: Node) -> Dim:
     """How often a node runs: once, or as often as the bodies turn that it is in."""
     turns: Dim = 1
     inside = node.scope.inside
