@@ -82,7 +82,7 @@ def _macs_apart(graph: Graph, sizes: Mapping[str, int], of: Callable[[Op], Calla
     for node in graph.nodes:
         types = [tuple([sizing.type(value.type) for value in values]) for values in (node.inputs, node.outputs)]
         if not node.training:
-            found.append(sizing.dim(_turns(node) * of(node.op)(types[0], types[1])))
+            found.append(sizing.dim(turns_of(node) * of(node.op)(types[0], types[1])))
     return total(found)
 
 
