@@ -16,6 +16,8 @@ from dlspec.backends.runtime import RunError, Session, make_inputs, run
 from dlspec.ir.conditions import Condition
 from dlspec.ir.dims import symbol
 from dlspec.ops.combine import Concat
+from dlspec.pipeline import elaborate, open_source
+from dlspec.source import Source
 
 N, H = symbol("N"), symbol("H")
 
@@ -128,3 +130,20 @@ def test_sizes_that_are_missing_or_break_a_precondition() -> None:
     with pytest.raises(RunError, match="Net needs H % 4 == 0, and H = 6"):
         make_inputs(graph, {"N": 2, "H": 6})
     assert make_inputs(graph, {"N": 2, "H": 8})["a"].shape == (2, 8)
+
+
+def test_integers_are_among_the_classes_that_the_network_knows() -> None:
+    text = """network A(x: float[N, T, 8], word: int[N], start: int[], place: int[K], other: int[N]) -> y, z, w, v {
+        y = word -> Embedding(50, 4)
+        z = narrow(x, 1, start, 3)
+        w = x[:, place]
+        v = other + 1
+    }"""
+    net = elaborate(open_source(Source("a.dlspec", text)), "A")
+    drawn = make_inputs(net, {"N": 200, "T": 4, "K": 100})
+    assert set(drawn["word"]) <= set(range(50))
+    assert len(set(drawn["word"])) > 40
+    assert set(drawn["place"]) == set(range(4))
+    assert int(drawn["start"]) in (0, 1)
+    assert set(drawn["other"]) == {0, 1}
+    make_inputs(net, {"N": 1, "T": 3, "K": 1})

@@ -9,9 +9,10 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from dlspec.analyses.classes import uses_as_classes
 from dlspec.diagnostics import Diagnostic, DlspecError, Hinted, did_you_mean
-from dlspec.ir.dims import DimError, evaluate
-from dlspec.ir.graph import Graph
+from dlspec.ir.dims import DimError, evaluate, symbols
+from dlspec.ir.graph import Graph, Value
 from dlspec.ir.types import DType
 from dlspec.passes.retype import numpy_dtype
 
@@ -195,7 +196,8 @@ def make_inputs(
     seed: int = 0,
     ranges: Mapping[str, tuple[float, float]] | None = None,
 ) -> dict[str, Array]:
-    """Random tensors for a network's inputs: floats are normal, ints and bools 0 or 1, which any embedding has.
+    """Random tensors for a network's inputs: floats are normal, ints are classes or positions where they are used as such,
+    all else is 0 or 1.
 
     Floats that ``ranges`` name are uniform between two numbers. What ``sizes`` leaves out has its default. Raises
     `RunError` where a symbol has no size or a precondition is not met.
@@ -216,13 +218,22 @@ def make_inputs(
         elif value.type.dtype.is_float:
             drawn = generator.standard_normal(shape, np.float64 if value.type.dtype is DType.FLOAT64 else np.float32)
         else:
-            drawn = generator.integers(0, 2, shape)
+            drawn = generator.integers(0, _classes(graph, value, known), shape)
         made[value.name] = np.asarray(drawn, numpy_dtype(value.type.dtype))
     for condition in graph.conditions:
         if condition.symbols <= known.keys() and not condition.holds(known):
             given = ", ".join(f"{name} = {known[name]}" for name in sorted(condition.symbols))
             raise RunError(f"{graph.name} needs {condition}, and {given}")
     return made
+
+
+def _classes(graph: Graph, value: Value, known: Mapping[str, int]) -> int:
+    """How many numbers an input may have, from 0 on: such as are classes or positions wherever they are taken for one."""
+    if not value.type.dtype.is_integer:
+        return 2
+    uses = uses_as_classes(graph.inference_nodes(), value)
+    counts = [evaluate(count, known) for _, count, _ in uses if symbols(count) <= known.keys()]
+    return max(1, min(counts, default=2))
 
 
 def not_finite(outputs: Mapping[str, Array]) -> list[str]:

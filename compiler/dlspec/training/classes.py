@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
+from dlspec.analyses.classes import uses_as_classes
 from dlspec.backends.runtime import RunError
-from dlspec.ir.graph import Node, Value
+from dlspec.ir.graph import Node
 from dlspec.training.table import Column, Table
 
 _CHUNK = 1 << 16
@@ -16,21 +16,9 @@ def check_classes(table: Table) -> None:
     """Raises `RunError` for a number that is no class where the data is used as one."""
     for column in table.columns:
         if column.data.value.type.dtype.is_integer:
-            for node, count, ignored in _uses(table.training.graph.nodes, column.data.value):
-                _check(column, table.examples, node, count, ignored)
-
-
-def _uses(nodes: list[Node], data: Value) -> Iterator[tuple[Node, int, int | None]]:
-    """Where the numbers of a tensor are classes: how many there are, and the number that stands for none."""
-    same = {data}
-    for node in nodes:
-        known = node.op.classes(tuple([value.type for value in node.inputs]))
-        if known is not None and node.inputs[known[0]] in same:
-            _, count, ignored = known
-            if isinstance(count, int):
-                yield node, count, ignored
-        elif node.op.copies and same.intersection(node.inputs):
-            same.update(value for value in node.outputs if value.type.dtype.is_integer)
+            for node, count, ignored in uses_as_classes(table.training.graph.nodes, column.data.value):
+                if isinstance(count, int):
+                    _check(column, table.examples, node, count, ignored)
 
 
 def _check(column: Column, examples: int, node: Node, count: int, ignored: int | None) -> None:
