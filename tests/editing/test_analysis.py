@@ -252,7 +252,7 @@ def tensors(record: Record) -> list[Value]:
     ]
 
 
-CROWDED = ("nvae", "regnet", "hdenseunet", "dpn")
+CROWDED = ("nvae", "regnet", "hdenseunet", "dpn", "llama")
 """Of some of their expressions there are more instances than are kept."""
 
 

@@ -75,3 +75,8 @@ def test_refused(body: str, code: str, text: str) -> None:
     (found,) = found_in(net(body, IDS))
     assert found.code == code
     assert text in f"{found.message} {found.hint}"
+
+
+def test_a_weight_of_what_could_not_be_built_is_no_error_more() -> None:
+    body = "shared f = { Embedding(9, 8) -> Lienar(8) -> c: Linear(8) }\nh = ids -> f\nlinear(h, f.c.weight)"
+    assert codes_in(net(body, IDS)) == ["DL0301"]

@@ -386,9 +386,88 @@ class _YOLOv8n(nn.Module):
         return m[22]([kept[15], kept[18], kept[21]])
 
 
+class _WhisperAttention(nn.Module):
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.q_proj, self.k_proj = nn.Linear(width, width), nn.Linear(width, width, bias=False)
+        self.v_proj, self.out_proj = nn.Linear(width, width), nn.Linear(width, width)
+
+    def forward(self, x: torch.Tensor, given: torch.Tensor, causal: bool = False) -> torch.Tensor:
+        def parted(tokens: torch.Tensor) -> torch.Tensor:
+            return tokens.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+
+        q, k, v = parted(self.q_proj(x)), parted(self.k_proj(given)), parted(self.v_proj(given))
+        scores = q @ k.transpose(-2, -1) / q.shape[-1] ** 0.5
+        if causal:
+            scores = scores.masked_fill(torch.ones(scores.shape[-2:]).triu(1).bool(), float("-inf"))
+        return self.out_proj((scores.softmax(-1) @ v).transpose(1, 2).flatten(2))
+
+
+class _WhisperLayer(nn.Module):
+    def __init__(self, width: int, heads: int, decodes: bool) -> None:
+        super().__init__()
+        self.self_attn, self.self_attn_layer_norm = _WhisperAttention(width, heads), nn.LayerNorm(width)
+        if decodes:
+            self.encoder_attn, self.encoder_attn_layer_norm = _WhisperAttention(width, heads), nn.LayerNorm(width)
+        self.fc1, self.fc2 = nn.Linear(width, 4 * width), nn.Linear(4 * width, width)
+        self.final_layer_norm = nn.LayerNorm(width)
+
+    def forward(self, x: torch.Tensor, encoded: torch.Tensor | None = None) -> torch.Tensor:
+        y = self.self_attn_layer_norm(x)
+        x = x + self.self_attn(y, y, encoded is not None)
+        if encoded is not None:
+            x = x + self.encoder_attn(self.encoder_attn_layer_norm(x), encoded)
+        return x + self.fc2(nn.functional.gelu(self.fc1(self.final_layer_norm(x))))
+
+
+class _Whisper(nn.Module):
+    def __init__(self, width: int = 24, depth: int = 2, heads: int = 2, vocabulary: int = 99) -> None:
+        super().__init__()
+        encoder, decoder = nn.Module(), nn.Module()
+        encoder.conv1, encoder.conv2 = (
+            nn.Conv1d(80, width, 3, padding=1),
+            nn.Conv1d(width, width, 3, stride=2, padding=1),
+        )
+        encoder.embed_positions, decoder.embed_positions = nn.Embedding(30, width), nn.Embedding(20, width)
+        decoder.embed_tokens = nn.Embedding(vocabulary, width)
+        for part in (encoder, decoder):
+            part.layers = nn.ModuleList(_WhisperLayer(width, heads, part is decoder) for _ in range(depth))
+            part.layer_norm = nn.LayerNorm(width)
+        self.model = nn.ModuleDict({"encoder": encoder, "decoder": decoder})
+        self.proj_out = nn.Linear(width, vocabulary, bias=False)
+        self.proj_out.weight = decoder.embed_tokens.weight
+
+    def forward(self, features: torch.Tensor, ids: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        encoder, decoder = self.model["encoder"], self.model["decoder"]
+        sound = nn.functional.gelu(encoder.conv2(nn.functional.gelu(encoder.conv1(features)))).transpose(1, 2)
+        sound = sound + encoder.embed_positions.weight[: sound.shape[1]]
+        for layer in encoder.layers:
+            sound = layer(sound)
+        sound = encoder.layer_norm(sound)
+        words = decoder.embed_tokens(ids) + decoder.embed_positions.weight[: ids.shape[1]]
+        for layer in decoder.layers:
+            words = layer(words, sound)
+        return self.proj_out(decoder.layer_norm(words)), sound
+
+
+class _LSTMClassifier(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(1000, 32, padding_idx=0)
+        self.encoder = nn.LSTM(32, 48, bidirectional=True, batch_first=True)
+        self.head = nn.Linear(96, 2)
+
+    def forward(self, words: torch.Tensor) -> torch.Tensor:
+        _, (h, _) = self.encoder(self.embedding(words))
+        return self.head(torch.cat([h[0], h[1]], dim=1))
+
+
 BY_HAND: dict[str, Callable[[], nn.Module]] = {
     "lenet:LeNet5": _lenet,
     "mlp:MLP": _mlp,
+    "whisper:WhisperTiny": _Whisper,
+    "lstm:LSTMClassifier": _LSTMClassifier,
     "inception_module:NaiveInceptionModule": _NaiveInception,
     "lapgan:Pyramid": _Pyramid,
     "siamese:Embedder": _Embedder,
@@ -409,6 +488,7 @@ SMALL: Mapping[str, Mapping[str, int]] = {
     "gcn:GCN": {"V": 9},
     "gcn:EdgeGCN": {"V": 9, "E": 21},
     "yolov8:YOLOv8n": {"N": 1, "H": 64, "W": 96},
+    "whisper:WhisperTiny": {"N": 2, "F": 37, "T": 7},
     "antialiased:AntialiasedDenseNet121": {"N": 1, "H": 65, "W": 83},
     "se_resnet:SEDenseNet121": {"N": 1, "H": 65, "W": 83},
     "hdenseunet:DenseUNet2D": {"N": 1, "H": 64, "W": 96},

@@ -259,6 +259,12 @@ REFERENCES: tuple[Reference, ...] = (
     Reference("retinanet:RetinaNetHead", "tv_retinanet_head", inside="head."),
     Reference("feature_pyramid:FPN", "tv_fpn_fasterrcnn", inside="fpn."),
     Reference("selective_scan:MambaTiny", "hf_mamba_tiny", reordered=True),
+
+    Reference("whisper:WhisperTiny", "hf_whisper_tiny", frozen=1500 * 384, reordered=True),
+    Reference("lstm:CharLM", "own_char_lm_lstm"),
+    Reference("ddpm:UNet2DTiny", "diffusers_unet2d_tiny", reordered=True),
+    Reference("ddpm:DDPMCifar10", "diffusers_unet2d_ddpm_cifar10", reordered=True),
+    Reference("autoencoder_kl:AutoencoderKLTiny", "diffusers_autoencoder_kl_tiny", reordered=True),
     Reference("nin:NiN", "d2l_nin", prefix="net."),
     Reference("googlenet:GoogLeNet", "tv_googlenet_aux_eval", torchvision=("googlenet", _AUX), small=_ODD),
     Reference("googlenet:GoogLeNet", "tv_googlenet_noaux", {"aux": False}, ("googlenet", _NO_AUX), small=_EVEN),
@@ -350,6 +356,12 @@ LIGHT: Mapping[str, Mapping[str, Any]] = {
     **{f"yolov8:YOLOv8{size}": {"depth": 0.1, "width": 0.1, "widest": 256} for size in "smlx"},
     "gcn:GCN": {"inputs": 12},
     "gcn:EdgeGCN": {"inputs": 12},
+    **{
+        f"whisper:Whisper{size}": {"width": 24, "depth": 2, "heads": 2, "vocabulary": 99, "frames": 60, "places": 20}
+        for size in ("Tiny", "Base", "Small", "Medium", "Large")
+    },
+    "ddpm:DDPMCifar10": {"widths": [32, 64, 64], "size": 16},
+    "autoencoder_kl:AutoencoderKL": {"widths": [32, 64], "depth": 1, "size": 16},
     "hdenseunet:DenseUNet2D": {"depths": [1, 1, 1, 1], "widths": [120, 144, 96, 96, 64]},
     "hdenseunet:HDenseUNet": {"depths": [1, 1, 1, 1], "depths3d": [1, 1, 1, 1]},
     "hdenseunet:HDenseUNet3DStage": {"depths": [1, 1, 1, 1], "depths3d": [1, 1, 1, 1]},
@@ -372,6 +384,9 @@ LIGHT: Mapping[str, Mapping[str, Any]] = {
 
 WITHOUT_RECORD = {
     "mlp:MLP": "an example of a size of our own",
+    **{f"whisper:Whisper{size}": "WhisperTiny with other settings" for size in ("Base", "Small", "Medium", "Large")},
+    "lstm:LSTMClassifier": "an example of a size of our own, compared with torch's layers",
+    "autoencoder_kl:AutoencoderKL": "AutoencoderKLTiny with other settings",
     "lenet:LeNet5Localizer": "our own form of a second head; the layers before it are LeNet5's",
     "lenet:LeNet5Ensemble": "several LeNet5, compared with the mean of theirs in test_lenet.py",
     "approximation:Perceptron": "our own; what it learns is tested",

@@ -119,6 +119,11 @@ class Expressions:
 
     # For the subclass
 
+    @property
+    def broken(self) -> bool:
+        """Whether something of the network is missing."""
+        return False
+
     def run_body(self, body: ast.Body, env: Env, *, apply: bool) -> Any:
         raise NotImplementedError
 
@@ -540,7 +545,12 @@ class Expressions:
         if isinstance(base, Value):
             return tensor_attribute(base, node.name)
         if isinstance(base, SharedLayer | Inside):
-            return weight_of(base, node, self.builder, alone=node is self._to_layer)
+            try:
+                return weight_of(base, node, self.builder, alone=node is self._to_layer)
+            except Failure:
+                if self.broken:  # what would have made the weight may not be there
+                    return POISON
+                raise
         if isinstance(base, constants.NumberInfo):
             try:
                 return base.part(node.name.name)

@@ -71,6 +71,10 @@ class Elaborator(Application):
 
     # Errors
 
+    @property
+    def broken(self) -> bool:
+        return self.incomplete or bool(self.faults)
+
     def report(self, failure: Failure) -> None:
         """Keeps an error, with the block instances it stands in. A place that is instantiated often is reported
         once."""

@@ -24,7 +24,7 @@ from dlspec.syntax.parser import parse
 _CYCLE = 8
 """Files of a circle that a message names."""
 
-_UNKNOWN = frozenset({"DL0301", "DL0302", "DL0705"})
+_UNKNOWN = frozenset({"DL0301", "DL0302", "DL0308", "DL0705"})
 
 
 class Loader:

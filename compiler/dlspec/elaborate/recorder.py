@@ -13,6 +13,7 @@ from dlspec.elaborate.builder import Builder
 from dlspec.elaborate.expressions import Measure
 from dlspec.elaborate.flow import Elaborator
 from dlspec.elaborate.session import Session
+from dlspec.elaborate.tied import apart
 from dlspec.elaborate.values import POISON, BlockLayer, Env, Layer
 from dlspec.ir.conditions import Conditions
 from dlspec.ir.graph import Graph, Node, Scope
@@ -75,7 +76,7 @@ class Recording(Elaborator):
 
     def _keep(self, node: ast.Node, value: Any, first: int | None = None) -> None:
         records = self._recorder.of(node)
-        if value is not POISON and len(records) < MOST:
+        if value is not POISON and not apart(value, self._graph) and len(records) < MOST:
             at = len(self._graph.nodes) if first is None else first
             records.append(Record(value, self.builder.scope, self._graph, at))
 

@@ -6,7 +6,7 @@ from dlspec.diagnostics import Note, did_you_mean
 from dlspec.elaborate.builder import Builder, join
 from dlspec.elaborate.calls import extra_tensors, signature_hint
 from dlspec.elaborate.values import Arguments, Failure, Inside, OpLayer, SharedLayer
-from dlspec.ir.graph import Parameter, Scope, Value
+from dlspec.ir.graph import Graph, Parameter, Scope, Value
 from dlspec.ir.op import Op, Weight
 from dlspec.ir.program import Origin
 from dlspec.ops.constant import Stored
@@ -37,6 +37,12 @@ def weight_of(base: SharedLayer | Inside, node: ast.Attribute, builder: Builder,
         node.name.span,
         hint=hint,
     )
+
+
+def apart(value: object, graph: Graph) -> bool:
+    """Whether it is a weight that a layer is only given: a tensor of no graph."""
+    scope = value.producer.scope if isinstance(value, Value) and value.producer is not None else graph.root
+    return scope.parent is None and scope is not graph.root
 
 
 def _in(path: str, around: str) -> bool:
