@@ -13,7 +13,12 @@ from typing import Any
 from bench.peers import torchvision_models
 from bench.timing import ROOT, interleaved, milliseconds, ratio, table
 
-NETWORKS = (("specs/resnet.dlspec", "ResNet50", "resnet50"), ("specs/densenet.dlspec", "DenseNet201", "densenet201"))
+NETWORKS = (
+    ("specs/resnet.dlspec", "ResNet50", "resnet50"),
+    ("specs/densenet.dlspec", "DenseNet201", "densenet201"),
+    ("specs/llama.dlspec", "Llama3_8B", ""),
+)
+"""Each with the name of torchvision's model, where it has one."""
 
 LARGE = """
 block Residual(width) {
@@ -39,7 +44,7 @@ def counts(path: str, network: str) -> dict[str, Any]:
 
 def _peers(name: str) -> dict[str, Callable[[], object]]:
     """The other counters of a torchvision model that are installed."""
-    if importlib.util.find_spec("torchvision") is None:
+    if not name or importlib.util.find_spec("torchvision") is None:
         return {}
     import torch
     from torch.utils.flop_counter import FlopCounterMode
@@ -121,4 +126,4 @@ def _alone(path: Path) -> tuple[float, float]:
 
 
 def _beside(times: dict[str, float], peer: str) -> str:
-    return f"{milliseconds(times[peer])} ({ratio(times['dlspec'], times[peer])})" if peer in times else "not installed"
+    return f"{milliseconds(times[peer])} ({ratio(times['dlspec'], times[peer])})" if peer in times else "-"

@@ -246,6 +246,17 @@ REFERENCES: tuple[Reference, ...] = (
         _timm(f"vit:DeiT{size}Distilled", f"deit_{size.lower()}_distilled_patch16_224", {"N": 1} if size == "Tiny" else None)
         for size in ("Tiny", "Small", "Base")
     ),
+    *(
+        replace(_torchvision(f"swin:Swin{size}", f"swin_{size[0].lower()}", small), reordered=True)
+        for size, small in (("Tiny", {"N": 1}), ("Small", {}), ("Base", {}))
+    ),
+    replace(_torchvision("swin:SwinTiny", "swin_t", {"N": 1}), settings={"height": 100, "width": 214}, reordered=True),
+    *(
+        replace(_timm(f"cait:CaiT_{size}", f"cait_{size.lower()}_{image}", small), reordered=True)
+        for size, image, small in (("XXS24", 224, {"N": 1}), ("XXS36", 224, None), ("S24", 224, None), ("M36", 384, None))
+    ),
+    Reference("clip:CLIPTiny", "hf_clip_tiny_eos", reordered=True, unsaved=33),
+    Reference("clip:CLIP_B_32", "hf_clip_vit_b32", reordered=True, unsaved=127),
     Reference("gpt2:GPT2Tiny", "hf_gpt2_tiny"),
     Reference("gpt2:GPT2Small", "hf_gpt2_small"),
     Reference("bert:BertModel", "hf_bert_base", unsaved=1024),
@@ -347,6 +358,16 @@ _LLAMAS = ("Llama2_7B", "Llama3_8B", "Llama3_8BPrefill", "Llama3_8BStep", "Mistr
 LIGHT: Mapping[str, Mapping[str, Any]] = {
     **{f"gpt2:GPT2{size}": _NARROW | {"positions": 64} for size in ("Small", "Medium", "Large", "XL")},
     **{f"bert:Bert{name}": _NARROW | {"hidden": 48, "positions": 64} for name in ("Model", "ForMaskedLM", "Large")},
+    **{f"swin:Swin{size}": {"height": 64, "width": 100, "depths": [2, 2]} for size in ("Tiny", "Small", "Base")},
+    "clip:CLIP_B_32": {
+        "text": [32, 2, 4, 48],
+        "vision": [48, 2, 4, 64],
+        "dim": 16,
+        "size": 64,
+        "vocabulary": 99,
+        "end": 1,
+    },
+    **{f"cait:CaiT_{size}": _NARROW_IMAGES | {"size": 32} for size in ("XXS24", "XXS36", "S24", "M36")},
     **{f"vit:ViT_{size}": _NARROW_IMAGES | {"size": 2 * int(size[2:])} for size in _VITS},
     **{f"vit:DeiT{size}Distilled": _NARROW_IMAGES | {"size": 32} for size in ("Tiny", "Small", "Base")},
     **{f"llama:{name}": _NARROW | {"hidden": 48, "kv_heads": 2} for name in _LLAMAS},

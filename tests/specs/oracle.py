@@ -76,13 +76,15 @@ def measured(reference: Reference) -> dict[str, Any]:
     shapes = _inputs(reference) if reference.figures is None else reference.figures["input_shapes"]
     model = reference_model(reference)
     parameters = list(model.parameters())
+    trained = sum(parameter.numel() for parameter in parameters if parameter.requires_grad)
+    model.requires_grad_(False)  # the counter cannot follow what is made of a weight alone, as a token of a class
     with FlopCounterMode(display=False) as counter:
         outputs = results_of(model, *(torch.empty(shape, device="meta") for shape in shapes))
     return {
         "input_shapes": shapes,
         "output_shapes": [list(output.shape) for output in outputs],
         "params": sum(parameter.numel() for parameter in parameters),
-        "trainable_params": sum(parameter.numel() for parameter in parameters if parameter.requires_grad),
+        "trainable_params": trained,
         "buffers": sum(buffer.numel() for buffer in model.buffers()),
         "macs": counter.get_total_flops() // 2,
     }

@@ -30,6 +30,7 @@ ADAM_GAN = "Adam(lr=0.0002, betas=(0.5, 0.999))"
 ONE = "Adam()"
 
 UPDATES: dict[str, list[str]] = {
+    "clip:Contrast": ["minimize clip AdamW(lr=0.0005, betas=(0.9, 0.98), eps=1e-06, weight_decay=0.2)"],
     "mlp:Classify": [f"minimize model {ONE}"],
     "approximation:Fit": ["minimize model Adam(lr=0.02)"],
     "lenet:Classify": [f"minimize model {ONE}"],
@@ -168,6 +169,13 @@ def conv_vae(case: Case) -> dict[str, Tensor]:
     return {"model": F.mse_loss(reconstruction, case.data["image"]) + 0.00025 * divergence(mu, logvar) / 3}
 
 
+def contrast(case: Case) -> dict[str, Tensor]:
+    """As OpenAI's code: the mean of both cross-entropies."""
+    logits, _, _ = case.net("clip", "CLIPTiny", case.data["ids"], case.data["image"])
+    own = torch.arange(len(logits))
+    return {"clip": (F.cross_entropy(logits, own) + F.cross_entropy(logits.T, own)) / 2}
+
+
 def gan(saturating: bool) -> Callable[[Case], dict[str, Tensor]]:
     def formula(case: Case) -> dict[str, Tensor]:
         (fake,) = case.net("generate", "Generator", torch.zeros(3, 100))
@@ -257,6 +265,7 @@ def pca(case: Case) -> dict[str, Tensor]:
 
 
 FORMULAS: dict[str, tuple[str, Mapping[str, Any], Callable[[Case], dict[str, Tensor]]]] = {
+    "contrast": ("clip:Contrast", {}, contrast),
     "VAE": ("vae:TrainVAE", {}, vae),
     "VAE, logistic annealing": (
         "vae:TrainAnnealedVAE", {"steps": 120, "slope": 0.1}, annealed(1 / (1 + np.exp(-0.1 * (100 - 120))))
