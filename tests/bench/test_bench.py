@@ -48,9 +48,9 @@ def test_drawing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_modern(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The generated Llama computes what the one written by hand does, and attention is one node from opset 23."""
-    monkeypatch.setattr(modern, "CASES", modern.CASES[4:])
+    """The generated Llama and LSTM compute what those written by hand do, and attention is one node from opset 23."""
+    monkeypatch.setattr(modern, "CASES", [case for case in modern.CASES if case.title.startswith(("tiny", "LSTM"))])
     ratios = modern.run(tmp_path, runs=1)
-    assert all(ratio > 0 for ratio in ratios.values())
+    assert all(ratio > 0 or "nodes" in name for name, ratio in ratios.items())
     assert ratios["tiny Llama, T = 128, nodes per attention at opset 24"] == 1
     assert 1 < ratios["tiny Llama, T = 128, nodes per attention at opset 22"] <= 12

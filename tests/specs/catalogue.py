@@ -381,6 +381,7 @@ LIGHT: Mapping[str, Mapping[str, Any]] = {
         f"whisper:Whisper{size}": {"width": 24, "depth": 2, "heads": 2, "vocabulary": 99, "frames": 60, "places": 20}
         for size in ("Tiny", "Base", "Small", "Medium", "Large")
     },
+    "ddpm:Denoise": {"widths": [32, 64]},
     "ddpm:DDPMCifar10": {"widths": [32, 64, 64], "size": 16},
     "autoencoder_kl:AutoencoderKL": {"widths": [32, 64], "depth": 1, "size": 16},
     "hdenseunet:DenseUNet2D": {"depths": [1, 1, 1, 1], "widths": [120, 144, 96, 96, 64]},
@@ -401,7 +402,7 @@ LIGHT: Mapping[str, Mapping[str, Any]] = {
     "stylegan:Discriminator": {"level": 1},
     "stylegan:OfficialGenerator": {"resolution": 16},
 }
-"""Settings for networks that take long to run as they are published."""
+"""Settings for networks and trains that take long to run as they are published."""
 
 WITHOUT_RECORD = {
     "mlp:MLP": "an example of a size of our own",

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from catalogue import FILES, graph_of, program
+from catalogue import FILES, LIGHT, graph_of, program
 from test_numerics import outputs_of, random_weight
 from torch import Tensor
 
@@ -48,6 +48,8 @@ UPDATES: dict[str, list[str]] = {
     "vae:TrainConvVAE": ["minimize model Adam(lr=0.005)"],
     "nvae:TrainNVAE": ["minimize model Adamax(lr=0.01, eps=0.001, weight_decay=0.0003)"],
     "nvae:TrainBinaryNVAE": ["minimize model Adamax(lr=0.01, eps=0.001, weight_decay=0.0003)"],
+    "ddpm:Denoise": ["minimize model Adam(lr=0.0002)"],
+    "lstm:NextCharacter": ["minimize model Adam(lr=0.002)"],
     "gan:TrainGAN": [f"minimize generate {ADAM_GAN}", f"minimize judge {ADAM_GAN}"],
     "gan:TrainConditionalGAN": [f"minimize generate {ADAM_GAN}", f"minimize judge {ADAM_GAN}"],
     "dcgan:TrainDCGAN": [f"minimize judge {ADAM_GAN}", f"minimize generate {ADAM_GAN}"],
@@ -176,6 +178,19 @@ def contrast(case: Case) -> dict[str, Tensor]:
     return {"clip": (F.cross_entropy(logits, own) + F.cross_entropy(logits.T, own)) / 2}
 
 
+def denoise(case: Case) -> dict[str, Tensor]:
+    kept = torch.cumprod(1 - torch.linspace(1e-4, 0.02, 1000), 0)[500]
+    noisy = kept.sqrt() * case.data["image"]
+    (guess,) = case.net("model", "DDPMCifar10", noisy, torch.full((3,), 500), **LIGHT["ddpm:Denoise"])
+    return {"model": (guess**2).mean()}
+
+
+def next_character(case: Case) -> dict[str, Tensor]:
+    text, state = case.data["text"], torch.zeros(2, 3, 32)
+    logits, _, _ = case.net("model", "CharLM", text[:, :-1], state, state)
+    return {"model": F.cross_entropy(logits.flatten(0, 1), text[:, 1:].flatten())}
+
+
 def gan(saturating: bool) -> Callable[[Case], dict[str, Tensor]]:
     def formula(case: Case) -> dict[str, Tensor]:
         (fake,) = case.net("generate", "Generator", torch.zeros(3, 100))
@@ -266,6 +281,8 @@ def pca(case: Case) -> dict[str, Tensor]:
 
 FORMULAS: dict[str, tuple[str, Mapping[str, Any], Callable[[Case], dict[str, Tensor]]]] = {
     "contrast": ("clip:Contrast", {}, contrast),
+    "denoise": ("ddpm:Denoise", LIGHT["ddpm:Denoise"], denoise),
+    "next_character": ("lstm:NextCharacter", {}, next_character),
     "VAE": ("vae:TrainVAE", {}, vae),
     "VAE, logistic annealing": (
         "vae:TrainAnnealedVAE", {"steps": 120, "slope": 0.1}, annealed(1 / (1 + np.exp(-0.1 * (100 - 120))))

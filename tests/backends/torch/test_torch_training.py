@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 import torch
-from catalogue import FILES, program
+from catalogue import FILES, LIGHT, program
 from torch import Tensor, nn
 from train_snippets import NETWORKS, SIZES, TRAINS, Batch, batches, training
 
@@ -248,7 +248,7 @@ SMALL = 1_000
 
 @pytest.mark.parametrize(("file", "name"), SHIPPED, ids=[f"{file}:{name}" for file, name in SHIPPED])
 def test_shipped_trains_make_a_step(file: str, name: str, tmp_path: Path) -> None:
-    made = elaborate_training(program(file), name)
+    made = elaborate_training(program(file), name, LIGHT.get(f"{file}:{name}"))
     if len(made.graph.nodes) > SMALL:
         pytest.skip("too large for a test of every day")
     (tmp_path / "made.py").write_text(source(made), encoding="utf-8")
