@@ -137,7 +137,12 @@ def rotary(x: Tensor, cos: Tensor, sin: Tensor, interleaved: bool = False) -> Te
 ''',
     "routed_linear": '''
 def routed_linear(x: Tensor, weight: Tensor, index: Tensor) -> Tensor:
-    """Map each row by the matrix of its expert: the experts [experts, out, in] take their rows by turns."""
+    """Map each row by the matrix of its expert: the experts [experts, out, in] take their rows by turns.
+
+    Where there are fewer rows than experts, or nothing says whose they are, each row takes its matrix.
+    """
+    if index.numel() < weight.shape[0] or index.is_meta:
+        return (weight[index] @ x[..., None])[..., 0]
     rows = torch.broadcast_shapes(x.shape[:-1], index.shape)
     x, index = x.expand(*rows, -1), index.expand(rows)
     out = x.new_zeros(*rows, weight.shape[1])
