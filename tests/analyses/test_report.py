@@ -152,3 +152,22 @@ def test_megabytes_say_which() -> None:
 )  # fmt: skip
 def test_operators_as_a_spec_would_write_them(layer: str, arguments: dict[str, object], written: str) -> None:
     assert written_op(LAYERS[layer][0](**arguments)) == written
+
+
+CAUSAL = """
+network A(x: float[N, T = 6, 8]) -> y {
+    h = scaled_dot_product_attention(x, x, x, is_causal=true) -> Linear(8)
+    y = h -> MultiheadAttention(2, batch_first=true, is_causal=true)
+}
+"""
+
+
+def test_causal_attention_is_counted_in_full_and_said() -> None:
+    summary = summarise(graph_of(CAUSAL))
+    both = 2 * (2 * 6 * 6 * 8)  # two products of two attentions
+    rest = 6 * 8 * 8 + 4 * 6 * 8 * 8
+    assert summary.totals["macs"] == both + rest
+    line = dict(report.facts(summary))["Causal attention"]
+    assert line == f"{both:,} MACs, in full; with half of them the MACs are {both // 2 + rest:,}"
+    assert "Causal attention" not in dict(report.facts(summarise(graph_of(LENET))))
+    assert "T ** 2" in dict(report.facts(summarise(graph_of(CAUSAL), symbolic=True)))["Causal attention"]

@@ -35,6 +35,11 @@ class Typing:
     def apply(self, op: Op, inputs: Sequence[TensorType]) -> tuple[TensorType, ...]:
         """Raises `Untyped`, and changes nothing then."""
         needs = Needs()
+        inputs = list(inputs)
+        slots = [slot.rstrip("?") for slot in op.tensors]
+        for slot, other in op.alike.items():  # what is left out, as elaboration fills it in
+            if slots.index(slot) == len(inputs):
+                inputs.append(inputs[slots.index(other)])
         try:
             result = op.infer(needs, tuple(inputs))
             weights = op.weights(tuple(inputs))

@@ -128,12 +128,13 @@ class MultiheadAttention(Op):
 
     query `[L, N, E]`, key `[S, N, kdim]` and value `[S, N, vdim]` give `[L, N, E]`; `[N, L, E]` and so on with
     batch_first=true, and without N if none of them has it. What flows in is the query, or a list: `x ->
-    MultiheadAttention(8)` is self-attention, `[x, memory] -> MultiheadAttention(8)` cross-attention, and a value that is
-    left out is the key.
-    Masks are torch's for this layer, where true is *left out*, or floats that are added: key_padding_mask `[N, S]`,
-    attn_mask `[L, S]` or `[N * num_heads, L, S]`; is_causal lets query i see the keys up to i. With need_weights there is a
-    second output, the weights `[N, L, S]`, or `[N, num_heads, L, S]` with average_attn_weights=false; it is off unless asked
-    for. add_bias_kv adds a learned key and value, add_zero_attn one of zeros. dropout drops weights in training.
+    MultiheadAttention(8)` is self-attention, `[x, memory] -> MultiheadAttention(8)` cross-attention, and a value that
+    is left out is the key. Masks are torch's for this layer, where true is *left out*, or floats that are added:
+    key_padding_mask `[N, S]`, attn_mask `[L, S]` or `[N * num_heads, L, S]`; is_causal lets query i see the keys up to
+    i. With need_weights there is a second output, the weights `[N, L, S]`, or `[N, num_heads, L, S]` with
+    average_attn_weights=false; it is off unless asked for. A query that is left no key gives zeros; torch gives NaN,
+    but zeros while it trains. add_bias_kv adds a learned key and value, add_zero_attn one of zeros. dropout drops
+    weights in training.
 
     MACs are those of the projections and of both products, causal or not. FLOPs: two per MAC, one per bias added, and
     for each score 6, one more for each mask.
@@ -146,6 +147,7 @@ class MultiheadAttention(Op):
     neutral: ClassVar[dict[str, float]] = {"key_padding_mask": False}
     takes_numbers = True
     truths: ClassVar[tuple[str, ...]] = ("key_padding_mask",)
+    leads = True
     torch = "MultiheadAttention"
     left_out = (("embed_dim", 0),)
     torch_sizes = (0,)

@@ -394,6 +394,26 @@ network Net(x: float[N, T = 5, 8]) -> y {
     x -> Attention(2) -> Attention(4) -> for p in x -> Split(2, dim=2) { x + mean(p) }
 }
 """,
+    "attention_in_its_forms": """
+block Decoder(heads, kv_heads, cos: tensor, sin: tensor, drop = 0.1) {
+    q, k, v = [x -> "{name}": Linear(h * 4) -> Rearrange("b t (h d) -> b h t d", h=h)
+               for name, h in [["q", heads], ["k", kv_heads], ["v", kv_heads]]]
+    y = scaled_dot_product_attention(rotary(q, cos, sin), rotary(k, cos, sin), v, none, drop, true, enable_gqa=true)
+    y -> Rearrange("b h t d -> b t (h d)") -> o: Linear(x.features)
+}
+network Net(x: float[N, T = 5, 8], memory: float[N, S = 3, 6], out: bool[N, T], later: bool[T, T]) -> y, w, z {
+    kept = arange(x.shape[1]) == 0
+    pad = out and not kept
+    later = later and not kept
+    cos, sin = rotary_table(arange(x.shape[1]), dim=2, theta=100.0)
+    h = x -> Decoder(4, 2, cos, sin) -> Decoder(2, 1, cos, sin, drop=0.0)
+    h = h -> itself: MultiheadAttention(2, batch_first=true, is_causal=true)
+    h = h -> MultiheadAttention(2, batch_first=true, attn_mask=later)
+    h = h -> MultiheadAttention(4, batch_first=true, key_padding_mask=pad, weight_init=normal(0, 0.1))
+    y, w = [h, memory] -> MultiheadAttention(2, batch_first=true, need_weights=true, average_attn_weights=false)
+    z = y -> MultiheadAttention(2, add_bias_kv=true, is_causal=true, dropout=0.2) -> RMSNorm
+}
+""",
     "hidden_text": '''
 # A "quoted" doc \\ with """ and \\n
 block Doc { Linear(2) }

@@ -208,6 +208,8 @@ def layout(node: Py, depth: int, prefix: str = "", suffix: str = "") -> list[str
                 if len(joined) <= WIDTH:
                     return [indent + opening, joined, indent + closing]
                 return _bracketed(items, depth, opening, closing)
+        case Subscript(base=Call() as base) if arguments(base):
+            return layout(base, depth, prefix, flat(node).removeprefix(flat(base)) + suffix)
         case Sequence() if node.items:
             closing = "]" if node.opening == "[" else ")"
             return _bracketed(list(node.items), depth, prefix + node.opening, closing + suffix)
