@@ -475,7 +475,7 @@ def _scattered(op: positions.Scattering, inputs: Types, outputs: Types) -> list[
 def _indexed(op: positions.IndexTensors, inputs: Types, outputs: Types) -> list[Reach]:
     """An axis that a tensor chooses from is seen whole, the others as without the tensors."""
     x, *indices = inputs
-    axes, place = op.axes(x.rank), op.place(x.rank)
+    axes, place = op.axes(x.rank), op.place(inputs)
     whole = types_of(op.plain, (x,))
     left = [axis for axis in range(whole[0].rank) if axis not in axes]
     added = outputs[0].rank - len(left)

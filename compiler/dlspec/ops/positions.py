@@ -268,8 +268,8 @@ class MaskedFill(Op):
 class IndexTensors(Op):
     """`x[tokens]`, `x[:, i, j]`: elements at the positions that tensors of integers hold, as in torch.
 
-    Numbers, ranges, `none` and `...` are as without tensors, and come first. The tensors broadcast; their axes stand
-    where the axes were that they choose from, or in front, where those are not neighbours.
+    Numbers, tensors of one number, ranges, `none` and `...` come first. The tensors broadcast; their axes stand where the
+    axes were that they choose from, or in front, where those are not neighbours.
 
     ONNX: Gather, or GatherND.
     """
@@ -308,10 +308,13 @@ class IndexTensors(Op):
             there += rank - used if item[0] == "rest" else int(item[0] != "at")
         return tuple(found)
 
-    def place(self, rank: int) -> int:
-        """Where the axes of the tensors stand in the result."""
-        axes = self.axes(rank)
-        return axes[0] if axes[-1] - axes[0] == len(axes) - 1 else 0
+    def place(self, inputs: Types) -> int:
+        """Where the axes of the tensors stand in the result. A tensor of one number is as a number: its axis goes first."""
+        x, *indices = inputs
+        axes = self.axes(x.rank)
+        single = [axis for axis, index in zip(axes, indices, strict=True) if not index.rank]
+        spots = [axis - sum(each < axis for each in single) for axis in axes if axis not in single]
+        return spots[0] if spots and spots[-1] - spots[0] == len(spots) - 1 else 0
 
     def infer(self, need: Needs, inputs: Types) -> TensorType:
         x, *indices = inputs
@@ -324,7 +327,7 @@ class IndexTensors(Op):
                 )
             require_positions(index, "an index")
         whole = self.plain.infer(need, (x,))
-        axes, place = self.axes(x.rank), self.place(x.rank)
+        axes, place = self.axes(x.rank), self.place(inputs)
         chosen = broadcast(need, tuple(indices), "an index by several tensors")
         rest = [size for axis, size in enumerate(whole.shape) if axis not in axes]
         return x.with_shape(*rest[:place], *chosen, *rest[place:])

@@ -45,8 +45,9 @@ def narrow(e: Emitter, op: ops.Narrow, node: Node, xs: list[str], ws: list[str])
 @lowers(ops.IndexTensors)
 def index_tensors(e: Emitter, op: ops.IndexTensors, node: Node, xs: list[str], ws: list[str]) -> str:
     """Of one tensor a Gather. Of several a GatherND of the axes that they choose from, which come first for it."""
-    x, *indices = (value.type for value in node.inputs)
-    axes, place = op.axes(x.rank), op.place(x.rank)
+    types = tuple([value.type for value in node.inputs])
+    x, *indices = types
+    axes, place = op.axes(x.rank), op.place(types)
     whole = indexed(e, xs[0], op.plain.places(x.rank))
     if len(axes) == 1:
         return e.op("Gather", [whole, xs[1]], axis=axes[0])

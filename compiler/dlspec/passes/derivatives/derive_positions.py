@@ -50,7 +50,7 @@ def narrow(s: Step, op: positions.Narrow) -> Term:
 def index_tensors(s: Step, op: positions.IndexTensors) -> Term:
     """The axes that are chosen from as one, and positions on that."""
     x, *indices = s.xs
-    axes, place = op.axes(x.type.rank), op.place(x.type.rank)
+    axes, place = op.axes(x.type.rank), op.place(tuple(each.type for each in s.xs))
     whole = x.call("Index", items=op.plain.items)
     sizes = [whole.type.shape[axis] for axis in axes]
     common = broadcast(Needs(), tuple(index.type for index in indices), "an index")
