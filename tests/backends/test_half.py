@@ -272,3 +272,13 @@ def test_a_kernel_that_onnx_runtime_lacks_is_said(body: str, message: str, text:
     assert message in found.message
     assert found.span.text == text
     assert TorchSession(net).run(make_inputs(net, {"N": 1}))
+
+
+@pytest.mark.parametrize("dtype", [DType.FLOAT16, DType.BFLOAT16, DType.FLOAT64])
+def test_the_least_number_is_that_of_the_type(dtype: DType) -> None:
+    """`finfo(x.dtype).min` is a number while compiling; in another type it is the least of that."""
+    body = "y = masked_fill(x, x > 0, finfo(x.dtype).min)\n z = where(x > 0, x, finfo(x.dtype).max)"
+    text = f"network Net(x: float[N, 4]) -> y, z {{\n {body}\n}}\n"
+    nodes = with_dtype(elaborate(open_source(Source("least.dlspec", text)), "Net"), dtype).nodes
+    numbers = [getattr(node.op, "value", None) for node in nodes]
+    assert [number for number in numbers if isinstance(number, float) and number] == [-dtype.largest, dtype.largest]

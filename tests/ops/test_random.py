@@ -10,7 +10,9 @@ from harness import Array, Input, as_type, onnx_session, run_onnx, single_node_g
 from test_symbolic_fields import H, N, W, graph_of
 
 from dlspec.ir.op import Op
-from dlspec.ops.random import Bernoulli, Normal, Uniform
+from dlspec.ops.random import Bernoulli, Multinomial, Normal, Uniform
+from dlspec.passes.fixed_draws import with_fixed_draws
+from dlspec.passes.noise_inputs import noise_as_inputs
 
 COUNT = 200_000
 
@@ -49,6 +51,42 @@ def test_bernoulli(dtype: type) -> None:
     assert values[3].min() == 1
     for row, p in ((1, 0.2), (2, 0.7)):
         assert abs(values[row].mean() - p) < 5 * sqrt(p * (1 - p) / COUNT)
+
+
+WEIGHTS = np.asarray([2, 0, 1, 5], np.float32)
+
+
+def of_weights(op: Multinomial, way: str) -> Array:
+    """Draws by the operator itself, or by that with noise as an input, as objectives have it."""
+    weights = np.tile(WEIGHTS, (COUNT // 10, 1))
+    if way == "drawn":
+        return drawn(op, weights)
+    graph = noise_as_inputs(single_node_graph(op, (as_type(Input(weights.shape)),)))
+    noise = graph.inputs[1].type.shape
+    given = np.random.default_rng(3).uniform(0, 1, [int(str(size)) for size in noise]).astype(np.float32)
+    session = onnx_session(graph, {})
+    return next(iter(session.run({"input0": weights, graph.inputs[1].name: given}).values())).astype(np.float64)
+
+
+@pytest.mark.parametrize("way", ["drawn", "noise"])
+def test_multinomial(way: str) -> None:
+    shares = WEIGHTS / WEIGHTS.sum()
+    again = of_weights(Multinomial(3, replacement=True), way)
+    apart = of_weights(Multinomial(2), way)
+    count = len(again)
+    for number, share in enumerate(shares):
+        for column in (*again.T, apart[:, 0]):
+            assert abs(np.mean(column == number) - share) <= 5 * sqrt(share * (1 - share) / count)
+    assert (apart[:, 0] != apart[:, 1]).all()
+    # The second is drawn of the others: 2 / 3 of those behind a 3 are a 0.
+    behind = apart[apart[:, 0] == 3, 1]
+    assert abs(np.mean(behind == 0) - 2 / 3) < 5 * sqrt(2 / 9 / len(behind))
+
+
+def test_the_likeliest_stands_for_what_is_drawn() -> None:
+    for op, expected in ((Multinomial(2), [3, 0]), (Multinomial(3, replacement=True), [3, 3, 3])):
+        fixed = with_fixed_draws(single_node_graph(op, (as_type(Input((4,))),)))
+        assert run_onnx(onnx_session(fixed, {}), [WEIGHTS])[0].tolist() == expected
 
 
 @pytest.mark.parametrize(

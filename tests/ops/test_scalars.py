@@ -72,7 +72,8 @@ def test_both_lowerings_agree_on_scalars(operator: type[Op]) -> None:
             try:
                 session = onnx_session(graph, weights, opset)
             except DlspecError as error:
-                assert "needs ONNX opset" in error.diagnostics[0].message
+                if "needs ONNX opset" not in error.diagnostics[0].message:
+                    raise
                 continue
             ours = run_onnx(session, arrays)
             if op.random:
