@@ -451,6 +451,97 @@ class _Whisper(nn.Module):
         return self.proj_out(decoder.layer_norm(words)), sound
 
 
+class _ConformerAttention(nn.Module):
+    def __init__(self, width: int, heads: int, relative: bool) -> None:
+        super().__init__()
+        self.heads, self.relative = heads, relative
+        self.linear_q, self.linear_k, self.linear_v, self.linear_out = (nn.Linear(width, width) for _ in range(4))
+        if relative:
+            self.linear_pos = nn.Linear(width, width, bias=False)
+            self.pos_bias_u = nn.Parameter(torch.randn(heads, width // heads))
+            self.pos_bias_v = nn.Parameter(torch.randn(heads, width // heads))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        def parted(tokens: torch.Tensor) -> torch.Tensor:
+            return tokens.unflatten(-1, (self.heads, -1)).transpose(-3, -2)
+
+        steps, width = x.shape[1:]
+        size = width // self.heads
+        if self.relative:
+            q, k = parted(self.linear_q(x)), parted(self.linear_k(x))
+            apart = torch.arange(steps)[:, None] - torch.arange(steps)
+            angles = apart[..., None] / 10_000 ** (torch.arange(0, width, 2) / width)
+            waves = torch.stack([angles.sin(), angles.cos()], -1).flatten(-2)
+            places = self.linear_pos(waves).unflatten(-1, (self.heads, -1))
+            scores = (q + self.pos_bias_u[:, None]) @ k.transpose(-2, -1)
+            scores = scores + torch.einsum("bhid,ijhd->bhij", q + self.pos_bias_v[:, None], places)
+        else:
+            angles = torch.arange(steps)[:, None] / 10_000 ** (torch.arange(0, size, 2) / size)
+            turns = torch.polar(torch.ones_like(angles), angles)
+            first, second = parted(x).chunk(2, -1)
+            turned = torch.view_as_real(torch.complex(first, second) * turns)
+            turned = torch.cat([turned[..., 0], turned[..., 1]], -1).transpose(1, 2).flatten(2)
+            q, k = parted(self.linear_q(turned)), parted(self.linear_k(turned))
+            scores = q @ k.transpose(-2, -1)
+        seen = (scores / size**0.5).softmax(-1) @ parted(self.linear_v(x))
+        return self.linear_out(seen.transpose(1, 2).flatten(2))
+
+
+class _ConformerLayer(nn.Module):
+    def __init__(self, width: int, heads: int, hidden: int, kernel: int, relative: bool) -> None:
+        super().__init__()
+        for name in ("ffn1_layer_norm", "self_attn_layer_norm", "ffn2_layer_norm", "final_layer_norm"):
+            setattr(self, name, nn.LayerNorm(width))
+        for name in ("ffn1", "ffn2"):
+            maps = {"intermediate_dense": nn.Linear(width, hidden), "output_dense": nn.Linear(hidden, width)}
+            setattr(self, name, nn.ModuleDict(maps))
+        self.self_attn = _ConformerAttention(width, heads, relative)
+        self.conv_module = nn.ModuleDict({
+            "layer_norm": nn.LayerNorm(width),
+            "pointwise_conv1": nn.Conv1d(width, 2 * width, 1, bias=False),
+            "depthwise_conv": nn.Conv1d(width, width, kernel, padding=kernel // 2, groups=width, bias=False),
+            "batch_norm": nn.BatchNorm1d(width),
+            "pointwise_conv2": nn.Conv1d(width, width, 1, bias=False),
+        })  # fmt: skip
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        gelu, conv = nn.functional.gelu, self.conv_module
+
+        def forwarded(part: Any, y: torch.Tensor) -> torch.Tensor:
+            return part["output_dense"](gelu(part["intermediate_dense"](y)))
+
+        x = x + forwarded(self.ffn1, self.ffn1_layer_norm(x)) / 2
+        x = x + self.self_attn(self.self_attn_layer_norm(x))
+        y = nn.functional.glu(conv["pointwise_conv1"](conv["layer_norm"](x).transpose(1, 2)), 1)
+        y = conv["pointwise_conv2"](gelu(conv["batch_norm"](conv["depthwise_conv"](y))))
+        x = x + y.transpose(1, 2)
+        x = x + forwarded(self.ffn2, self.ffn2_layer_norm(x)) / 2
+        return self.final_layer_norm(x)
+
+
+class _Conformer(nn.Module):
+    def __init__(self, relative: bool = False) -> None:
+        super().__init__()
+        layers = [
+            nn.ModuleDict({"conv": nn.Conv1d(taken, 32, kernel, stride), "layer_norm": nn.LayerNorm(32)})
+            for taken, kernel, stride in ((1, 10, 5), (32, 3, 2), (32, 3, 2))
+        ]
+        self.feature_extractor = nn.ModuleDict({"conv_layers": nn.ModuleList(layers)})
+        self.feature_projection = nn.ModuleDict({"layer_norm": nn.LayerNorm(32), "projection": nn.Linear(32, 48)})
+        stack = nn.ModuleList(_ConformerLayer(48, 4, 96, 7, relative) for _ in range(2))
+        self.encoder = nn.ModuleDict({"layers": stack, "layer_norm": nn.LayerNorm(48)})
+
+    def forward(self, sound: torch.Tensor) -> torch.Tensor:
+        x = sound[:, None]
+        for layer in self.feature_extractor["conv_layers"]:
+            x = layer["layer_norm"](layer["conv"](x).transpose(1, 2)).transpose(1, 2)
+            x = nn.functional.gelu(x)
+        x = self.feature_projection["projection"](self.feature_projection["layer_norm"](x.transpose(1, 2)))
+        for layer in self.encoder["layers"]:
+            x = layer(x)
+        return self.encoder["layer_norm"](x)
+
+
 class _LSTMClassifier(nn.Module):
     def __init__(self) -> None:
         super().__init__()
@@ -467,6 +558,8 @@ BY_HAND: dict[str, Callable[[], nn.Module]] = {
     "lenet:LeNet5": _lenet,
     "mlp:MLP": _mlp,
     "whisper:WhisperTiny": _Whisper,
+    "conformer:ConformerTiny": _Conformer,
+    "conformer:RelativeConformerTiny": lambda: _Conformer(relative=True),
     "lstm:LSTMClassifier": _LSTMClassifier,
     "inception_module:NaiveInceptionModule": _NaiveInception,
     "lapgan:Pyramid": _Pyramid,
@@ -488,6 +581,8 @@ SMALL: Mapping[str, Mapping[str, int]] = {
     "gcn:GCN": {"V": 9},
     "gcn:EdgeGCN": {"V": 9, "E": 21},
     "yolov8:YOLOv8n": {"N": 1, "H": 64, "W": 96},
+    "conformer:ConformerTiny": {"N": 2, "S": 333},
+    "conformer:RelativeConformerTiny": {"N": 2, "S": 333},
     "whisper:WhisperTiny": {"N": 2, "F": 37, "T": 7},
     "antialiased:AntialiasedDenseNet121": {"N": 1, "H": 65, "W": 83},
     "se_resnet:SEDenseNet121": {"N": 1, "H": 65, "W": 83},

@@ -272,6 +272,7 @@ REFERENCES: tuple[Reference, ...] = (
     Reference("selective_scan:MambaTiny", "hf_mamba_tiny", reordered=True),
 
     Reference("whisper:WhisperTiny", "hf_whisper_tiny", frozen=1500 * 384, reordered=True),
+    Reference("conformer:ConformerTiny", "hf_wav2vec2_conformer_rotary_tiny", reordered=True),
     Reference("lstm:CharLM", "own_char_lm_lstm"),
     Reference("ddpm:UNet2DTiny", "diffusers_unet2d_tiny", reordered=True),
     Reference("ddpm:DDPMCifar10", "diffusers_unet2d_ddpm_cifar10", reordered=True),
@@ -381,6 +382,18 @@ LIGHT: Mapping[str, Mapping[str, Any]] = {
         f"whisper:Whisper{size}": {"width": 24, "depth": 2, "heads": 2, "vocabulary": 99, "frames": 60, "places": 20}
         for size in ("Tiny", "Base", "Small", "Medium", "Large")
     },
+    **{
+        f"conformer:{name}": {
+            "width": 32,
+            "depth": 2,
+            "heads": 4,
+            "hidden": 48,
+            "channels": [16] * 3,
+            "kernels": [10, 3, 3],
+            "strides": [5, 2, 2],
+        }
+        for name in ("Conformer", "RelativeConformer")
+    },
     "ddpm:Denoise": {"widths": [32, 64]},
     "ddpm:DDPMCifar10": {"widths": [32, 64, 64], "size": 16},
     "autoencoder_kl:AutoencoderKL": {"widths": [32, 64], "depth": 1, "size": 16},
@@ -407,6 +420,8 @@ LIGHT: Mapping[str, Mapping[str, Any]] = {
 WITHOUT_RECORD = {
     "mlp:MLP": "an example of a size of our own",
     **{f"whisper:Whisper{size}": "WhisperTiny with other settings" for size in ("Base", "Small", "Medium", "Large")},
+    **{f"conformer:{name}": "ConformerTiny with other settings" for name in ("Conformer", "RelativeConformer")},
+    "conformer:RelativeConformerTiny": "another attention in ConformerTiny, compared with its formula",
     "lstm:LSTMClassifier": "an example of a size of our own, compared with torch's layers",
     "autoencoder_kl:AutoencoderKL": "AutoencoderKLTiny with other settings",
     "lenet:LeNet5Localizer": "our own form of a second head; the layers before it are LeNet5's",

@@ -120,6 +120,14 @@ network Net(x: float[N, 3, H = 4, W = 4]) -> y {
     x -> f -> f
 }
 """,
+    "counted_items_of_several_lists": """
+block Steps(widths: list, kernels: list) {
+    x -> for i, [width, kernel] in enumerate(zip(widths, kernels)) {
+        "step{i}": { Conv(width, kernel, padding=kernel // 2) -> if i > 0 { BatchNorm } -> ReLU }
+    }
+}
+network Net(x: float[N, 3, 8, 8]) -> y { x -> Steps([4, 5], [1, 3]) -> Steps([4, 4, 6], [3, 1, 5]) }
+""",
     "recurrent": """
 block Encoder(width) { Linear(width) -> GRU(width, batch_first=true) }
 network Net(x: float[N, T = 5, 4], h: float[2, N, 6], c: float[2, N, 6]) -> y, h_n, z {

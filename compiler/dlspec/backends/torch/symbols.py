@@ -447,7 +447,15 @@ def item_of(iterable: Py, place: tuple[int, ...]) -> Callable[[Py], Py]:
 
 
 def item(base: Py, place: Py) -> Py:
-    """An item of a list, itself where the list and the place are written out."""
+    """An item of a list, itself where the list and the place are written out. Those of `zip` and `enumerate`, which Python
+    does not index, are tuples of the items of theirs."""
+    match base:
+        case Call(function=Name(text="zip"), args=args):
+            return Sequence(tuple([item(each, place) for each in args]), "(")
+        case Call(function=Name(text="enumerate"), args=(counted,)):
+            return Sequence((place, item(counted, place)), "(")
+        case _:
+            pass
     if isinstance(place, Const) and isinstance(base, Sequence):
         return base.items[int(place.value)]
     items: Any = base.value if isinstance(base, Const) else None
