@@ -58,7 +58,6 @@ FORMS = (
     "which takes a diagonal",
     "that gives its weights",
     "by products",
-    "that is antialiased",
     "along an open size",
 )
 """What is said of forms of an operator that have no derivative, where others have."""

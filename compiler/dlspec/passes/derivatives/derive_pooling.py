@@ -7,6 +7,7 @@ from fractions import Fraction
 from itertools import product
 from math import inf, prod
 
+from dlspec.ir.dims import Dim
 from dlspec.ir.types import TensorType
 from dlspec.ops.algebra import Term
 from dlspec.ops.pooling import AdaptiveAvgPool, AvgPool, GlobalAvgPool, MaxPool
@@ -14,7 +15,7 @@ from dlspec.ops.resize import Resize, Upsample, growth, growths, repeats
 from dlspec.ops.window import Window
 from dlspec.passes.derivatives.derive_conv import spread
 from dlspec.passes.derivatives.derive_shape import placed
-from dlspec.passes.derivatives.registry import Cotangents, derives
+from dlspec.passes.derivatives.registry import Cotangents, derives, expands
 from dlspec.passes.derivatives.step import NoDerivative, Step, compared, count, divided, filled, reshaped, where
 
 
@@ -108,10 +109,40 @@ def _whole(factors: Sequence[Fraction | None]) -> tuple[int, ...] | None:
 def resample(s: Step, op: Upsample | Resize) -> Cotangents:
     if op.mode == "area":
         return adaptive_avg_pool(s, AdaptiveAvgPool(s.y.type.spatial))
-    if op.antialias:
-        raise NoDerivative(s.node, f"{type(op).__name__} that is antialiased")
     factors = growths(op, s.x.type, s.y.type)
     kernel = _whole(factors)
     if not op.mode.startswith("nearest") or kernel is None or not all(map(repeats, factors)):
         raise NoDerivative(s.node, f"{type(op).__name__} that does not repeat each element a whole number of times")
     return (s.g.call("avg_pool", kernel_size=kernel) * float(prod(kernel)),)
+
+
+@expands(Upsample, Resize)
+def antialiased(s: Step, op: Upsample | Resize) -> Term | None:
+    """A product with a matrix of weights along each axis."""
+    if not op.antialias:
+        return None
+    x = s.x
+    for axis, factor in zip((3, 2), reversed(op.sampling(s.x.type, s.y.type)), strict=True):
+        have, want = x.type.shape[axis], s.y.type.shape[axis]
+        if have != want or factor not in (None, 1):
+            weights = _smooth(s, op, have, want, factor)
+            x = x.call("transpose", dim0=axis, dim1=-1).call("matmul", weights).call("transpose", dim0=axis, dim1=-1)
+    return x
+
+
+def _smooth(s: Step, op: Upsample | Resize, have: Dim, want: Dim, factor: float | None) -> Term:
+    """[have, want]: how much of each element is in each of the output."""
+    kind, less = s.x.type.dtype.label, int(op.align_corners)
+    rows = s.algebra.call("arange", end=have, dtype=kind).call("unsqueeze", dim=1) + 0.5
+    columns = s.algebra.call("arange", end=want, dtype=kind) + 0.5
+    one = rows.lifted(1)
+    steps = rows.lifted(want - less).call("maximum", one)
+    ratio = rows.lifted(have - less) / steps if factor is None else rows.lifted(1 / factor)
+    far = ((rows - columns * ratio) / ratio.call("maximum", one)).call("abs")
+    if op.mode == "bicubic":
+        near = (1.5 * far - 2.5) * far * far + 1
+        behind = ((2.5 - 0.5 * far) * far - 4) * far + 2
+        weights = where(compared("lt", far, 1), near, where(compared("lt", far, 2), behind, 0))
+    else:
+        weights = (1 - far).call("maximum", rows.lifted(0))
+    return weights / weights.call("sum", dim=0, keepdim=True)
