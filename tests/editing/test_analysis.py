@@ -276,7 +276,7 @@ def test_records_are_what_the_graphs_hold(path: Path, compared: Callable[[str, i
     number = 0
     for graph in graphs:
         recorded = next(each for each in recorder.graphs if each.name == graph.name)
-        types = {value.name: value.type for node in graph.nodes for value in node.outputs}
+        types = {value.name: value.type for node in graph.nodes for value in node.gives}
         types |= {value.name: value.type for value in graph.inputs}
         found = [value for record in records if record.graph is recorded for value in tensors(record)]
         assert found

@@ -117,8 +117,10 @@ def with_every_value(graph: Graph) -> Graph:
 
 
 def _in_another(node: Node) -> bool:
-    """Whether it is in a network that is a layer of this one: only that one's outputs leave it."""
-    return any(scope.kind == "network" and scope.parent is not None for scope in node.scope.ancestors())
+    """Whether it is in a network that is a layer of this one, whose outputs alone leave it, or in the body of a scan."""
+    return node.scope.inside is not None or any(
+        scope.kind == "network" and scope.parent is not None for scope in node.scope.ancestors()
+    )
 
 
 def _verified(make: Callable[[], Graph]) -> str:
@@ -240,7 +242,7 @@ def _ordered(graph: Graph) -> Iterator[Node]:
     ]
     while todo:
         value, ready = todo.pop()
-        node = value.producer
+        node = value.outside.producer
         if node is None or node in seen:
             continue
         if ready:

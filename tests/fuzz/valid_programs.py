@@ -57,6 +57,7 @@ class Generator(Steps):
                 self.chain, self.chain, self.chain, self.chain, self.function, self.function, self.function,
                 self.of_case, self.of_case, self.shared, self.weight, self.comprehension, self.listed, self.turns,
                 self.sum, self.compared, self.indexed, self.network, self.gradient, self.expectation, self.constant,
+                self.scanned,
             ]))  # fmt: skip
         used = {name for each in self.statements for name in each.needs}
         made = [name for each in self.statements for name in each.binds if name in self.scope]
@@ -363,6 +364,19 @@ class Generator(Steps):
             loop = f"for {variable} in range({count}) {{ {name} = {name} -> {text} }}"
         self.scope[name] = y
         return Statement((name,), (source, *self.settings), f"{name} = {source}\n{loop}")
+
+    def scanned(self) -> Statement:
+        """What a chain makes of a state that goes along an axis."""
+        source, x = self.tensor(lambda type: type.rank > 1 and type.dtype.is_float)
+        axis = self.draw.randrange(1, x.rank)
+        state, part = self.name("h"), self.name("part")
+        chain, y = self.steps(x.with_shape(*x.shape[:axis], *x.shape[axis + 1 :]), self.draw.randint(1, 2), 1, top=True)
+        if axis > y.rank:
+            raise Untyped("nothing to stack")
+        header = f"along {axis}{self.one(['', ' backwards'])} with {state} = {source}[{':, ' * axis}0]"
+        text = f"scan {part} in {source} {header} {{ {state} = tanh(0.5 * {state} + {part}); {state} -> @ }}"
+        stacked = y.with_shape(*y.shape[:axis], x.shape[axis], *y.shape[axis:])
+        return self.bind(stacked, (source, *self.settings), text, chain)
 
     def sum(self) -> Statement:
         a, x = self.tensor(lambda type: type.dtype is not DType.BOOL)

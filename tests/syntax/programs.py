@@ -79,9 +79,17 @@ class Programs:
 
     def braces(self, depth: int) -> Tokens:
         body = [HEADER, *self.statements(depth), "}"]
-        match self.random.randint(0, 3):
+        match self.random.randint(0, 4):
             case 0:
                 return ["{", *self.branches(depth), "}"]
+            case 4:
+                targets = self.one([["a"], ["a", ",", "along"]])
+                inputs: Tokens = self.one([[], ["in", *self.test(0)], ["in", "x", ",", *self.test(0)]])
+                states: Tokens = self.one(
+                    [[], ["with", "h", "=", "x"], ["with", "h", "=", "x", "->", "F", ",", "with", "=", "a"]]
+                )
+                backwards: Tokens = self.one([[], ["backwards"]])
+                return ["scan", *targets, *inputs, "along", *self.test(0), *backwards, *states, *body]
             case 1:
                 return ["repeat", *self.test(0), *body]
             case 2:
@@ -153,7 +161,20 @@ class Programs:
 
 BEGINS_LINE = {"->", "|", "}", ")", "]", "else", "as", "and", "or", "in", "+", "*", "/", "//", "%", "**"}
 BEGINS_LINE |= {"==", "!=", "<", "<=", ">", ">=", HEADER}
-GOVERNS = {"block", "network", "train", "shared", "param", "buffer", "default", "data", "from", "expect", "minimize"}
+GOVERNS = {
+    "block",
+    "network",
+    "train",
+    "shared",
+    "param",
+    "buffer",
+    "default",
+    "data",
+    "from",
+    "expect",
+    "minimize",
+    "scan",
+}
 BREAKS = ["\n", "\n\n", "\n\n\n", " # note\n", "\n# note\n", "\r\n\t# a\n\n  # b\n", " # a\n\n"]
 
 

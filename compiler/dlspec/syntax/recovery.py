@@ -5,7 +5,7 @@ All of it is decided on raw tokens: brackets as far as they fit, line ends, and 
 
 from __future__ import annotations
 
-from dlspec.syntax.layout import BEFORE_NAME, CLOSERS, CONTINUES, DECLARATIONS, RESERVED, is_name
+from dlspec.syntax.layout import BEFORE_NAME, CLOSERS, CONTINUES, DECLARATIONS, IN_SCAN, RESERVED, is_name
 from dlspec.syntax.lexer import UNREADABLE, Token
 
 _BLANKS = frozenset({"NEWLINE", "COMMENT"})
@@ -15,7 +15,7 @@ _BEFORE_BOUND = BEFORE_NAME - {"from"} | {"as"}
 _ENDS_DECLARATION = UNREADABLE | {"NAME", "INT", "FLOAT", "STRING", ")", "]", "}"}
 _OUT_OF_PLACE = frozenset({"(", ")", "[", "]", "{", "|", ",", ":", "=", "->", "ODD", "NUMBER"})
 _WORDS = DECLARATIONS | {"expect", "default"}
-_GOES_ON = RESERVED - {"true", "false", "none"} | {"import", "where", "expect"}
+_GOES_ON = RESERVED - {"true", "false", "none"} | IN_SCAN | {"import", "where", "expect"}
 """Words behind which a line may end in the middle of a declaration."""
 
 
