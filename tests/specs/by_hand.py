@@ -554,7 +554,13 @@ class _LSTMClassifier(nn.Module):
         return self.head(torch.cat([h[0], h[1]], dim=1))
 
 
+def _transformer() -> nn.Module:
+    layer = nn.TransformerEncoderLayer(32, 4, 48, batch_first=True)
+    return nn.TransformerEncoder(layer, 2, enable_nested_tensor=False)
+
+
 BY_HAND: dict[str, Callable[[], nn.Module]] = {
+    "transformer:TransformerEncoder": _transformer,
     "lenet:LeNet5": _lenet,
     "mlp:MLP": _mlp,
     "whisper:WhisperTiny": _Whisper,
@@ -578,6 +584,7 @@ BY_HAND: dict[str, Callable[[], nn.Module]] = {
 
 
 SMALL: Mapping[str, Mapping[str, int]] = {
+    "transformer:TransformerEncoder": {"N": 2, "T": 5},
     "gcn:GCN": {"V": 9},
     "gcn:EdgeGCN": {"V": 9, "E": 21},
     "yolov8:YOLOv8n": {"N": 1, "H": 64, "W": 96},

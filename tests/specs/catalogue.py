@@ -255,6 +255,7 @@ REFERENCES: tuple[Reference, ...] = (
         replace(_timm(f"cait:CaiT_{size}", f"cait_{size.lower()}_{image}", small), reordered=True)
         for size, image, small in (("XXS24", 224, {"N": 1}), ("XXS36", 224, None), ("S24", 224, None), ("M36", 384, None))
     ),
+    Reference("transformer:EncoderTiny", "torch_transformer_encoder_prenorm", reordered=True),
     Reference("clip:CLIPTiny", "hf_clip_tiny_eos", reordered=True, unsaved=33),
     Reference("clip:CLIP_B_32", "hf_clip_vit_b32", reordered=True, unsaved=127),
     Reference("gpt2:GPT2Tiny", "hf_gpt2_tiny"),
@@ -360,6 +361,7 @@ LIGHT: Mapping[str, Mapping[str, Any]] = {
     **{f"gpt2:GPT2{size}": _NARROW | {"positions": 64} for size in ("Small", "Medium", "Large", "XL")},
     **{f"bert:Bert{name}": _NARROW | {"hidden": 48, "positions": 64} for name in ("Model", "ForMaskedLM", "Large")},
     **{f"swin:Swin{size}": {"height": 64, "width": 100, "depths": [2, 2]} for size in ("Tiny", "Small", "Base")},
+    "transformer:TransformerEncoder": {"width": 32, "heads": 4, "depth": 2, "hidden": 48},
     "clip:CLIP_B_32": {
         "text": [32, 2, 4, 48],
         "vision": [48, 2, 4, 64],
@@ -444,6 +446,7 @@ WITHOUT_RECORD = {
     },
     "inception_module:NaiveInceptionModule": "the paper's thought experiment, which nobody publishes",
     **{f"gpt2:GPT2{size}": "GPT2Small with other settings" for size in ("Medium", "Large", "XL")},
+    "transformer:TransformerEncoder": "no record of normalising last; it is compared with torch.nn's, with other settings",
     "bert:BertLarge": "BertModel with other settings",
     "bert:BertForMaskedLM": "BertTinyMaskedLM with other settings",
     **{
