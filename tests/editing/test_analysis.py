@@ -173,6 +173,18 @@ def test_where_a_name_was_defined(net: Analysis, where: tuple[str, str], expecte
     assert (None if found is None else str(found)) == expected
 
 
+def test_slices_and_states_of_a_scan() -> None:
+    analysis = analyse(
+        text="""network Net(x: float[N, T, 8]) -> ys {
+    ys = scan token in x along 1 with h = x[:, 0] { h = tanh(h + token); h }
+}"""
+    )
+    assert analysis.diagnostics == ()
+    found = [place(analysis, "tanh(h + token)", word) for word in ("token", "h +")]
+    assert [line(each.instances[0]) for each in found] == ["Net | tensor | float[N, 8]"] * 2
+    assert [str(each.definition) for each in found] == ["text:2:15", "text:2:39"]
+
+
 def test_signatures_and_their_docs(net: Analysis) -> None:
     softmax, twice, mean = (place(net, text).instances[0] for text in ("Softmax", "Twice(w)", "mean(features"))
     assert softmax.signature.startswith("Softmax(dim")

@@ -79,6 +79,8 @@ def _bound_in(node: ast.Node, inner: ast.Node, name: ast.Name) -> tuple[Span | N
             bound = [(0, name) for clause in before for name in ast.names_of(clause.targets)]
         case ast.For() | ast.Clause() if inner is not node.iterable:
             bound = [(0, name) for name in ast.names_of(node.targets)]
+        case ast.Scan() if inner is node.body:
+            bound = [(0, name) for name in (*node.targets, *(state.name for state in node.states))]
         case ast.Body() | ast.Train():
             bound = [each for statement in node.statements for each in _bindings(statement)]
         case ast.Network() if isinstance(inner, ast.Output):

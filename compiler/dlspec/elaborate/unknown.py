@@ -239,6 +239,8 @@ def _given(around: ast.Node, inside: list[ast.Node]) -> list[ast.Name]:
         match node:
             case ast.Bind(targets=targets) | ast.For(targets=targets) | ast.Clause(targets=targets):
                 found += ast.names_of(targets)
+            case ast.Scan(targets=targets):
+                found += targets
             case ast.Tap(name=name) | ast.Parameter(name=name) | ast.Data(name=name) | ast.Shared(name=name):
                 found.append(name)
             case _:
