@@ -411,8 +411,9 @@ class Elaborator(Application):
         if isinstance(node, ast.Name):
             return node.name
         label = self.text(node, env)
-        if any(not isinstance(part, str) for part in node.parts):
-            self.builder.scope.labels += (Written(node, env),)
+        if label is not POISON and any(not isinstance(part, str) for part in node.parts):
+            scope = self.builder.scope
+            scope.labels = {**scope.labels, label: Written(node, env)}
         if label is not POISON and not _LABEL.match(label):
             hint = "a name or a number, in which there may be - : / + @ #, or several with dots between"
             raise Failure("DL0305", f'"{label}" cannot be a label', node.span, hint=hint)

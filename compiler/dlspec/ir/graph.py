@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, cast
 
 from dlspec.diagnostics import Diagnostic, Note
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 ScopeKind: TypeAlias = Literal[
     "network", "block", "level", "repeat", "for", "iteration", "if", "branches", "branch", "part", "scan"
 ]
+
+_NONE: Mapping[str, Written] = {}
 
 _AGAIN = "~"
 """Before the number of a further node of one name. No label has it."""
@@ -94,7 +96,7 @@ class Scope:
         self.template = template
         self.names: Names | None = None
         self.bound: dict[Value, str] = {}
-        self.labels: tuple[Written, ...] = ()
+        self.labels: Mapping[str, Written] = _NONE
         self.shared = shared
         self.inputs: dict[str, Value] = {}
         self.flow: Value | None = None

@@ -23,6 +23,24 @@ SOME = {
     "cut": "network Net(x: float[N, 64], w = 3) -> y { x[:, :w] -> Linear(5) }",
     "label of a setting": 'network Net(x: float[N, 4], d = 2) -> y { x -> "fc{d}": Linear(4) }',
     "label of a turn": 'network Net(x: float[N, 4], d = 2) -> y { x -> for i in [d, 9] { "fc{i}": Linear(4) } }',
+    "label of a setting in a block": (
+        'block Unit(d) { y = x -> "fc{d}": Linear(4)\n    y + (y -> "fc{d + 1}": Linear(4)) }\n'
+        "network Net(x: float[N, 4], d = 2, s = 3) -> y {\n"
+        '    x -> Unit(d) -> "{s}.{d}": Linear(4) -> "a{s}": { Linear(3) -> Tanh }\n}'
+    ),
+    "position in a named level behind a loop": (
+        "network Net(x: float[N, 4], d = 3) -> y {\n"
+        '    x -> body: { for i in range(d) { "fc{i}": Linear(4) } -> Linear(5) -> ReLU }\n}'
+    ),
+    "label in one turn": (
+        "network Net(x: float[N, 4], d = 1) -> y {\n"
+        '    x -> body: { for i in range(d) { ReLU -> "fc{2 * i}": Linear(4) } -> Linear(5) }\n}'
+    ),
+    "labels of a range": (
+        "network Net(x: float[N, 4], a = 2, b = 7) -> y {\n    y = x\n"
+        '    for i in range(a, b) { y = y + (y -> "fc{i}": Linear(4)) }\n'
+        '    for i in range(0, b, a) { y = y -> "m{i}": Linear(4) }\n    y\n}'
+    ),
     "position behind a loop": (
         "network Net(x: float[N, 4], d = 3) -> y {\n"
         "    y = x\n    repeat d { y = y + (y -> ReLU) }\n    z = y -> Linear(2)\n    y = z * (y -> Linear(2))\n}"
@@ -69,6 +87,20 @@ SOME = {
     "no turn of a forward": (
         "network Net(x: float[N, 3], n = 0) -> y {\n    h = x\n"
         "    repeat n { h = h + (h -> Linear(3)) }\n    h -> Linear(n + 2)\n}"
+    ),
+    "lists of as many as a setting says": (
+        "network Net(x: float[N, 3, 4], n = 3, w = 2) -> y {\n    fs = [x]\n    gs = []\n"
+        "    for i in range(n) { f = fs -> Concat -> Conv(w, 1)\n        fs = fs + [f]\n"
+        "        gs = gs + [x -> Conv(w + i, 1)] }\n"
+        "    fs + gs -> Concat -> Conv(2, 1)\n}"
+    ),
+    "a stack of as many as a setting says": (
+        "network Net(x: float[N, 4], n = 3) -> y {\n    fs = []\n"
+        "    for i in range(n) { fs = fs + [x -> Linear(2)] }\n    fs -> Stack(2) -> Linear(5)\n}"
+    ),
+    "some of a list": (
+        "network Net(x: float[N, 3, 4], n = 5, w = 2) -> y {\n    fs = []\n"
+        "    for i in range(n) { fs = fs + [x -> Conv(w, 1)] }\n    [fs[0], fs[1], fs[n - 1]] -> Concat -> Conv(2, 1)\n}"
     ),
     "equal by chance": (
         'block Stack(n) {\n    y = x\n    for i in range(n) { y = y + (y -> "l{i}": Linear(4)) }\n    y\n}\n'

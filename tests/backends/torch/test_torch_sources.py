@@ -195,8 +195,8 @@ CASES: dict[str, tuple[str, list[str], list[str]]] = {
     "positions_behind_a_loop": (
         "network Net(x: float[N, 4], depth = 5) -> y {\n"
         "    y = x\n    repeat depth { y = y + (y -> Linear(4) -> ReLU) }\n    y = y -> Linear(2)\n}",
-        ["for i in range(5):", 'self["10"]'],
-        ["depth"],
+        ["def __init__(self, depth: int = 5)", 'self.add_module(f"{2 * depth}"', 'self[f"{2 * self.depth}"](x)'],
+        [],
     ),
     "a_name_for_a_long_expression": (
         "block Gate {\n    part = x.channels // 4\n    near = max(8, (part + 4) // 8 * 8)\n"
@@ -212,11 +212,29 @@ CASES: dict[str, tuple[str, list[str], list[str]]] = {
         ["nn.Linear(width, 2 * width)"],
         ["class Normed2"],
     ),
+    "labels_with_a_parameter": (
+        'block Unit(width, index, n) { for i in range(n) { "block{index}-{i}": Conv(width, 1) -> ReLU } }\n'
+        'block Named(width, name) { y = x -> "{name}_fc": Conv(width, 1)\n    y + (y -> "{name}{width}": Conv(width, 1)) }\n'
+        "network Net(x: float[N, 3, 8, 8]) -> y {\n"
+        '    x -> Unit(4, 0, 2) -> Unit(6, 1, 3) -> Named(4, "left") -> Named(5, "right")\n}',
+        [
+            '(f"block{index}-{i}", nn.Conv2d(in_channels if i == 0 else width, width, 1))', 'f"{2 * i + 1}"',
+            'self.add_module(f"{name}_fc"', 'getattr(self, f"{self.name}{self.width}")(y)',
+        ],
+        ["class Unit2", "class Named2"],
+    ),
+    "positions_behind_loops": (
+        "block Unit(w, n, m) {\n    repeat n { Add { Conv(x.channels, 3, padding=1) | Identity } } -> Conv(w, 1)\n"
+        "    -> repeat m { x + (x -> Conv(w, 1) -> ReLU) } -> Conv(w, 1)\n}\n"
+        "network Net(x: float[N, 3, 8, 8]) -> y { x -> Unit(4, 3, 2) -> Unit(6, 4, 5) -> Unit(3, 5, 3) }",
+        ['f"{3 * n}"', 'f"{3 * n + 2 * i + 1}"', 'self[f"{3 * self.n + 2 * self.m + 1}"](y)'],
+        ["class Unit2"],
+    ),
     "labels_that_are_not_even": (
         "network Net(x: float[N, 8], depth = 3) -> y {\n"
         '    y = x\n    for i in range(depth) { y = y + (y -> "fc{2 ** i}": Linear(8)) }\n    y\n}',
-        ["self.fc4 = nn.Linear(8, 8)"],
-        ["depth"],
+        ["for i in range(depth):", 'self.add_module(f"fc{2**i}", nn.Linear(8, 8))'],
+        ["fc4"],
     ),
     "loop_that_begins_at_one": (
         "network Net(x: float[N, 8]) -> y {\n"
@@ -234,7 +252,7 @@ CASES: dict[str, tuple[str, list[str], list[str]]] = {
         "block Rise(begin, end) {\n    h = x\n"
         '    for i in range(begin, end) { h = h + (h -> "fc{i - begin}": Linear(8) -> ReLU) }\n    h\n}\n'
         "network Net(x: float[N, 8]) -> y { x -> Rise(2, 9) -> Rise(3, 9) }",
-        ["for j in range(len(range(begin, end)))", 'f"fc{j}"'],
+        ["for i in range(begin, end)", 'f"fc{i - begin}"', "range(self.begin, self.end)"],
         ["class Rise2"],
     ),
     "identity_before_what_is_added": (
@@ -295,6 +313,54 @@ CASES: dict[str, tuple[str, list[str], list[str]]] = {
         ["sum(widths + (1,) + (1,))"],
         ["in ()", "range"],
     ),
+    "a_list_that_grows": (
+        "block Unit(widths) {\n    ws = widths\n    repeat 9 { ws = ws + ws }\n    Conv(sum(ws), 1)\n}\n"
+        "network Net(x: float[N, 3, 8, 8], w = 2) -> y {\n    ws = [w, 3]\n    repeat 4 { ws = ws + ws }\n"
+        "    x -> Unit([1, 2]) -> Conv(4, 1) -> Unit([1, 1, 1]) -> for c in ws { Conv(c, 1) }\n}",
+        ["nn.Conv2d(in_channels, 1536, 1)", "def __init__(self) -> None:\n        super().__init__("],
+        ["widths + widths"],
+    ),
+    "lists_of_as_many_as_a_parameter_says": (
+        "block Taps(width, n) {\n    fs = []\n    for i in range(n) { fs = fs + [x -> Conv(width * (i + 1), 1)] }\n"
+        "    fs -> Concat -> Conv(width, 1)\n}\n"
+        "block Dense(width, n) {\n    fs = [x]\n"
+        "    for i in range(n) { f = fs -> Concat -> Conv(width, 1)\n        fs = fs + [f] }\n"
+        "    fs -> Concat -> Conv(3, 1)\n}\n"
+        "network Net(x: float[N, 3, 8, 8]) -> y { x -> Taps(4, 2) -> Taps(6, 4) -> Dense(3, 3) -> Dense(4, 2) }",
+        ["sum(width * (i + 1) for i in range(n))", "in_channels + i * width, width", "in_channels + n * width, 3"],
+        ["class Taps2", "class Dense2"],
+    ),
+    "some_of_a_list_that_turns_give": (
+        "block Some(width, n) {\n    fs = []\n    for i in range(n) { fs = fs + [x -> Conv(width, 1)] }\n"
+        "    [fs[0], fs[1], fs[n - 1]] -> Concat -> Conv(width, 1)\n}\n"
+        "network Net(x: float[N, 3, 8, 8]) -> y { x -> Some(4, 5) -> Some(2, 5) }",
+        ["nn.Conv2d(3 * width, width, 1)"],
+        [],
+    ),
+    "numbers_of_functions": (
+        "block Noise(std, top, v, least) {\n    clamp(x, min=least) + normal([x.batch, x.channels], mean=0.0, std=std)\n"
+        "    + uniform([x.batch, 1], 0, top) * full([1, 1], v)\n}\n"
+        "network Net(x: float[N, 8]) -> y: training, z {\n    y = x -> Noise(0.5, 2, 1.5, 0.0) -> Noise(1.0, 1, 2.5, 0.5)\n"
+        "    z = x\n}",
+        ["self.std * torch.randn(", "self.top * torch.rand(", "torch.full((1, 1), self.v,", "clamp(min=self.least)"],
+        ["class Noise2"],
+    ),
+    "a_size_that_a_reshape_leaves": (
+        "block Normed(start = 0.1) {\n    param scale: float[x.channels // 4] = sqrt(2) * 0.5\n"
+        "    parts = reshape(x, [x.batch, 2, 2, x.channels // 4, x.height, x.width])\n"
+        "    sum(parts, 2, keepdim=true) -> Reshape([x.batch, -1, x.height, x.width]) -> BatchNorm\n}\n"
+        "network Net(x: float[N, 8, H = 4, W = 4], w = 12) -> y { x -> Normed -> Conv(w, 1) -> Normed }",
+        ["nn.BatchNorm2d(2 * (in_channels // 4))", "math.sqrt(2) * 0.5"],
+        ["class Normed2"],
+    ),
+    "names_of_further_classes": (
+        "block Unit(width, norm: layer = BatchNorm, act: layer = ReLU) { Conv(width, 1) -> norm -> act }\n"
+        "block Wrapped(width, inside: layer) { inside(width) -> Conv(width, 1) }\nblock Other(width) { Conv(width, 3) }\n"
+        "network Net(x: float[N, 3, 8, 8]) -> y {\n    x -> Unit(4) -> Unit(6, norm=InstanceNorm) -> Unit(5, act=GELU)\n"
+        "    -> Wrapped(4, Unit) -> Wrapped(5, Other)\n}",
+        ["class Unit(", "class InstanceNormUnit(", "class GELUUnit(", "class Wrapped(", "class OtherWrapped("],
+        ["2("],
+    ),
     "parts_of_sizes_that_are_written": (
         "block Unit(width) {\n    kept, half = x -> Split([width // 2, width // 2])\n"
         "    [kept, half -> conv: Conv(width // 2, 3, padding=1)] -> Concat\n}\n"
@@ -303,9 +369,9 @@ CASES: dict[str, tuple[str, list[str], list[str]]] = {
         ["class Unit2"],
     ),
     "list_that_is_written_out": (
-        "network Net(x: float[N, 8], widths = [8, 4, 6], deep = 3) -> y {\n    y = x\n"
-        '    for i in range(deep) { y = y -> "fc{2 ** i}": Linear(widths[i] + sum(widths[:i])) }\n'
-        '    for i in range(len(widths)) { y = y -> "out{2 ** i}": Linear(widths[i] * len(widths)) }\n    y\n}',
+        "network Net(x: float[N, 8]) -> y {\n    y = x\n    widths = [8, 4, 6]\n"
+        '    for i in range(3) { y = y -> "fc{2 ** i}": Linear(widths[i] + sum(widths[:i])) }\n'
+        '    for i in range(3) { y = y -> "out{2 ** i}": Linear(widths[i] * len(widths)) }\n    y\n}',
         ["self.fc2 = nn.Linear("],
         ["(8, 4, 6)["],
     ),
@@ -365,7 +431,7 @@ def test_a_graph_of_a_graph_has_the_labels() -> None:
         '    for i in range(depth) { side = 2 ** i\n        y = y + (y -> "fc{side}": Linear(8)) }\n    y\n}'
     )
     graph = elaborate(open_source(Source("labels.dlspec", text)), "Net")
-    assert "self.fc2 = " in source(with_dtype(graph, DType.BFLOAT16))
+    assert 'f"fc{2**i}"' in source(with_dtype(graph, DType.BFLOAT16))
 
 
 def test_no_backend_parses_text() -> None:

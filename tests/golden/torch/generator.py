@@ -66,7 +66,7 @@ class Dense(nn.Module):
         return self.linear(x)
 
 
-class EqualLinear2Dense(nn.Module):
+class Dense2(nn.Module):
     def __init__(self, in_features: int, width: int, rate: float = 1.0) -> None:
         super().__init__()
         self.linear = EqualLinear2(in_features, width, math.sqrt(2), rate=rate)
@@ -79,21 +79,21 @@ class Mapping(nn.Sequential):
     def __init__(self, in_features: int) -> None:
         super().__init__(
             PixelNorm(),
-            EqualLinear2Dense(in_features, 512),
+            Dense2(in_features, 512),
             nn.LeakyReLU(negative_slope=0.2, inplace=True),
-            EqualLinear2Dense(512, 512),
+            Dense2(512, 512),
             nn.LeakyReLU(negative_slope=0.2, inplace=True),
-            EqualLinear2Dense(512, 512),
+            Dense2(512, 512),
             nn.LeakyReLU(negative_slope=0.2, inplace=True),
-            EqualLinear2Dense(512, 512),
+            Dense2(512, 512),
             nn.LeakyReLU(negative_slope=0.2, inplace=True),
-            EqualLinear2Dense(512, 512),
+            Dense2(512, 512),
             nn.LeakyReLU(negative_slope=0.2, inplace=True),
-            EqualLinear2Dense(512, 512),
+            Dense2(512, 512),
             nn.LeakyReLU(negative_slope=0.2, inplace=True),
-            EqualLinear2Dense(512, 512),
+            Dense2(512, 512),
             nn.LeakyReLU(negative_slope=0.2, inplace=True),
-            EqualLinear2Dense(512, 512),
+            Dense2(512, 512),
             nn.LeakyReLU(negative_slope=0.2, inplace=True),
         )
 

@@ -145,7 +145,7 @@ class HarmonicConv(nn.ModuleDict):
         return F.conv2d(x, y.permute((3, 2, 0, 1)), padding=2)
 
 
-class HarmonicHarmonicConv(nn.ModuleDict):
+class HarmonicConv2(nn.ModuleDict):
     """Channels are [order, part, channel], the parts being real and imaginary. From one order to
     another leads the filter of their difference, conjugate where it is negative.
     """
@@ -182,7 +182,7 @@ class HarmonicHarmonicConv(nn.ModuleDict):
         return F.conv2d(x, y.permute((3, 2, 0, 1)), padding=2)
 
 
-class Harmonic2HarmonicConv(nn.ModuleDict):
+class HarmonicConv3(nn.ModuleDict):
     """Channels are [order, part, channel], the parts being real and imaginary. From one order to
     another leads the filter of their difference, conjugate where it is negative.
     """
@@ -216,15 +216,13 @@ class Harmonic2HarmonicConv(nn.ModuleDict):
 
 
 class Magnitude(nn.Module):
+    def __init__(self, eps: float) -> None:
+        super().__init__()
+        self.eps = eps
+
     def forward(self, x: Tensor) -> Tensor:
         parts = x.reshape(x.shape[0], 2, 2, x.shape[1] // 4, x.shape[2], x.shape[3])
-        return torch.sqrt((parts * parts).sum(dim=2, keepdim=True).clamp(min=1e-12))
-
-
-class Magnitude2(nn.Module):
-    def forward(self, x: Tensor) -> Tensor:
-        parts = x.reshape(x.shape[0], 2, 2, x.shape[1] // 4, x.shape[2], x.shape[3])
-        return torch.sqrt((parts * parts).sum(dim=2, keepdim=True).clamp(min=0.0001))
+        return torch.sqrt((parts * parts).sum(dim=2, keepdim=True).clamp(min=self.eps))
 
 
 class HarmonicReLU(nn.ModuleDict):
@@ -233,7 +231,7 @@ class HarmonicReLU(nn.ModuleDict):
     def __init__(self, in_channels: int) -> None:
         super().__init__()
         self.b = nn.Parameter(torch.empty(1, 1, 1, 1, 1, in_channels // 4))
-        self["0"] = Magnitude()
+        self["0"] = Magnitude(1e-12)
         nn.init.xavier_normal_(self.b)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -249,48 +247,10 @@ class HarmonicBatchNorm(nn.ModuleDict):
     part by itself, which is no function of the magnitude: its network is not invariant.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, in_channels: int) -> None:
         super().__init__()
-        self["0"] = Magnitude2()
-        self.bn = nn.BatchNorm2d(16, eps=0.0001, momentum=0.01)
-
-    def forward(self, x: Tensor) -> Tensor:
-        length = self["0"](x)
-        y = self.bn(length.reshape(x.shape[0], -1, x.shape[2], x.shape[3]))
-        gate = F.relu(y, inplace=True)
-        parts = x.reshape(x.shape[0], 2, 2, x.shape[1] // 4, x.shape[2], x.shape[3])
-        y = gate.reshape(x.shape[0], 2, -1, x.shape[1] // 4, x.shape[2], x.shape[3])
-        return (parts * y / length).reshape(x.shape)
-
-
-class Magnitude2HarmonicBatchNorm(nn.ModuleDict):
-    """The magnitude is normalised, and the direction stays. The implementation normalises each
-    part by itself, which is no function of the magnitude: its network is not invariant.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self["0"] = Magnitude2()
-        self.bn = nn.BatchNorm2d(32, eps=0.0001, momentum=0.01)
-
-    def forward(self, x: Tensor) -> Tensor:
-        length = self["0"](x)
-        y = self.bn(length.reshape(x.shape[0], -1, x.shape[2], x.shape[3]))
-        gate = F.relu(y, inplace=True)
-        parts = x.reshape(x.shape[0], 2, 2, x.shape[1] // 4, x.shape[2], x.shape[3])
-        y = gate.reshape(x.shape[0], 2, -1, x.shape[1] // 4, x.shape[2], x.shape[3])
-        return (parts * y / length).reshape(x.shape)
-
-
-class HarmonicBatchNorm2(nn.ModuleDict):
-    """The magnitude is normalised, and the direction stays. The implementation normalises each
-    part by itself, which is no function of the magnitude: its network is not invariant.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self["0"] = Magnitude2()
-        self.bn = nn.BatchNorm2d(64, eps=0.0001, momentum=0.01)
+        self["0"] = Magnitude(0.0001)
+        self.bn = nn.BatchNorm2d(2 * (in_channels // 4), eps=0.0001, momentum=0.01)
 
     def forward(self, x: Tensor) -> Tensor:
         length = self["0"](x)
@@ -320,18 +280,18 @@ class HNet(nn.ModuleDict):
         self.bias = nn.Parameter(torch.full((classes,), 0.01))
         self.conv2d_1_nf = HarmonicConv(1, 8, orders=1, parts=1, samples=100)
         self.nonlin1 = HarmonicReLU(32)
-        self.conv2d_nf_nf = HarmonicHarmonicConv(32, 8, samples=100)
-        self.bn2 = HarmonicBatchNorm()
-        self.conv2d_nf_nf2 = HarmonicHarmonicConv(32, 16, samples=100)
+        self.conv2d_nf_nf = HarmonicConv2(32, 8, samples=100)
+        self.bn2 = HarmonicBatchNorm(32)
+        self.conv2d_nf_nf2 = HarmonicConv2(32, 16, samples=100)
         self.nonlin3 = HarmonicReLU(64)
-        self.conv2d_nf2_nf2 = HarmonicHarmonicConv(64, 16, samples=100)
-        self.bn4 = Magnitude2HarmonicBatchNorm()
-        self.conv2d_nf2_nf3 = HarmonicHarmonicConv(64, 32, samples=100)
+        self.conv2d_nf2_nf2 = HarmonicConv2(64, 16, samples=100)
+        self.bn4 = HarmonicBatchNorm(64)
+        self.conv2d_nf2_nf3 = HarmonicConv2(64, 32, samples=100)
         self.nonlin5 = HarmonicReLU(128)
-        self.conv2d_nf3_nf3 = HarmonicHarmonicConv(128, 32, samples=100)
-        self.bn6 = HarmonicBatchNorm2()
-        self.conv2d_nf3_ncl = Harmonic2HarmonicConv(128, classes, samples=100)
-        self["15"] = Magnitude()
+        self.conv2d_nf3_nf3 = HarmonicConv2(128, 32, samples=100)
+        self.bn6 = HarmonicBatchNorm(128)
+        self.conv2d_nf3_ncl = HarmonicConv3(128, classes, samples=100)
+        self["15"] = Magnitude(1e-12)
 
     def forward(self, image: Tensor) -> Tensor:
         if not torch.compiler.is_compiling():

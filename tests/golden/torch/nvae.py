@@ -25,7 +25,9 @@ class NormConv(nn.Module):
         self.kernel = kernel
         self.groups = groups
         self.weight = nn.Parameter(torch.empty(width, inputs, kernel, kernel))
-        self.log_weight_norm = nn.Parameter(torch.full((width, 1, 1, 1), -0.5321339264002234))
+        self.log_weight_norm = nn.Parameter(
+            torch.full((width, 1, 1, 1), math.log(1 / math.sqrt(3) + 0.01))
+        )
         nn.init.uniform_(self.weight, -bound, bound)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
@@ -52,7 +54,9 @@ class NormConv2(nn.Module):
         self.groups = groups
         self.weight = nn.Parameter(torch.empty(width, inputs, kernel, kernel))
         self.bias = nn.Parameter(torch.empty(width))
-        self.log_weight_norm = nn.Parameter(torch.full((width, 1, 1, 1), -0.5321339264002234))
+        self.log_weight_norm = nn.Parameter(
+            torch.full((width, 1, 1, 1), math.log(1 / math.sqrt(3) + 0.01))
+        )
         nn.init.uniform_(self.weight, -bound, bound)
         nn.init.uniform_(self.bias, -bound, bound)
 
@@ -80,7 +84,9 @@ class NormConv3(nn.Module):
         self.groups = groups
         self.weight = nn.Parameter(torch.empty(width, inputs, kernel, kernel))
         self.bias = nn.Parameter(torch.empty(width))
-        self.log_weight_norm = nn.Parameter(torch.full((width, 1, 1, 1), -0.5321339264002234))
+        self.log_weight_norm = nn.Parameter(
+            torch.full((width, 1, 1, 1), math.log(1 / math.sqrt(3) + 0.01))
+        )
         nn.init.uniform_(self.weight, -bound, bound)
         nn.init.uniform_(self.bias, -bound, bound)
 
@@ -109,7 +115,9 @@ class NormConv4(nn.Module):
         self.kernel = kernel
         self.groups = groups
         self.weight = nn.Parameter(torch.empty(width, inputs, kernel, kernel))
-        self.log_weight_norm = nn.Parameter(torch.full((width, 1, 1, 1), -0.5321339264002234))
+        self.log_weight_norm = nn.Parameter(
+            torch.full((width, 1, 1, 1), math.log(1 / math.sqrt(3) + 0.01))
+        )
         nn.init.uniform_(self.weight, -bound, bound)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -389,7 +397,7 @@ class FlowConvz(nn.ModuleDict):
         return F.elu(x, inplace=True)
 
 
-class NormConvFlowConvz(nn.ModuleDict):
+class FlowConvz2(nn.ModuleDict):
     def __init__(self, in2_channels: int, hidden: int) -> None:
         super().__init__()
         self["0"] = NormConv(in2_channels, hidden, kernel=3)
@@ -409,10 +417,10 @@ class FlowConv(nn.Module):
         return self.convz(x, z, each)
 
 
-class NormConvFlowConvzFlowConv(nn.Module):
+class FlowConv2(nn.Module):
     def __init__(self, in2_channels: int, hidden: int) -> None:
         super().__init__()
-        self.convz = NormConvFlowConvz(in2_channels, hidden)
+        self.convz = FlowConvz2(in2_channels, hidden)
 
     def forward(self, x: Tensor, skip: Tensor, each: Tensor) -> Tensor:
         return self.convz(x, skip, each)
@@ -445,13 +453,13 @@ class Flow(nn.ModuleDict):
         return x - shift
 
 
-class Mask4Flow(nn.ModuleDict):
+class Flow2(nn.ModuleDict):
     def __init__(self, in_channels: int, hidden: int) -> None:
         super().__init__()
         self["0"] = Mask4(in_channels, hidden, 3)
         self["1"] = Mask5(1, hidden, 5)
         self["2"] = Mask3(hidden, in_channels, 1)
-        self.conv = NormConvFlowConvzFlowConv(in_channels, hidden)
+        self.conv = FlowConv2(in_channels, hidden)
         self.mu = FlowMu(hidden, in_channels)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -468,7 +476,7 @@ class PairedFlow(nn.Module):
         super().__init__()
         hidden = 6 * in_channels
         self.cell1 = Flow(in_channels, hidden)
-        self.cell2 = Mask4Flow(in_channels, hidden)
+        self.cell2 = Flow2(in_channels, hidden)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.cell1(x)

@@ -24,6 +24,7 @@ from dlspec.backends.torch.rolling import rolled, written_out
 from dlspec.backends.torch.settings import Settings
 from dlspec.backends.torch.template import Mismatch, Template, Unreachable
 from dlspec.backends.torch.tree import Module, Tree
+from dlspec.elaborate.values import BlockLayer, OpLayer
 from dlspec.ir.graph import Graph
 from dlspec.objectives.training import Training
 
@@ -243,10 +244,12 @@ class Library(Resolver):
             and axes != _axes(others[base].template)
         ):
             return f"{base}{axes}d"
-        for child in class_children(module):
-            made = self.class_of.get(child)
-            if made is not None and f"{made.name}{base}" not in self._chosen:
-                return names.class_name(f"{made.name}{base}", self._chosen)
+        alike = [made for made in self.classes if group_of(made.modules[0]) == key]
+        for own in (_layers(module), _blocks(module)):
+            known = [part for made in alike for part in (_layers(made.modules[0]) | _blocks(made.modules[0])).items()]
+            told = "".join(name for place, name in own.items() if (place, name) not in known)
+            if told and f"{told}{base}" not in self._chosen:
+                return names.class_name(f"{told}{base}", self._chosen)
         return names.class_name(base, self._chosen)
 
     def _settle(self) -> None:
@@ -285,6 +288,21 @@ class Library(Resolver):
 
 def _sees_settings(module: Module) -> bool:
     return module.declaration.kind == "network"
+
+
+def _layers(module: Module) -> dict[str, str]:
+    """The names of the layers that a block is given, by its parameters."""
+    named: dict[str, str] = {}
+    for parameter, value in module.scope.arguments.items():
+        if isinstance(value, OpLayer | BlockLayer):
+            named[parameter] = value.name if isinstance(value, OpLayer) else value.declaration.name.name
+    return named
+
+
+def _blocks(module: Module) -> dict[str, str]:
+    """The blocks inside, by themselves."""
+    inside = (child.scope.declaration for child in class_children(module))
+    return {f"block {name}": name for name in inside if name}
 
 
 def _axes(template: Template) -> int:

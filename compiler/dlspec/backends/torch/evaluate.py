@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from dlspec.backends.torch import python as py
-from dlspec.backends.torch.symbols import Flowing, Leaf, Left, Sum, Turned
+from dlspec.backends.torch.symbols import Apart, Count, Flowing, Leaf, Left, Sum, Turned
 from dlspec.backends.torch.targets import taken_apart
 from dlspec.elaborate.constants import FUNCTIONS, ConstantError, arithmetic
 from dlspec.ir.dims import Expr
@@ -74,6 +74,12 @@ def _evaluate(node: py.Py, local: dict[str, Any]) -> Any:
                     raise ValueError
                 return _COMPARISONS[node.operator](left, right)
             return arithmetic(node.operator, left, right)
+        case Count():
+            return node.value
+        case Apart():
+            return _evaluate(node.size, local)
+        case py.Label():
+            return "".join(part if isinstance(part, str) else _text(_evaluate(part, local)) for part in node.parts)
         case py.IfElse():
             return _evaluate(node.then if _evaluate(node.condition, local) else node.otherwise, local)
         case py.Sequence():
@@ -92,6 +98,13 @@ def _evaluate(node: py.Py, local: dict[str, Any]) -> Any:
             return [_evaluate(node.item, local | taken_apart(node.target, value)) for value in values]
         case _:
             raise TypeError
+
+
+def _text(value: Any) -> str:
+    """A value in a label. Raises `TypeError` for one that Python writes in another way."""
+    if type(value) not in (int, str):
+        raise TypeError
+    return str(value)
 
 
 def _listed(value: Any) -> Any:

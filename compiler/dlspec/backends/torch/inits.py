@@ -103,6 +103,8 @@ def argument_of(written: Written, name: str) -> Written:
             key = argument.name.name if argument.name is not None else order[place] if place < len(order) else ""
             if key == name:
                 return written.part(argument.value)
-    if name == "val" and not isinstance(expression, ast.Call):
+        if expression.function.name in _ARGUMENTS:
+            raise Unwritten
+    if name == "val":
         return written
     raise Unwritten

@@ -148,7 +148,8 @@ def _flat(node: Py) -> tuple[str, int]:
             text = " ".join([flat(node.item), *_loops(node)])
             return (f"[{text}]", _ATOM) if node.opening else (text, 0)
         case Label():
-            return f'f"{node.prefix}{{{flat(node.index)}}}{node.suffix}"', _ATOM
+            parts = (part if isinstance(part, str) else f"{{{flat(part)}}}" for part in node.parts)
+            return f'f"{"".join(parts)}"', _ATOM
         case _:
             raise TypeError(f"{node!r} is not resolved")
 
@@ -239,6 +240,10 @@ def layout(node: Py, depth: int, prefix: str = "", suffix: str = "") -> list[str
             parts = ((node.then, ""), (node.condition, "if "), (node.otherwise, "else "))
             lines = (line for part, word in parts for line in layout(part, depth + 1, word))
             return [f"{indent}{prefix}(", *lines, f"{indent}){suffix}"]
+        case IfElse() if not prefix:
+            parts = ((node.then, ""), (node.condition, "if "))
+            lines = [line for part, word in parts for line in layout(part, depth, word)]
+            return [*lines, *layout(node.otherwise, depth, "else ", suffix)]
         case Binary() if prefix.endswith(("= ", "return ")):
             last = _last_call(node)
             head = "" if last is None else flat(node).removesuffix(flat(last))

@@ -115,9 +115,11 @@ def invert(e: Lower, op: Op, xs: list[Py]) -> Py:
 
 @lowers(elementwise.Clamp)
 def clamp(e: Lower, op: elementwise.Clamp, xs: list[Py]) -> Py:
-    integer = e.node.inputs[0].type.dtype.is_integer
-    low, high = (int(b) if b is not None and integer else b for b in (op.min, op.max))
-    return method(xs[0], "clamp", min=(Const(low), None), max=(Const(high), None))
+    if e.node.inputs[0].type.dtype.is_integer:
+        low, high = (Const(None if bound is None else int(bound)) for bound in (op.min, op.max))
+    else:
+        low, high = Arg(op.min, "min"), Arg(op.max, "max")
+    return method(xs[0], "clamp", min=(low, None), max=(high, None))
 
 
 @lowers(elementwise.Cast)
@@ -328,23 +330,28 @@ def _shape(e: Lower, shape: tuple[Any, ...]) -> Py:
 @lowers(random.Normal)
 def normal(e: Lower, op: random.Normal, xs: list[Py]) -> Py:
     drawn: Py = call("torch.randn", _shape(e, op.shape), **e.made(op.dtype))
-    if op.std != 1:
+    if op.std != 1 or e.varies("std"):
         drawn = Binary("*", Arg(op.std, "std"), drawn)
-    return Binary("+", Arg(op.mean, "mean"), drawn) if op.mean else drawn
+    return Binary("+", Arg(op.mean, "mean"), drawn) if op.mean or e.varies("mean") else drawn
 
 
 @lowers(random.Uniform)
 def uniform(e: Lower, op: random.Uniform, xs: list[Py]) -> Py:
     drawn: Py = call("torch.rand", _shape(e, op.shape), **e.made(op.dtype))
-    if op.high - op.low != 1:
+    if e.varies("low") or e.varies("high"):
+        high, low = Arg(op.high, "high"), Arg(op.low, "low")
+        drawn = Binary("*", Binary("-", high, low) if op.low or e.varies("low") else high, drawn)
+    elif op.high - op.low != 1:
         drawn = Binary("*", Const(op.high - op.low), drawn)
-    return Binary("+", Arg(op.low, "low"), drawn) if op.low else drawn
+    return Binary("+", Arg(op.low, "low"), drawn) if op.low or e.varies("low") else drawn
 
 
 @lowers(random.Full)
 def full(e: Lower, op: random.Full, xs: list[Py]) -> Py:
-    value: Any = bool(op.value) if op.dtype is DType.BOOL else int(op.value) if op.dtype.is_integer else op.value
-    return call("torch.full", _shape(e, op.shape), Const(value), **e.made(op.dtype))
+    value = Arg(op.value, "value")
+    if not op.dtype.is_float:
+        value = Const(bool(op.value) if op.dtype is DType.BOOL else int(op.value))
+    return call("torch.full", _shape(e, op.shape), value, **e.made(op.dtype))
 
 
 @lowers(random.Zeros, random.Ones)

@@ -10,6 +10,7 @@ from dlspec.backends.torch.evaluate import Unwritten, evaluate
 from dlspec.backends.torch.fields import Fields
 from dlspec.backends.torch.helpers import HELPERS
 from dlspec.backends.torch.inits import initial, parameter
+from dlspec.backends.torch.labels import Labels
 from dlspec.backends.torch.lower_modules import module_of
 from dlspec.backends.torch.places import evenly, loop_id
 from dlspec.backends.torch.plan import (
@@ -39,6 +40,7 @@ from dlspec.backends.torch.python import (
     walk,
 )
 from dlspec.backends.torch.registry import torch_error
+from dlspec.backends.torch.symbols import own_member
 from dlspec.backends.torch.targets import targets_of
 from dlspec.backends.torch.tree import Element, Enter, Key, Module, Region, Step, Tree
 from dlspec.backends.torch.turns import may_differ, turns_in
@@ -64,6 +66,7 @@ class Making:
         self.helpers = helpers
         self.plan = Plan(module, tree, author)
         self._made = Fields(author, module, self.plan.hinges, lambda value: None)
+        self._labels = Labels(author, module, self.plan.hinges)
 
     def access(self, owner: Module, label: str, base: Py | None = None) -> Py:
         """How a member is reached from this module's class."""
@@ -73,6 +76,10 @@ class Making:
             assert inner.parent is not None
             path.insert(0, (inner.parent, inner.label))
         made = Name("self") if base is None else base
+        if base is None and path[0][1] in self.plan.module.members and not self.plan.module.chain:
+            name = self._name(*path[0])
+            if not isinstance(name, Const):
+                made = own_member(name, path.pop(0)[1].isdigit())
         for where, part in path:
             if where.hides(part):
                 made = Subscript(Attribute(made, store_of(where.members.get(part))), (Const(part),))
@@ -83,6 +90,11 @@ class Making:
             else:
                 made = Subscript(made, (Const(part),))
         return made
+
+    def _name(self, owner: Module, label: str) -> Py:
+        """The label of a member as an expression."""
+        member = owner.members[label]
+        return self._labels.name(label, member.scope if isinstance(member, Module) else member)
 
     def _conditions(
         self, elements: list[Element], inside: tuple[Key, ...] = ()
@@ -117,15 +129,16 @@ class Making:
             inside = conditions.get(member, ())
             if isinstance(member, Module) and member.inline and not member.members:
                 continue  # it has no weights, and what it does is written out
+            name = self._name(module, label)
             if isinstance(member, Module):
-                self.plan.members.append(Member(label, self._submodule(member), "module", inside))
+                self.plan.members.append(Member(label, name, self._submodule(member), "module", inside))
                 self._inner_inits(member, self.access(module, label), inside)
             elif isinstance(member.op, constant.Param):
                 value, rest = parameter(member.op, self.access(module, label))
-                self.plan.members.append(Member(label, self._made(value, member), member.op.kind, inside))
+                self.plan.members.append(Member(label, name, self._made(value, member), member.op.kind, inside))
                 self.plan.inits += [(self._made(statement, member), inside) for statement in rest]
             else:
-                self.plan.members.append(Member(label, self._layer(member), "module", inside))
+                self.plan.members.append(Member(label, name, self._layer(member), "module", inside))
                 self.plan.inits += self._inits(member, self.access(module, label), inside)
 
     def weight(self, member: Py, path: str) -> Py:
@@ -155,6 +168,8 @@ class Making:
         return Make(module)
 
     def _container(self, module: Module) -> Py:
+        for label, member in module.members.items():
+            self._labels.fix(label, member.scope if isinstance(member, Module) else member)
         if any(
             isinstance(member, Node) and isinstance(member.op, constant.Param) for member in module.members.values()
         ):
@@ -258,9 +273,11 @@ class Making:
         for element in elements:
             match element:
                 case Step():
-                    parts.append(Item(element.key, self.tree.labels[element.node][1], self._layer(element.node)))
+                    name = self._labels.name(self.tree.labels[element.node][1], element.node)
+                    parts.append(Item(element.key, name, self._layer(element.node)))
                 case Enter():
-                    parts.append(Item(element.key, element.module.label, self._submodule(element.module)))
+                    name = self._labels.name(element.module.label, element.scope)
+                    parts.append(Item(element.key, name, self._submodule(element.module)))
                 case Region(kind="loop"):
                     parts.append(self._loop(element))
                 case Region():
@@ -279,13 +296,12 @@ class Making:
             targets,
             iterable,
             hinges,
-            self._evenly(region),
             may_differ(region.scope),
         )
 
     def _evenly(self, region: Region) -> bool:
         inside = (scope.twin or scope for turn in turns_in(region.scope)[:1] for scope in turn.scopes())
-        return all(evenly(label) for scope in inside for label in scope.labels)
+        return all(evenly(label) for scope in inside for label in scope.labels.values())
 
     def _looped(self, region: Region, at_hand: AtHand | None = None) -> tuple[tuple[str, ...], Py | None]:
         """The variables of a loop and what it runs over; None where that cannot be written."""

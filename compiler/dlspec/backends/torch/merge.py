@@ -7,11 +7,24 @@ from collections.abc import Sequence as Many
 from dataclasses import replace
 from typing import Any, Protocol
 
+from dlspec.backends.torch.evaluate import evaluate
 from dlspec.backends.torch.plan import Action, Chain, Item, Loop, Make, Member, Option, Part, Plan, Round, Slot
-from dlspec.backends.torch.python import Attribute, Binary, Const, IfElse, Py, Subscript, walk
+from dlspec.backends.torch.python import Attribute, Binary, Const, IfElse, Own, Py, Subscript, walk
 from dlspec.backends.torch.registry import Ref, Size
 from dlspec.backends.torch.rolling import Steps
-from dlspec.backends.torch.symbols import Flowing, Leaf, Sum, Turned, is_counted, placed, signature
+from dlspec.backends.torch.symbols import (
+    Apart,
+    Flowing,
+    Leaf,
+    LoopId,
+    Sum,
+    Turned,
+    counted,
+    is_counted,
+    own_member,
+    placed,
+    signature,
+)
 from dlspec.backends.torch.template import (
     Looped,
     Made,
@@ -27,7 +40,7 @@ from dlspec.backends.torch.template import (
     TRound,
 )  # fmt: skip
 from dlspec.backends.torch.tree import Key, Module
-from dlspec.backends.torch.unify import Turns, index_of, laid, merged, pattern, same, same_shape, turn_of
+from dlspec.backends.torch.unify import Turns, index_of, laid, merged, same, same_shape, turn_of
 
 
 class Classes(Protocol):
@@ -52,6 +65,7 @@ class Merger:
         self.template = Template(plans)
         self._own: list[set[Slot]] = [set(plan.types) for plan in plans]
         self._looped: dict[Key, TLoop] = {}
+        self._rolls: set[LoopId] = set()
 
     def merge(self) -> Template:
         plans, template = self.plans, self.template
@@ -88,30 +102,31 @@ class Merger:
         sequences = [self._sequence(plan, steps) for plan, steps in zip(self.plans, self.steps, strict=True)]
         for label in merged([list(sequence) for sequence in sequences]):
             found = [sequence.get(label) for sequence in sequences]
-            there = [(each, plan) for each, plan in zip(found, self.plans, strict=True) if each is not None]
+            there = [(each, index) for index, each in enumerate(found) if each is not None]
             first = there[0][0][0]
-            flat = [(m, plan, turn) for each, plan in there for turn, m in enumerate(each)]
+            flat = [(m, index, turn) for each, index in there for turn, m in enumerate(each)]
+            plans = [self.plans[index] for _, index, _ in flat]
             if len({(m.kind, m.conditions) for m, _, _ in flat}) > 1 or (None in found and not first.conditions):
                 raise Mismatch
             loop = self._looped[label[0]] if isinstance(label, tuple) else None
-            turns = pattern_ = None
+            turns = None
             if loop is not None:
                 turns = Turns(
                     loop.loop, [turn for _, _, turn in flat], turn_of(loop.index, loop.targets, loop.iterable)
                 )
-                pattern_ = pattern([m.label for m, _, _ in flat], turns)
                 if None in found or first.conditions or first.kind not in ("module", "param", "buffer"):
                     raise Mismatch
-            value = self.constant([m.value for m, _, _ in flat], [plan for _, plan, _ in flat], turns)
+            value = self.constant([m.value for m, _, _ in flat], plans, turns)
+            name = self.constant([self.steps[index].name(m) for m, index, _ in flat], plans, turns)
             present = tuple(m is not None for m in found)
             when = self._flag(present, first.conditions)
-            self.template.members.append(TMember(first.label, value, first.kind, when, loop, pattern_))
+            self.template.members.append(TMember(first.label, name, value, first.kind, when, loop))
 
     def _sequence(self, plan: Plan, steps: Steps) -> dict[Any, list[Member]]:
         """The members in order, by label; those that the turns of a loop have are one for each place in a turn."""
         by_label = {member.label: position for position, member in enumerate(plan.members)}
         made: dict[int, tuple[Any, list[Member]]] = {
-            position: (member.label, [member]) for position, member in enumerate(plan.members)
+            position: (repr(signature(steps.name(member))), [member]) for position, member in enumerate(plan.members)
         }
         for step in steps.steps:
             if not isinstance(step, Round):
@@ -121,7 +136,7 @@ class Merger:
             if places != list(range(places[0], places[0] + len(places)) if places else ()):
                 raise Mismatch  # made in another order than they are run
             labels = {plan.members[place].label for place in places}
-            if any(_mentions(init, labels) for init, _ in plan.inits):
+            if any(_mentions(init, labels) for init, _ in steps.inits):
                 raise Mismatch
             for place, positions in enumerate(zip(*ordered, strict=True)):
                 made[positions[0]] = ((step.key, place), [plan.members[position] for position in positions])
@@ -130,9 +145,9 @@ class Merger:
         return {label: members for _, (label, members) in sorted(made.items())}
 
     def _inits(self) -> None:
-        if len({len(plan.inits) for plan in self.plans}) > 1:
+        if len({len(steps.inits) for steps in self.steps}) > 1:
             raise Mismatch
-        for statements in zip(*(plan.inits for plan in self.plans), strict=True):
+        for statements in zip(*(steps.inits for steps in self.steps), strict=True):
             self.template.inits.append(self.constant([value for value, _ in statements], self.plans))
 
     # Conditions
@@ -166,15 +181,18 @@ class Merger:
 
     # Constants
 
-    def constant(self, nodes: Many[Py], plans: Many[Plan], turns: Turns | None = None) -> Py:
-        """One expression for several of one text; with ``turns`` they are those of a loop, and get its variables."""
-        if not isinstance(nodes[0], Chain):
-            nodes = laid(nodes, turns)
+    def constant(self, nodes: Many[Py], plans: Many[Plan], turns: Turns | None = None, plain: bool = False) -> Py:
+        """One expression for several of one text; with ``turns`` they are those of a loop, and get its variables. ``plain``
+        ones are `laid`."""
+        if not isinstance(nodes[0], Chain) and not plain:
+            nodes, plain = laid(nodes, turns, self._written_as_loops(plans))
         first = nodes[0]
         if isinstance(first, Chain):
             if not all(isinstance(node, Chain) for node in nodes):
                 raise Mismatch
             return self.chain([node for node in nodes if isinstance(node, Chain)], plans, turns)
+        if isinstance(first, Own):
+            return self.forward(nodes, list(range(len(nodes))))
         if isinstance(first, Make):
             return self._makes(nodes, plans, turns)
         if not any(isinstance(inner, Make | Chain) for inner in walk(first)):
@@ -183,7 +201,13 @@ class Merger:
                 return found
         if isinstance(first, Const | Leaf | Sum | Turned) or any(type(node) is not type(first) for node in nodes):
             raise Mismatch
-        return same_shape(nodes, first, lambda parts: self.constant(parts, plans, turns))
+        return same_shape(nodes, first, lambda parts: self.constant(parts, plans, turns, plain))
+
+    def _written_as_loops(self, plans: Many[Plan]) -> set[LoopId]:
+        """The loops of these plans that are written as loops, as far as is known by now."""
+        return self._rolls.union(
+            *(steps.loops for plan, steps in zip(self.plans, self.steps, strict=True) if plan in plans)
+        )
 
     def _makes(self, nodes: Many[Py], plans: Many[Plan], turns: Turns | None) -> Makes:
         made = tuple(
@@ -193,7 +217,8 @@ class Merger:
         )
         if len(made) < len(nodes) or len({self.classes.mark(each.module) for each in made}) > 1:
             raise Mismatch
-        makes = Makes(made, Looped(turns.loop, turns.index) if turns else None)
+        loop = Looped(turns.loop, turns.index) if turns else None
+        makes = Makes(made, loop, frozenset(self._written_as_loops(plans)))
         self.classes.arguments(makes)
         return makes
 
@@ -207,8 +232,8 @@ class Merger:
 
     def _parts(
         self, sequences: list[tuple[Part, ...]], plans: Many[Plan], named: bool, turns: Turns | None = None
-    ) -> tuple[tuple[str, Py], ...]:
-        made: list[tuple[str, Py]] = []
+    ) -> tuple[tuple[Py, Py], ...]:
+        made: list[tuple[Py, Py]] = []
         for key in merged([[part.key for part in parts] for parts in sequences]):
             found = [next((part for part in parts if part.key == key), None) for parts in sequences]
             there = [(part, plan) for part, plan in zip(found, plans, strict=True) if part is not None]
@@ -221,14 +246,14 @@ class Merger:
                 made += self._loop([part for part, _ in there if isinstance(part, Loop)], having, named, turns)
             else:
                 items = [part for part, _ in there if isinstance(part, Item)]
-                if named and turns is None and len({item.label for item in items}) > 1:
-                    raise Mismatch
-                made.append((first.label, self.constant([item.value for item in items], having, turns)))
+                names = [counted(item.name, {*self._rolls, *([turns.loop] if turns else [])}) for item in items]
+                name = self.constant(names, having, turns) if named else first.name
+                made.append((name, self.constant([item.value for item in items], having, turns)))
         return _alternatives(made)
 
     def _option(
         self, found: list[Option | None], plans: Many[Plan], named: bool, turns: Turns | None
-    ) -> list[tuple[str, Py]]:
+    ) -> list[tuple[Py, Py]]:
         there = [(index, option) for index, option in enumerate(found) if option is not None]
         inside = [plans[index] for index, _ in there]
         inner = None if turns is None else Turns(turns.loop, [turns.turns[index] for index, _ in there], turns.index)
@@ -238,9 +263,9 @@ class Merger:
         if named or turns is not None:
             raise Mismatch
         condition = self.condition((there[0][1].key,), plans, tuple(option is not None for option in found))
-        return [("", Optional(condition, items))]
+        return [(_NAMELESS, Optional(condition, items))]
 
-    def _loop(self, loops: list[Loop], plans: Many[Plan], named: bool, turns: Turns | None) -> list[tuple[str, Py]]:
+    def _loop(self, loops: list[Loop], plans: Many[Plan], named: bool, turns: Turns | None) -> list[tuple[Py, Py]]:
         if turns is not None:
             return self._unrolled(loops, plans, named, turns)
         if not any(parts for loop in loops for parts in loop.iterations):
@@ -260,16 +285,16 @@ class Merger:
                     raise
         return self._unrolled(loops, plans, named, None)
 
-    def _unrolled(self, loops: list[Loop], plans: Many[Plan], named: bool, turns: Turns | None) -> list[tuple[str, Py]]:
+    def _unrolled(self, loops: list[Loop], plans: Many[Plan], named: bool, turns: Turns | None) -> list[tuple[Py, Py]]:
         if len({len(loop.iterations) for loop in loops}) > 1:
             raise Mismatch
         self.template.hinges.update(*(loop.hinges for loop in loops))
-        made: list[tuple[str, Py]] = []
+        made: list[tuple[Py, Py]] = []
         for iterations in zip(*(loop.iterations for loop in loops), strict=True):
             made += self._parts(list(iterations), plans, named, turns)
         return made
 
-    def _rolled(self, loops: list[Loop], plans: Many[Plan], named: bool) -> tuple[str, Py]:
+    def _rolled(self, loops: list[Loop], plans: Many[Plan], named: bool) -> tuple[Py, Py]:
         iterables = [loop.iterable for loop in loops if loop.iterable is not None]
         most = max(len(loop.iterations) for loop in loops)
         if len(iterables) < len(loops) or (most == 1 and any(loop.once for loop in loops)):
@@ -285,13 +310,8 @@ class Merger:
         items = self._parts([_placeless(parts) for _, _, parts in flat], [plan for plan, _, _ in flat], named, turns)
         if any(isinstance(value, Rolled | Optional) for _, value in items):
             raise Mismatch
-        label = None
-        if named:
-            labels = [item.label for _, _, part in flat for item in part if isinstance(item, Item)]
-            if len(items) != 1 or not loops[0].evenly:
-                raise Mismatch
-            label = pattern(labels, turns)
-        return "", Rolled(targets, iterable, tuple(value for _, value in items), label, name)
+        self._rolls.add(loops[0].loop)
+        return _NAMELESS, Rolled(targets, iterable, items, name)
 
     # Steps
 
@@ -345,6 +365,15 @@ class Merger:
         first = nodes[0]
         if any(type(node) is not type(first) for node in nodes):
             raise Mismatch
+        if isinstance(first, Apart):
+            apart = [node for node in nodes if isinstance(node, Apart)]
+            if first.loop in self._written_as_loops(self.plans):
+                raise Mismatch
+            return self.forward([node.size for node in apart], there)
+        if isinstance(first, Own):
+            return own_member(
+                self.constant([node.label for node in nodes if isinstance(node, Own)], self.plans), first.numbered
+            )
         if isinstance(first, Ref):
             return Ref(self._slot([node.value for node in nodes if isinstance(node, Ref)], there))
         if isinstance(first, Size):
@@ -375,10 +404,16 @@ class Merger:
         return latest
 
 
+_NAMELESS = Const("")
+"""The name of what is several members."""
+
+
 def _mentions(value: Py, labels: set[str]) -> bool:
     """Whether an expression reaches one of these members."""
     for inner in walk(value):
         if isinstance(inner, Attribute) and inner.name in labels:
+            return True
+        if isinstance(inner, Own) and evaluate(inner.label) in labels:
             return True
         if isinstance(inner, Subscript) and any(isinstance(i, Const) and str(i.value) in labels for i in inner.items):
             return True
@@ -402,9 +437,9 @@ def _common(actions: list[Action]) -> Action:
     return first
 
 
-def _alternatives(items: list[tuple[str, Py]]) -> tuple[tuple[str, Py], ...]:
+def _alternatives(items: list[tuple[Py, Py]]) -> tuple[tuple[Py, Py], ...]:
     """What is there where a condition holds, and what where it does not, as one."""
-    made: list[tuple[str, Py]] = []
+    made: list[tuple[Py, Py]] = []
     for label, value in items:
         before = made[-1][1] if made else None
         if isinstance(value, Optional) and isinstance(before, Optional) and not before.otherwise:
@@ -438,12 +473,10 @@ def _placeless(parts: tuple[Part, ...]) -> tuple[Part, ...]:
         key: Key = (*place, counts[place])
         match part:
             case Item():
-                made.append(Item(key, part.label, part.value))
+                made.append(Item(key, part.name, part.value))
             case Loop():
                 turns = tuple(_placeless(p) for p in part.iterations)
-                made.append(
-                    Loop(key, part.loop, turns, part.targets, part.iterable, part.hinges, part.evenly, part.once)
-                )
+                made.append(Loop(key, part.loop, turns, part.targets, part.iterable, part.hinges, part.once))
             case Option():
                 made.append(Option(key, _placeless(part.parts)))
     return tuple(made)

@@ -77,3 +77,18 @@ def counts(turn: Turn | None, name: str, most: int) -> bool:
             return len(arguments) == 1
         case _:
             return False
+
+
+def literal(expression: ast.Expression) -> bool:
+    """Whether an expression is a number, a word, or a list of such."""
+    match expression:
+        case ast.List(items=items):
+            return all(map(literal, items))
+        case ast.Unary(operand=operand):
+            return literal(operand)
+        case ast.Constant():
+            return True
+        case ast.String(parts=parts):
+            return all(isinstance(part, str) for part in parts)
+        case _:
+            return False

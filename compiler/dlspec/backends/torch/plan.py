@@ -37,14 +37,14 @@ class Chain(Py):
 @dataclass(frozen=True, slots=True, eq=False)
 class Item:
     key: Key
-    label: str
+    name: Py
     value: Py
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Loop:
     """What is made in a loop: the parts of each turn, its variables, and what it runs over (`range(depth)`), None where
-    that cannot be written; ``hinges`` are the settings that this depends on. ``evenly``: labels are numbered by turns.
+    that cannot be written; ``hinges`` are the settings that this depends on.
     ``once``: it has one turn, and another might have other layers."""
 
     key: Key
@@ -53,7 +53,6 @@ class Loop:
     targets: tuple[str, ...]
     iterable: Py | None
     hinges: frozenset[str]
-    evenly: bool
     once: bool
 
 
@@ -68,9 +67,10 @@ Part: TypeAlias = Item | Loop | Option
 
 @dataclass(eq=False, slots=True)
 class Member:
-    """``self.label = value``; ``kind`` is module, param or buffer."""
+    """``self.label = value``; ``name`` is the label as an expression, ``kind`` is module, param or buffer."""
 
     label: str
+    name: Py
     value: Py
     kind: str
     conditions: tuple[Key, ...]
@@ -109,8 +109,8 @@ class Action:
 @dataclass(frozen=True, slots=True, eq=False)
 class Run:
     """The steps of a loop that a forward runs: those of each turn are so many of the plan's actions, one turn after the
-    other. ``inner`` are the loops inside, and ``running`` is ``iterable`` as a forward writes it. The rest is as for
-    `Loop`."""
+    other. ``inner`` are the loops inside, and ``running`` is ``iterable`` as a forward writes it. ``evenly``: labels are
+    numbered by turns. The rest is as for `Loop`."""
 
     key: Key
     loop: LoopId

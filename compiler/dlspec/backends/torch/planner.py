@@ -285,7 +285,7 @@ class Planner(Making):
         }
         label = self._constants[node] = names.unique(self._bound(node.outputs[0], node.scope) or "constant", taken)
         made = self._made(tensor_of(Arg(op.value, "value"), op.dtype), node)
-        self.plan.members.append(Member(label, made, "constant", conditions))
+        self.plan.members.append(Member(label, Const(label), made, "constant", conditions))
 
     def _augments(self, node: Node) -> bool:
         left = node.inputs[0]

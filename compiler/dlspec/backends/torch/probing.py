@@ -4,9 +4,10 @@ on symbols."""
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
-from dlspec.ir.dims import Dim, substitute, symbol
+from dlspec.backends.torch.places import literal
+from dlspec.ir.dims import Dim, Expr, substitute, symbol
 from dlspec.ir.fields import FieldError
 from dlspec.ir.graph import Node
 from dlspec.ir.op import Needs, Op, OpError
@@ -38,7 +39,12 @@ class Probe:
 
 def probe(node: Node) -> Probe | None:
     """None where an operator needs numbers for all its sizes."""
-    written = {name for name, each in node.origin.written.items() if not _literal(each.expression)}
+    written = {
+        field.name
+        for field in node.op.fields
+        if field.name in node.origin.written
+        and not _known(node.origin.written[field.name], getattr(node.op, field.name))
+    }
     op, fields = _with_symbols(node, written)
     numbers: _Fields = {}
     for made, places in ((op, fields), (node.op, numbers)):
@@ -58,7 +64,9 @@ def _probe(node: Node, op: Op, fields: _Fields, written: set[str], axes: int, on
     for index, value in enumerate(node.inputs):
         shape: list[Dim] = []
         for axis, size in enumerate(value.type.shape):
-            if axis >= axes:
+            if not isinstance(size, int):
+                shape.append(size)
+            elif axis >= axes:
                 shape.append(size)
                 numbers.append((index, axis))
             elif size == 1 and not ones:
@@ -96,7 +104,7 @@ def _with_symbols(node: Node, written: set[str]) -> tuple[Op, _Fields]:
             expression = node.origin.written[field.name].expression
             parts: list[Dim] = []
             for place, size in enumerate(value):  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
-                known = isinstance(expression, ast.List) and _literal(expression.items[place])
+                known = isinstance(expression, ast.List) and literal(expression.items[place])
                 if known or type(size) is not int:  # pyright: ignore[reportUnknownArgumentType]
                     parts.append(size)  # pyright: ignore[reportUnknownArgumentType]
                     continue
@@ -109,20 +117,14 @@ def _with_symbols(node: Node, written: set[str]) -> tuple[Op, _Fields]:
         return node.op, {}
 
 
+def _known(written: Written, value: Any) -> bool:
+    """Whether all numbers in a field were written as numbers."""
+    expression = written.expression
+    if isinstance(expression, ast.List) and isinstance(value, tuple):
+        sizes = cast("tuple[Any, ...]", value)
+        return all(literal(item) or isinstance(size, Expr) for item, size in zip(expression.items, sizes, strict=True))
+    return literal(expression)
+
+
 def _item(value: Any, place: int | None) -> Dim:
     return value if place is None else value[place]
-
-
-def _literal(expression: ast.Expression) -> bool:
-    """Whether an expression is a number, a word, or a list of such."""
-    match expression:
-        case ast.List(items=items):
-            return all(map(_literal, items))
-        case ast.Unary(operand=operand):
-            return _literal(operand)
-        case ast.Constant():
-            return True
-        case ast.String(parts=parts):
-            return all(isinstance(part, str) for part in parts)
-        case _:
-            return False

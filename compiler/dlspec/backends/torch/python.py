@@ -144,11 +144,17 @@ class Comprehension(Py):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Label(Py):
-    """`f"layer{i + 1}"`: the name of a member in a loop. ``prefix`` is letters, digits and underscores."""
+    """`f"layer{i + 1}"`: the name of a member; texts, of which labels are made, and expressions."""
 
-    prefix: str
-    index: Py
-    suffix: str = ""
+    parts: tuple[str | Py, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Own(Py):
+    """A member of the class that is written, by the expression of its label; ``numbered`` if that is a number."""
+
+    label: Py
+    numbered: bool
 
 
 Transform: TypeAlias = Callable[[Py], Py]

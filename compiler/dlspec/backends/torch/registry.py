@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
 
+from dlspec.backends.torch.places import literal
 from dlspec.backends.torch.python import Attribute, Name, Py, call
 from dlspec.diagnostics import DlspecError
 from dlspec.ir.dims import Dim
@@ -93,6 +94,11 @@ class Lower:
         """A function or class that is put at the head of the module."""
         self._helpers.add(name)
         return Name(name)
+
+    def varies(self, field: str) -> bool:
+        """Whether an argument was not written as a number."""
+        written = self.node.origin.written.get(field)
+        return written is not None and not literal(written.expression)
 
     def unsupported(self, message: str, hint: str = "") -> DlspecError:
         """The error to raise for what PyTorch cannot express."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import keyword
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -19,14 +19,16 @@ from dlspec.backends.torch.python import (
     IfElse,
     Keyword,
     Name,
+    Own,
     Py,
     Sequence,
     Star,
+    Subscript,
     call,
     rebuild,
     walk,
 )  # fmt: skip
-from dlspec.backends.torch.symbols import Leaf, Sum, leaves, tupled, written_out
+from dlspec.backends.torch.symbols import Leaf, Sum, leaves, own_member, tupled, written_out
 from dlspec.backends.torch.targets import kept
 from dlspec.backends.torch.template import Makes, Mismatch, Optional, Rolled, SequentialOf, Template, TLoop
 from dlspec.backends.torch.tree import Module
@@ -149,6 +151,8 @@ class Resolver:
                 return Name(value.name if value.key[0] == "comprehended" else made.names[value.key])
             case Sum():
                 return self.constant(written_out(value), made)
+            case Own():
+                return _reached(self.constant(value.label, made), value.numbered)
             case Makes():
                 return self._made(value, made)
             case SequentialOf():
@@ -181,7 +185,7 @@ class Resolver:
                 except Unwritten:
                     self.plans[each.maker].hinges.update(author.settings.behind_leaf(leaf, each.use))
                     written.append(_constant(author.value(leaf, each.use)))
-            found.append(unified(written, turns))
+            found.append(unified(written, turns, makes.loops))
         return found
 
     def _made(self, makes: Makes, made: Class) -> Py:
@@ -202,31 +206,37 @@ class Resolver:
             items, single = self._named_items(value, made)
             if single is not None:
                 return call("nn.Sequential", call("OrderedDict", single))
-            if all(map(_is_keyword_argument, (label for label, _ in value.items))):
-                named = tuple(Keyword(label, self.constant(inner, made)) for label, inner in value.items)
+            labels = [name.value for name, _ in value.items if isinstance(name, Const)]
+            if len(labels) == len(value.items) and all(map(_is_keyword_argument, labels)):
+                named = tuple(
+                    Keyword(label, self.constant(inner, made))
+                    for label, (_, inner) in zip(labels, value.items, strict=True)
+                )
                 return call("nn.Sequential", Call(Name("OrderedDict"), (), named))
             return call("nn.Sequential", call("OrderedDict", Sequence(tuple(items))))
         return Call(Name("nn.Sequential"), tuple(self.items(value.items, made)))
 
     def _named_items(self, value: SequentialOf, made: Class) -> tuple[list[Py], Py | None]:
         items: list[Py] = []
-        for label, inner in value.items:
+        for name, inner in value.items:
             if isinstance(inner, Rolled):
-                assert inner.label is not None
-                pair = Sequence((inner.label, self.constant(inner.items[0], made)), "(")
-                target, loop = self._loop(inner, pair, made)
+                pairs = [self._pair(*item, made) for item in inner.items]
+                rolled = self._comprehension(inner, pairs, made)
                 if len(value.items) == 1:
-                    return [], Comprehension(pair, target, loop, "")
-                items.append(Star(Comprehension(pair, target, loop)))
+                    return [], replace(rolled, opening="")
+                items.append(Star(rolled))
             else:
-                items.append(Sequence((Const(label), self.constant(inner, made)), "("))
+                items.append(self._pair(name, inner, made))
         return items, None
+
+    def _pair(self, name: Py, value: Py, made: Class) -> Py:
+        return Sequence((self.constant(name, made), self.constant(value, made)), "(")
 
     def _loop(self, rolled: Rolled, body: Py, made: Class) -> tuple[str, Py]:
         """The variables of a loop, as far as they are used, and what it runs over."""
         return variables(rolled, self.constant(rolled.iterable, made), [body])
 
-    def items(self, items: Iterable[tuple[str, Py]], made: Class) -> list[Py]:
+    def items(self, items: Iterable[tuple[Py, Py]], made: Class) -> list[Py]:
         """The arguments of ``nn.Sequential``; three equal ones in a row or more are made in a loop."""
         result: list[Py] = []
         texts: list[str] = []
@@ -244,11 +254,13 @@ class Resolver:
         return list(_runs(result, texts))
 
     def _rolled(self, value: Rolled, made: Class) -> Py:
-        parts = [self.constant(item, made) for item in value.items]
+        return Star(self._comprehension(value, [self.constant(item, made) for _, item in value.items], made))
+
+    def _comprehension(self, value: Rolled, parts: list[Py], made: Class) -> Comprehension:
         target, loop = self._loop(value, Sequence(tuple(parts), "("), made)
         if len(parts) == 1:
-            return Star(Comprehension(parts[0], target, loop))
-        return Star(Comprehension(Name("layer"), "layer", Sequence(tuple(parts), "("), times=loop, each=target))
+            return Comprehension(parts[0], target, loop)
+        return Comprehension(Name("layer"), "layer", Sequence(tuple(parts), "("), times=loop, each=target)
 
     # Forwards
 
@@ -269,6 +281,8 @@ class Resolver:
                 return Name(f"self.{self._attribute(value, made)}")
             case Sum():
                 return self.forward(written_out(value), made)
+            case Own():
+                return _reached(self.forward(value.label, made), value.numbered)
             case _:
                 return rebuild(value, lambda inner: self.forward(inner, made))
 
@@ -281,6 +295,13 @@ class Resolver:
         name = names.unique(named, {*members, *made.attributes, *names.RESERVED})
         made.attributes[name] = Name(named)
         return name
+
+
+def _reached(label: Py, numbered: bool) -> Py:
+    """A member of the class by its label."""
+    if isinstance(label, Const):
+        return own_member(label, numbered)
+    return Subscript(Name("self"), (label,)) if numbered else call("getattr", Name("self"), label)
 
 
 def variables(loop: Rolled | TLoop, iterable: Py, body: Iterable[Py]) -> tuple[str, Py]:
@@ -304,6 +325,7 @@ def _values(template: Template) -> Iterator[Py]:
     for member in template.members:
         if member.loop is not None:
             yield member.loop.iterable
+        yield member.name
         yield member.value
     yield from template.inits
 
@@ -321,11 +343,13 @@ def _parts(value: Py) -> Iterator[Py]:
         case Makes():
             yield value
         case SequentialOf():
-            for _, item in value.items:
+            for name, item in value.items:
+                yield name
                 yield from _parts(item)
         case Rolled():
             yield value.iterable
-            for item in value.items:
+            for name, item in value.items:
+                yield name
                 yield from _parts(item)
         case Optional():
             yield value.condition

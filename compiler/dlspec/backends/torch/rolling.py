@@ -6,25 +6,37 @@ from collections.abc import Sequence as Many
 from dataclasses import dataclass, replace
 from typing import Any
 
-from dlspec.backends.torch.plan import Action, Plan, Round, Run, Slot
+from dlspec.backends.torch.evaluate import evaluate
+from dlspec.backends.torch.plan import Action, Member, Plan, Round, Run, Slot
 from dlspec.backends.torch.python import (
     Attribute,
     Const,
     Name,
+    Own,
     Py,
     Sequence,
     Star,
     Subscript,
-    call,
     rebuild,
     walk,
 )
 from dlspec.backends.torch.registry import Ref
-from dlspec.backends.torch.symbols import Flowing, Leaf, Sum, Turned, is_counted, placed
+from dlspec.backends.torch.symbols import (
+    Apart,
+    Flowing,
+    Leaf,
+    LoopId,
+    Sum,
+    Turned,
+    counted,
+    is_counted,
+    own_member,
+    placed,
+)
 from dlspec.backends.torch.targets import names_in
 from dlspec.backends.torch.template import Mismatch
 from dlspec.backends.torch.tree import Key, Module
-from dlspec.backends.torch.unify import Turns, index_of, numbered, pattern, same, same_shape, turn_of
+from dlspec.backends.torch.unify import Turns, index_of, numbered, same, same_shape, turn_of
 
 _FEW, _SHORT = 4, 12
 """Turns, and steps of them all, that read better one by one where the text itself says how many turns there are."""
@@ -36,7 +48,13 @@ class Steps:
 
     steps: list[Action | Round]
     outputs: list[tuple[Py, bool]]
+    inits: list[tuple[Py, tuple[Key, ...]]]
     hinges: set[str]
+    loops: frozenset[LoopId]
+
+    def name(self, member: Member) -> Py:
+        """The label of a member as an expression."""
+        return counted(member.name, self.loops)
 
 
 class _Gone(Exception):
@@ -55,7 +73,28 @@ def written_out(plan: Plan) -> Steps:
         run = runs.pop()
         hinges |= run.hinges
         runs += run.inner
-    return Steps(list(plan.actions), plan.outputs, hinges)
+    return _named(plan, list(plan.actions), plan.outputs, hinges, frozenset())
+
+
+def _named(
+    plan: Plan, steps: list[Action | Round], outputs: list[tuple[Py, bool]], hinges: set[str], loops: frozenset[LoopId]
+) -> Steps:
+    """The steps with what members are called where some loops are written as loops."""
+    inits = plan.inits
+    if not all(isinstance(member.name, Const) for member in plan.members):
+
+        def named(value: Py) -> Py:
+            return counted(value, loops)
+
+        def step(made: Action | Round) -> Action | Round:
+            if isinstance(made, Action):
+                return replace(made, value=named(made.value))
+            return replace(made, body=tuple(replace(each, value=named(each.value)) for each in made.body))
+
+        steps = [step(each) for each in steps]
+        outputs = [(named(value), training) for value, training in outputs]
+        inits = [(named(value), conditions) for value, conditions in inits]
+    return Steps(steps, outputs, inits, hinges, loops)
 
 
 def rolled(plan: Plan) -> Steps | None:
@@ -97,7 +136,7 @@ def _rolled(plan: Plan, refused: set[Key]) -> Steps | None:
         position = run.bounds[-1][1]
     steps += [behind.action(action) for action in plan.actions[position:]]
     outputs = [(behind(value), training) for value, training in plan.outputs]
-    return Steps(steps, outputs, hinges)
+    return _named(plan, steps, outputs, hinges, frozenset(made.loop for _, made in rounds))
 
 
 def _round(plan: Plan, run: Run) -> Round | None:
@@ -120,7 +159,8 @@ def _places_behind(plan: Plan, made: Round) -> bool:
     if any(isinstance(member, Module) and member.inline for member in plan.module.members.values()):
         return True
     begin = min((int(label) for label in own if label.isdigit()), default=-1)
-    return any(m.label.isdigit() and m.label not in own and int(m.label) > begin for m in plan.members)
+    numbers = (int(m.label) for m in plan.members if m.label.isdigit() and isinstance(m.name, Const))
+    return any(number > begin and str(number) not in own for number in numbers)
 
 
 class _Folding:
@@ -196,12 +236,8 @@ class _Folding:
                 listed = self._listed([node.items for node in nodes if isinstance(node, Sequence)])
                 if listed is not None:
                     return listed
-            case Attribute(base=Name(text="self")):
-                labels = [node.name for node in nodes if isinstance(node, Attribute)]
-                return first if len(set(labels)) == 1 else call("getattr", Name("self"), self._member(labels))
-            case Subscript(base=Name(text="self"), items=(Const(value=str()),)):
-                labels = _places(nodes)
-                return first if len(set(labels)) == 1 else Subscript(Name("self"), (self._member(labels),))
+            case Own():
+                return self._member([node.label for node in nodes if isinstance(node, Own)], first.numbered)
             case Subscript(base=Attribute(), items=(Const(value=int()),)):
                 places = _places(nodes)
                 if len(set(places)) == 1 or not self.run.evenly:
@@ -209,20 +245,21 @@ class _Folding:
                 base = self._fold([node.base for node in nodes if isinstance(node, Subscript)])
                 self.pinned = True
                 return Subscript(base, (numbered(places, self.numbers),))
-            case Const() | Leaf() | Sum() | Turned() | Name():
+            case Const() | Leaf() | Sum() | Turned() | Name() | Apart():
                 raise Mismatch
             case _:
                 pass
         return same_shape(nodes, first, self._fold)
 
-    def _member(self, labels: list[str]) -> Py:
-        """The label of what each turn has of its own."""
-        if not self.run.evenly:
+    def _member(self, names: list[Py], numbered: bool) -> Py:
+        """What each turn has of its own."""
+        made = same([placed(name, self.run.loop) for name in names], self.numbers)
+        if made is None:
             raise Mismatch
-        made = pattern(labels, self.numbers)
-        if tuple(labels) not in self.members:
-            self.members.append(tuple(labels))
-        return made
+        labels = tuple(evaluate(name) for name in names)
+        if len(set(labels)) > 1 and labels not in self.members:
+            self.members.append(labels)
+        return own_member(made, numbered)
 
     def _reference(self, slots: list[Slot]) -> Ref:
         own = {places.get(slot) for places, slot in zip(self.places, slots, strict=True)}
@@ -328,4 +365,8 @@ def _has_tensors(node: Py) -> bool:
 
 
 def _is_member(node: Py) -> bool:
-    return isinstance(node, Attribute | Subscript) and isinstance(node.base, Name) and node.base.text == "self"
+    match node:
+        case Own() | Attribute(base=Name(text="self")) | Subscript(base=Name(text="self")):
+            return True
+        case _:
+            return False

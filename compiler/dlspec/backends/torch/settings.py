@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dlspec.backends.torch.places import counts, homes_of, names_in, plainly_in, turn_of
+from dlspec.backends.torch.places import homes_of, names_in, turn_of
 from dlspec.backends.torch.symbols import Leaf
 from dlspec.backends.torch.tree import Tree
 from dlspec.backends.torch.turns import may_differ
@@ -58,8 +58,7 @@ class Settings:
         return self.of(tensor) if isinstance(tensor, Value) else frozenset()
 
     def of_structure(self) -> frozenset[str]:
-        """The settings that conditions depend on, and paths but for the numbers of turns, which the loop of a class has
-        too."""
+        """The settings that conditions depend on, and what the only turn of a loop decides."""
         found: set[str] = set()
         decisive: set[tuple[int, str]] = set()
         for scope in self.tree.graph.root.scopes() if self.tree.graph.settings else ():
@@ -67,12 +66,6 @@ class Settings:
                 found = found.union(*(self.behind(each) for each in scope.origin.written.values()))
             if scope.kind == "if":
                 found |= self._decisive(scope.origin.written["condition"], decisive)
-            for label in scope.labels:
-                plain = plainly_in(label.expression)
-                for name in self._names_in(label.expression):
-                    seen = label.names.seen(name, label.time)
-                    if seen is None or name not in plain or not counts(seen[0].turn, name, most=1):
-                        found |= self._by(name, label)
         return frozenset(found)
 
     def _decisive(self, written: Written, known: set[tuple[int, str]]) -> frozenset[str]:

@@ -15,6 +15,7 @@ from dlspec.backends.torch.plan import named_inputs
 from dlspec.backends.torch.python import Py
 from dlspec.backends.torch.sizes import from_text
 from dlspec.backends.torch.symbols import (
+    Apart,
     Flowing,
     Leaf,
     Left,
@@ -31,9 +32,10 @@ from dlspec.backends.torch.symbols import (
     walk_all,
     without,
 )
+from dlspec.backends.torch.targets import targets_of
 from dlspec.backends.torch.tree import Module
 from dlspec.backends.torch.turns import turns_in
-from dlspec.ir.dims import symbols
+from dlspec.ir.dims import Dim, symbol, symbols
 from dlspec.ir.graph import Node, Scope, Value
 from dlspec.ir.op import Op
 from dlspec.ir.program import Names, Written
@@ -185,6 +187,9 @@ class Sizing:
         found = probed.types[output].shape[axis]
         if isinstance(found, int) and probed.pinned and node.inputs and node.inputs[0].type == type_:
             return self.size(node.inputs[0], axis, entry)  # what was written says again what flows in
+        gathered = self._gathered(node, probed.sizes, found) if entry is None else None
+        if gathered is not None:
+            return gathered
         known: dict[str, Py] = {}
         for name in symbols(found):
             if name in probed.sizes:
@@ -199,7 +204,12 @@ class Sizing:
         for index, place in (*probed.ones, *(() if str(found) in probed.sizes else probed.numbers)):
             if not isinstance(self.size(node.inputs[index], place, entry), py.Const):
                 raise Unwritten
-        return add(from_text(str(found), known))
+        made = add(from_text(str(found), known))
+        turns = dict.fromkeys(turn for turn in map(self._turn_of, node.inputs) if turn is not None)
+        loops = [loop for loop, _ in turns]
+        for loop in dict.fromkeys(loops):
+            made = Apart(loop_id(loop), made) if loops.count(loop) > 1 else made
+        return made
 
     def _field(self, node: Node, field: str, place: int | None) -> Py:
         """A size that the author wrote, alone or in a list."""
@@ -270,6 +280,59 @@ class Sizing:
             return inside.size(flowing, axis)  # as the turn before left it, which may have been another
         before = self.at(self.module, loop.parent or loop).size(begun, axis, entry)
         return add(before, scaled(self.turns_of(loop) if count is None else count, rest))
+
+    def _turn_of(self, value: Value) -> tuple[Scope, int] | None:
+        """The loop, not around this place, in which a tensor was made, and the turn of it."""
+        way = self._way(value.producer.scope) if value.producer and self._inside(value.producer.scope) else []
+        turn = next((s for s in way if s.kind == "iteration" and not self._around(s, None)), None)
+        return None if turn is None or turn.parent is None else (turn.parent, turns_in(turn.parent).index(turn))
+
+    def _gathered(self, node: Node, sizes: dict[str, tuple[int, int]], found: Dim) -> Py | None:
+        """The sum of sizes, where each turn of a loop has given one; None for all else."""
+        names = sorted(symbols(found), key=list(sizes).index) if symbols(found) <= sizes.keys() else []
+        if len(names) < 2 or found != _sum_of(names):
+            return None
+        parts: list[Py] = []
+        by_loop: dict[Scope, list[tuple[int, Value, int]]] = {}
+        for index, axis in (sizes[name] for name in names):
+            turn = self._turn_of(node.inputs[index])
+            if turn is None:
+                parts.append(self.size(node.inputs[index], axis))
+            else:
+                by_loop.setdefault(turn[0], []).append((turn[1], node.inputs[index], axis))
+        for loop, given in by_loop.items():
+            turns = turns_in(loop)
+            around = next((k for k, turn in enumerate(turns) if self._around(turn, None)), None)
+            if [k for k, _, _ in given] != list(range(len(turns) if around is None else around)):
+                return None
+            each = [self.at(self.module, turns[k]).size(value, axis) for k, value, axis in given]
+            known = loop_id(loop)
+            if len({repr(signature(one, known, k)) for k, one in enumerate(each)}) > 1:
+                return None
+            if any(isinstance(inner, Turned | Apart) and inner.loop == known for inner in walk_all(each[0])):
+                if around is not None:
+                    return None
+                parts.append(self._sum(each[0], loop))
+                continue
+            times = self.turns_of(loop) if around is None else Turned(loop_id(loop), "", around, around)
+            parts.append(scaled(times, each[0]))
+        return add(*parts) if by_loop else None
+
+    def _sum(self, first: Py, loop: Scope) -> Py:
+        """The sum of what the turns of a loop say in the words of the first. Raises `Unwritten`."""
+        step, known = loop.origin.step, loop_id(loop)
+        if not isinstance(step, ast.For):
+            raise Unwritten
+
+        def change(inner: Py) -> Py:
+            if isinstance(inner, Turned | Apart) and inner.loop == known:
+                if isinstance(inner, Apart) or inner.index or not inner.name:
+                    raise Unwritten
+                return Leaf(("comprehended", inner.name), inner.name, inner.value)
+            return rebuild_all(inner, change)
+
+        iterable = self.at(self.module, loop.parent or loop).written(loop.origin.written["iterable"])
+        return py.call("sum", py.Comprehension(change(first), ", ".join(targets_of(step.targets)), iterable, ""))
 
     def _alone(self, value: Value) -> Scope | None:
         """The only turn of a loop around this place that a tensor flows into."""
@@ -371,11 +434,18 @@ class Sizing:
         return turn is place or any(scope is turn for scope in place.ancestors())
 
 
+def _sum_of(names: list[str]) -> Dim:
+    made: Dim = 0
+    for name in names:
+        made = made + symbol(name)
+    return made
+
+
 def _readable(made: Py, dim: int) -> Py:
     """The size, as a number where nothing in it has a name. Raises `Unwritten` for what is wrong, or too long to read."""
     if evaluate(made) != dim or _length(made) > _LONGEST:
         raise Unwritten
-    named = any(isinstance(inner, Leaf | Turned | Flowing) for inner in walk_all(made))
+    named = any(isinstance(inner, Leaf | Turned | Flowing | Apart) for inner in walk_all(made))
     return made if named else py.Const(dim)
 
 
@@ -383,8 +453,8 @@ def _length(node: Py) -> int:
     """How many parts of an expression people read: a name is one, whatever it stands for."""
     if isinstance(node, Leaf):
         return 1
-    if isinstance(node, Flowing | Left):
-        return _length(node.first if isinstance(node, Flowing) else node.ended)
+    if isinstance(node, Flowing | Left | Apart):
+        return _length(node.first if isinstance(node, Flowing) else node.ended if isinstance(node, Left) else node.size)
     if isinstance(node, Sum):
         return 1 + sum(_length(factor) + _length(atom) for factor, atom in node.terms)
     return 1 + sum(map(_length, py.children(node)))

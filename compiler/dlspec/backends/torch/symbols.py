@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from hashlib import sha256
 from typing import Any, TypeAlias, cast
 
+from dlspec.backends.torch.names import hidden
 from dlspec.backends.torch.python import (
+    Attribute,
     Binary,
     Call,
     Const,
     IfElse,
     Keyword,
+    Label,
     Name,
+    Own,
     Py,
     Sequence,
     Slice,
@@ -80,6 +84,23 @@ class Left(Py):
     count: Py
     begun: Py
     ended: Py
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Apart(Py):
+    """A size of one turn of a loop among others, which has no name where the loop is written as one."""
+
+    loop: LoopId
+    size: Py
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Count(Py):
+    """How often a loop runs, where a loop is written; where its turns are written out, the number of them."""
+
+    loop: LoopId
+    count: Py
+    value: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -307,6 +328,54 @@ def next_turn(node: Py, loop: LoopId) -> Py:
     return change(node)
 
 
+def joined(parts: tuple[str | Py, ...]) -> Py:
+    """A label of texts and expressions, those that are known put into the text."""
+    made: list[str | Py] = []
+    for part in parts:
+        text = str(part.value) if isinstance(part, Const) else part
+        if isinstance(text, str) and made and isinstance(made[-1], str):
+            made[-1] += text
+        else:
+            made.append(text)
+    return Const(made[0]) if len(made) == 1 and isinstance(made[0], str) else Label(tuple(made))
+
+
+def own_member(label: Py, numbered: bool) -> Py:
+    """How a class reaches a member of its own."""
+    match label:
+        case Const(value=str(text)):
+            if text.isdigit():
+                return Subscript(Name("self"), (label,))
+            return Subscript(Name("self._modules"), (label,)) if hidden(text) else Attribute(Name("self"), text)
+        case _:
+            return Own(label, numbered)
+
+
+def counted(node: Py, loops: Collection[LoopId]) -> Py:
+    """The expression where some loops are written as loops and the turns of others are written out."""
+
+    def change(inner: Py) -> Py:
+        if isinstance(inner, Count):
+            return change(inner.count) if inner.loop in loops else Const(inner.value)
+        if isinstance(inner, Turned) and inner.loop not in loops and not inner.name:
+            return Const(inner.value)
+        made = inner if isinstance(inner, Leaf) else rebuild_all(inner, change)
+        if isinstance(made, Label):
+            return joined(made.parts)
+        return own_member(made.label, made.numbered) if isinstance(made, Own) else made
+
+    return change(node)
+
+
+def together(node: Py) -> Py:
+    """The expression where the turns of loops are written out."""
+
+    def change(inner: Py) -> Py:
+        return change(inner.size) if isinstance(inner, Apart) else rebuild_all(inner, change)
+
+    return change(node)
+
+
 def behind_turns(node: Py) -> Py:
     """The expression where each loop before it has turns."""
 
@@ -340,6 +409,8 @@ def placed(node: Py, loop: LoopId | None = None) -> Py:
                 return Const(tupled(inner.value))
             return change(made)
         made = rebuild_all(inner, change)
+        if isinstance(made, Label):
+            return joined(made.parts)
         if isinstance(made, Binary | Call | Subscript | IfElse) and any(
             isinstance(i, Turned | Flowing) for i in walk_all(inner)
         ):

@@ -36,10 +36,12 @@ class Made:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Makes(Py):
-    """The constructor call of a class, in each plan. In a ``loop``, its variables are those of the turn."""
+    """The constructor call of a class, in each plan. In a ``loop``, its variables are those of the turn. ``loops`` are all
+    that are written as loops."""
 
     made: tuple[Made, ...]
     loop: Looped | None = None
+    loops: frozenset[LoopId] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,12 +54,11 @@ class Looped:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rolled(Py):
-    """A run of members made in a loop over ``iterable``: ``label`` is None where they are numbered."""
+    """A run of members made in a loop over ``iterable``, with their names."""
 
     targets: tuple[str, ...]
     iterable: Py
-    items: tuple[Py, ...]
-    label: Py | None
+    items: tuple[tuple[Py, Py], ...]
     index: str
 
 
@@ -66,15 +67,15 @@ class Optional(Py):
     """Members that are there where the condition holds, and those that are there where not."""
 
     condition: Py
-    items: tuple[tuple[str, Py], ...]
-    otherwise: tuple[tuple[str, Py], ...] = ()
+    items: tuple[tuple[Py, Py], ...]
+    otherwise: tuple[tuple[Py, Py], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SequentialOf(Py):
-    """``nn.Sequential`` of items: pairs of a label and an expression, runs and options."""
+    """``nn.Sequential`` of items: pairs of a name and an expression, runs and options."""
 
-    items: tuple[tuple[str, Py], ...]
+    items: tuple[tuple[Py, Py], ...]
     named: bool
 
 
@@ -95,15 +96,15 @@ class TLoop:
 
 @dataclass(eq=False, slots=True)
 class TMember:
-    """A member; one of those that a ``loop`` makes has the ``pattern`` of their labels. ``when`` is the flag of one that not
-    every plan has, else empty."""
+    """A member with its label in the first plan, and as an expression. ``when`` is the flag of one that not every plan has,
+    else empty; a ``loop`` makes one in each turn."""
 
     label: str
+    name: Py
     value: Py
     kind: str
     when: str
     loop: TLoop | None = None
-    pattern: Py | None = None
 
 
 @dataclass(eq=False, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 from dlspec.ir.graph import Scope
 from dlspec.syntax import ast
@@ -28,16 +29,14 @@ def _decides(scope: Scope, body: ast.Body, varying: set[str]) -> bool:
     """``varying`` are the names that may stand for something else in the next turn."""
 
     def varies(node: ast.Node) -> bool:
-        return any(
-            isinstance(part, ast.Attribute) or (isinstance(part, ast.Name) and part.name in varying)
-            for part in ast.walk(node)
-        )
+        sizes, names = _mentioned(node)
+        return sizes or not varying.isdisjoint(names)
 
-    steps = list(ast.walk(body))
-    for step in steps:
-        if isinstance(step, ast.Bind) and varies(step.value):
+    binds, choices = _steps(body)
+    for step in binds:
+        if varies(step.value):
             varying |= {name.name for name in ast.names_of(step.targets)}
-    if any(isinstance(step, ast.If) and varies(step.condition) and _has_layers(step) for step in steps):
+    if any(varies(step.condition) for step in choices):
         return True
     for inner in _blocks_in(scope):
         given = {name for name, written in inner.origin.written.items() if varies(written.expression)}
@@ -45,6 +44,22 @@ def _decides(scope: Scope, body: ast.Body, varying: set[str]) -> bool:
         if declared is not None and _decides(inner, declared, given):
             return True
     return False
+
+
+@lru_cache(maxsize=1024)
+def _mentioned(node: ast.Node) -> tuple[bool, frozenset[str]]:
+    """Whether there is a size of a tensor in it, and the names."""
+    parts = list(ast.walk(node))
+    names = frozenset(part.name for part in parts if isinstance(part, ast.Name))
+    return any(isinstance(part, ast.Attribute) for part in parts), names
+
+
+@lru_cache(maxsize=256)
+def _steps(body: ast.Body) -> tuple[list[ast.Bind], list[ast.If]]:
+    """What a body binds, and its conditions with layers in them."""
+    steps = list(ast.walk(body))
+    choices = [step for step in steps if isinstance(step, ast.If) and _has_layers(step)]
+    return [step for step in steps if isinstance(step, ast.Bind)], choices
 
 
 def _has_layers(step: ast.If) -> bool:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from collections.abc import Sequence as Many
 from dataclasses import fields
 from typing import Any
 
 from dlspec.backends.torch.evaluate import CALLS
 from dlspec.backends.torch.plan import Loop, Round, Run
-from dlspec.backends.torch.python import Binary, Call, Const, IfElse, Keyword, Label, Name, Py, Subscript
+from dlspec.backends.torch.python import Binary, Call, Const, IfElse, Keyword, Name, Py, Subscript
 from dlspec.backends.torch.symbols import (
+    Apart,
     Flowing,
     Leaf,
     Left,
+    LoopId,
     Sum,
     Turned,
     add,
@@ -25,6 +26,7 @@ from dlspec.backends.torch.symbols import (
     placed,
     scaled,
     signature,
+    together,
     turned,
     walk_all,
     written_out,
@@ -41,35 +43,45 @@ class Turns:
         self.index = index
 
 
-def unified(nodes: Many[Py], turns: Turns | None) -> Py:
-    """One expression for several that make nothing. Raises `Mismatch`."""
-    nodes = laid(nodes, turns)
+def unified(nodes: Many[Py], turns: Turns | None, loops: Collection[LoopId] = (), plain: bool = False) -> Py:
+    """One expression for several that make nothing, where some ``loops`` are written as such; ``plain`` ones are `laid`.
+    Raises `Mismatch`."""
+    if not plain:
+        nodes, plain = laid(nodes, turns, loops)
     found = same(nodes, turns)
     if found is not None:
         return found
     first = nodes[0]
     if isinstance(first, Const | Leaf | Sum | Turned) or any(type(node) is not type(first) for node in nodes):
         raise Mismatch
-    return same_shape(nodes, first, lambda parts: unified(parts, turns))
+    return same_shape(nodes, first, lambda parts: unified(parts, turns, loops, plain))
 
 
-def laid(nodes: Many[Py], turns: Turns | None) -> list[Py]:
-    """The expressions as those of the turns of one loop, or of none, and behind loops that some run and some do not."""
+def laid(nodes: Many[Py], turns: Turns | None, loops: Collection[LoopId]) -> tuple[Many[Py], bool]:
+    """The expressions as those of the turns of one loop, or of none, and behind loops that some run and some do not; and
+    whether their parts are so too. Raises `Mismatch` for what has no name where the ``loops`` are written as such."""
+    if not any(isinstance(inner, Turned | Flowing | Left | Apart) for node in nodes for inner in walk_all(node)):
+        return nodes, True
     loop = turns.loop if turns else None
     made = [placed(node, loop) for node in nodes]
+    apart = {inner.loop for node in made for inner in walk_all(node) if isinstance(inner, Apart)}
+    if not apart.isdisjoint(loops) or loop in apart:
+        raise Mismatch
+    if apart:
+        made = [together(node) for node in made]
     if turns is not None and max(turns.turns, default=0) > 0:
         made = [entered(node, turns.loop) for node in made]
     left = [any(isinstance(inner, Left) for inner in walk_all(node)) for node in made]
     if all(left):
-        return [behind_turns(node) for node in made]
+        return [behind_turns(node) for node in made], True
     ran = next((node for node in made if isinstance(node, Left)), None)
     if ran is None:
-        return made
+        return made, not any(left)
     without = {repr(signature(node)) for node in made if not isinstance(node, Left)}
     runs = {repr(signature(node)) for node in made if isinstance(node, Left)}
     if len(runs) > 1 or without != {repr(signature(ran.begun))}:
         raise Mismatch
-    return [IfElse(_any_turn(ran.count), ran.ended, ran.begun)] * len(made)
+    return [IfElse(_any_turn(ran.count), ran.ended, ran.begun)] * len(made), True
 
 
 def _any_turn(count: Py) -> Py:
@@ -84,7 +96,7 @@ def _any_turn(count: Py) -> Py:
 def same(nodes: Many[Py], turns: Turns | None) -> Py | None:
     """The expression that all are; where the first turn of a loop has another, a choice."""
     if turns is None:
-        return nodes[0] if len({repr(signature(node)) for node in nodes}) == 1 else None
+        return nodes[0] if len(nodes) == 1 or len({repr(signature(node)) for node in nodes}) == 1 else None
     if max(turns.turns, default=0) == 0 and any(isinstance(i, Flowing) for node in nodes for i in walk_all(node)):
         return _of_next(nodes, turns)
     by_turn = [(turn, repr(signature(node, turns.loop, turn))) for node, turn in zip(nodes, turns.turns, strict=True)]
@@ -179,7 +191,7 @@ def _is_size(node: Py) -> bool:
     """Whether this is a number, and not what is made with it."""
     if isinstance(node, Call):
         return isinstance(node.function, Name) and node.function.text in CALLS.values()
-    return isinstance(node, Const | Leaf | Sum | Turned | Flowing | Binary | Subscript | IfElse)
+    return isinstance(node, Const | Leaf | Sum | Turned | Flowing | Apart | Binary | Subscript | IfElse)
 
 
 def index_of(loop: Loop | Run | Round, iterable: Py) -> tuple[str, tuple[str, ...]]:
@@ -206,15 +218,6 @@ def _begin(iterable: Py) -> int | None:
             return begin
         case _:
             return None
-
-
-def pattern(labels: list[str], turns: Turns) -> Label:
-    """`f"layer{i + 1}"` for labels that are numbered by the turns."""
-    matches = [re.fullmatch(r"(.*?)(\d+)(\D*)", label) for label in labels]
-    found = [m for m in matches if m is not None]
-    if len(found) < len(labels) or len({(m[1], m[3]) for m in found}) > 1 or any(str(int(m[2])) != m[2] for m in found):
-        raise Mismatch
-    return Label(found[0][1], numbered([int(m[2]) for m in found], turns), found[0][3])
 
 
 def numbered(numbers: list[int], turns: Turns) -> Py:

@@ -219,15 +219,19 @@ class ClassWriter:
         """Members that are made in a loop."""
         made: list[Py] = []
         for member in members:
-            assert member.pattern is not None
-            value, label = self._value(member), member.pattern
-            kind = {"module": "add_module", "param": "register_parameter", "buffer": "register_buffer"}[member.kind]
-            made.append(call(f"self.{kind}", label, value))
+            made.append(self._added(member))
         target, iterable = variables(loop, self.library.constant(loop.iterable, self.made), made)
         lines = layout(iterable, 2, f"for {target} in ", ":")
         return [*lines, *(line for value in made for line in layout(value, 3))]
 
+    def _added(self, member: TMember) -> Py:
+        """The statement that adds a member whose label is computed."""
+        kind = {"module": "add_module", "param": "register_parameter", "buffer": "register_buffer"}[member.kind]
+        return call(f"self.{kind}", self.library.constant(member.name, self.made), self._value(member))
+
     def _member(self, member: TMember, depth: int) -> list[str]:
+        if not isinstance(member.name, Const):
+            return layout(self._added(member), depth)
         value = self._value(member)
         hidden = self.made.modules[0].hides(member.label)
         if member.kind == "constant":

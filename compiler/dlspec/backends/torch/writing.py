@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import reduce
+from itertools import islice
 from operator import getitem
 from typing import Any, cast
 
@@ -13,7 +14,18 @@ from dlspec.backends.torch.names import variable
 from dlspec.backends.torch.places import homes_of, loop_id, turn_of
 from dlspec.backends.torch.python import Py
 from dlspec.backends.torch.sizing import Sizing
-from dlspec.backends.torch.symbols import Leaf, Turned, item, item_of, leaves, of_list, signature, tupled
+from dlspec.backends.torch.symbols import (
+    Leaf,
+    Turned,
+    item,
+    item_of,
+    joined,
+    leaves,
+    of_list,
+    signature,
+    tupled,
+    walk_all,
+)
 from dlspec.backends.torch.targets import kept, targets_of
 from dlspec.backends.torch.tree import Module
 from dlspec.elaborate.constants import CONSTANTS, NumberInfo
@@ -24,6 +36,10 @@ from dlspec.syntax import ast
 
 _AXES = {"batch": 0, "channels": 1, "features": -1, "width": -1, "length": -1, "height": -2, "depth": -3}
 _OPERATORS = frozenset({"+", "-", "*", "/", "//", "%", "**", "==", "!=", "<", "<=", ">", ">=", "and", "or", "in"})
+
+
+_MOST = 60
+"""Parts of what a name stands for that people still read where it is written out."""
 
 
 class _Comprehended:
@@ -90,13 +106,26 @@ class Writing(Sizing):
                 return self._index(node, names, time)
             case ast.Comprehension():
                 return self._comprehension(node, names, time)
-            case ast.Call(function=ast.Name(name=called), branches=None) if called in CALLS:
+            case ast.Call(function=ast.Name(name=called), branches=None) if called in CALLS or called == "reversed":
                 if names.seen(called, time) is not None or any(a.name is not None for a in node.arguments):
                     raise Unwritten
+                if called == "reversed":
+                    return _reversed([inner(argument.value) for argument in node.arguments])
                 made = py.call(CALLS[called], *(inner(argument.value) for argument in node.arguments))
                 return made if any(isinstance(a.value, ast.List) for a in node.arguments) else of_list(made)
             case _:
                 raise Unwritten
+
+    def label(self, written: Written) -> Py:
+        """A label with expressions in it. Raises `Unwritten`, also where a text is inside one: it would end the label."""
+        parts: list[str | Py] = []
+        for part in written.expression.parts if isinstance(written.expression, ast.String) else ():
+            made = part if isinstance(part, str) else self.translate(part, written.names, written.time)
+            inside = () if isinstance(made, str | py.Const) else walk_all(made)
+            if any(isinstance(inner, py.Const) and isinstance(inner.value, str) for inner in inside):
+                raise Unwritten
+            parts.append(made)
+        return joined(tuple(parts))
 
     def _index(self, node: ast.Index, names: Names, time: int) -> Py:
         if isinstance(node.base, ast.Attribute) and len(node.items) == 1 and node.base.name.name == "shape":
@@ -181,6 +210,8 @@ class Writing(Sizing):
         written = binding.written
         assert written is not None
         made = self.written(written)
+        if sum(1 for _ in islice(walk_all(made), _MOST + 1)) > _MOST:
+            raise Unwritten  # `ws = ws + ws`, again and again
         for place in binding.place:
             made = item(made, py.Const(place))
         up = self._up(home)
@@ -301,6 +332,17 @@ class Writing(Sizing):
             return self.size(tensor, axis)
         asked = py.Subscript(py.Attribute(ready, "shape"), (py.Const(axis),))
         return Leaf(("shape", signature(ready), axis), "shape", tensor.type.shape[axis], asked)
+
+
+def _reversed(args: list[Py]) -> Py:
+    """A list from its end. Raises `Unwritten` for what Python has no list of."""
+    match args:
+        case [py.Call(function=py.Name(text="enumerate" | "zip"))]:
+            raise Unwritten
+        case [listed]:
+            return of_list(py.Subscript(listed, (py.Slice(None, None, py.Const(-1)),)))
+        case _:
+            raise Unwritten
 
 
 def _missing() -> Py:
