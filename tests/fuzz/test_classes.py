@@ -1,9 +1,8 @@
 """Random blocks with parameters in arithmetic, defaults, conditions, loops, layers and open sizes: their classes follow from
 the text and from which parameters are given, never from the values, and do what ONNX Runtime does.
 
-A loop in a chain of layers is a loop of the constructor, however often it runs; where a forward runs one, what has no
-label and stands behind it has another position, so there the number of turns is not varied. Each program is elaborated
-with two sets of values.
+A loop is a loop however often it runs, but for one that collects a list, which has two turns or more. Each program is
+elaborated with two sets of values.
 `CLASS_RUNS=1000 pytest tests/fuzz/test_classes.py` for a long run.
 """
 
@@ -11,6 +10,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -42,7 +42,32 @@ STEPS: list[Callable[[random.Random], str]] = [
     lambda draw: draw.choice(["{ x * 0.5 + m }", "{ x / x.channels }", "{ x * (w / 8) }"]),
     lambda draw: "PadTo([2 * ceil(size / 2) + 1 for size in x.spatial])",
     lambda draw: "repeat 2 { Add { Conv(x.channels, 3, padding=1) | Identity } }",
+    lambda draw: "repeat n { Add { Conv(x.channels, 3, padding=1) | Identity } }",
+    lambda draw: f"for i in range(1, n + {draw.randint(1, 2)}) {{ Conv(w * i, 1) -> Tanh }}",
+    lambda draw: (
+        f"for width in [w + i * m for i in range(n)] {{ Conv(width, {draw.choice(['1', 'k, padding=k // 2'])}) }}"
+    ),
+    lambda draw: f'"{label(draw)}_{{m}}": Conv({draw.choice(WIDTHS)}, 1)',
+    lambda draw: f'for i in range(n) {{ "{label(draw)}{{w}}_{{i + 1}}": Conv({draw.choice(WIDTHS[:8])}, 1) -> ReLU }}',
+    lambda draw: f"{label(draw)}: {{ for i in range(n) {{ Conv(w, 1) }} -> Conv({draw.choice(WIDTHS)}, 1) -> ReLU }}",
+    lambda draw: collected(f"x -> Conv({draw.choice(['w', 'w * (i + 1)', 'inner', 'x.channels'])}, 1)"),
+    lambda draw: "{ fs = [x]\n for i in range(n) { fs = fs + [fs -> Concat -> Conv(w, 1)] }\n fs -> Concat }",
 ]
+
+
+def label(draw: random.Random) -> str:
+    """One that no other step has."""
+    return f"part{draw.randrange(10**6)}"
+
+
+def collected(each: str) -> str:
+    """What turns give, as one tensor."""
+    return f"{{ fs = []\n for i in range(n) {{ fs = fs + [{each}] }}\n fs -> Concat }}"
+
+
+LOOP_IN_IF = re.compile(r"flag \{.*(repeat|for)", re.DOTALL)
+FORWARD = re.compile(r"Add|Concat|PadTo|\{ x|part")
+"""A loop that a forward runs is one of all instances or of none, and this is what makes one of a loop in a chain."""
 
 
 def step(draw: random.Random) -> str:
@@ -55,17 +80,16 @@ class Program:
 
     body: str
     calls: list[tuple[list[str], bool]]
-    turns: list[int]
 
     def text(self, draw: random.Random, settings: bool = False) -> str:
         """The spec with values for what is given; some are settings of the network."""
         steps = ["Conv(4, 1)"]
         given_settings: dict[str, str] = {}
-        chain = not any(part in self.body for part in ("Add", "Concat", "PadTo", "{ x"))
-        for (given, flag), turns in zip(self.calls, self.turns, strict=True):
+        least = 2 if "fs" in self.body else 1
+        for given, flag in self.calls:
             values = {
                 "w": str(draw.choice([4, 6, 8])), "k": str(draw.choice([1, 3, 5])), "m": str(draw.randint(1, 3)),
-                "n": str(draw.randint(2, 4) if chain else turns), "flag": str(flag).lower(), "norm": "BatchNorm",
+                "n": str(draw.randint(least, 4)), "flag": str(flag).lower(), "norm": "BatchNorm",
             }  # fmt: skip
             for name in ("w", "m", "n", "flag") if settings else ():
                 if draw.random() < 0.5 and f"set_{name}" not in given_settings:
@@ -81,7 +105,9 @@ class Program:
 
 
 def program(draw: random.Random) -> Program:
-    body = " -> ".join(step(draw) for _ in range(draw.randint(2, 5)))
+    body = "if flag { repeat n { Add"
+    while LOOP_IN_IF.search(body) and FORWARD.search(body):
+        body = " -> ".join(step(draw) for _ in range(draw.randint(2, 5)))
     others = [name for name in ("k", "m", "n", "norm") if draw.random() < 0.6]
     calls = [(["w", *others], True)]
     for _ in range(draw.randint(1, 3)):
@@ -89,7 +115,7 @@ def program(draw: random.Random) -> Program:
         calls.append(
             (["w", *(name for name in others if draw.random() < 0.7), *([] if decided else ["flag"])], decided)
         )
-    return Program(body, calls, [draw.randint(2, 4) for _ in calls])
+    return Program(body, calls)
 
 
 def classes(text: str) -> dict[str, str]:

@@ -219,9 +219,10 @@ class Mask(nn.Module):
     pixel that of the channels. `strict` leaves a value out of its own past.
     """
 
-    def __init__(self, inputs: int, outputs: int, kernel: int) -> None:
+    def __init__(self, inputs: int, outputs: int, kernel: int, mirror: bool) -> None:
         super().__init__()
         middle = kernel * kernel // 2
+        before = [1.0 if i < middle else 0.0 for i in range(kernel * kernel)]
         here = [1.0 if i == middle else 0.0 for i in range(kernel * kernel)]
         common = min(inputs, outputs)
         self.inputs = inputs
@@ -230,7 +231,7 @@ class Mask(nn.Module):
         self.kernel = kernel
         self.register_buffer(
             "constant",
-            torch.tensor([1.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0], dtype=torch.float32),
+            torch.tensor(before[::-1] if mirror else before, dtype=torch.float32),
             persistent=False,
         )
         self.register_buffer("constant2", torch.tensor(here, dtype=torch.float32), persistent=False)
@@ -252,9 +253,10 @@ class Mask2(nn.Module):
     pixel that of the channels. `strict` leaves a value out of its own past.
     """
 
-    def __init__(self, inputs: int, outputs: int, kernel: int) -> None:
+    def __init__(self, inputs: int, outputs: int, kernel: int, mirror: bool) -> None:
         super().__init__()
         middle = kernel * kernel // 2
+        before = [1.0 if i < middle else 0.0 for i in range(kernel * kernel)]
         here = [1.0 if i == middle else 0.0 for i in range(kernel * kernel)]
         common = min(inputs, outputs)
         self.inputs = inputs
@@ -263,114 +265,7 @@ class Mask2(nn.Module):
         self.kernel = kernel
         self.register_buffer(
             "constant",
-            torch.tensor(
-                [
-                    float(number)
-                    for number in "1.0 1.0 1.0 1.0 1.0 1.0 1.0 1.0 1.0 1.0 1.0 1.0 0.0 0.0 0.0 0.0 0.0 0.0 0.0 0.0 0.0 0.0 0.0 0.0 0.0".split()
-                ],
-                dtype=torch.float32,
-            ),
-            persistent=False,
-        )
-        self.register_buffer("constant2", torch.tensor(here, dtype=torch.float32), persistent=False)
-
-    def forward(self) -> Tensor:
-        x = torch.arange(self.inputs, dtype=torch.int64, device=self.constant.device)
-        y = torch.arange(self.outputs, dtype=torch.int64, device=self.constant.device)
-        past = (x // (self.inputs // self.common)).unsqueeze(0)
-        present = (y // (self.outputs // self.common)).unsqueeze(1)
-        allowed = (past <= present).to(self.constant.dtype)
-        x = self.constant2.reshape(1, 1, self.kernel, self.kernel)
-        y = allowed.reshape(self.outputs, self.inputs, 1, 1)
-        return self.constant.reshape(1, 1, self.kernel, self.kernel) + x * y
-
-
-class Mask3(nn.Module):
-    """An autoregressive step of a normalising flow: every value is moved by what the values
-    before it say. The order is that of the pixels, or with `mirror` the reverse, and within a
-    pixel that of the channels. `strict` leaves a value out of its own past.
-    """
-
-    def __init__(self, inputs: int, outputs: int, kernel: int) -> None:
-        super().__init__()
-        middle = kernel * kernel // 2
-        here = [1.0 if i == middle else 0.0 for i in range(kernel * kernel)]
-        common = min(inputs, outputs)
-        self.inputs = inputs
-        self.common = common
-        self.outputs = outputs
-        self.kernel = kernel
-        self.register_buffer("constant", torch.tensor([0.0], dtype=torch.float32), persistent=False)
-        self.register_buffer("constant2", torch.tensor(here, dtype=torch.float32), persistent=False)
-
-    def forward(self) -> Tensor:
-        x = torch.arange(self.inputs, dtype=torch.int64, device=self.constant.device)
-        y = torch.arange(self.outputs, dtype=torch.int64, device=self.constant.device)
-        past = (x // (self.inputs // self.common)).unsqueeze(0)
-        present = (y // (self.outputs // self.common)).unsqueeze(1)
-        allowed = (past <= present).to(self.constant.dtype)
-        x = self.constant2.reshape(1, 1, self.kernel, self.kernel)
-        y = allowed.reshape(self.outputs, self.inputs, 1, 1)
-        return self.constant.reshape(1, 1, self.kernel, self.kernel) + x * y
-
-
-class Mask4(nn.Module):
-    """An autoregressive step of a normalising flow: every value is moved by what the values
-    before it say. The order is that of the pixels, or with `mirror` the reverse, and within a
-    pixel that of the channels. `strict` leaves a value out of its own past.
-    """
-
-    def __init__(self, inputs: int, outputs: int, kernel: int) -> None:
-        super().__init__()
-        middle = kernel * kernel // 2
-        here = [1.0 if i == middle else 0.0 for i in range(kernel * kernel)]
-        common = min(inputs, outputs)
-        self.inputs = inputs
-        self.common = common
-        self.outputs = outputs
-        self.kernel = kernel
-        self.register_buffer(
-            "constant",
-            torch.tensor([0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 1.0], dtype=torch.float32),
-            persistent=False,
-        )
-        self.register_buffer("constant2", torch.tensor(here, dtype=torch.float32), persistent=False)
-
-    def forward(self) -> Tensor:
-        x = torch.arange(self.inputs, dtype=torch.int64, device=self.constant.device)
-        y = torch.arange(self.outputs, dtype=torch.int64, device=self.constant.device)
-        past = (x // (self.inputs // self.common)).unsqueeze(0)
-        present = (y // (self.outputs // self.common)).unsqueeze(1)
-        allowed = (past < present).to(self.constant.dtype)
-        x = self.constant2.reshape(1, 1, self.kernel, self.kernel)
-        y = allowed.reshape(self.outputs, self.inputs, 1, 1)
-        return self.constant.reshape(1, 1, self.kernel, self.kernel) + x * y
-
-
-class Mask5(nn.Module):
-    """An autoregressive step of a normalising flow: every value is moved by what the values
-    before it say. The order is that of the pixels, or with `mirror` the reverse, and within a
-    pixel that of the channels. `strict` leaves a value out of its own past.
-    """
-
-    def __init__(self, inputs: int, outputs: int, kernel: int) -> None:
-        super().__init__()
-        middle = kernel * kernel // 2
-        here = [1.0 if i == middle else 0.0 for i in range(kernel * kernel)]
-        common = min(inputs, outputs)
-        self.inputs = inputs
-        self.common = common
-        self.outputs = outputs
-        self.kernel = kernel
-        self.register_buffer(
-            "constant",
-            torch.tensor(
-                [
-                    float(number)
-                    for number in "0.0 0.0 0.0 0.0 0.0 0.0 0.0 0.0 0.0 0.0 0.0 0.0 0.0 1.0 1.0 1.0 1.0 1.0 1.0 1.0 1.0 1.0 1.0 1.0 1.0".split()
-                ],
-                dtype=torch.float32,
-            ),
+            torch.tensor(before[::-1] if mirror else before, dtype=torch.float32),
             persistent=False,
         )
         self.register_buffer("constant2", torch.tensor(here, dtype=torch.float32), persistent=False)
@@ -436,11 +331,11 @@ class FlowMu(nn.Module):
 
 
 class Flow(nn.ModuleDict):
-    def __init__(self, in_channels: int, hidden: int) -> None:
+    def __init__(self, in_channels: int, mirror: bool, hidden: int) -> None:
         super().__init__()
-        self["0"] = Mask(in_channels, hidden, 3)
-        self["1"] = Mask2(1, hidden, 5)
-        self["2"] = Mask3(hidden, in_channels, 1)
+        self["0"] = Mask(in_channels, hidden, 3, mirror)
+        self["1"] = Mask2(1, hidden, 5, mirror)
+        self["2"] = Mask2(hidden, in_channels, 1, mirror)
         self.conv = FlowConv(in_channels, hidden)
         self.mu = FlowMu(hidden, in_channels)
 
@@ -454,11 +349,11 @@ class Flow(nn.ModuleDict):
 
 
 class Flow2(nn.ModuleDict):
-    def __init__(self, in_channels: int, hidden: int) -> None:
+    def __init__(self, in_channels: int, mirror: bool, hidden: int) -> None:
         super().__init__()
-        self["0"] = Mask4(in_channels, hidden, 3)
-        self["1"] = Mask5(1, hidden, 5)
-        self["2"] = Mask3(hidden, in_channels, 1)
+        self["0"] = Mask(in_channels, hidden, 3, mirror)
+        self["1"] = Mask2(1, hidden, 5, mirror)
+        self["2"] = Mask2(hidden, in_channels, 1, mirror)
         self.conv = FlowConv2(in_channels, hidden)
         self.mu = FlowMu(hidden, in_channels)
 
@@ -475,8 +370,8 @@ class PairedFlow(nn.Module):
     def __init__(self, in_channels: int) -> None:
         super().__init__()
         hidden = 6 * in_channels
-        self.cell1 = Flow(in_channels, hidden)
-        self.cell2 = Flow2(in_channels, hidden)
+        self.cell1 = Flow(in_channels, False, hidden)
+        self.cell2 = Flow2(in_channels, True, hidden)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.cell1(x)

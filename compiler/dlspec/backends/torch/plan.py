@@ -110,7 +110,8 @@ class Action:
 class Run:
     """The steps of a loop that a forward runs: those of each turn are so many of the plan's actions, one turn after the
     other. ``inner`` are the loops inside, and ``running`` is ``iterable`` as a forward writes it. ``evenly``: labels are
-    numbered by turns. The rest is as for `Loop`."""
+    numbered by turns. ``alone`` is what flows into the only turn of one, and what the next would find. The rest is as for
+    `Loop`."""
 
     key: Key
     loop: LoopId
@@ -121,6 +122,7 @@ class Run:
     hinges: frozenset[str]
     evenly: bool
     inner: tuple[Run, ...]
+    alone: tuple[Slot, Slot] | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

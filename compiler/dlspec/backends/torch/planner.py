@@ -37,6 +37,7 @@ from dlspec.backends.torch.sizes import from_text
 from dlspec.backends.torch.symbols import Arg
 from dlspec.backends.torch.template import Unreachable
 from dlspec.backends.torch.tree import Element, Enter, Key, Module, Region, Step, Tree, is_function, origin
+from dlspec.backends.torch.turns import may_differ, turns_in
 from dlspec.ir.dims import Expr
 from dlspec.ir.graph import Node, Scope, Value
 from dlspec.ir.types import DType
@@ -170,10 +171,8 @@ class Planner(Making):
             bounds.append((begin, len(self.plan.actions)))
         targets, iterable = self._looped(region)
         hinges, inner = frozenset(self._loop_hinges(region)), tuple(self.plan.loops)
-        evenly = self._evenly(region)
-        around.append(
-            Run(region.key, loop_id(region.scope), tuple(bounds), targets, iterable, running, hinges, evenly, inner)
-        )
+        known, evenly, alone = loop_id(region.scope), self._evenly(region), self._alone(region)
+        around.append(Run(region.key, known, tuple(bounds), targets, iterable, running, hinges, evenly, inner, alone))
         self.plan.loops = around
 
     def _scan(self, region: Region, conditions: tuple[Key, ...]) -> None:
@@ -219,6 +218,16 @@ class Planner(Making):
             act("stack", place, joined, [value], hints[place : place + 1], None)
         for output in node.outputs:
             self._track(output, conditions, node.training)
+
+    def _alone(self, region: Region) -> tuple[Slot, Slot] | None:
+        """What flows into the only turn of a loop, and what comes out, if the next turn would have the same layers."""
+        turns = turns_in(region.scope)
+        if len(turns) != 1 or turns[0].flow is None or may_differ(region.scope):
+            return None
+        flow, left = origin(turns[0].flow), self.tree.outputs(turns[0])
+        if flow not in self._slots or len(left) != 1 or left[0] not in self._slots:
+            return None
+        return self._slots[flow], self._slots[left[0]]
 
     def _enter(self, element: Enter, conditions: tuple[Key, ...]) -> None:
         module, scope = element.module, element.scope

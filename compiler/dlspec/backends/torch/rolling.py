@@ -32,6 +32,7 @@ from dlspec.backends.torch.symbols import (
     is_counted,
     own_member,
     placed,
+    walk_all,
 )
 from dlspec.backends.torch.targets import names_in
 from dlspec.backends.torch.template import Mismatch
@@ -147,10 +148,11 @@ def _round(plan: Plan, run: Run) -> Round | None:
 
 
 def _worth(run: Run) -> bool:
-    if run.iterable is None or run.running is None or len(run.bounds) < 2:
+    turns = len(run.bounds)
+    if run.iterable is None or run.running is None or turns == 0 or (turns == 1 and run.alone is None):
         return False
     steps = run.bounds[-1][1] - run.bounds[0][0]
-    return len(run.bounds) > _FEW or steps > _SHORT or not is_counted(run.running)
+    return turns > _FEW or steps > _SHORT or not is_counted(run.running)
 
 
 def _places_behind(plan: Plan, made: Round) -> bool:
@@ -257,7 +259,8 @@ class _Folding:
         if made is None:
             raise Mismatch
         labels = tuple(evaluate(name) for name in names)
-        if len(set(labels)) > 1 and labels not in self.members:
+        turned = any(isinstance(each, Turned) and each.loop == self.run.loop for each in walk_all(names[0]))
+        if turned and labels not in self.members:
             self.members.append(labels)
         return own_member(made, numbered)
 
@@ -266,12 +269,24 @@ class _Folding:
         if len(own) == 1 and None not in own:
             return Ref(self._slot(own.pop() or (0, 0)))
         inside = [slot for slot in slots if any(slot in places for places in self.places)]
-        if not inside and len(set(slots)) == 1:
+        if not inside and len(set(slots)) == 1 and self.count > 1:
             return Ref(slots[0])
+        if self.count == 1:
+            return self._flowing(slots[0])
         before = {places.get(slot) for places, slot in zip(self.places, slots[1:], strict=False)}
         place = before.pop()
         if before or place is None or slots[0] in inside or self.carried.setdefault(place, slots[0]) != slots[0]:
             raise Mismatch
+        return Ref(self._slot(place, "before"))
+
+    def _flowing(self, slot: Slot) -> Ref:
+        """What flows into the only turn, which the next finds as it left it. Raises `Mismatch` for another tensor."""
+        assert self.run.alone is not None
+        flow, left = self.run.alone
+        place = self.places[0].get(left)
+        if slot != flow or place is None:
+            raise Mismatch
+        self.carried[place] = flow
         return Ref(self._slot(place, "before"))
 
     def _listed(self, items: list[tuple[Py, ...]]) -> Py | None:

@@ -63,6 +63,7 @@ class Sizing:
         self.place = place
         self.at_hand = at_hand
         self._entered: tuple[Scope, ...] = ()
+        self._entry: tuple[Value, Scope] | None = None
 
     def at(self, module: Module, place: Scope) -> Sizing:
         """The same for another place, of a constructor."""
@@ -89,6 +90,7 @@ class Sizing:
         dim = value.type.shape[axis]
         if not isinstance(dim, int):
             raise Unwritten
+        entry = self._entry if entry is None else entry
         key = (value, axis, self.module, self.place if entry is None else entry[1], entry is None, self._entered)
         known = self.author.sizes.get(key, self)
         if known is self:
@@ -235,6 +237,7 @@ class Sizing:
             value = self.tree.outputs(child.uses[0])[outputs.index(value)] if value in outputs else value
         made = self.at(child, child.scope).size(value, axis)
         mine = self.at(self.module, use.parent or use)
+        mine._entry = self._entry
         replaced: dict[Any, Py] = {}
         for leaf in leaves(made):
             if leaf.definition is None and leaf.key not in replaced and leaf.key[0] != "comprehended":
@@ -303,6 +306,9 @@ class Sizing:
         for loop, given in by_loop.items():
             turns = turns_in(loop)
             around = next((k for k, turn in enumerate(turns) if self._around(turn, None)), None)
+            if around is None and len(given) == 1:
+                parts.append(self.size(given[0][1], given[0][2]))
+                continue
             if [k for k, _, _ in given] != list(range(len(turns) if around is None else around)):
                 return None
             each = [self.at(self.module, turns[k]).size(value, axis) for k, value, axis in given]
@@ -362,7 +368,9 @@ class Sizing:
         left, own = self.tree.outputs(turn), loop_id(turn.parent)
         if len(left) != 1 or axis >= left[0].type.rank:
             raise Unwritten
-        body = self.at(self.module, turn).size(left[0], axis, (value, turn))
+        inside = self.at(self.module, turn)
+        inside._entry = value, turn
+        body = inside.size(left[0], axis)
         rest, grows = without(body, lambda atom: isinstance(atom, Leaf) and atom.key == ("entry", axis))
         if any(leaf.key[0] == "entry" for leaf in leaves(rest)):
             raise Unwritten

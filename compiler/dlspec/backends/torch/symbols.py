@@ -391,7 +391,8 @@ def at_start(node: Py, loop: LoopId) -> Py:
     def change(inner: Py) -> Py:
         if isinstance(inner, Turned) and inner.loop == loop and not inner.name:
             return Const(0)
-        return rebuild_all(inner, change)
+        made = rebuild_all(inner, change)
+        return _computed(made) if isinstance(made, Binary) else made
 
     return change(node)
 
@@ -445,8 +446,8 @@ def _computed(node: Binary | Call | Subscript | IfElse) -> Py:
     left, right = node.left, node.right
     if node.operator in ("and", "or") and isinstance(left, Const):
         return left if bool(left.value) is (node.operator == "or") else right
-    if node.operator == "+" and _is(left, 0):
-        return right
+    if node.operator == "+" and (_is(left, 0) or _is(right, 0)):
+        return right if _is(left, 0) else left
     if node.operator not in _WHOLE:
         return node
     if not (isinstance(left, Const) and isinstance(right, Const) and {type(left.value), type(right.value)} == {int}):
