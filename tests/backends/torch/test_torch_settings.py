@@ -102,6 +102,19 @@ SOME = {
         "network Net(x: float[N, 3, 4], n = 5, w = 2) -> y {\n    fs = []\n"
         "    for i in range(n) { fs = fs + [x -> Conv(w, 1)] }\n    [fs[0], fs[1], fs[n - 1]] -> Concat -> Conv(2, 1)\n}"
     ),
+    "as many layers as a list has items": (
+        "network Net(x: float[N, 3, 4], n = 3, w = 2) -> y {\n"
+        "    fs = [x -> Conv(w + i, 1) for i in range(n)]\n    fs -> Concat -> Conv(n, 1)\n}"
+    ),
+    "layers of a list of settings": (
+        "network Net(x: float[N, T, 4], heads = 4, kv = 2, size = 3) -> y {\n"
+        '    q, k, v = [x -> "{name}_proj": Linear(many * size)\n'
+        '        for name, many in [["q", heads], ["k", kv], ["v", kv]]]\n    [q, k, v] -> Concat(2) -> Linear(5)\n}'
+    ),
+    "an axis taken apart by a setting": (
+        "network Net(x: float[N, T, 36], h = 4, w = 36) -> y {\n"
+        '    x -> Linear(w) -> Rearrange("b t (h d) -> b h t d", h=h) -> Rearrange("b h t d -> b t (h d)") -> Linear(5)\n}'
+    ),
     "equal by chance": (
         'block Stack(n) {\n    y = x\n    for i in range(n) { y = y + (y -> "l{i}": Linear(4)) }\n    y\n}\n'
         "network Net(x: float[N, 4], d = 3) -> y { x -> Stack(3) -> Stack(d) }"

@@ -361,6 +361,22 @@ CASES: dict[str, tuple[str, list[str], list[str]]] = {
         ["class Unit(", "class InstanceNormUnit(", "class GELUUnit(", "class Wrapped(", "class OtherWrapped("],
         ["2("],
     ),
+    "labels_of_texts_that_are_given": (
+        'block Tree(w, depth, name) {\n    "{name}_conv": Conv(w, 1) -> if depth > 0 {\n'
+        '        Add { Tree(w, depth - 1, "{name}l") | Tree(w, depth - 1, "{name}r") }\n    }\n}\n'
+        'network Net(x: float[N, 3, 4, 4]) -> y { x -> Tree(4, 2, "t") }',
+        ['Tree(w, w, depth - 1, f"{name}l")', 'Tree(3, 4, 2, "t")'],
+        ["class Tree2"],
+    ),
+    "a_skip_that_is_an_identity_by_its_sizes": (
+        "block Unit(w, s = 1) {\n    Add { if s != 1 or x.channels != w { down: Conv(w, 1, stride=s) }\n"
+        "        | conv1: Conv(w, 3, stride=s, padding=1) -> ReLU }\n}\n"
+        "block Stage(w, n, index) {\n"
+        '    for i in range(n) { "unit{i + 1}": Unit(w, if i == 0 and index > 0 { 2 } else { 1 }) }\n}\n'
+        "network Net(x: float[N, 4, 16, 16]) -> y { x -> Stage(4, 2, 0) -> Stage(8, 1, 1) -> Stage(6, 3, 2) }",
+        ["Unit(in_channels if i == 0 else w, w, s=2 if i == 0 and index > 0 else 1)"],
+        ["class Stage2"],
+    ),
     "parts_of_sizes_that_are_written": (
         "block Unit(width) {\n    kept, half = x -> Split([width // 2, width // 2])\n"
         "    [kept, half -> conv: Conv(width // 2, 3, padding=1)] -> Concat\n}\n"

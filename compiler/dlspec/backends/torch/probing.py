@@ -45,6 +45,11 @@ def probe(node: Node) -> Probe | None:
         if field.name in node.origin.written
         and not _known(node.origin.written[field.name], getattr(node.op, field.name))
     }
+    if node.op.more:  # arguments by names of the author's choice
+        named = dict(getattr(node.op, node.op.more))
+        written |= {
+            name for name, each in node.origin.written.items() if name in named and not literal(each.expression)
+        }
     op, fields = _with_symbols(node, written)
     numbers: _Fields = {}
     for made, places in ((op, fields), (node.op, numbers)):

@@ -7,7 +7,7 @@ from dlspec.backends.torch.symbols import Leaf
 from dlspec.backends.torch.tree import Tree
 from dlspec.backends.torch.turns import may_differ
 from dlspec.ir.graph import Node, Scope, Value
-from dlspec.ir.program import Written
+from dlspec.ir.program import Names, Written
 from dlspec.syntax import ast
 
 
@@ -58,8 +58,9 @@ class Settings:
         return self.of(tensor) if isinstance(tensor, Value) else frozenset()
 
     def of_structure(self) -> frozenset[str]:
-        """The settings that conditions depend on, and what the only turn of a loop decides."""
-        found: set[str] = set()
+        """The settings that conditions depend on, what the only turn of a loop decides, and how many layers a comprehension
+        makes."""
+        found = self._of_comprehensions() if self.tree.graph.settings else set[str]()
         decisive: set[tuple[int, str]] = set()
         for scope in self.tree.graph.root.scopes() if self.tree.graph.settings else ():
             if may_differ(scope):
@@ -67,6 +68,23 @@ class Settings:
             if scope.kind == "if":
                 found |= self._decisive(scope.origin.written["condition"], decisive)
         return frozenset(found)
+
+    def _of_comprehensions(self) -> set[str]:
+        """The settings that lists depend on whose items make layers, unless they are written item by item."""
+        found: set[str] = set()
+        seen: set[Names] = set()
+        for node in self.tree.graph.nodes:
+            for written in node.origin.written.values():
+                names: Names | None = written.names
+                while names is not None and names not in seen:
+                    seen.add(names)
+                    turn = names.turn
+                    if turn is not None and isinstance(turn.step, ast.Clause):
+                        found |= (
+                            frozenset() if isinstance(turn.written.expression, ast.List) else self.behind(turn.written)
+                        )
+                    names = names.parent
+        return found
 
     def _decisive(self, written: Written, known: set[tuple[int, str]]) -> frozenset[str]:
         """The settings that a condition depends on in any instance of its block: where it does not hold, nothing is left

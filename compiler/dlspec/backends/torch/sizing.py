@@ -33,7 +33,7 @@ from dlspec.backends.torch.symbols import (
     without,
 )
 from dlspec.backends.torch.targets import targets_of
-from dlspec.backends.torch.tree import Module
+from dlspec.backends.torch.tree import Module, origin
 from dlspec.backends.torch.turns import turns_in
 from dlspec.ir.dims import Dim, symbol, symbols
 from dlspec.ir.graph import Node, Scope, Value
@@ -138,6 +138,10 @@ class Sizing:
             passed = self._passed(node, axis)
             if passed is None:
                 return self._made(node, node.outputs.index(value), axis, entry)
+            other = self._other(node, passed)
+            if other is not None:
+                with suppress(Unwritten):
+                    return self.size(other, axis, entry)
             value = passed  # what only passes a size on, however long the chain
 
     def _declared(self, value: Value, axis: int) -> Py | None:
@@ -164,6 +168,17 @@ class Sizing:
             probed is not None and probed.types[0].rank > axis and str(probed.types[0].shape[axis]) == f"s0_{axis}"
         )
         return node.inputs[0] if same_axis else None
+
+    def _other(self, node: Node, passed: Value) -> Value | None:
+        """Beside what flows in and goes straight on, something of the same size that is made: other instances may have the
+        former only where the sizes agree."""
+        step = node.origin.step
+        if not isinstance(step, ast.Call) or not any(isinstance(part, ast.If) for part in ast.walk(step)):
+            return None
+        around = [scope for scope in node.scope.ancestors() if self._inside(scope)]
+        flows = {scope.flow for scope in around} | {self.module.scope.flow}
+        made = (value for value in node.inputs if origin(value) not in flows and value.type.shape == passed.type.shape)
+        return next(made, None) if origin(passed) in flows else None
 
     def _made(self, node: Node, output: int, axis: int, entry: tuple[Value, Scope] | None) -> Py:
         type_ = node.outputs[output].type

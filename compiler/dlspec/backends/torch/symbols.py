@@ -486,7 +486,8 @@ def ended(node: Py, loop: LoopId, last: int, count: Py) -> Py:
                 raise LookupError(inner.name)
             made = inner.at(Const(-1))
             return add(count, Const(-1)) if isinstance(made, Const) and made.value == -1 else made
-        return rebuild_all(inner, change)
+        changed = rebuild_all(inner, change)
+        return _computed(changed) if isinstance(changed, Binary) else changed
 
     return change(node)
 

@@ -68,6 +68,8 @@ class Writing(Sizing):
                 return py.Const(node.value)
             case ast.String(parts=parts) if all(isinstance(part, str) for part in parts):
                 return py.Const("".join(cast("tuple[str, ...]", parts)))
+            case ast.String():
+                return self._text(node, names, time)
             case ast.Name():
                 return self._name(node.name, names, time)
             case ast.List():
@@ -118,11 +120,17 @@ class Writing(Sizing):
 
     def label(self, written: Written) -> Py:
         """A label with expressions in it. Raises `Unwritten`, also where a text is inside one: it would end the label."""
+        return self.translate(written.expression, written.names, written.time)
+
+    def _text(self, node: ast.String, names: Names, time: int) -> Py:
         parts: list[str | Py] = []
-        for part in written.expression.parts if isinstance(written.expression, ast.String) else ():
-            made = part if isinstance(part, str) else self.translate(part, written.names, written.time)
+        for part in node.parts:
+            made = part if isinstance(part, str) else self.translate(part, names, time)
+            if isinstance(made, py.Label):
+                parts += made.parts
+                continue
             inside = () if isinstance(made, str | py.Const) else walk_all(made)
-            if any(isinstance(inner, py.Const) and isinstance(inner.value, str) for inner in inside):
+            if any(isinstance(each, py.Label) or (isinstance(each, py.Const) and _is_text(each)) for each in inside):
                 raise Unwritten
             parts.append(made)
         return joined(tuple(parts))
@@ -236,11 +244,26 @@ class Writing(Sizing):
         if not is_constant(value):
             raise Unwritten
         if iteration is None or iteration.parent is None:
-            return _constant(value)
+            return self._of_comprehension(name, where, value)
         loop = loop_id(iteration.parent)
         if self._inside(iteration):
             return Turned(loop, variable(name), index, value, self._found(where, name))
         return Leaf(("turn", loop, name), variable(name), value)
+
+    def _of_comprehension(self, name: str, where: Names, value: Any) -> Py:
+        """A variable of a comprehension that makes layers: its item of what is looped over."""
+        turn = where.turn
+        if turn is None or not self.author.settings.behind(turn.written):
+            return _constant(value)
+        assert isinstance(turn.step, ast.Clause)
+        place = next(place for each, place in ast.paths_of(turn.step.targets) if each.name == name)
+        try:
+            made = item_of(self.written(turn.written), place)(py.Const(turn.index))
+        except (LookupError, TypeError, ValueError):
+            raise Unwritten from None
+        if not same(evaluate(made), value):
+            raise Unwritten
+        return made
 
     def _found(self, where: Names, name: str) -> Callable[[Py], Py] | None:
         turn = where.turn
@@ -343,6 +366,10 @@ def _reversed(args: list[Py]) -> Py:
             return of_list(py.Subscript(listed, (py.Slice(None, None, py.Const(-1)),)))
         case _:
             raise Unwritten
+
+
+def _is_text(node: py.Const) -> bool:
+    return isinstance(node.value, str | tuple)
 
 
 def _missing() -> Py:
