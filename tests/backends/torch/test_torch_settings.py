@@ -13,7 +13,9 @@ from dlspec.files import Disk
 from dlspec.pipeline import open_source
 from dlspec.source import Source
 
-PROGRAMS = {path.stem: open_source(Source(str(path), path.read_text())) for path in Disk().library.glob("*.dlspec")}
+PROGRAMS = {
+    path.stem: open_source(Source(str(path), path.read_text(), path)) for path in Disk().library.glob("*.dlspec")
+}
 NETWORKS = [(file, name) for file, program in sorted(PROGRAMS.items()) for name in telling(program)]
 SOME = {
     "class number": 'network Net(i: int[N], k = 5) -> y { one_hot(i, k) -> Cast("float") -> Linear(3) }',
