@@ -50,6 +50,7 @@ def compare(text: str, settings: dict[str, Any], graph: Graph) -> int:
     with torch.device("meta"):
         made = root(text)(**settings).eval()
     weights = {path: tuple(parameter.shape) for path, parameter in graph.parameters.items()}
+    weights |= {alias: weights[path] for alias, path in graph.aliases.items()}
     assert {path: tuple(tensor.shape) for path, tensor in made.state_dict().items()} == weights
     sizes = sample_sizes(graph)[0]
     inputs = [value.type for value in graph.inference_inputs()]

@@ -117,6 +117,10 @@ SOME = {
         "network Net(x: float[N, T, 36], h = 4, w = 36) -> y {\n"
         '    x -> Linear(w) -> Rearrange("b t (h d) -> b h t d", h=h) -> Rearrange("b h t d -> b t (h d)") -> Linear(5)\n}'
     ),
+    "a size of one of a list": (
+        "block Head { wide = max(2, x[0].channels)\n    [x[0] -> Conv(wide, 1), x[1]] -> Concat -> Conv(wide, 1) }\n"
+        "network Net(x: float[N, 3, 4], w = 4) -> y { a = x -> Conv(w, 1)\n    [a, x] -> Head }"
+    ),
     "equal by chance": (
         'block Stack(n) {\n    y = x\n    for i in range(n) { y = y + (y -> "l{i}": Linear(4)) }\n    y\n}\n'
         "network Net(x: float[N, 4], d = 3) -> y { x -> Stack(3) -> Stack(d) }"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 from dlspec.backends.torch.places import homes_of, names_in, turn_of
 from dlspec.backends.torch.symbols import Leaf
 from dlspec.backends.torch.tree import Tree
@@ -54,7 +56,13 @@ class Settings:
         if home is not None and name in home.origin.written:
             alike = (home, *self._copies.get(home, ()))
             return frozenset[str]().union(*(self.behind(each.origin.written[name]) for each in alike))
-        tensor = self.tree.now(binding.value)
+        return self._of_tensors(binding.value)
+
+    def _of_tensors(self, value: Any) -> frozenset[str]:
+        """Those that the sizes of a tensor, or of those in a list, may depend on."""
+        if isinstance(value, list):
+            return frozenset[str]().union(*map(self._of_tensors, cast("list[Any]", value)))
+        tensor = self.tree.now(value)
         return self.of(tensor) if isinstance(tensor, Value) else frozenset()
 
     def of_structure(self) -> frozenset[str]:
