@@ -121,6 +121,9 @@ SOME = {
         "block Head { wide = max(2, x[0].channels)\n    [x[0] -> Conv(wide, 1), x[1]] -> Concat -> Conv(wide, 1) }\n"
         "network Net(x: float[N, 3, 4], w = 4) -> y { a = x -> Conv(w, 1)\n    [a, x] -> Head }"
     ),
+    "a padding that is put in another order": (
+        "network Net(x: float[N, 3, 8], k = 2) -> y { x -> Pad([[k, 0]]) -> Conv(4, k) }"
+    ),
     "equal by chance": (
         'block Stack(n) {\n    y = x\n    for i in range(n) { y = y + (y -> "l{i}": Linear(4)) }\n    y\n}\n'
         "network Net(x: float[N, 4], d = 3) -> y { x -> Stack(3) -> Stack(d) }"

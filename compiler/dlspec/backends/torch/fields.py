@@ -20,6 +20,7 @@ from dlspec.backends.torch.python import (
     Subscript,
     call,
     method,
+    walk,
 )
 from dlspec.backends.torch.registry import Ref, Size
 from dlspec.backends.torch.symbols import Arg, Dimension, Leaf, Turned, rebuild_all
@@ -53,6 +54,12 @@ class Fields:
         self.at_hand = at_hand
 
     def __call__(self, made: Py, node: Node) -> Py:
+        if self.author.tree.graph.settings:
+            said = {inner.field for inner in walk(made) if isinstance(inner, Arg)}
+            pads = (f.name for f in node.op.fields if f.kind == "Padding" and f.name in node.origin.written)
+            # What is written of a padding in another order stays numbers.
+            self.hinges.update(*(self.author.settings.behind(node.origin.written[p]) for p in pads if p not in said))
+
         def change(inner: Py) -> Py:
             match inner:
                 case Arg():
