@@ -142,6 +142,7 @@ class Op(Fielded):
     * ``cuts_gradient``: no gradient passes, though the result is a float.
     * ``random``: draws random numbers at inference too.
     * ``elementwise``: an element of the output depends on those at its place in the inputs, which are aligned at the end.
+    * ``keeps_shape``: the first output has the shape of the first input, whatever that is.
     * ``copies``: the elements of the output are those of its first input, of all where it takes any number: at other
       places, repeated or of another type, but not computed.
     * ``gives``: what numbers it gives, where that can be told: raw scores, probabilities, their logarithms, or numbers from
@@ -189,6 +190,7 @@ class Op(Fielded):
     cuts_gradient: ClassVar[bool] = False
     random: ClassVar[bool] = False
     elementwise: ClassVar[bool] = False
+    keeps_shape: ClassVar[bool] = False
     copies: ClassVar[bool] = False
     gives: ClassVar[Numbers | None] = None
     between: ClassVar[Interval | None] = None
@@ -238,6 +240,11 @@ class Op(Fielded):
 
     def along(self, inputs: Types) -> int | None:
         """The axis of the first input that a state is carried along; None for what has no state."""
+        return None
+
+    def last_size(self, output: int) -> tuple[str, int, tuple[str, ...]] | None:
+        """Which field says the size of the last axis of an output, how often that is taken, and the fields that decide on
+        both; None where no field alone says it."""
         return None
 
     def range(self, inputs: Intervals) -> Interval | None:

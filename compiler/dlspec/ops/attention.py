@@ -149,6 +149,7 @@ class MultiheadAttention(Op):
     truths: ClassVar[tuple[str, ...]] = ("key_padding_mask",)
     leads = True
     torch = "MultiheadAttention"
+    keeps_shape = True
     left_out = (("embed_dim", 0),)
     torch_sizes = (0,)
     gives = "logits"

@@ -53,6 +53,7 @@ class BatchNorm(Op):
     """
 
     wide = True
+    keeps_shape = True
     pinned = (("BatchNorm1d", 1), ("BatchNorm2d", 2), ("BatchNorm3d", 3))
     flat = True
     torch = "BatchNorm{n}d"
@@ -110,6 +111,7 @@ class InstanceNorm(Op):
     """
 
     wide = True
+    keeps_shape = True
     pinned = (("InstanceNorm1d", 1), ("InstanceNorm2d", 2), ("InstanceNorm3d", 3))
     torch = "InstanceNorm{n}d"
     left_out = (("num_features", 0),)
@@ -164,6 +166,7 @@ class GroupNorm(Op):
     """
 
     wide = True
+    keeps_shape = True
     torch = "GroupNorm"
     left_out = (("num_channels", 1),)
     overwritable = True
@@ -245,6 +248,7 @@ class LayerNorm(Op):
     """
 
     wide = True
+    keeps_shape = True
     torch = "LayerNorm"
     overwritable = True
     light = True
@@ -292,6 +296,7 @@ class RMSNorm(Op):
     """
 
     wide = True
+    keeps_shape = True
     torch = "RMSNorm"
     light = True
     gives = "logits"
@@ -336,6 +341,7 @@ class LocalResponseNorm(Op):
 
     narrow_in_torch = True
     wide = True
+    keeps_shape = True
     torch = "LocalResponseNorm"
 
     size: int

@@ -53,6 +53,11 @@ class Recurrent(Op):
         """The size of each state; the first is that of the output of a direction."""
         return (self.hidden_size,)
 
+    def last_size(self, output: int) -> tuple[str, int, tuple[str, ...]]:
+        times = 1 if output else len(self.directions)
+        projected = self.state_sizes[max(output - 1, 0)] != self.hidden_size
+        return "proj_size" if projected else "hidden_size", times, ("bidirectional", "proj_size")
+
     def infer(self, need: Needs, inputs: Types) -> Types:
         x, *states = inputs
         name = type(self).__name__

@@ -57,6 +57,28 @@ CASES: dict[str, tuple[str, list[str], list[str]]] = {
         ["flag: bool"],
         ["flag2"],
     ),
+    "heads_that_are_split_and_joined": (
+        "block Attention(heads) {\n"
+        "    q, k, v = x -> qkv: Linear(3 * x.features) -> Chunk(3, dim=-1)\n"
+        '    split = [rearrange(t, "b n (h d) -> b h n d", h=heads) for t in [q, k, v]]\n'
+        "    scaled_dot_product_attention(split[0], split[1], split[2], is_causal=true)\n"
+        '    -> Rearrange("b h n d -> b n (h d)") -> proj: Linear(x.features)\n}\n'
+        "block Layer(heads) {\n"
+        "    x -> Add { norm1: LayerNorm -> attn: Attention(heads) | Identity }\n"
+        "    -> Add { norm2: RMSNorm -> fc1: Linear(4 * x.features) -> GELU -> fc2: Linear(x.features) | Identity }\n}\n"
+        "network Net(x: float[N, T, 8]) -> y { x -> Layer(2) -> Layer(4) }",
+        ["Attention(in_features, heads)", "nn.RMSNorm(in_features)", "nn.Linear(4 * in_features, in_features)"],
+        ["Attention2", "Layer2"],
+    ),
+    "sizes_of_attention_and_recurrence": (
+        "block Reads(width, layers = 1) {\n"
+        "    y, h = x -> GRU(width, num_layers=layers, batch_first=true, bidirectional=true)\n"
+        "    y, w = y -> attn: MultiheadAttention(2, batch_first=true, need_weights=true)\n"
+        "    y -> proj: Linear(width)\n}\n"
+        "network Net(x: float[N, T, 6]) -> y { x -> Reads(4) -> Reads(6, 2) }",
+        ["nn.Linear(2 * width, width)", "nn.MultiheadAttention(2 * width, 2", "Reads(4, 6, layers=2)"],
+        ["Reads2"],
+    ),
     "levels_of_the_path_alone": (
         "network Net(x: float[N, 3, 16, 16]) -> y {\n"
         "    x -> up: { inner: { conv: Conv(4, 3) -> norm: BatchNorm } } -> out: { last: Conv(1, 1) -> ReLU }\n}",

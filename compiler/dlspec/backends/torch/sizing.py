@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 from dlspec.backends.torch import python as py
 from dlspec.backends.torch.evaluate import Unwritten, evaluate
 from dlspec.backends.torch.names import variable
-from dlspec.backends.torch.places import homes_of, loop_id
+from dlspec.backends.torch.places import homes_of, literal, loop_id
 from dlspec.backends.torch.plan import named_inputs
 from dlspec.backends.torch.python import Py
 from dlspec.backends.torch.sizes import from_text
@@ -135,7 +135,7 @@ class Sizing:
             if node.body is not None:
                 value, axis = source_of(value, axis)
                 continue
-            passed = self._passed(node, axis)
+            passed = self._passed(value, node, axis)
             if passed is None:
                 return self._made(node, node.outputs.index(value), axis, entry)
             other = self._other(node, passed)
@@ -159,8 +159,10 @@ class Sizing:
                 return self.written(Written(size, scope.names))
         return None
 
-    def _passed(self, node: Node, axis: int) -> Value | None:
+    def _passed(self, value: Value, node: Node, axis: int) -> Value | None:
         """The input that an output has an axis of, of operators that keep their input's shape."""
+        if node.op.keeps_shape and value is node.outputs[0]:
+            return node.inputs[0]
         if len(node.outputs) != 1 or node.op.out_size is not None or type(node.op) in _OUT_OF:
             return None
         probed = self.author.probed(node)
@@ -187,6 +189,13 @@ class Sizing:
         if field is not None and axis == node.op.out_axis % type_.rank:
             written = node.origin.written.get(field)
             return py.Const(dim) if written is None else self.written(written)
+        last = node.op.last_size(output)
+        if last is not None and axis == type_.rank - 1:
+            field, times, deciding = last
+            said = node.origin.written
+            if any(name != field and name in said and not literal(said[name].expression) for name in deciding):
+                raise Unwritten
+            return scaled(py.Const(times), self.written(said[field]))
         if type(node.op) in _OUT_OF and axis == (1 if type_.rank > 2 else type_.rank - 1):
             return self.size(node.inputs[1], _OUT_OF[type(node.op)], entry)
         if isinstance(node.op, Split) and not isinstance(node.op.sections, int) and axis == node.op.dim % type_.rank:
@@ -198,9 +207,7 @@ class Sizing:
             return self.translate(written.expression.items[axis], written.names, written.time)
         probed = self.author.probed(node)
         if probed is None:
-            if node.op.out_size is not None:
-                raise Unwritten
-            return self._like(node, axis, dim, entry)
+            raise Unwritten
         found = probed.types[output].shape[axis]
         if isinstance(found, int) and probed.pinned and node.inputs and node.inputs[0].type == type_:
             return self.size(node.inputs[0], axis, entry)  # what was written says again what flows in
@@ -236,13 +243,6 @@ class Sizing:
         if isinstance(written.expression, ast.List):
             return self.translate(written.expression.items[place], written.names, written.time)
         return item(self.written(written), py.Const(place))
-
-    def _like(self, node: Node, axis: int, dim: Any, entry: tuple[Value, Scope] | None) -> Py:
-        """Operators that need the number of their channels (norms) give as many as they take."""
-        x = node.inputs[0] if node.inputs else None
-        if x is not None and x.type == node.outputs[0].type and len(node.outputs) == 1:
-            return self.size(x, axis, entry)
-        raise Unwritten
 
     def _of_child(self, value: Value, axis: int, use: Scope, entry: tuple[Value, Scope] | None) -> Py:
         """What a module gives, with the names of the one that makes it."""
