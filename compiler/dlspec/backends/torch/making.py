@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 
 from dlspec.backends.torch import names
@@ -183,8 +184,35 @@ class Making:
         if refused is not None:
             raise self._refused(module, refused)
         if module.numbered:
+            listed = self._listed(self.tree.elements(module.scope), module)
+            if listed is not None and [*_members_in(listed)] == [*module.members]:
+                return Chain(listed, False, listed=True)
             return call("nn.ModuleList", Sequence(tuple(items.values())))
         return call("nn.ModuleDict", Dictionary(tuple(items), tuple(items.values())))
+
+    def _listed(self, elements: list[Element], module: Module) -> tuple[Part, ...] | None:
+        """The members of a list with the loops that make them; None where not all that runs says when."""
+        parts: list[Part] = []
+        for element in elements:
+            match element:
+                case Step():
+                    label = self.tree.labels[element.node][1]
+                    if module.members.get(label) is element.node:
+                        parts.append(Item(element.key, Const(label), self._layer(element.node)))
+                case Enter():
+                    if module.members.get(element.module.label) is not element.module:
+                        return None
+                    parts.append(Item(element.key, Const(element.module.label), self._submodule(element.module)))
+                case Region(kind="loop"):
+                    turns = [self._listed(part, module) for part in element.parts]
+                    made = tuple(turn for turn in turns if turn is not None)
+                    if len(made) < len(turns):
+                        return None
+                    if any(made):
+                        parts.append(self._loop(element, made))
+                case Region():
+                    return None
+        return tuple(parts)
 
     def _fill(self, module: Module) -> None:
         """Puts the members into a module that has weights of its own, once it is made."""
@@ -285,8 +313,9 @@ class Making:
                     parts.append(Option(element.key, self._parts(element.parts[0])))
         return tuple(parts)
 
-    def _loop(self, region: Region) -> Loop:
-        turns = tuple(self._parts(part) for part in region.parts)
+    def _loop(self, region: Region, turns: tuple[tuple[Part, ...], ...] | None = None) -> Loop:
+        if turns is None:
+            turns = tuple(self._parts(part) for part in region.parts)
         targets, iterable = self._looped(region)
         hinges = frozenset(self._loop_hinges(region))
         return Loop(
@@ -316,3 +345,14 @@ class Making:
     def _loop_hinges(self, region: Region) -> set[str]:
         """The settings that say how often a loop runs."""
         return {name for each in region.scope.origin.written.values() for name in self.author.settings.behind(each)}
+
+
+def _members_in(parts: Iterable[Part]) -> Iterator[str]:
+    """The labels of what parts make, in their order."""
+    for part in parts:
+        if isinstance(part, Item):
+            assert isinstance(part.name, Const)
+            yield part.name.value
+        elif isinstance(part, Loop):
+            for turn in part.iterations:
+                yield from _members_in(turn)

@@ -66,6 +66,7 @@ class Merger:
         self._own: list[set[Slot]] = [set(plan.types) for plan in plans]
         self._looped: dict[Key, TLoop] = {}
         self._rolls: set[LoopId] = set()
+        self._listed = False  # whether the parts that are made are of a list, whose loops are those of the forward
 
     def merge(self) -> Template:
         plans, template = self.plans, self.template
@@ -225,10 +226,13 @@ class Merger:
     # Chains
 
     def chain(self, chains: list[Chain], plans: Many[Plan], turns: Turns | None = None) -> SequentialOf:
-        if len({chain.named for chain in chains}) > 1:
+        if len({(chain.named, chain.listed) for chain in chains}) > 1:
             raise Mismatch
-        named = chains[0].named
-        return SequentialOf(self._parts([chain.parts for chain in chains], plans, named, turns), named)
+        named, before = chains[0].named, self._listed
+        self._listed = chains[0].listed
+        parts = self._parts([chain.parts for chain in chains], plans, named, turns)
+        self._listed = before
+        return SequentialOf(parts, named, chains[0].listed)
 
     def _parts(
         self, sequences: list[tuple[Part, ...]], plans: Many[Plan], named: bool, turns: Turns | None = None
@@ -268,6 +272,9 @@ class Merger:
     def _loop(self, loops: list[Loop], plans: Many[Plan], named: bool, turns: Turns | None) -> list[tuple[Py, Py]]:
         if turns is not None:
             return self._unrolled(loops, plans, named, turns)
+        if self._listed:
+            run = any(looped.loop == loops[0].loop for looped in self._looped.values())
+            return [self._rolled(loops, plans, named)] if run else self._unrolled(loops, plans, named, None)
         if not any(parts for loop in loops for parts in loop.iterations):
             self.template.hinges.update(*(loop.hinges for loop in loops))  # nothing is known of what it would make
             return []

@@ -28,10 +28,11 @@ class Make(Py):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Chain(Py):
-    """``nn.Sequential`` of parts."""
+    """``nn.Sequential`` of parts, or ``listed`` an ``nn.ModuleList``, whose forward stands elsewhere."""
 
     parts: tuple[Part, ...]
     named: bool
+    listed: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -202,6 +202,10 @@ class Resolver:
         return Call(Name(child.name), tuple(args), tuple(keywords))
 
     def sequential(self, value: SequentialOf, made: Class) -> Py:
+        if value.listed:
+            items = self.items(value.items, made)
+            alone = items[0].value if len(items) == 1 and isinstance(items[0], Star) else None
+            return call("nn.ModuleList", alone if isinstance(alone, Comprehension) else Sequence(tuple(items)))
         if value.named:
             items, single = self._named_items(value, made)
             if single is not None:

@@ -73,10 +73,11 @@ class Optional(Py):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SequentialOf(Py):
-    """``nn.Sequential`` of items: pairs of a name and an expression, runs and options."""
+    """``nn.Sequential`` of items: pairs of a name and an expression, runs and options; ``listed`` an ``nn.ModuleList``."""
 
     items: tuple[tuple[Py, Py], ...]
     named: bool
+    listed: bool = False
 
 
 @dataclass(eq=False, slots=True)
