@@ -242,6 +242,10 @@ class Op(Fielded):
         """The axis of the first input that a state is carried along; None for what has no state."""
         return None
 
+    def keeps(self, axis: int, rank: int) -> int | None:
+        """The input that has the axis of the first output, of as many axes; None where that is not always so."""
+        return 0 if self.keeps_shape else None
+
     def last_size(self, output: int) -> tuple[str, int, tuple[str, ...]] | None:
         """Which field says the size of the last axis of an output, how often that is taken, and the fields that decide on
         both; None where no field alone says it."""

@@ -67,6 +67,10 @@ class ScaledDotProductAttention(Op):
             self._check_mask(need, mask[0], (*leading, query.shape[-2], key.shape[-2]), query.dtype)
         return query.with_shape(*leading, query.shape[-2], value.shape[-1])
 
+    def keeps(self, axis: int, rank: int) -> int | None:
+        """Features are those of the value; of grouped heads the other axes are the query's."""
+        return 2 if axis == rank - 1 else 0 if self.enable_gqa else None
+
     def _leading(self, need: Needs, query: TensorType, key: TensorType, value: TensorType) -> tuple[Dim, ...]:
         """The axes before length and features of what comes out."""
         if not self.enable_gqa:

@@ -25,6 +25,7 @@ class Rotary(Op):
 
     tensors: ClassVar[tuple[str, ...]] = ("x", "cos", "sin")
     layer = False
+    keeps_shape = True
     function = "rotary"
 
     interleaved: bool = False

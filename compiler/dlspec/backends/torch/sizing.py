@@ -161,8 +161,9 @@ class Sizing:
 
     def _passed(self, value: Value, node: Node, axis: int) -> Value | None:
         """The input that an output has an axis of, of operators that keep their input's shape."""
-        if node.op.keeps_shape and value is node.outputs[0]:
-            return node.inputs[0]
+        kept = node.op.keeps(axis, value.type.rank) if value is node.outputs[0] else None
+        if kept is not None:
+            return node.inputs[kept]
         if len(node.outputs) != 1 or node.op.out_size is not None or type(node.op) in _OUT_OF:
             return None
         probed = self.author.probed(node)

@@ -212,7 +212,10 @@ def scaled(factor: Py, node: Py) -> Py:
 
 
 def divided(node: Py, divisor: Py) -> Py:
-    """The quotient, rounded down: done where each term is a multiple."""
+    """The quotient, rounded down: done where each term is a multiple, or a factor is the divisor."""
+    rest = _without_factor(node, repr(signature(divisor)))
+    if rest is not None:
+        return rest
     terms = list(_terms(node))
     by = divisor.value if isinstance(divisor, Const) else 0
     if (
@@ -222,6 +225,18 @@ def divided(node: Py, divisor: Py) -> Py:
     ):
         return Binary("//", node, divisor)
     return add(*(Sum(((Const(_number(factor) // by), atom),)) for factor, atom in terms))
+
+
+def _without_factor(node: Py, mark: str) -> Py | None:
+    if isinstance(node, Sum) and len(node.terms) == 1 and not node.number and _is(node.terms[0][0], 1):
+        node = node.terms[0][1]
+    if not isinstance(node, Binary) or node.operator != "*":
+        return None
+    for one, other in ((node.left, node.right), (node.right, node.left)):
+        if repr(signature(one)) == mark:
+            return other
+    left = _without_factor(node.left, mark)
+    return None if left is None else times(left, node.right)
 
 
 def _plus(a: Py, b: Py) -> Py:
