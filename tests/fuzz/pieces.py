@@ -157,6 +157,8 @@ class Layer:
     label: str = ""
 
     def run(self, typing: Typing, x: TensorType) -> TensorType:
+        if any(name == self.name and axes + 2 != x.rank for name, axes in self.op.pinned):
+            raise Untyped("the name is that of another rank")
         return typing.one(self.op, x)
 
     def written(self, style: Style) -> str:
