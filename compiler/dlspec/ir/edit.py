@@ -133,7 +133,9 @@ class Editor:
         base = name or f"{self._node.name}.{type(op).function or type(op).__name__.lower()}"
         name = next(n for n in (base if i == 1 else again(base, i) for i in count(1)) if n not in self._names)
         types = types_of(op, tuple([value.type for value in inputs]))
-        return self._put(Node(op, inputs, weights, self._scope, name, self._node.span, types))
+        made = Node(op, inputs, weights, self._scope, name, self._node.span, types)
+        made.training = self._node.training
+        return self._put(made)
 
     def input(self, name: str, type: TensorType, span: Span) -> Value:
         """A further input of the graph."""
