@@ -25,6 +25,7 @@ from dlspec.ops.gradient import differentiates
 from dlspec.ops.linear import Bilinear
 from dlspec.ops.local import LocallyConnected
 from dlspec.ops.matrix import MatMul
+from dlspec.ops.positions import Narrow
 from dlspec.ops.random import Bernoulli
 from dlspec.ops.shape import OneHot
 from dlspec.passes.fixed_draws import with_fixed_draws
@@ -191,7 +192,8 @@ def _unknown_to_torch(node: Node) -> bool:
     types = tuple(value.type for value in node.inputs), tuple(value.type for value in node.outputs)
     # To torch an einsum of one product has no MACs, though a convolution of one has.
     single = isinstance(node.op, LocallyConnected) and node.op.macs(*types) == types[1][0].elements
-    return vectors or single or isinstance(node.op, Bilinear | Bernoulli | OneHot)
+    # Where a slice begins at a tensor, torch asks for the number, which meta tensors do not have.
+    return vectors or single or isinstance(node.op, Bilinear | Bernoulli | Narrow | OneHot)
 
 
 # Programs that mean the same --------------------------------------------------------------------------------------------
