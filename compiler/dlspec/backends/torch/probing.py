@@ -39,30 +39,29 @@ class Probe:
 
 def probe(node: Node) -> Probe | None:
     """None where an operator needs numbers for all its sizes."""
-    written = {
-        field.name
-        for field in node.op.fields
-        if field.name in node.origin.written
-        and not _known(node.origin.written[field.name], getattr(node.op, field.name))
-    }
-    if node.op.more:  # arguments by names of the author's choice
-        named = dict(getattr(node.op, node.op.more))
-        written |= {
-            name for name, each in node.origin.written.items() if name in named and not literal(each.expression)
-        }
-    op, fields = _with_symbols(node, written)
+    said = node.origin.written
+    written = {name for name, value in _arguments(node.op).items() if name in said and not _known(said[name], value)}
+    op, fields, actual = _with_symbols(node, written)
     numbers: _Fields = {}
     for made, places in ((op, fields), (node.op, numbers)):
         for axes, ones in ((9, True), (9, False), (2, True), (2, False)):
-            found = _probe(node, made, places, written, axes, ones)
+            found = _probe(node, made, places, actual, written, axes, ones)
             if found is not None:
                 return found
     return None
 
 
-def _probe(node: Node, op: Op, fields: _Fields, written: set[str], axes: int, ones: bool) -> Probe | None:
+def _arguments(op: Op) -> dict[str, Any]:
+    """The fields by name, and of the one that takes further arguments each of these."""
+    fields = {field.name: getattr(op, field.name) for field in op.fields}
+    return fields if op.more is None else fields | dict(fields.pop(op.more))
+
+
+def _probe(
+    node: Node, op: Op, fields: _Fields, written_sizes: dict[str, Dim], written: set[str], axes: int, ones: bool
+) -> Probe | None:
     sizes: dict[str, tuple[int, int]] = {}
-    actual: dict[str, Dim] = {name: _item(getattr(node.op, field), place) for name, (field, place) in fields.items()}
+    actual = dict(written_sizes)
     kept: list[tuple[int, int]] = []
     numbers: list[tuple[int, int]] = []
     types: list[TensorType] = []
@@ -94,16 +93,26 @@ def _probe(node: Node, op: Op, fields: _Fields, written: set[str], axes: int, on
     return Probe(outputs, sizes, fields, pinned, tuple(kept), tuple(numbers))
 
 
-def _with_symbols(node: Node, written: set[str]) -> tuple[Op, _Fields]:
-    """The operator with symbols for the sizes that were not written as numbers."""
+def _with_symbols(node: Node, written: set[str]) -> tuple[Op, _Fields, dict[str, Dim]]:
+    """The operator with symbols for the sizes that were not written as numbers, and what these are."""
     fields: _Fields = {}
+    actual: dict[str, Dim] = {}
     changed: dict[str, Any] = {}
     for index, field in enumerate(node.op.fields):
         value = getattr(node.op, field.name)
+        if field.name == node.op.more:
+            lengths: list[tuple[str, Dim]] = []
+            for place, (name, length) in enumerate(value):
+                key = f"f{index}_{place}"
+                if name in written and type(length) is int:
+                    fields[key], actual[key] = (name, None), length
+                lengths.append((name, symbol(key) if key in fields else length))
+            changed[field.name] = tuple(lengths)
+            continue
         if field.name not in written or field.kind not in _SIZES:
             continue
         if type(value) is int:
-            fields[f"f{index}"] = field.name, None
+            fields[f"f{index}"], actual[f"f{index}"] = (field.name, None), value
             changed[field.name] = symbol(f"f{index}")
         elif isinstance(value, tuple):
             expression = node.origin.written[field.name].expression
@@ -113,13 +122,13 @@ def _with_symbols(node: Node, written: set[str]) -> tuple[Op, _Fields]:
                 if known or type(size) is not int:  # pyright: ignore[reportUnknownArgumentType]
                     parts.append(size)  # pyright: ignore[reportUnknownArgumentType]
                     continue
-                fields[f"f{index}_{place}"] = field.name, place
+                fields[f"f{index}_{place}"], actual[f"f{index}_{place}"] = (field.name, place), size
                 parts.append(symbol(f"f{index}_{place}"))
             changed[field.name] = tuple(parts)
     try:
-        return (node.op.changed(**changed), fields) if fields else (node.op, {})
+        return (node.op.changed(**changed), fields, actual) if fields else (node.op, {}, {})
     except (OpError, FieldError, TypeError, ValueError):
-        return node.op, {}
+        return node.op, {}, {}
 
 
 def _known(written: Written, value: Any) -> bool:
@@ -129,7 +138,3 @@ def _known(written: Written, value: Any) -> bool:
         sizes = cast("tuple[Any, ...]", value)
         return all(literal(item) or isinstance(size, Expr) for item, size in zip(expression.items, sizes, strict=True))
     return literal(expression)
-
-
-def _item(value: Any, place: int | None) -> Dim:
-    return value if place is None else value[place]
