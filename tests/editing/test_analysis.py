@@ -264,7 +264,7 @@ def tensors(record: Record) -> list[Value]:
     ]
 
 
-CROWDED = ("nvae", "regnet", "hdenseunet", "dpn", "llama")
+CROWDED = ("nvae", "regnet", "hdenseunet", "dpn", "llama", "swin")
 """Of some of their expressions there are more instances than are kept."""
 
 

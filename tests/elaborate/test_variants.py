@@ -189,6 +189,6 @@ def test_its_class_has_its_name_and_its_defaults() -> None:
     )
     made = source([graph_of(text, "V"), graph_of(text, "W")])
     assert 'class V(nn.ModuleDict):\n    """What V is for.' in made
-    assert "def __init__(self, bias: bool = False) -> None:" in made
-    assert "V(bias=True)" in made
+    assert "def __init__(self, widths: tuple[int, ...] = (3, 5), bias: bool = False) -> None:" in made
+    assert "V2(), nn.Conv1d(2, 4, 1), V2(bias=True)" in made  # inside another network its widths are what they are
     assert "Base" not in made

@@ -69,7 +69,7 @@ SAID = {
     "h -> Conv(8, 3, stride=padding: 1)": "an argument is given with `=`: `padding=1`",
     "q, k, v = h\n q": "part another axis: `-> Split(3)`",
     "h -> for i in range(H) { ReLU }": "give it a number in the signature",
-    "h[:, 0:h]": "tensors are not known while compiling",
+    "h[:, 0:h]": "`narrow(x, dim, start, length)`",
     "full(h)": 'full(shape, value, dtype="float32")',
     "h -> Flatten -> Linear(120)": "pool the sizes away first",
     'h -> MaxPool(3, padding="same", ceil_mode=true)': "leave `ceil_mode` out",

@@ -485,14 +485,12 @@ class Elaborator(Application):
                 left, copies = self.builder.budget.steps, self.instances.copies
                 with self.builder.region("iteration", node.body.span):
                     sought = self.instances.turn(loop, flow)
-                    flow = self.instances.make(sought, partial(self._turn, node, written, count, index, flow, env))
+                    turn = Turn(node, written, count, index)
+                    make = partial(self.body, node.body, flow, env, transparent=True, turn=turn)
+                    flow = self._loop(flow, self.instances.make(sought, make))
                 if self.instances.copies > copies:  # as those that are to come
                     self.builder.need((count - index - 1) * (left - self.builder.budget.steps), node.count.span)
         return flow
-
-    def _turn(self, node: ast.Repeat, written: Written, count: int, index: int, flow: Any, env: Env) -> Any:
-        turn = Turn(node, written, count, index)
-        return self._loop(flow, self.body(node.body, flow, env, transparent=True, turn=turn))
 
     def _for(self, node: ast.For, flow: Any, env: Env, label: str | None) -> Any:
         values = self.evaluate(node.iterable, env)

@@ -84,6 +84,7 @@ class Instances:
         self.oldest = inf
         self._known: dict[Any, Instance] = {}
         self._binding: set[Scope] = set()
+        self._begun: dict[Scope, int] = {}
 
     def bound(self, names: Names) -> None:
         """Something was bound in these names."""
@@ -114,9 +115,17 @@ class Instances:
         except _Open:
             key = None
         # What was made before the loop may have another name that the turn reads: then it is not any tensor of its type.
-        if not all(value.producer and loop in value.producer.scope.ancestors() for value in tensors):
+        begun = self._begun.setdefault(loop, len(self.builder.graph.nodes))
+        if not all(self._made_in(loop, begun, value) for value in tensors):
             key = None
         return Sought(key, list(tensors), loop)
+
+    def _made_in(self, loop: Scope, begun: int, value: Value) -> bool:
+        """Whether a tensor was made in a loop, before which there were so many nodes."""
+        nodes, producer = self.builder.graph.nodes, value.producer
+        if producer is None or len(nodes) == begun:
+            return False
+        return producer is nodes[-1] or loop in producer.scope.ancestors()
 
     def _may_repeat(self) -> bool:
         return self.enabled and self.builder.level.fresh and not self.builder.sharing

@@ -84,7 +84,7 @@ class AffineGrid(Op):
                 f"`affine_grid` of {format_shape(self.size)} takes maps [N, {axes}, {axes + 1}], not {theta}",
                 code="DL0202",
             )
-        for size in self.size[2:]:
+        for size in self.size[1:]:
             need.at_least(size, 1, f"`affine_grid` makes no grid of a size of {size}")
         message = f"`affine_grid` has {theta.shape[0]} maps for {self.size[0]} images"
         return theta.with_shape(need.equal(self.size[0], theta.shape[0], message), *self.size[2:], axes)

@@ -60,6 +60,10 @@ class Rotary(Op):
         return x.with_shape(*x.shape[:-1], 6 * cos.shape[-1]).elements
 
 
+_MOST = 1 << 20
+"""Features of a table, whose frequencies are written down one by one."""
+
+
 class RotaryTable(Op):
     """The cosines and sines of positions times frequencies, two tensors: `cos, sin = rotary_table(positions, dim=64)`.
 
@@ -87,6 +91,8 @@ class RotaryTable(Op):
             raise OpError("`rotary_table` takes either `dim` or `frequencies`", hint, "DL0208")
         if self.dim is not None and (self.dim < 2 or self.dim % 2):
             raise OpError(f"`dim` must be an even number from 2, not {self.dim}", code="DL0208")
+        if self.dim is not None and self.dim > _MOST:
+            raise OpError(f"`dim` must be at most {_MOST:,}, not {self.dim:,}", code="DL0208")
         if self.theta <= 0:
             raise OpError(f"`theta` must be greater than 0, not {self.theta:g}", code="DL0208")
         if self.frequencies == ():

@@ -16,7 +16,11 @@ from dlspec.source import Source
 PROGRAMS = {
     path.stem: open_source(Source(str(path), path.read_text(), path)) for path in Disk().library.glob("*.dlspec")
 }
-NETWORKS = [(file, name) for file, program in sorted(PROGRAMS.items()) for name in telling(program)]
+LARGE = {"Mamba130M", "WhisperLarge", "GPT2XL", "Mixtral8x7B", "Mistral7B"}
+"""Of which a smaller variant is here, too."""
+NETWORKS = [
+    (file, name) for file, program in sorted(PROGRAMS.items()) for name in telling(program) if name not in LARGE
+]
 SOME = {
     "class number": 'network Net(i: int[N], k = 5) -> y { one_hot(i, k) -> Cast("float") -> Linear(3) }',
     "sizes in a list": "network Net(x: float[N, 12], w = 3) -> y { x -> Reshape([-1, w, 12 // w]) -> Conv(4, 1) }",

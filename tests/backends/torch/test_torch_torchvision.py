@@ -23,10 +23,13 @@ NETWORKS = ("resnet:ResNet50", "googlenet:GoogLeNet", "unet:UNet", "densenet:Den
 
 def on_meta(reference: Reference) -> nn.Module:
     """The generated module in eval mode, without memory for its weights."""
-    module = load_source(source(reference.graph()))
     with torch.device("meta"):
-        made: nn.Module = getattr(module, module.__all__[0])()
-    return made.eval()
+        return made(reference)
+
+
+def made(reference: Reference) -> nn.Module:
+    module = load_source(source(reference.graph()))
+    return getattr(module, module.__all__[0])().eval()
 
 
 def filled(theirs: nn.Module) -> dict[str, Tensor]:
@@ -46,7 +49,8 @@ def filled(theirs: nn.Module) -> dict[str, Tensor]:
 
 @pytest.mark.parametrize("reference", WITH_MODEL, ids=str)
 def test_state_and_outputs_of_the_model(reference: Reference) -> None:
-    ours, theirs = on_meta(reference), reference_model(reference)
+    ours = made(reference) if reference.small else on_meta(reference)  # tables of constants are in no state dict
+    theirs = reference_model(reference)
     in_order: Callable[..., list[str]] = sorted if reference.reordered else list
     assert in_order(ours.state_dict()) == in_order(theirs.state_dict())
     if not reference.small:
@@ -62,7 +66,9 @@ def test_state_and_outputs_of_the_model(reference: Reference) -> None:
     image = torch.randn(*map(int, map(str, shape)), generator=torch.Generator().manual_seed(1))
     for found, expected in zip(results_of(ours, image), results_of(theirs, image), strict=True):
         assert expected.std() > 0
-        assert torch.equal(found, expected)  # the operations are the same, so every bit is
+        # The operations are the same, so every bit is; but attention that another one spells out.
+        near = 1e-4 * float(expected.std()) if reference.network.startswith(("swin:", "cait:")) else 0
+        assert float((found - expected).abs().max()) <= near
 
 
 def test_training_outputs_of_googlenet() -> None:

@@ -74,7 +74,7 @@ class Picture:
 
     def dot(self) -> str:
         """The picture as text for Graphviz. Raises `EngineError` where the package `graphviz` is missing."""
-        return self.digraph().source
+        return self.digraph().source.expandtabs(4)
 
     def digraph(self) -> Digraph:
         """The picture as a graph of the package `graphviz`, which lays it out by itself and which a person can change.

@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     Ints = np.ndarray[Any, np.dtype[np.int64]]
 
 
+_MOST = 1 << 24
+"""Numbers of a table that is written into the model; a larger one the model computes."""
+
+
 def _rank(node: Node) -> int:
     return node.inputs[0].type.rank
 
@@ -120,7 +124,7 @@ def _known_bounds(size: int, out: int) -> tuple[Ints, Ints]:
 
 def _averaging_matrix(e: Emitter, size: Dim, out: Dim, dtype: DType) -> str:
     """[size, out]: what each input counts in each output."""
-    if isinstance(size, int) and isinstance(out, int):
+    if isinstance(size, int) and isinstance(out, int) and size * out <= _MOST:
         import numpy as np
 
         first, last = _known_bounds(size, out)
@@ -162,7 +166,7 @@ def mixed(e: Emitter, x: str, axis: int, rank: int, matrix: str) -> str:
 
 def _window_indices(e: Emitter, size: Dim, out: Dim) -> str:
     """[out, longest window]: the inputs under each window, the last one repeated where a window is shorter."""
-    if isinstance(size, int) and isinstance(out, int):
+    if isinstance(size, int) and isinstance(out, int) and size + out <= _MOST:
         import numpy as np
 
         first, last = _known_bounds(size, out)

@@ -255,7 +255,8 @@ class Writing(Sizing):
         turn = where.turn
         if turn is None or not self.author.settings.behind(turn.written):
             return _constant(value)
-        assert isinstance(turn.step, ast.Clause)
+        if not isinstance(turn.step, ast.Clause):
+            raise Unwritten
         place = next(place for each, place in ast.paths_of(turn.step.targets) if each.name == name)
         try:
             made = item_of(self.written(turn.written), place)(py.Const(turn.index))
