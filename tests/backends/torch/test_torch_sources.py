@@ -79,6 +79,12 @@ CASES: dict[str, tuple[str, list[str], list[str]]] = {
         ["nn.Linear(2 * width, width)", "nn.MultiheadAttention(2 * width, 2", "Reads(4, 6, layers=2)"],
         ["Reads2"],
     ),
+    "condition_that_no_name_says": (
+        "block B() { if x.rank <= 2 { Reshape([-1]) } -> Slice(0, 1, 2) }\n"
+        "network Net(x: float[5, 2, 4], z: float[2, 3]) -> a, b { a = z -> B -> ReLU\n b = x -> B -> Tanh }",
+        ["x.reshape(-1)"],
+        ["if self."],
+    ),
     "levels_of_the_path_alone": (
         "network Net(x: float[N, 3, 16, 16]) -> y {\n"
         "    x -> up: { inner: { conv: Conv(4, 3) -> norm: BatchNorm } } -> out: { last: Conv(1, 1) -> ReLU }\n}",

@@ -24,6 +24,7 @@ from dlspec.backends.torch.symbols import (
     own_member,
     placed,
     signature,
+    walk_all,
 )
 from dlspec.backends.torch.template import (
     Looped,
@@ -176,7 +177,8 @@ class Merger:
                     raise Mismatch
                 made = part if made is None else Binary("and", made, part)
             plans = having
-        if made is None:
+        # What nothing says by a name, such as `x.rank > 2`, cannot hold in some and not in others.
+        if made is None or not any(isinstance(inner, Leaf | Turned | Flowing) for inner in walk_all(made)):
             raise Mismatch
         return made
 
