@@ -39,7 +39,9 @@ def chunk_end(raw: list[Token], first: int) -> int:
             if named and token.text in DECLARATIONS:
                 return index
             ended = before.kind in _ENDS_DECLARATION and before.text not in _GOES_ON
-            if depth <= 0 and ((named and token.text in _WORDS) or (ended and _begins(raw, index))):
+            # A tensor may be called `default`, and `backwards` come behind it in the header of a scan.
+            opens = named and token.text in _WORDS and (token.text != "default" or raw[index + 2].kind == "(")
+            if depth <= 0 and (opens or (ended and _begins(raw, index))):
                 return index
         if kind not in _BLANKS:
             before = token
