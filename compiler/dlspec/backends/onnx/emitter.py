@@ -43,6 +43,7 @@ class Emitter:
         self._constant_names: dict[tuple[str, tuple[int, ...], bytes], str] = {}
         self._wanted = {output.value: output.name for output in reversed(outputs)}
         self._shared: dict[Hashable, str] = {}
+        self._sharing, self._shares = False, 0
         self._nodes: list[OnnxNode] = []
         self._node: Node | None = None
         self._count = 0
@@ -110,9 +111,13 @@ class Emitter:
         return self._sizes.scalar(dim)
 
     def once(self, key: Hashable, make: Callable[[], str]) -> str:
-        """A tensor that several nodes want alike, such as a mask: made for the first of them."""
+        """A tensor that several nodes want alike, such as a mask: made for the first of them, and named after none."""
         if key not in self._shared:
-            self._shared[key] = make()
+            around, self._sharing = self._sharing, True
+            try:
+                self._shared[key] = make()
+            finally:
+                self._sharing = around
         return self._shared[key]
 
     def cast(self, x: str, dtype: DType | str) -> str:
@@ -144,8 +149,8 @@ class Emitter:
 
         Constants and sizes are those of the whole model. Raises as `lower`.
         """
-        around, node, count = self._nodes, self._node, self._count
-        self._nodes = []
+        around, node, count, shared = self._nodes, self._node, self._count, self._shared
+        self._nodes, self._shared = [], dict(shared)  # nothing outside sees what a turn makes
         try:
             self.lower(nodes, lowering_of)
             self._node, self._count = node, count
@@ -158,7 +163,7 @@ class Emitter:
                 names.append(name)
             return self._nodes, names
         finally:
-            self._nodes, self._node = around, node
+            self._nodes, self._node, self._shared = around, node, shared
 
     # For the model
 
@@ -233,6 +238,9 @@ class Emitter:
             part.outputs = [renamed.get(name, name) for name in part.outputs]
 
     def _intermediate(self) -> str:
+        if self._sharing:
+            self._shares += 1
+            return self.unique(f"shared/{self._shares - 1}")
         assert self._node
         name = self.unique(f"{self._node.name}/{self._count}")
         self._count += 1

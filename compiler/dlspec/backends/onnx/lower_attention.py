@@ -19,13 +19,14 @@ _INF = float("inf")
 
 
 class Scores(NamedTuple):
-    """What weights are made with: the element type, the lengths of queries and keys, and whether query i sees the keys up
-    to i alone."""
+    """What weights are made with: the element type, the lengths of queries and keys, whether query i sees the keys up to
+    i alone, and how many heads of queries stand one after another as rows of one head of keys."""
 
     dtype: DType
     length: Dim
     keys: Dim
     causal: bool = False
+    groups: Dim = 1
 
     @property
     def wide(self) -> DType:
@@ -44,21 +45,36 @@ class Mask(NamedTuple):
         return self.type.dtype is DType.BOOL
 
 
+_STORED = 1 << 18
+"""Up to so many elements a mask of known sizes stands in the file."""
+
+
 def _after(e: Emitter, scores: Scores, upper: float | bool, dtype: DType) -> str:
     """A matrix of zeros that has a value behind the diagonal, where a causal mask hides the keys. Made once."""
     import numpy as np
 
     from dlspec.passes.retype import numpy_dtype
 
+    _, length, keys, _, groups = scores
+    if (
+        isinstance(length, int)
+        and isinstance(keys, int)
+        and isinstance(groups, int)
+        and groups * length * keys <= _STORED
+    ):
+        triangle = np.triu(np.full((length, keys), upper), 1)
+        return e.constant(np.tile(triangle, (groups, 1)), dtype)
+
     def make() -> str:
         e.require_opset(14, "causal attention")
         like = DType.FLOAT32 if dtype is DType.BOOL else dtype
-        shape = e.shape((scores.length, scores.keys))
-        full = e.op("ConstantOfShape", [shape], value=np.asarray([upper], numpy_dtype(like)))
+        full = e.op("ConstantOfShape", [e.shape((length, keys))], value=np.asarray([upper], numpy_dtype(like)))
         triangle = e.op("Trilu", [full, e.constant(1)], upper=1)
+        if groups != 1:
+            triangle = e.op("Tile", [triangle, e.shape((groups, 1))])
         return e.cast(triangle, dtype) if dtype is not like else triangle
 
-    return e.once(("behind the diagonal", scores.length, scores.keys, upper, dtype), make)
+    return e.once(("behind the diagonal", length, keys, groups, upper, dtype), make)
 
 
 def _weights(e: Emitter, q: str, keys: str, mask: Mask | None, scores: Scores) -> str:
@@ -128,17 +144,15 @@ def scaled_dot_product_attention(
         mask = _stretched(e, mask, scores) if mask else None
         return _attended(e, xs[:3], mask, scores, op.scale, 1 if query.rank == 3 else None)
     q, k, v = xs[:3]
-    groups = query.shape[-3] // key.shape[-3] if op.enable_gqa else 1
-    if groups != 1:
-        parts = (*query.shape[:-3], key.shape[-3], groups, *query.shape[-2:])
-        q = e.op("Reshape", [q, e.shape(parts)])
-        k, v = (e.op("Unsqueeze", [x, e.constant([-3])]) for x in (k, v))
-        mask = _grouped(e, mask, key.shape[-3], groups) if mask and mask.type.rank > 2 else mask
-    rank = key.rank + (groups != 1)
-    turned = e.op("Transpose", [k], perm=[*range(rank - 2), rank - 1, rank - 2])
+    if op.enable_gqa and query.shape[-3] != key.shape[-3]:
+        # The heads that share keys are rows of one product, which is larger for it.
+        scores = scores._replace(groups=query.shape[-3] // key.shape[-3])
+        q = _in_heads(e, q, query.rank, key.shape[-3])
+        mask = _grouped(e, mask, scores, key.shape[-3]) if mask else None
+    turned = e.op("Transpose", [k], perm=[*range(key.rank - 2), key.rank - 1, key.rank - 2])
     weights = _weights(e, _scaled(e, q, op.scale, query.shape[-1], query.dtype), turned, mask, scores)
     y = e.op("MatMul", [weights, v])
-    return y if groups == 1 else e.op("Reshape", [y, e.shape(node.outputs[0].type.shape)])
+    return y if scores.groups == 1 else _in_heads(e, y, node.outputs[0].type.rank, query.shape[-3])
 
 
 def _fits(op: ScaledDotProductAttention, query: TensorType, key: TensorType, value: TensorType) -> bool:
@@ -157,12 +171,28 @@ def _with_heads(e: Emitter, mask: Mask) -> Mask:
     return Mask(name, mask.type.with_shape(mask.type.shape[0], 1, *mask.type.shape[1:]))
 
 
-def _grouped(e: Emitter, mask: Mask, heads: Dim, groups: Dim) -> Mask:
-    """A mask whose axis of heads is one of groups of heads and one of heads in them."""
-    *batch, many, length, keys = mask.type.shape
-    shape = (*batch, *((1, 1) if many == 1 else (heads, groups)), length, keys)
-    name = e.once(("grouped", mask.name, shape), lambda: e.op("Reshape", [mask.name, e.shape(shape)]))
-    return Mask(name, mask.type.with_shape(*shape))
+def _in_heads(e: Emitter, x: str, rank: int, heads: Dim) -> str:
+    """[..., heads, rows, features] with other heads, and so many rows more or less."""
+    return e.op("Reshape", [x, e.shape((*(0 for _ in range(rank - 3)), heads, -1, 0))])
+
+
+def _grouped(e: Emitter, mask: Mask, scores: Scores, heads: Dim) -> Mask:
+    """A mask of heads of queries for those of keys, whose rows are all queries of a group."""
+    shape, rank = mask.type.shape, mask.type.rank
+    many = rank > 2 and shape[-3] != 1
+    rows = shape[-2] if not many and shape[-2] == 1 else scores.groups * scores.length
+
+    def make() -> str:
+        if not many:
+            return e.op("Tile", [mask.name, e.shape((*(1 for _ in range(rank - 2)), scores.groups, 1))])
+        name = mask.name
+        if shape[-2] != scores.length:
+            name = e.op("Expand", [name, e.shape((*shape[:-2], scores.length, shape[-1]))])
+        return _in_heads(e, name, rank, heads)
+
+    name = mask.name if rows == 1 else e.once(("grouped", mask.name, heads, rows), make)
+    kept = (*shape[:-3], heads) if many else shape[:-2]
+    return Mask(name, mask.type.with_shape(*kept, rows, shape[-1]))
 
 
 # With projections
@@ -176,26 +206,31 @@ def multihead_attention(
     weights = dict(zip((w.name for w in op.weights(types)), ws, strict=True))
     batch, length, given = op.sizes(types)
     embed, dtype = op.features(types)[0], types[0].dtype
-    q, k, v = _projected(e, op, _batches_first(e, op, xs[:3], types[0].rank), types, weights)
+    fused = e.opset >= FUSED and not op.need_weights
+    whole = fused or op.added > 0  # heads side by side, batches first
+    late = types[0].rank == 3 and not (op.batch_first or whole)  # the batch comes first together with the heads
+    first = xs[:3] if late else _batches_first(e, op, xs[:3], types[0].rank)
+    q, k, v = _projected(e, op, first, types, weights, apart=not whole)
     k, v = (_extended(e, op, x, weights.get(bias), batch, embed, dtype) for x, bias in ((k, "bias_k"), (v, "bias_v")))
     mask, causal = _joined_masks(e, op, xs, types)
     scores = Scores(dtype, length, given + op.added, causal)
     probabilities = ""
-    if e.opset >= FUSED and not op.need_weights:
+    if fused:
         mask = _stretched(e, mask, scores) if mask else None
         y = _attended(e, (q, k, v), mask, scores, heads=op.num_heads)
     else:
-        size = embed // op.num_heads
-        q, k, v = (e.op("Reshape", [x, e.constant([0, 0, op.num_heads, size])]) for x in (q, k, v))
-        q, v = (e.op("Transpose", [x], perm=[0, 2, 1, 3]) for x in (q, v))
-        k = e.op("Transpose", [k], perm=[0, 2, 3, 1])
-        probabilities = _weights(e, _scaled(e, q, None, size, dtype), k, mask, scores)
-        y = e.op("Transpose", [e.op("MatMul", [probabilities, v])], perm=[0, 2, 1, 3])
+        if whole:
+            q, k, v = (_apart(e, op, x, embed) for x in (q, k, v))
+        n, t = (1, 0) if late else (0, 1)
+        q, v = (e.op("Transpose", [x], perm=[n, 2, t, 3]) for x in (q, v))
+        k = e.op("Transpose", [k], perm=[n, 2, 3, t])
+        probabilities = _weights(e, _scaled(e, q, None, embed // op.num_heads, dtype), k, mask, scores)
+        y = e.op("Transpose", [e.op("MatMul", [probabilities, v])], perm=[2, 0, 1, 3] if late else [0, 2, 1, 3])
         y = e.op("Reshape", [y, e.constant([0, 0, embed])])
     y = _affine(e, y, weights["out_proj.weight"], weights.get("out_proj.bias"))
     if types[0].rank == 2:
         y = e.op("Squeeze", [y, e.constant([0])])
-    elif not op.batch_first:
+    elif not (op.batch_first or late):
         y = e.op("Transpose", [y], perm=[1, 0, 2])
     return (y, _told(e, op, probabilities, types[0].rank)) if op.need_weights else y
 
@@ -214,21 +249,43 @@ def _affine(e: Emitter, x: str, weight: str, bias: str | None) -> str:
     return y if bias is None else e.op("Add", [y, bias])
 
 
+def _apart(e: Emitter, op: MultiheadAttention, x: str, embed: int, times: int = 1) -> str:
+    """Heads on an axis of their own. ``times`` are the tensors side by side, each with all heads."""
+    return e.op("Reshape", [x, e.constant([0, 0, times * op.num_heads, embed // op.num_heads])])
+
+
 def _projected(
-    e: Emitter, op: MultiheadAttention, xs: list[str], types: Sequence[TensorType], weights: dict[str, str]
+    e: Emitter,
+    op: MultiheadAttention,
+    xs: list[str],
+    types: Sequence[TensorType],
+    weights: dict[str, str],
+    *,
+    apart: bool,
 ) -> tuple[str, str, str]:
-    """Queries, keys and values; what they are made of alike is multiplied together."""
+    """Queries, keys and values, with heads on an axis of their own where they are ``apart``; what is made of the same
+    is multiplied together."""
     together, bias = weights.get("in_proj_weight"), weights.get("in_proj_bias")
-    parts = e.constant([op.features(tuple(types))[0]] * 3)
-    if together is not None and xs[0] == xs[1] == xs[2]:
-        q, k, v = e.op("Split", [_affine(e, xs[0], together, bias), parts], 3, axis=-1)
-        return q, k, v
-    if together is None:
-        own = tuple(weights[f"{name}_proj_weight"] for name in "qkv")
-    else:
-        own = e.op("Split", [together, parts], 3, axis=0)
-    biases = (None, None, None) if bias is None else e.op("Split", [bias, parts], 3, axis=0)
-    q, k, v = (_affine(e, *each) for each in zip(xs, own, biases, strict=True))
+    embed = op.features(tuple(types))[0]
+    runs = [1, 1, 1]
+    if together is not None and xs[1] == xs[2]:
+        runs = [3] if xs[0] == xs[1] else [1, 2]
+
+    def rows(weight: str | None) -> tuple[str | None, ...]:
+        if weight is None or len(runs) == 1:
+            return (weight,) * len(runs)
+        return e.op("Split", [weight, e.constant([run * embed for run in runs])], len(runs), axis=0)
+
+    own = [weights[f"{name}_proj_weight"] for name in "qkv"] if together is None else rows(together)
+    made: list[str] = []
+    for run, x, weight, offset in zip(runs, xs, own, rows(bias), strict=False):
+        assert weight is not None
+        y = _affine(e, x, weight, offset)
+        if apart:
+            y = _apart(e, op, y, embed, run)
+        size = op.num_heads if apart else embed
+        made += e.op("Split", [y, e.constant([size] * run)], run, axis=2) if run > 1 else [y]
+    q, k, v = made
     return q, k, v
 
 
