@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-import unicodedata
 from collections.abc import Iterable, Sequence
+from shutil import get_terminal_size
 from typing import Any, TextIO
 
 from dlspec.diagnostics import Diagnostic, Note, Severity
@@ -90,6 +90,21 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() or c == " " else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
+def columns(text: str) -> int:
+    """How many columns a terminal takes for a text: two for an ideograph, none for an accent that stands over a letter."""
+    if text.isascii():
+        return len(text)
+    from rich.cells import cell_len
+
+    return cell_len(text)
+
+
+def room(stream: TextIO) -> int | None:
+    """The columns that lines on a stream may take: those of its terminal, or what COLUMNS says of that. None, as many as
+    they need, where the stream is a file or a pipe."""
+    return get_terminal_size().columns if stream.isatty() else None
+
+
 def plain(text: str) -> str:
     """Lines, each as `printable` makes it."""
     return "\n".join(map(printable, text.split("\n")))
@@ -169,12 +184,8 @@ def _cell(character: str) -> tuple[str, int]:
     """A character as it is shown, and its width in columns."""
     if character == "\t":
         return " " * _TAB, _TAB
-    if character.isascii():
-        return printable(character), 1
-    if unicodedata.combining(character):
-        return character, 0
     shown = printable(character)
-    return shown, 2 if unicodedata.east_asian_width(shown) in "WF" else 1
+    return shown, columns(shown)
 
 
 def _trace(trace: Sequence[Note]) -> list[str]:

@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from html import escape
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from dlspec.analyses.cost import Cost, causal_macs, idle_macs, sum_of
@@ -15,7 +16,8 @@ from dlspec.analyses.report import Row, Summary
 from dlspec.analyses.written import number, scaled, written_value
 from dlspec.ir.dims import Dim, symbols
 from dlspec.ir.types import TensorType, format_shape
-from dlspec.render import Paint, printable
+from dlspec.render import Paint, columns, printable
+from dlspec.tables import GAP, NARROWEST, cut, natural, padded, shortened, total, wrapped
 
 if TYPE_CHECKING:
     from dlspec.backends.diagram.scene import Box
@@ -25,9 +27,16 @@ Format: TypeAlias = Literal["table", "json", "markdown", "csv"]
 _LAYER_HEADS = ("Layer", "Operator", "Output", "Params", "MACs", "FLOPs")
 _NETWORK_HEADS = ("Network", "Inputs", "Outputs", "Params", "MACs", "FLOPs", "Weights", "Peak")
 _TEXT_COLUMNS = 3  # the first columns of both tables are text, the others numbers
-_GAP = 2
+_CUT = {"Layer": (1, 2, 0), "Network": (1, 2)}
+"""The columns of text that are cut where there is no room, in this order."""
+
+_DISPENSABLE = ("FLOPs", "Outputs", "Inputs", "Output", "Peak", "Weights", "Operator", "MACs")
+"""The columns that are left out where there is no room, in this order."""
+
 _READABLE = 160
-_NARROWEST = 12
+
+_Cell: TypeAlias = "str | Dim"
+_Row: TypeAlias = Sequence[_Cell]
 
 
 def megabytes(dim: Dim) -> str:
@@ -119,7 +128,7 @@ def _cell(text: str) -> str:
 def as_markdown(summaries: Sequence[Summary], depth: int | None = None) -> str:
     heads, rows = _cells(summaries, depth, tree=False)
     rule = ["---" if index < _TEXT_COLUMNS else "---:" for index in range(len(heads))]
-    lines = [_markdown_row(cells) for cells in (heads, rule, *rows)]
+    lines = [_markdown_row(cells) for cells in (heads, rule, *map(_written, rows))]
     if len(summaries) == 1:
         lines += ["", *(f"- {name}: {_code(text)}" for name, text in facts(summaries[0]))]
     return "\n".join(lines)
@@ -132,41 +141,89 @@ def as_table(
     colour: bool = False,
     width: int | None = None,
 ) -> str:
-    """A table for people. In a ``width`` that is too small the operators are cut short, as they say the least."""
+    """A table for people, no wider than ``width`` columns: operators are cut short, as they say the least; then numbers
+    are rounded and other texts cut; then columns are left out, which is said below."""
     paint = Paint(colour)
     heads, rows = _cells(summaries, depth, tree)
-    widths = [max(map(len, column)) for column in zip(heads, *rows, strict=True)]
-    excess = sum(widths) + _GAP * (len(widths) - 1) - width if width else 0
-    widths[1] = max(widths[1] - max(excess, 0), min(widths[1], _NARROWEST))
-    lines = [paint(_line(heads, widths), "bold"), "-" * (sum(widths) + _GAP * (len(widths) - 1))]
-    lines += [_line(row, widths) for row in rows]
-    if len(summaries) == 1:
-        names = facts(summaries[0])
-        widest = max(len(name) for name, _ in names)
-        lines += ["", *(f"{paint(f'{name:<{widest}}', 'bold')}  {printable(text)}" for name, text in names)]
-    return "\n".join(lines)
+    shown, left_out = _fitted(heads, rows, width, tree)
+    lines = [paint(shown[0], "bold"), "-" * max(map(columns, shown)), *shown[1:]]
+    texts = facts(summaries[0]) if len(summaries) == 1 else []
+    if left_out:
+        texts.append(("Left out", f"{', '.join(left_out)}, for which {width} columns have no room"))
+    return "\n".join([*lines, *[""] * bool(texts), *_paragraphs(texts, paint, width)])
+
+
+def _fitted(
+    heads: Sequence[str], rows: Sequence[_Row], width: int | None, tree: bool
+) -> tuple[list[str], Sequence[str]]:
+    """The lines of a table, heads first, and the columns that had no room in it."""
+    exact = [heads, *map(_written, rows)]
+    if width is None:
+        return _lines(exact, natural(exact), tree), ()
+    rounded = [heads, *map(_rounded, rows)]
+    for cells, least_told in ((exact, (1,)), (rounded, (1,)), (rounded, _CUT[heads[0]])):
+        widths = cut(natural(cells), least_told, width)
+        if total(widths) <= width:
+            return _lines(cells, widths, tree), ()
+    left_out: list[str] = []
+    for head in (head for head in _DISPENSABLE if head in heads):
+        left_out.append(head)
+        widths[heads.index(head)] = -GAP
+        if total(widths) <= width:
+            break
+    return _lines(rounded, cut(widths, (0,), width), tree), left_out
+
+
+def _lines(rows: Sequence[Sequence[str]], widths: Sequence[int], tree: bool) -> list[str]:
+    return [
+        (" " * GAP)
+        .join(
+            padded(shortened(cell, width, index == 0 and not tree), width, index >= _TEXT_COLUMNS)
+            for index, (cell, width) in enumerate(zip(row, widths, strict=True))
+            if width > 0
+        )
+        .rstrip()
+        for row in rows
+    ]
+
+
+def _paragraphs(texts: Sequence[tuple[str, str]], paint: Paint, width: int | None) -> Iterator[str]:
+    """Names, and beside each its text in lines."""
+    widest = max((len(name) for name, _ in texts), default=0)
+    room = None if width is None else max(width - widest - GAP, NARROWEST)
+    for name, text in texts:
+        first, *more = wrapped(printable(text), room)
+        yield f"{paint(f'{name:<{widest}}', 'bold')}{' ' * GAP}{first}"
+        yield from (" " * (widest + GAP) + line for line in more)
 
 
 def html(summary: Summary, picture: str = "") -> str:
-    """A table for notebooks, below a picture, which is HTML or SVG."""
-    heads, rows = _cells([summary], None, tree=False)
-    head = "".join(f"<th>{escape(text)}</th>" for text in heads)
-    body = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows)
-    texts = "<br>".join(f"<b>{escape(name)}</b> {escape(text)}" for name, text in facts(summary))
-    above = f'<div style="max-height: 40em; overflow: auto">{picture}</div>' if picture else ""
-    return f"{above}<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table><p>{texts}</p>"
+    """For notebooks, in the colours of what is around: layers folded to blocks, then the totals, below a picture, which is
+    HTML or SVG."""
+    style = (Path(__file__).parent / "notebook.css").read_text(encoding="utf-8")
+    head = "".join(f"<span>{escape(text)} </span>" for text in _LAYER_HEADS)
+    rows = "".join(_foldable(list(_boxes(summary, None))))
+    texts = "".join(f"<tr><th>{escape(name)}</th><td>{escape(text)}</td></tr>" for name, text in facts(summary))
+    above = f'<div class="picture">{picture}</div>' if picture else ""
+    layers = f'<div class="layers"><div class="row heads">{head}</div>{rows}</div>'
+    return f'<div class="dlspec"><style>{style}</style>{above}{layers}<table>{texts}</table></div>'
 
 
-def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
-    shown: list[str] = []
-    for index, (cell, width) in enumerate(zip(cells, widths, strict=True)):
-        if len(cell) > width:
-            cell = f"{cell[: width - 3]}..."
-        shown.append(cell.ljust(width) if index < _TEXT_COLUMNS else cell.rjust(width))
-    return (" " * _GAP).join(shown).rstrip()
+def _foldable(rows: Sequence[tuple[int, _Row]]) -> Iterator[str]:
+    """Rows as HTML, those of deeper levels within the row above them, folded."""
+    open_blocks = 0
+    for index, (level, row) in enumerate(rows):
+        yield "</details>" * (open_blocks - level)
+        following = rows[index + 1][0] if index + 1 < len(rows) else 0
+        cells = "".join(f"<span>{escape(cell)} </span>" for cell in _written(row))
+        attributes = f'class="row" style="--level: {level}"' if level else 'class="row"'
+        is_block = following > level
+        yield f"<details><summary {attributes}>{cells}</summary>" if is_block else f"<div {attributes}>{cells}</div>"
+        open_blocks = level + is_block
+    yield "</details>" * open_blocks
 
 
-def _cells(summaries: Sequence[Summary], depth: int | None, tree: bool) -> tuple[Sequence[str], list[Sequence[str]]]:
+def _cells(summaries: Sequence[Summary], depth: int | None, tree: bool) -> tuple[Sequence[str], list[_Row]]:
     """Heads and rows: the layers of one network, or a line for each of several."""
     if len(summaries) == 1:
         cells = _tree_cells(summaries[0], depth) if tree else map(_layer_cells, summaries[0].rows(depth))
@@ -174,13 +231,19 @@ def _cells(summaries: Sequence[Summary], depth: int | None, tree: bool) -> tuple
     return _NETWORK_HEADS, [_network_cells(summary) for summary in summaries]
 
 
-def _layer_cells(row: Row) -> Sequence[str]:
+def _layer_cells(row: Row) -> _Row:
     op = f"{row.op} (training)" if row.training else row.op
     return printable(row.path), printable(op), _shapes(row.outputs), *_costs(row.cost)
 
 
-def _tree_cells(summary: Summary, depth: int | None) -> Iterator[Sequence[str]]:
-    """The boxes of a picture, folded as `dlspec draw` folds: what is repeated stands once, with its count."""
+def _tree_cells(summary: Summary, depth: int | None) -> Iterator[_Row]:
+    for level, (name, *others) in _boxes(summary, depth):
+        yield (f"{'  ' * level}{name}", *others)
+
+
+def _boxes(summary: Summary, depth: int | None) -> Iterator[tuple[int, _Row]]:
+    """The boxes of a picture with their levels, folded as `dlspec draw` folds: what is repeated stands once, with its
+    count."""
     from dlspec.backends.diagram.building import build_scene
 
     stack: list[tuple[Box, int]] = [(build_scene(summary.graph, summary, depth=depth).root, -1)]
@@ -191,12 +254,8 @@ def _tree_cells(summary: Summary, depth: int | None) -> Iterator[Sequence[str]]:
             op += f" x{box.count}" * (box.count > 1) + " (training)" * box.training
             first, last = (path.rpartition(".")[2] for path in (box.path, box.turns[-1] if box.turns else box.path))
             name = first if first == last else f"{first} .. {last}"
-            yield (
-                "  " * level + printable(name),
-                printable(op),
-                _shapes(port.type for port in box.outputs),
-                *_costs(_of_all_turns(summary, box)),
-            )
+            shapes = _shapes(port.type for port in box.outputs)
+            yield level, (printable(name), printable(op), shapes, *_costs(_of_all_turns(summary, box)))
         if box.open:
             stack += [(child, level + 1) for child in reversed(box.children)]
 
@@ -209,11 +268,19 @@ def _shapes(types: Iterable[TensorType]) -> str:
     return " ".join(format_shape(type.shape) for type in types)
 
 
-def _costs(cost: Cost) -> list[str]:
-    return [number(dim) if dim != 0 else "" for dim in (cost.params, cost.macs, cost.flops)]
+def _costs(cost: Cost) -> list[_Cell]:
+    return [dim if dim != 0 else "" for dim in (cost.params, cost.macs, cost.flops)]
 
 
-def _network_cells(summary: Summary) -> Sequence[str]:
+def _written(row: _Row) -> Sequence[str]:
+    return [cell if isinstance(cell, str) else number(cell) for cell in row]
+
+
+def _rounded(row: _Row) -> Sequence[str]:
+    return [cell if isinstance(cell, str) else scaled(cell, "", digits=3).rstrip() for cell in row]
+
+
+def _network_cells(summary: Summary) -> _Row:
     graph, own = summary.graph, summary.costs.total
     inputs = [summary.type(value.type) for value in graph.inputs]
     outputs = [summary.type(output.value.type) for output in graph.outputs if not output.training]
@@ -221,9 +288,9 @@ def _network_cells(summary: Summary) -> Sequence[str]:
         graph.name,
         " ".join(map(str, inputs)),
         " ".join(map(str, outputs)),
-        number(own.params),
-        number(own.macs),
-        number(own.flops),
+        own.params,
+        own.macs,
+        own.flops,
         megabytes(summary.memory.weights),
         megabytes(summary.memory.peak),
     )

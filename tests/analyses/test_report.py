@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 
 import pytest
 from graphs import graph_of, shipped
@@ -11,6 +12,8 @@ from dlspec import report
 from dlspec.analyses.report import summarise, totals
 from dlspec.analyses.written import written_op
 from dlspec.ops import LAYERS
+from dlspec.render import columns
+from dlspec.tables import padded, shortened, wrapped
 
 LENET = """
 network A(image: float[N, 1, H = 8, W = 8], classes = 10) -> logits {
@@ -101,6 +104,50 @@ def test_a_narrow_table_cuts_operators_short() -> None:
     assert not any("..." in line for line in wide)
 
 
+WIDE = """
+block B(note) { ReLU }
+network A(x: float[N, 3, H = 32, W = 32]) -> y { x -> B("最初の畳み込み層は画像の端") -> B("e\u0301a 한국어") -> Conv(4, 3) }
+"""
+IDEOGRAPHS_AND_ACCENTS = [("abc", 3), ("層", 2), ("한국", 4), ("e\u0301", 1), ("ｱ", 1), ("é漢", 3)]
+
+
+@pytest.mark.parametrize(("text", "taken"), IDEOGRAPHS_AND_ACCENTS, ids=ascii)
+def test_columns_of_a_terminal(text: str, taken: int) -> None:
+    assert columns(text) == taken
+    assert columns(padded(text, 9)) == columns(padded(text, 9, right=True)) == 9
+    assert columns(shortened(text * 9, 7)) <= 7
+    assert all(columns(line) <= 4 for line in wrapped(f"{text} {text * 3}", 4))
+    assert "".join(wrapped(text * 5, 4)) == text * 5
+
+
+@pytest.mark.parametrize("width", [100, 80, 60, 40])
+@pytest.mark.parametrize("tree", [False, True])
+@pytest.mark.parametrize("network", ["ResNet18", "wide", "several"])
+def test_tables_fit(network: str, tree: bool, width: int) -> None:
+    graphs = {
+        "ResNet18": [shipped("resnet", "ResNet18")],
+        "wide": [graph_of(WIDE)],
+        "several": [shipped("resnet", "ResNet18"), shipped("resnet", "ResNeXt50_32x4d")],
+    }[network]  # fmt: skip
+    summaries = [summarise(graph) for graph in graphs]
+    text = report.as_table(summaries, tree=tree, width=width)
+    assert [line for line in text.splitlines() if columns(line) > width] == []
+    heads = text.split("\n", 1)[0].split()
+    unbounded = report.as_table(summaries, tree=tree)
+    for head in set(unbounded.split("\n", 1)[0].split()) - set(heads):
+        assert head in text.partition("Left out")[2]
+    assert {"Params", "MACs"} <= set(heads)
+    assert len(text.split("\n\n")[0].splitlines()) == len(unbounded.split("\n\n")[0].splitlines())
+    for summary in summaries[: len(summaries) == 1]:
+        assert f"{summary.costs.total.params:,}" in text
+
+
+def test_columns_are_aligned_under_ideographs() -> None:
+    lines = report.as_table([summarise(graph_of(WIDE))], depth=1).splitlines()
+    ends = {columns(line[: line.index("]")]) for line in lines[2:4]}
+    assert len(ends) == 1
+
+
 def test_csv_reads_back() -> None:
     rows = list(csv.DictReader(io.StringIO(report.as_csv([summarise(graph_of(LENET))]))))
     assert rows[0] == {
@@ -127,6 +174,19 @@ def test_html_is_escaped() -> None:
     assert "<script" not in report.html(summarise(graph_of(LENET)))
     assert "logits: float[N, 10]" in report.html(summarise(graph_of(LENET)))
     assert "-&gt;" in report.html(summarise(graph_of(LENET)))
+
+
+def test_html_is_folded_to_blocks() -> None:
+    """Every row of the tree is there, below the block that it is in, and every block is closed."""
+    summary = summarise(shipped("resnet", "ResNet18"))
+    shown = report.html(summary)
+    assert re.findall("<(details|/details)[ >]", shown).count("details") == shown.count("</details>") > 8
+    assert "<details open" not in shown
+    levels = [int(level or 0) for level in re.findall(r'class="row"(?: style="--level: (\d+)")?', shown)]
+    tree = report.as_table([summary], tree=True).split("\n\n")[0].splitlines()[2:]
+    assert levels == [(len(line) - len(line.lstrip())) // 2 for line in tree]
+    outside = re.sub(r"</summary>.*?(?=<details><summary class=.row.>|</div><table>)", "", shown)
+    assert outside.count('class="row"') < 20
 
 
 @pytest.mark.parametrize(

@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import csv
+import fcntl
 import io
+import os
 import re
+import struct
+import subprocess
+import sys
+import termios
 import unicodedata
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -152,3 +159,44 @@ def test_tables_show_texts_as_they_are(text: str) -> None:
     cells = re.findall(r"<td[^>]*>(.*?)</td>", page)
     assert cells[0] == f"{shown}a".replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     assert not re.search(r"<(a|img|script|em|strong|s)\b", page)
+
+
+def in_a_terminal(wide: int, *arguments: str, **environment: str) -> str:
+    """What a call prints in a terminal of so many columns."""
+    ours, theirs = os.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 30, wide, 0, 0))
+    unset = {name: text for name, text in os.environ.items() if name not in ("COLUMNS", "LINES", "NO_COLOR")}
+    with subprocess.Popen(
+        [sys.executable, "-m", "dlspec", *arguments],
+        stdin=theirs,
+        stdout=theirs,
+        env=unset | {"TERM": "xterm"} | environment,
+    ):
+        os.close(theirs)
+        shown = b""
+        with suppress(OSError):  # Linux says so at the end
+            while part := os.read(ours, 4096):
+                shown += part
+    os.close(ours)
+    return shown.decode().replace("\r\n", "\n")
+
+
+@pytest.mark.parametrize("environment", [{}, {"NO_COLOR": "1"}, {"COLUMNS": "100"}], ids=str)
+def test_a_table_fits_the_terminal(environment: dict[str, str]) -> None:
+    text = in_a_terminal(80, "summary", f"{ROOT}/specs/lenet.dlspec", **environment)
+    coloured = "\x1b[1m" in text
+    assert coloured == ("NO_COLOR" not in environment)
+    rule = max(re.sub(r"\x1b\[[\d;]*m", "", text).splitlines(), key=len)
+    assert len(rule) <= int(environment.get("COLUMNS", 80))
+
+
+def test_a_pipe_has_all_columns_that_it_needs(call: Call) -> None:
+    whole = call("summary", f"{ROOT}/specs/resnet.dlspec:ResNet18")[1]
+    assert "Conv(64, 7, stride=2, padding=3, bias=false)" in whole
+    assert "118,013,952" in whole
+    narrow = call("summary", f"{ROOT}/specs/resnet.dlspec:ResNet18", "--width", "80")[1]
+    assert max(map(len, narrow.splitlines())) == 80
+    assert "1,814,073,344" in narrow
+    update = call("summary", f"{ROOT}/specs/gan.dlspec:TrainGAN", "--width", "50")[1]
+    assert max(map(len, update.splitlines())) <= 50
+    assert call("summary", "tiny.dlspec", "--width", "80", "--format", "csv")[0] == 2

@@ -69,13 +69,13 @@ def number(dim: Dim) -> str:
     return f"{dim:,}" if isinstance(dim, int) else str(dim)
 
 
-def scaled(dim: Dim, unit: str) -> str:
+def scaled(dim: Dim, unit: str, digits: int = 4) -> str:
     """``4.09 GMACs``; an expression as it is."""
     if not isinstance(dim, int):
         return f"{dim} {unit}"
     for prefix, size in (("T", 10**12), ("G", 10**9), ("M", 10**6), ("k", 10**3)):
         if dim >= size:
-            return f"{dim / size:.4g} {prefix}{unit}"
+            return f"{dim / size:.{digits}g} {prefix}{unit}"
     return f"{dim} {unit}"
 
 

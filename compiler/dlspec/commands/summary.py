@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from argparse import Namespace
-from shutil import get_terminal_size
 from typing import TYPE_CHECKING
 
 from dlspec.commands.arguments import Parser, positive, takes_network
@@ -21,7 +20,7 @@ from dlspec.commands.common import (
     target,
 )
 from dlspec.commands.errors import CallError
-from dlspec.render import wants_colour
+from dlspec.render import room, wants_colour
 
 if TYPE_CHECKING:
     from dlspec.analyses.report import Summary
@@ -33,14 +32,18 @@ def declare(parser: Parser) -> None:
     parser.add_argument("--format", choices=("table", "json", "markdown", "csv"), default="table")
     parser.add_argument("--depth", type=positive, metavar="K", help="fold what is nested deeper than K levels")
     parser.add_argument("--tree", action="store_true", help="show blocks above their layers")
+    parser.add_argument(
+        "--width", type=positive, metavar="N", help="columns of the table (default those of the terminal)"
+    )
     parser.add_argument("--symbolic", action="store_true", help="count with open sizes instead of their defaults")
 
 
 def run(arguments: Namespace) -> int:
     from dlspec.analyses.report import summarise
 
-    if arguments.tree and arguments.format != "table":
-        raise CallError("--tree goes with --format table only")
+    for flag in ("tree", "width"):
+        if getattr(arguments, flag) and arguments.format != "table":
+            raise CallError(f"--{flag} goes with --format table only")
     wanted = target(arguments.target)
     program = open_named(wanted.file, arguments)
     if is_train(program, wanted):
@@ -76,7 +79,7 @@ def _of_train(program: Program, wanted: Target, arguments: Namespace) -> str:
     show(program.diagnostics)
     if arguments.format == "json":
         return json.dumps(summary.to_json(), indent=2)
-    return as_table(summary, wants_colour(sys.stdout))
+    return as_table(summary, wants_colour(sys.stdout), arguments.width or room(sys.stdout))
 
 
 def _text(summaries: list[Summary], arguments: Namespace) -> str:
@@ -90,5 +93,5 @@ def _text(summaries: list[Summary], arguments: Namespace) -> str:
         case "csv":
             return report.as_csv(summaries, arguments.depth)
         case _:
-            width = get_terminal_size().columns if sys.stdout.isatty() else None
+            width = arguments.width or room(sys.stdout)
             return report.as_table(summaries, arguments.depth, arguments.tree, wants_colour(sys.stdout), width)

@@ -8,10 +8,14 @@ from dlspec.analyses.training_report import TrainingSummary
 from dlspec.analyses.written import number, written_call
 from dlspec.objectives.training import Update
 from dlspec.render import Paint, printable
+from dlspec.tables import GAP, cut, natural, padded, shortened, wrapped
+
+_HANGING = " " * 5
+"""Before the lines in which a line of an update goes on."""
 
 
-def as_table(summary: TrainingSummary, colour: bool) -> str:
-    """For people: a table of the data, one of the networks, and a paragraph for each update."""
+def as_table(summary: TrainingSummary, colour: bool, width: int | None = None) -> str:
+    """For people, in ``width`` columns: a table of the data, one of the networks, and a paragraph for each update."""
     training, paint = summary.training, Paint(colour)
     data = [
         (one.value.name, str(one.value.type), " -> ".join(map(written_call, one.augmentations)))
@@ -22,16 +26,19 @@ def as_table(summary: TrainingSummary, colour: bool) -> str:
         for network in training.networks.values()
     ]
     lines = [
-        *_columns(("Data", "Type", "Changed by" if any(row[2] for row in data) else ""), data, paint),
+        *_columns(("Data", "Type", "Changed by" if any(row[2] for row in data) else ""), data, paint, width),
         "",
-        *_columns(("Network", "Is", "Params", "Weights"), networks, paint, right=2),
+        *_columns(("Network", "Is", "Params", "Weights"), networks, paint, width, right=2),
         "",
         paint("Each step", "bold"),
     ]
     for place, update in enumerate(training.updates, 1):
-        lines += _update(summary, place, update)
+        for line in _update(summary, place, update):
+            first, *more = wrapped(line, width and width - len(_HANGING))
+            lines += [first, *(_HANGING + rest for rest in more)]
     if training.graph.conditions:
-        lines += ["", f"{paint('Needs', 'bold')}  {', '.join(map(str, training.graph.conditions))}"]
+        first, *more = wrapped(", ".join(map(str, training.graph.conditions)), width and width - len("Needs  "))
+        lines += ["", f"{paint('Needs', 'bold')}  {first}", *(" " * len("Needs  ") + rest for rest in more)]
     return "\n".join(lines)
 
 
@@ -47,15 +54,20 @@ def _update(summary: TrainingSummary, place: int, update: Update) -> list[str]:
     ]
 
 
-def _columns(heads: Sequence[str], rows: Sequence[Sequence[str]], paint: Paint, right: int | None = None) -> list[str]:
-    rows = [[printable(cell) for cell in row] for row in rows]
-    widths = [max(map(len, column)) for column in zip(heads, *rows, strict=True)]
+def _columns(
+    heads: Sequence[str], rows: Sequence[Sequence[str]], paint: Paint, room: int | None, right: int | None = None
+) -> list[str]:
+    cells = [heads, *([printable(cell) for cell in row] for row in rows)]
+    widths = natural(cells)
+    if room is not None:
+        widths = cut(widths, [place for place in reversed(range(len(heads))) if place != right], room)
 
-    def line(cells: Sequence[str]) -> str:
+    def line(row: Sequence[str]) -> str:
         shown = (
-            cell.rjust(width) if position == right else cell.ljust(width)
-            for position, (cell, width) in enumerate(zip(cells, widths, strict=True))
+            padded(shortened(cell, width), width, position == right)
+            for position, (cell, width) in enumerate(zip(row, widths, strict=True))
         )
-        return "  ".join(shown).rstrip()
+        return (" " * GAP).join(shown).rstrip()
 
-    return [paint(line(heads), "bold"), *map(line, rows)]
+    first, *others = map(line, cells)
+    return [paint(first, "bold"), *others]

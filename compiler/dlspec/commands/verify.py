@@ -26,6 +26,7 @@ from dlspec.commands.common import (
 )
 from dlspec.commands.errors import CallError
 from dlspec.commands.lowering import HALVES, dtype_of, given_weights, train_weights
+from dlspec.tables import natural, padded
 
 if TYPE_CHECKING:
     from dlspec.backends.verify import Report
@@ -126,8 +127,8 @@ def _table(report: Report) -> list[str]:
         note = row.note or ("ok" if row.ok else "differs")
         output = f"{row.output} (training)" if row.training else row.output
         rows.append((output, sizes, str(list(row.shape)), *numbers, f"{row.compared:,}", note))
-    widths = [max(len(row[column]) for row in rows) for column in range(len(heads))]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    widths = natural(rows)
+    lines = ["  ".join(map(padded, row, widths)).rstrip() for row in rows]
     graph, torch, onnx = report.params
     counts = f"params: {graph:,} in the spec, {torch:,} in PyTorch, {onnx:,} in ONNX"
     names = (

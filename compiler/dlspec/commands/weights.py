@@ -11,7 +11,8 @@ from dlspec.commands.arguments import Parser, seed, takes_dropping, takes_networ
 from dlspec.commands.common import OK, WRONG_CALL, graph_of, say, show
 from dlspec.commands.errors import CallError
 from dlspec.commands.lowering import read_files
-from dlspec.render import printable
+from dlspec.render import columns, printable
+from dlspec.tables import padded
 
 if TYPE_CHECKING:
     import numpy as np
@@ -88,9 +89,11 @@ def _convert(arguments: Namespace) -> int:
 
 def _list(arguments: Namespace) -> int:
     tensors = read_files(arguments.files, arguments)
-    width = max((len(name) for name in tensors), default=0)
+    names = [printable(name) for name in tensors]
+    width = max(map(columns, names), default=0)
     lines = [
-        f"{printable(name).ljust(width)}  {array.dtype.name} {list(array.shape)}" for name, array in tensors.items()
+        f"{padded(name, width)}  {array.dtype.name} {list(array.shape)}"
+        for name, array in zip(names, tensors.values(), strict=True)
     ]
     say("\n".join(lines))
     say(f"{len(tensors)} tensors, {sum(array.size for array in tensors.values()):,} values")

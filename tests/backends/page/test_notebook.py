@@ -6,6 +6,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from browser import Browser
 
 import dlspec
 from dlspec.backends.diagram import engine
@@ -29,3 +30,28 @@ def test_table_without_graphviz(monkeypatch: pytest.MonkeyPatch) -> None:
     shown = dlspec.load(LENET, "LeNet5")._repr_html_()
     assert "No picture: drawing needs Graphviz" in shown
     assert "<table>" in shown
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_layers_are_folded(chromium: Browser, tmp_path: Path, dark: bool) -> None:
+    """161 rows are those of the blocks until one is opened, in the colours of the notebook."""
+    pytest.importorskip("pygraphviz", reason="drawing needs Graphviz")
+    ink, ground = ("rgb(230, 230, 230)", "rgb(17, 17, 17)") if dark else ("rgb(20, 20, 20)", "rgb(255, 255, 255)")
+    shown = dlspec.load(LENET.with_name("resnet.dlspec"), "ResNet50")._repr_html_()
+    theme = f'data-jp-theme-light="{"false" if dark else "true"}"'
+    chromium.open_text(
+        f'<!doctype html><meta charset="utf-8"><body {theme} style="color: {ink}; background: {ground}">' + shown,
+        tmp_path / "notebook.html",
+    )
+    rows = "return [...document.querySelectorAll('.dlspec .row')].filter((row) => row.checkVisibility()).length"
+    folded = chromium.run(rows)
+    assert folded == 12  # the heads, and what `--depth 1` has
+    assert chromium.run("return document.documentElement.scrollHeight") < 1500
+    chromium.click(".dlspec summary")
+    assert chromium.run(rows) > folded
+    colours = chromium.run(
+        "return [...document.querySelectorAll('.dlspec span, .dlspec td, .dlspec th')].map((e) => getComputedStyle(e).color)"
+    )
+    assert set(colours) == {ink}
+    assert (chromium.run("return getComputedStyle(document.querySelector('svg')).filter") != "none") == dark
+    assert chromium.complaints() == []
