@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, TypeAlias
 from dlspec.analyses.cost import Cost, Costs, cost
 from dlspec.analyses.memory import Memory, memory
 from dlspec.analyses.sizes import Sizing
-from dlspec.analyses.written import written_op, written_scope
+from dlspec.analyses.written import MOST_ITEMS, operator_name, written_op, written_scope
 from dlspec.collector import paused_collector
 from dlspec.ir.dims import Dim
 from dlspec.ir.graph import Graph, Node, Scope
@@ -19,10 +19,12 @@ Json: TypeAlias = dict[str, Any]
 
 
 class Row(NamedTuple):
-    """A layer, or a block with everything in it. ``level`` is 1 for what stands directly in the network."""
+    """A layer, or a block with everything in it: ``op`` with its arguments, ``name`` without. ``level`` is 1 for what stands
+    directly in the network."""
 
     path: str
     op: str
+    name: str
     outputs: tuple[TensorType, ...]
     cost: Cost
     level: int
@@ -115,7 +117,7 @@ def row_json(row: Row) -> Json:
     """A row of the layers. A layer with several outputs has the shape of the first."""
     return {
         "path": row.path,
-        "op": row.op.partition("(")[0],
+        "op": row.name,
         "output_shape": shape_json(row.outputs[0]),
         "params": row.cost.params,
         "macs": dim_json(row.cost.macs),
@@ -135,14 +137,33 @@ def _rows(summary: Summary, depth: int | None, scopes: bool) -> Iterator[Row]:
         if last is None:
             return None
         outputs = tuple(sizing.type(value.type) for value in last.outputs)
-        return Row(scope.path, written_scope(scope), outputs, summary.costs.scopes[scope], level, True, last.training)
+        return Row(
+            scope.path,
+            written_scope(scope, MOST_ITEMS),
+            scope.declaration,
+            outputs,
+            summary.costs.scopes[scope],
+            level,
+            True,
+            last.training,
+        )
 
     stack: list[tuple[Node | Scope, int]] = [(child, 1) for child in reversed(summary.graph.root.children)]
     while stack:  # not recursive: blocks may nest deeper than Python
         part, level = stack.pop()
         if isinstance(part, Node):
             outputs = tuple([sizing.type(value.type) for value in part.outputs])
-            yield Row(part.name, written_op(part.op), outputs, summary.costs.nodes[part], level, False, part.training)
+            op, own = part.op, summary.costs.nodes[part]
+            yield Row(
+                part.name,
+                written_op(op, MOST_ITEMS),
+                operator_name(type(op)),
+                outputs,
+                own,
+                level,
+                False,
+                part.training,
+            )
             continue
         folded = part.opens and depth is not None and level >= depth
         if part.opens and (folded or scopes):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any, cast
 
 from dlspec.elaborate.values import has_tensor, show
@@ -13,15 +13,19 @@ from dlspec.ir.init import Init
 from dlspec.ir.op import Op
 from dlspec.ir.types import DType
 
+MOST_ITEMS = 5
+"""Of a list in a box or a table: ``[1, 2, ... 64]``."""
+
 
 def operator_name(operator: type[Op]) -> str:
     """The name an operator goes by: of its layer, else of its function, else (a declared weight) in lower case."""
     return operator.__name__ if operator.layer else operator.function or operator.__name__.lower()
 
 
-def written_op(op: Op) -> str:
-    """``Conv(64, 7, stride=2, bias=false)``: what must be given by position, and what differs from its default."""
-    return _call(operator_name(type(op)), written_arguments(op))
+def written_op(op: Op, most: int | None = None) -> str:
+    """``Conv(64, 7, stride=2, bias=false)``: what must be given by position, and what differs from its default; ``x[:, 0]``.
+    Of lists ``most`` items."""
+    return op.syntax() or _call(operator_name(type(op)), written_arguments(op, most))
 
 
 def written_call(made: Fielded) -> str:
@@ -29,17 +33,17 @@ def written_call(made: Fielded) -> str:
     return _call(type(made).__name__, written_arguments(made))
 
 
-def written_arguments(op: Fielded) -> list[str]:
-    """``64``, ``7``, ``stride=2``, ``bias=false``."""
+def written_arguments(op: Fielded, most: int | None = None) -> list[str]:
+    """``64``, ``7``, ``stride=2``, ``bias=false``; of lists ``most`` items, see `written_value`."""
     arguments: list[str] = []
     for field in op.fields:
         value = getattr(op, field.name)
         if field.name == op.more:
-            arguments += [f"{name}={written_value(length)}" for name, length in value]
+            arguments += [f"{name}={written_value(length, most)}" for name, length in value]
         elif field.required:
-            arguments.append(written_value(value))
+            arguments.append(written_value(value, most))
         elif value != field.converted_default:
-            arguments.append(f"{field.name}={written_value(value)}")
+            arguments.append(f"{field.name}={written_value(value, most)}")
     return arguments
 
 
@@ -48,17 +52,17 @@ def positional(op: Fielded) -> int:
     return next((index for index, field in enumerate(op.fields) if not field.required), len(op.fields))
 
 
-def written_scope(scope: Scope) -> str:
+def written_scope(scope: Scope, most: int | None = None) -> str:
     """``Bottleneck(planes=64, stride=2)``; nothing for labelled braces."""
     if not scope.declaration:
         return ""
-    return _call(scope.declaration, [f"{name}={written_value(value)}" for name, value in scope.arguments.items()])
+    return _call(scope.declaration, [f"{name}={written_value(value, most)}" for name, value in scope.arguments.items()])
 
 
-def written_given(scope: Scope) -> dict[str, str]:
-    """``stride=2`` and so on, by name: what a block is given, but for tensors."""
+def written_given(scope: Scope, most: int | None = None) -> dict[str, str]:
+    """``stride=2`` and so on, by name: what a block is given, but for tensors; of lists ``most`` items."""
     return {
-        name: f"{name}={written_value(value)}"
+        name: f"{name}={written_value(value, most)}"
         for name, value in scope.arguments.items()
         if name in scope.given and not has_tensor(value)
     }
@@ -79,14 +83,19 @@ def scaled(dim: Dim, unit: str, digits: int = 4) -> str:
     return f"{dim} {unit}"
 
 
-def written_value(value: Any) -> str:
+def written_value(value: Any, most: int | None = None) -> str:
+    """A value as a spec would have it. A list of more than ``most`` items is shortened: ``[1, 2, ... 64]``."""
     match value:
         case DType():
             return value.label
         case Init():
             return _call(value.kind, [f"{name}={number}" for name, number in value.arguments])
         case tuple() | list():
-            return f"[{', '.join(map(written_value, cast('Iterable[Any]', value)))}]"
+            items = cast("Sequence[Any]", value)
+            if most is not None and len(items) > most:
+                *beginning, last = (written_value(item, most) for item in (*items[: most // 2], items[-1]))
+                return f"[{', '.join(beginning)}, ... {last}]"
+            return f"[{', '.join(written_value(item, most) for item in items)}]"
         case _:
             return show(value)
 

@@ -222,6 +222,10 @@ class Op(Fielded):
         found = own if isinstance(own, DType) else next((x.dtype for x in inputs if x.dtype.is_float), None)
         return DType.FLOAT32 if self.wide and found is not None and found.is_half else found
 
+    def syntax(self) -> str | None:
+        """How an operator is written that has no name in the language, of a tensor `x`: `x[:, 0]`. None for the others."""
+        return None
+
     def given(self, inputs: Types) -> Types:
         """What each turn of its body is given, for an operator whose nodes have one: slices, then states."""
         return ()

@@ -14,7 +14,7 @@ from dlspec.ir.intervals import Interval, Intervals, hull
 from dlspec.ir.op import Needs, Op, OpError, Types
 from dlspec.ir.types import TensorType, format_shape
 from dlspec.ops.rules import DataMovement, broadcast, one_axis, require_bool, require_numbers, same_dtype
-from dlspec.ops.slicing import Index
+from dlspec.ops.slicing import Index, written_index
 
 
 def require_positions(index: TensorType, name: str) -> None:
@@ -278,6 +278,9 @@ class IndexTensors(Op):
     layer = False
 
     items: Items
+
+    def syntax(self) -> str:
+        return written_index(self.items)
 
     def range(self, inputs: Intervals) -> Interval | None:
         return inputs[0]

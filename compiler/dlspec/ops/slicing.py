@@ -69,6 +69,9 @@ class Index(DataMovement):
 
     items: Items
 
+    def syntax(self) -> str:
+        return written_index(self.items)
+
     def places(self, rank: int) -> Items:
         """The items, with a range for each axis that `...` stands for in a tensor of a rank."""
         used = sum(item[0] not in ("new", "rest") for item in self.items)
@@ -92,6 +95,24 @@ class Index(DataMovement):
                 case _:
                     sizes.append(1)
         return x.with_shape(*sizes, *rest)
+
+
+def written_index(items: Items) -> str:
+    """`x[:, 0, i]`, the tensors of positions by short names."""
+    tensors = sum(item[0] == "tensor" for item in items)
+    names = iter(["i"] if tensors == 1 else [f"i{number}" for number in range(1, tensors + 1)])
+    parts: list[str] = []
+    for item in items:
+        match item:
+            case ("at", position):
+                parts.append(str(position))
+            case ("slice", start, stop, step):
+                parts.append(_written(start, stop, step))
+            case ("tensor",):
+                parts.append(next(names))
+            case _:
+                parts.append("none" if item[0] == "new" else "...")
+    return f"x[{', '.join(parts)}]"
 
 
 def _inside(need: Needs, size: Dim, position: Dim) -> None:

@@ -33,7 +33,7 @@ def test_a_turn_is_in_a_box() -> None:
     (box,) = scans(scene_of("RNN"))
     assert (box.name, box.arguments, box.returns) == ("scan", ("T turns",), True)
     begin, *_, end = box.children
-    assert [child.name for child in box.children] == ["token, h", "Linear", "Linear", "Add", "Tanh", "stack"]
+    assert [child.name for child in box.children] == ["token, h", "Linear", "Linear", "tanh(ih + hh)", "stack"]
     assert [str(port.type) for port in begin.outputs] == ["float[N, 3]", "float[N, 4]"]
     assert [str(port.type) for port in end.outputs] == ["float[N, 4]", "float[N, T, 4]"]
     assert str(box.cost.macs) == "28 * T"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from pathlib import Path
 
@@ -13,6 +14,9 @@ from dlspec.analyses.report import summarise
 from dlspec.backends.diagram.building import build_scene
 from dlspec.backends.diagram.scene import Box, Edge, UnknownPath, fold
 from dlspec.pipeline import elaborate, open_program
+
+_UNREADABLE = r'\[\[?"|&[a-z]+;|\n|"slice"'
+"""What no label has: the fields of an index, escaped markup, lines."""
 
 LOOP = """
 network A(image: float[N, 3, H = 32, W = 32]) -> out {
@@ -35,8 +39,9 @@ def test_costs_are_those_of_the_summary_at_every_depth(path: Path) -> None:
                 rows[row.path].append(row.cost)
             boxes: dict[tuple[str, ...], list[Box]] = defaultdict(list)
             for box in scene.root.drawn():
-                if not box.open and box.kind in ("op", "block"):
-                    boxes[box.turns or (box.path,)].append(box)
+                if not box.open and box.kind in ("op", "block", "arithmetic"):
+                    for part in box.children if box.kind == "arithmetic" else (box,):
+                        boxes[part.turns or (part.path,)].append(part)
             assert {path for turns in boxes for path in turns} == set(rows), (name, depth)
             for turns, alike in boxes.items():
                 nodes = [summary.costs.nodes[node] for box in alike for each in box.walk() for node in each.nodes]
@@ -45,6 +50,7 @@ def test_costs_are_those_of_the_summary_at_every_depth(path: Path) -> None:
                     _same_in_each(alike[0], [sum_of(rows[path]) for path in turns])
         assert scene.root.cost == summary.costs.total
         for box in scene.boxes():
+            assert not re.search(_UNREADABLE, " ".join((box.title, box.name, *box.arguments))), (name, box.id)
             if box.children:
                 assert box.cost == sum_of([child.together for child in box.children])
 

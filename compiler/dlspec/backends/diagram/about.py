@@ -125,7 +125,8 @@ def _seen(axis: Axis) -> str:
 
 
 def _arguments(node: Node) -> _Pairs:
-    return [(name, written_value(value)) for name, value in node.op.arguments.items()]
+    index = node.op.syntax()
+    return [("index", index)] if index else [(name, written_value(value)) for name, value in node.op.arguments.items()]
 
 
 def _weights(nodes: tuple[Node, ...]) -> list[tuple[str, str, str]]:

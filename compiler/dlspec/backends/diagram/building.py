@@ -7,7 +7,8 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dlspec.analyses.cost import Cost, sum_of
 from dlspec.analyses.report import Summary
 from dlspec.analyses.sizes import Sizing
-from dlspec.analyses.written import operator_name, positional, written_arguments, written_given
+from dlspec.analyses.written import MOST_ITEMS, operator_name, positional, written_arguments, written_given
+from dlspec.backends.diagram.arithmetic import Arithmetic, text_of
 from dlspec.backends.diagram.marks import mark_differences, mark_main_paths, mark_shared
 from dlspec.backends.diagram.repeats import Repeats, counterparts
 from dlspec.backends.diagram.routing import Router
@@ -18,6 +19,7 @@ from dlspec.ir.body import Body
 from dlspec.ir.dims import Dim
 from dlspec.ir.graph import Graph, Node, Output, Scope, Value
 from dlspec.ir.types import TensorType
+from dlspec.syntax import ast
 
 
 def build_scene(
@@ -57,6 +59,8 @@ class _SceneBuilder:
         self._ids: dict[str, int] = {}
         self._runs: dict[tuple[TensorType, TensorType | None], tuple[Run, ...]] = {}
         self._boxes: dict[Node, Box] = {}
+        self._nodes: dict[Box, Node] = {}
+        self._arithmetic = Arithmetic(self._nodes, self._id)
         self._begins: dict[Value, tuple[Box, int]] = {}  # where what is given to a turn comes from
         self._scopes: dict[Scope, Box] = {}
 
@@ -97,6 +101,7 @@ class _SceneBuilder:
 
     def _fill(self, box: Box, scope: Scope) -> None:
         """Puts what is in a scope into a box; scopes that open no level are not seen."""
+        before = len(box.children)
         for part in scope.children:
             if isinstance(part, Node):
                 if part.body is None:  # else it stands at the end of its turn
@@ -113,6 +118,7 @@ class _SceneBuilder:
                 self._turn_of(box, part, part.body)
             else:
                 self._fill(box, part)
+        box.children[before:] = self._arithmetic.gathered(box.children[before:], scope)
 
     def _loop(self, box: Box, loop: Scope) -> None:
         for turns in self._repeats.runs(loop):
@@ -172,22 +178,26 @@ class _SceneBuilder:
 
     def _operator(self, node: Node) -> Box:
         op, title = node.op, _last(node.name) if node.origin.labelled else ""
+        indexed = op.syntax() and (
+            text_of(node.span, step) if isinstance(step := node.origin.step, ast.Index) else op.syntax()
+        )
         box = Box(
-            self._id(node.name), "op", node.name, title, operator_name(type(op)), node.span,
-            arguments=tuple(written_arguments(op)), positional=positional(op),
+            self._id(node.name), "op", node.name, title, indexed or operator_name(type(op)), node.span,
+            arguments=() if indexed else tuple(written_arguments(op, MOST_ITEMS)), positional=positional(op),
             family=type(op).__module__.rpartition(".")[2],
             inputs=[Port(value.name, self._type(value.type)) for value in node.inputs],
             outputs=[Port(value.name, self._type(value.type)) for value in node.outputs],
             training=node.training,
         )  # fmt: skip
         self._boxes[node] = box
+        self._nodes[box] = node
         return box
 
     def _block(self, scope: Scope) -> Box:
         title = _last(scope.path) if scope.origin.labelled else ""
         return Box(
             self._id(scope.path), "block", scope.path, title, scope.declaration, scope.span,
-            arguments=tuple(written_given(scope).values()), family="block", scope=scope,
+            arguments=tuple(written_given(scope, MOST_ITEMS).values()), family="block", scope=scope,
         )  # fmt: skip
 
     def _taken(self, node: Node) -> Iterator[tuple[Value, Box, int]]:
@@ -238,6 +248,9 @@ class _SceneBuilder:
         for node, box in self._boxes.items():
             box.nodes = tuple(turns[node])
             box.turns = _several(each.name for each in box.nodes)
+        for box in root.walk():
+            if box.kind == "arithmetic":
+                box.turns = box.children[-1].turns
         for scope, box in self._scopes.items():
             inside = next((inner for inner in box.walk() if inner.nodes), None)
             if inside is not None:

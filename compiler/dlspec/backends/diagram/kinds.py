@@ -53,4 +53,4 @@ def step(box: Box) -> Hashable:
         return box.nodes[0].origin.step, type(box.nodes[0].op)
     if box.scope is not None:
         return box.scope.origin.step, template(box.scope)
-    return box
+    return step(box.children[-1]) if box.kind == "arithmetic" else box

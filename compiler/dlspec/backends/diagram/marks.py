@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import pairwise
 
-from dlspec.analyses.written import written_given
+from dlspec.analyses.written import MOST_ITEMS, written_given
 from dlspec.backends.diagram.kinds import argument, step, template
 from dlspec.backends.diagram.scene import Box, Edge
 from dlspec.ir.graph import Parameter
@@ -93,7 +93,7 @@ def _differences(one: Box, other: Box) -> Iterator[str]:
     if template(one.scope) is not template(other.scope):
         return
     known = other.scope.arguments
-    for name, text in written_given(one.scope).items():
+    for name, text in written_given(one.scope, MOST_ITEMS).items():
         if name not in known or argument(one.scope.arguments[name]) != argument(known[name]):
             yield text
     steps = {step(child) for child in other.children}

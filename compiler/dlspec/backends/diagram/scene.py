@@ -22,7 +22,9 @@ from dlspec.ir.graph import Graph, Node, Scope
 from dlspec.ir.types import TensorType
 from dlspec.source import Span
 
-Kind: TypeAlias = Literal["network", "input", "output", "update", "op", "block", "repeat", "scan", "fault"]
+Kind: TypeAlias = Literal[
+    "network", "input", "output", "update", "op", "arithmetic", "block", "repeat", "scan", "fault"
+]
 ENDS: frozenset[Kind] = frozenset({"input", "output", "update"})
 """Where tensors come from or go to: they are no part of a network."""
 
@@ -78,9 +80,10 @@ class Box:
 
     * ``id``: unique in the scene, and the same for the same spec. ``path``: as in `dlspec summary`, empty for the network.
     * ``kind``: ``op`` has no children. ``repeat`` is a loop whose turn is more than one box; where a turn is one box,
-      that box has the ``count`` itself. ``scan`` has a turn in it: its first box, a ``scan`` too, is where that begins,
-      with slices and states, its last where it ends; with ``returns``, states go back from there. ``fault`` is a step
-      that could not be built.
+      that box has the ``count`` itself. ``arithmetic`` is what one expression computes: its name is the author's text, and
+      what is in it is drawn where it is asked for. ``scan`` has a turn in it: its first box, a ``scan`` too, is where that
+      begins, with slices and states, its last where it ends; with ``returns``, states go back from there. ``fault`` is a
+      step that could not be built.
     * ``title``: the label; empty where the spec gave none. ``name``: the operator or block. ``arguments``: as a spec
       would write them, one text each, without what is a default, the first ``positional`` without a name.
     * ``family``: what the colour stands for: the module of the operator (``conv``, ``norm`` ...), else the kind.
@@ -190,8 +193,9 @@ def fold(scene: Scene, depth: int | None, expand: Collection[str] = (), collapse
     while stack:
         box, level = stack.pop()
         box.open = bool(box.children) and (
-            box.kind in ("repeat", "scan") or level == 0 or depth is None or level < depth
-        )
+            box.kind in ("repeat", "scan") or level == 0
+            or (box.kind != "arithmetic" and (depth is None or level < depth))
+        )  # fmt: skip
         for child in box.children:
             parents[child] = box
             stack.append((child, level + (child.kind not in ("repeat", "scan"))))
