@@ -19,7 +19,7 @@ COMMANDS = {
     "check": "report everything that is wrong with specs",
     "summary": "show the layers of a network and what they cost, or the updates of a train",
     "compile": "write a network or a train as .onnx, .py (PyTorch) or .json",
-    "draw": "draw a network as .svg, .png, .pdf, .html, .dot or .mmd (Mermaid)",
+    "draw": "draw a network as .svg, .png, .pdf, .tex (TikZ), .html, .dot or .mmd (Mermaid)",
     "run": "run a network in ONNX Runtime or PyTorch",
     "verify": "compare a network in ONNX Runtime with itself in PyTorch, with the same weights",
     "train": "train the networks of a spec on data",

@@ -55,7 +55,7 @@ def test_wrap_fits_the_width(call: Call) -> None:
 @pytest.mark.parametrize(
     ("options", "error", "hint"),
     [
-        (["-o", "a.gif"], "cannot draw a .gif file", "the formats are .svg, .png, .pdf, .html, .dot, .mmd"),
+        (["-o", "a.gif"], "cannot draw a .gif file", "the formats are .svg, .png, .pdf, .tex, .html, .dot, .mmd"),
         (["-o", "a"], "cannot draw a file without an ending", ""),
         (["-o", "a.svg", "--expand", "fc"], "`Tiny` has no block `fc`", "`dlspec summary --tree` lists them"),
         (["-o", "a.svg", "--wrap", "500", "--rankdir", "TB"], "--wrap makes rows", ""),

@@ -55,6 +55,7 @@ FORMATS: tuple[Format, ...] = (
     Format(".svg", "draw", _DRAWN, _DRAWN),
     Format(".png", "draw", _DRAWN, _DRAWN),
     Format(".pdf", "draw", _DRAWN, _DRAWN),
+    Format(".tex", "draw", _DRAWN, _DRAWN),
     Format(".html", "draw", _PAGE, _PAGE),
     Format(".dot", "draw", _TEXT, _TEXT),
     Format(".mmd", "draw", _TEXT, _TEXT),

@@ -43,3 +43,18 @@ def wrong_scene(text: str, network: str = "A", **options: Any) -> Scene:
 
 def named(scene: Scene, path: str) -> Box:
     return scene.find(path)
+
+
+def hostile_scene(name: str) -> Scene:
+    """A scene whose every text is the name; the language itself allows it in strings only."""
+    scene = scene_of(
+        "block B(width) { Conv(width, 1) -> ReLU }\n"
+        "network A(image: float[N, 3, 8, 8]) -> out { image -> b: B(4) -> repeat 3 { B(4) } -> MaxPool(2) }"
+    )
+    for box in scene.boxes():
+        box.title = box.name = name
+        box.arguments = (name, f"mode={name}")
+        box.differs = (name,)
+        box.message = name
+    scene.graph.name = name
+    return scene

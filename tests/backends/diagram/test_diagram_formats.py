@@ -8,7 +8,7 @@ import xml.etree.ElementTree as ET
 from typing import Any
 
 import pytest
-from drawn import SPECS, scene_of, shipped
+from drawn import SPECS, hostile_scene, shipped
 from geometry import faults
 from hostile import HOSTILE
 
@@ -19,7 +19,6 @@ from dlspec.backends.diagram.looks import BOLD, SIZES
 from dlspec.backends.diagram.metrics import TIMES, text_width
 from dlspec.backends.diagram.picture import FORMATS, Picture
 from dlspec.backends.diagram.raster import font_files
-from dlspec.backends.diagram.scene import Scene
 from dlspec.backends.diagram.svg import svg
 from dlspec.backends.diagram.text import mermaid
 from dlspec.backends.diagram.theme import HUES, THEMES
@@ -69,21 +68,6 @@ def test_themes_have_enough_contrast(theme: Any) -> None:
         assert contrast(colours.text, ground) >= 4.5, ground
         assert contrast(colours.muted, ground) >= 3.0, ground
     assert f'fill="{colours.background}"' in svg(lay_out(shipped("lenet", "LeNet5")), theme)
-
-
-def hostile_scene(name: str) -> Scene:
-    """A scene whose every text is the name; the language itself allows it in strings only."""
-    scene = scene_of(
-        "block B(width) { Conv(width, 1) -> ReLU }\n"
-        "network A(image: float[N, 3, 8, 8]) -> out { image -> b: B(4) -> repeat 3 { B(4) } -> MaxPool(2) }"
-    )
-    for box in scene.boxes():
-        box.title = box.name = name
-        box.arguments = (name, f"mode={name}")
-        box.differs = (name,)
-        box.message = name
-    scene.graph.name = name
-    return scene
 
 
 def test_what_is_rasterized_has_nothing_nested() -> None:

@@ -66,6 +66,12 @@ class Picture:
 
         return pdf(self._drawing, self.theme)
 
+    def tikz(self) -> str:
+        """The picture as a LaTeX document that another can input. Raises `EngineError`."""
+        from dlspec.backends.diagram.tikz import tikz
+
+        return tikz(self._drawing, self.theme)
+
     def html(self) -> str:
         """The picture as a page to look around in, which needs nothing else."""
         from dlspec.backends.diagram.page import page
@@ -109,7 +115,8 @@ class Picture:
 
 
 _WRITERS: dict[str, Callable[[Picture], str | bytes]] = {
-    ".svg": Picture.svg, ".png": Picture.png, ".pdf": Picture.pdf, ".html": Picture.html, ".dot": Picture.dot,
+    ".svg": Picture.svg, ".png": Picture.png, ".pdf": Picture.pdf, ".tex": Picture.tikz,
+    ".html": Picture.html, ".dot": Picture.dot,
     ".mmd": Picture.mermaid,
 }  # fmt: skip
 

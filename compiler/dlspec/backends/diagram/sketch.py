@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 from dlspec.backends.diagram.blocks import LaidBlocks, folded_shape
 from dlspec.backends.diagram.looks import BAR, PADDING_X, SIZES, Line, Look, head, line_height, line_width, look
@@ -15,16 +15,19 @@ from dlspec.backends.diagram.scene import Box, Edge
 Point: TypeAlias = tuple[float, float]
 Bounds: TypeAlias = tuple[float, float, float, float]
 """Left, upper, right and lower end."""
+Anchor: TypeAlias = Literal["start", "middle", "end"]
 
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """A line of text: ``x`` is where it begins, ``y`` where its room begins, its baseline ``drop`` below."""
+    """A line of text: ``x`` is where it begins, ``y`` where its room begins, its baseline ``drop`` below. ``anchor`` is the
+    part of it that stays in its place with a font of other widths."""
 
     line: Line
     x: float
     y: float
     drop: float
+    anchor: Anchor = "start"
 
     @property
     def width(self) -> float:
@@ -151,7 +154,9 @@ class Sketcher:
         """The text beside an edge that begins at a point: above it where it runs sideways, else to its right."""
         if not self._sideways:
             return Words(line, x + LABEL_GAP, y, max(SIZES[span.style] for span in line) + 1)
-        return Words(line, x - LABEL_GAP - line_width(line) if back else x + LABEL_GAP, y, 1 - LABEL_GAP)
+        if back:
+            return Words(line, x - LABEL_GAP - line_width(line), y, 1 - LABEL_GAP, "end")
+        return Words(line, x + LABEL_GAP, y, 1 - LABEL_GAP)
 
 
 def _write(made: Sketch) -> None:
@@ -165,7 +170,8 @@ def _write(made: Sketch) -> None:
     for line in shown.lines:
         size = max(SIZES[span.style] for span in line)
         x = PADDING_X if box.open else (made.width - line_width(line)) / 2
-        made.lines.append(Words(line, x, y, (line_height(line) + size * 0.72) / 2))
+        anchor = "start" if box.open else "middle"
+        made.lines.append(Words(line, x, y, (line_height(line) + size * 0.72) / 2, anchor))
         y += line_height(line)
 
 
