@@ -18,6 +18,7 @@ import dlspec
 from bench import peers
 from dlspec.analyses.cost import cost
 from dlspec.analyses.written import number
+from dlspec.backends.diagram.layout import TooWide
 from dlspec.backends.diagram.picture import Picture
 from dlspec.ir.dims import evaluate
 
@@ -147,12 +148,15 @@ def pictures() -> None:
 
 
 def picture(model: dlspec.Model) -> Picture:
-    """The deepest with few boxes; from top to bottom where its rows do not fit a page."""
+    """The deepest with few boxes; from top to bottom where its lines do not fit a page."""
     few = [depth for depth in (2, 3) if _boxes(model.draw(depth=depth)) <= BOXES]
     depth = max(few, default=1)
-    rows = model.draw(depth=depth, direction="LR", wrap=WIDTH)
-    wide = re.search(r'width="(\d+)', rows.svg())
-    return model.draw(depth=depth) if wide and int(wide[1]) > 1.2 * WIDTH else rows
+    lines = model.draw(depth=depth, wrap=WIDTH)
+    try:
+        lines.svg()
+    except TooWide:
+        return model.draw(depth=depth)
+    return lines
 
 
 def _boxes(drawn: Picture) -> int:

@@ -28,7 +28,7 @@ def declare(parser: Parser) -> None:
     parser.add_argument("--symbolic", action="store_true", help="shapes and costs with open sizes")
     parser.add_argument("--theme", choices=("light", "dark", "print"), help="colours (default light)")
     parser.add_argument("--rankdir", choices=("TB", "LR"), help="draw down (default) or to the right")
-    parser.add_argument("--wrap", type=positive, metavar="WIDTH", help="draw in rows of WIDTH pixels, as a snake")
+    parser.add_argument("--wrap", type=positive, metavar="WIDTH", help="draw in lines, WIDTH pixels wide at most")
     parser.add_argument("--poster", action="store_true", help="draw it folded, and each distinct block once below")
 
 
@@ -50,7 +50,7 @@ def _check(arguments: Namespace) -> None:
     if arguments.theme == "print" and arguments.output.endswith(".html"):
         raise CallError("--theme print is not for .html files", "a page is light or dark")
     if arguments.wrap and arguments.rankdir == "TB":
-        raise CallError("--wrap makes rows, which flow from left to right: leave --rankdir TB out")
+        raise CallError("--wrap makes lines, which flow from left to right: leave --rankdir TB out")
     both = sorted(set(arguments.expand) & set(arguments.collapse))
     if both:
         raise CallError(f"--expand and --collapse both name `{both[0]}`")

@@ -8,14 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from dlspec.backends.diagram.alike import Alike
-from dlspec.backends.diagram.block_layout import Blocked, BlockLayout, with_labels
+from dlspec.backends.diagram.block_layout import BlockLayout, with_labels
 from dlspec.backends.diagram.engine import Engine
+from dlspec.backends.diagram.lines import side
 from dlspec.backends.diagram.looks import head, line_width, look, shape_line
-from dlspec.backends.diagram.pieces import LABEL_GAP, MARGIN, PADDING, PORT_GAP, STACK, Laid, Shape
-from dlspec.backends.diagram.scene import Box
-from dlspec.backends.diagram.snake import BEND, in_rows
+from dlspec.backends.diagram.pieces import GAP, LABEL_GAP, MARGIN, PADDING, PORT_GAP, STACK, Laid, Shape
+from dlspec.backends.diagram.placing import Blocked, Placing
+from dlspec.backends.diagram.scene import ENDS, Box
+
+_MOST = 4
+"""Beside open boxes room is left for so many tensors that pass."""
+_FOR_ENDS = 0.35
+"""The part of a line that an input or output may take from the block beside it."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -50,8 +57,7 @@ def lay_out_blocks(tops: Sequence[Box], sideways: bool, engine: Engine, wrap: fl
         return shapes[numbers[box]]
 
     for level in levels[1:]:
-        for box, made in solve(level, shape_of, sideways, engine).items():
-            own = in_rows(box, made, shape_of, rooms[box], head_size(box)[1]) if rooms else made
+        for box, own in solve(level, shape_of, sideways, engine, rooms).items():
             laid[numbers[box]] = own
             shapes[numbers[box]] = own.shape if box in tops else with_labels(own.shape, box.outputs, sideways)
     return LaidBlocks(numbers, laid, shapes)
@@ -74,27 +80,68 @@ def lay_out_each(boxes: Sequence[Box], engine: Engine) -> tuple[dict[Box, Laid],
 
 
 def _rooms(boxes: Sequence[Box], tops: Sequence[Box], wrap: float) -> dict[Box, float]:
-    """How long the rows of open boxes may be in a picture that is ``wrap`` wide."""
-    depths = dict.fromkeys(tops, 0)
+    """How long open boxes may be in a picture that is ``wrap`` wide: as long as what is around them, without what runs and
+    stands beside them."""
+    rooms = dict.fromkeys(tops, wrap - 2 * MARGIN)
     for box in boxes:
-        depths |= dict.fromkeys(box.children, depths[box] + 1) if box.open else {}
-    return {box: wrap - 2 * MARGIN - depths[box] * 2 * (BEND + PADDING) for box in boxes if box.open}
+        if box.open:
+            inner = rooms[box] - 2 * (side(min(_passing(box), _MOST)) + PADDING * (box.kind != "network"))
+            ends = _beside_ends(box)
+            for child in box.children:
+                beside = ends.get(child, 0.0)
+                rooms[child] = inner - _texts(child) - beside * (beside <= inner * _FOR_ENDS)
+    return {box: room for box, room in rooms.items() if box.open}
+
+
+def _passing(box: Box) -> int:
+    """How many tensors run beside one another in a box where it has an open one, at most."""
+    places: dict[Box | None, int] = {child: place for place, child in enumerate(box.children)}
+    ends: dict[tuple[Box | None, int], int] = {}
+    for edge in box.edges:
+        key = edge.source, edge.out
+        ends[key] = max(ends.get(key, 0), places.get(edge.target, len(places)))
+    living = [0] * (len(places) + 1)
+    for (source, _), end in ends.items():
+        for place in range(places.get(source, 0), end):
+            living[place] += 1
+    return max((living[places[child]] for child in box.children if child.open), default=1)
+
+
+def _beside_ends(box: Box) -> dict[Box, float]:
+    """The room that inputs and outputs of a network take beside open boxes which they flow into or out of."""
+    ends: dict[Box, float] = {}
+    for edge in box.edges:
+        for end, child in ((edge.source, edge.target), (edge.target, edge.source)):
+            if end is not None and child is not None and child.open and end.kind in ENDS:
+                ends[child] = max(ends.get(child, 0.0), folded_shape(end, True).length + GAP)
+    return ends
+
+
+def _texts(box: Box) -> float:
+    """The room of the shapes beside the edges that leave a box, along the flow."""
+    return max((line_width(shape_line(port)) + LABEL_GAP for port in box.outputs if port.runs), default=0.0)
 
 
 def solve(
-    boxes: Sequence[Box], shape_of: Callable[[Box], Shape], sideways: bool, engine: Engine, beside: bool = True
+    boxes: Sequence[Box],
+    shape_of: Callable[[Box], Shape],
+    sideways: bool,
+    engine: Engine,
+    rooms: Mapping[Box, float] = MappingProxyType({}),
+    beside: bool = True,
 ) -> dict[Box, Laid]:
-    """The layouts of blocks whose children have known shapes. Raises `EngineError`."""
+    """The layouts of blocks whose children have known shapes, broken into lines where they have ``rooms``. Raises
+    `EngineError`."""
     layouts = {box: BlockLayout(box, shape_of, sideways=sideways, beside=beside) for box in boxes}
     laid: dict[Box, Laid] = {}
     blocked: list[Box] = []
     solved = engine.solve([layout.graph() for layout in layouts.values()])
     for (box, layout), points in zip(layouts.items(), solved, strict=True):
         try:
-            laid[box] = layout.lay_out(points, head_size(box))
+            laid[box] = Placing(layout, points, head_size(box), rooms.get(box)).laid()
         except Blocked:
             blocked.append(box)
-    return laid | solve(blocked, shape_of, sideways, engine, beside=False) if blocked else laid
+    return laid | solve(blocked, shape_of, sideways, engine, rooms, beside=False) if blocked else laid
 
 
 def head_size(box: Box) -> tuple[float, float]:

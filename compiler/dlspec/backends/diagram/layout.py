@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from math import ceil
 from typing import Literal, TypeAlias
 
 from dlspec.backends.diagram.blocks import lay_out_blocks
-from dlspec.backends.diagram.engine import Engine
+from dlspec.backends.diagram.engine import Engine, EngineError
 from dlspec.backends.diagram.looks import line_height
 from dlspec.backends.diagram.pieces import MARGIN
 from dlspec.backends.diagram.scene import Box, Scene
 from dlspec.backends.diagram.sketch import Bounds, Point, Sketch, Sketcher, Words
 
 Direction: TypeAlias = Literal["TB", "LR"]
+
+_ATTEMPTS = 3
+"""So often a picture is laid out to keep a width, before it is as narrow as it gets."""
 
 
 @dataclass(slots=True, eq=False)
@@ -70,11 +74,45 @@ class Drawing:
 def lay_out(scene: Scene, direction: Direction = "TB", wrap: float | None = None) -> Drawing:
     """Lays out what is open in a scene.
 
-    ``wrap`` cuts a network that flows from left to right into rows that are no wider, where it can be cut. Raises
-    `EngineError`.
+    ``wrap`` breaks a network that flows from left to right into lines, so that the picture is no wider. Raises
+    `EngineError`, of which `TooWide` is one.
     """
     with Engine() as engine:
-        return settled(scene, place(scene.root, direction, engine, wrap))
+        if wrap is None:
+            return settled(scene, place(scene.root, direction, engine))
+        return settled(scene, place_within(scene.root, engine, wrap))
+
+
+class TooWide(EngineError):
+    """No lines of the width that is asked for: one box is longer. ``least`` is the width that they need."""
+
+    def __init__(self, name: str, wrap: float, least: int) -> None:
+        super().__init__(
+            f"{name} does not fit into {wrap:g} pixels",
+            f"its boxes need {least} pixels, or draw less with --depth",
+            "DL0608",
+        )
+        self.least = least
+
+
+def place_within(top: Box, engine: Engine, wrap: float) -> Placed:
+    """The same in lines, so that with its margins it is no wider than ``wrap``. Raises `TooWide` and `EngineError`."""
+    room = wrap
+    for _ in range(_ATTEMPTS):
+        placed = place(top, "LR", engine, room)
+        if (width := _width(placed)) <= wrap:
+            return placed
+        room -= width - wrap
+    placed = place(top, "LR", engine, 0)
+    if (width := _width(placed)) <= wrap:
+        return placed
+    raise TooWide(top.name, wrap, width)
+
+
+def _width(placed: Placed) -> int:
+    """Of a picture of what is placed, with its margins and title."""
+    left, _, right, _ = placed.bounds
+    return ceil(max(right - left, placed.sketch.look.width) + 2 * MARGIN)
 
 
 def place(top: Box, direction: Direction, engine: Engine, wrap: float | None = None) -> Placed:

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 class Picture:
     """A scene with how it is to be drawn. In a notebook it shows itself.
 
-    ``direction`` is that of the flow: "TB" down, "LR" to the right. ``wrap`` cuts a picture that flows to the right into
-    rows of that many pixels. A ``poster`` shows the folded network and below it each distinct block. ``theme`` None is
-    light, and for an HTML page that of the reader's system.
+    ``direction`` is that of the flow: "TB" down, "LR" to the right. ``wrap`` breaks a picture that flows to the right into
+    lines, so that it is no wider than that many pixels. A ``poster`` shows the folded network and below it each distinct
+    block. ``theme`` None is light, and for an HTML page that of the reader's system.
     """
 
     def __init__(

@@ -88,26 +88,18 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A line of text beside the flow; (``across``, ``along``) is where it begins beside the edge. ``back`` where that flows
-    backward."""
+    """A line of text beside the flow; (``across``, ``along``) is where it begins beside the edge."""
 
     line: Line
     across: float
     along: float
-    back: bool = False
 
 
 @dataclass(slots=True, eq=False, repr=False)
 class Laid:
-    """A block that is laid out.
-
-    ``places`` are the origins of its children, (across, along). ``cuts`` are the places, (along, across), where it can be
-    cut into rows, since one tensor alone passes there. ``back`` are the children that flow backward, in a row that does.
-    """
+    """A block that is laid out. ``places`` are the origins of its children, (across, along)."""
 
     shape: Shape
     places: dict[Box, tuple[float, float]]
     routes: list[Route]
     texts: list[Text]
-    cuts: list[tuple[float, float]]
-    back: frozenset[Box] = frozenset()

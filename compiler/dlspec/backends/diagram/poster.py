@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from dlspec.backends.diagram.engine import Engine
 from dlspec.backends.diagram.kinds import argument, step, template
-from dlspec.backends.diagram.layout import Drawing, Placed, place, settled
+from dlspec.backends.diagram.layout import Drawing, Placed, place, place_within, settled
 from dlspec.backends.diagram.scene import Box, Scene, fold
 from dlspec.ir.graph import Scope
 
@@ -21,7 +21,7 @@ def lay_out_poster(scene: Scene, width: float = WIDTH) -> Drawing:
     """Lays out a poster that is about ``width`` wide. Folds the scene. Raises `EngineError`."""
     fold(scene, 1)
     with Engine() as engine:
-        root = place(scene.root, "LR", engine, width)
+        root = place_within(scene.root, engine, width)
         blocks = [place(block, "TB", engine) for block in distinct_blocks(scene)]
     left, _, right, lower = root.bounds
     _shelve(blocks, left, lower + 2 * _BETWEEN, max(right - left, width))

@@ -69,33 +69,31 @@ class Sketch:
 
 
 class Sketcher:
-    """Puts laid-out blocks into one another. Where a picture is ``sideways``, a row of a snake may flow back."""
+    """Puts laid-out blocks into one another. Where a picture is ``sideways``, it flows from left to right."""
 
     def __init__(self, blocks: LaidBlocks, sideways: bool) -> None:
         self._blocks = blocks
         self._sideways = sideways
-        self._known: dict[tuple[int, bool], Sketch] = {}
+        self._known: dict[int, Sketch] = {}
 
     def sketch(self, box: Box) -> Sketch:
-        todo = [(box, False)]
+        todo = [box]
         while todo:
-            missing = [inside for inside in self._inside(*todo[-1]) if not self._find(*inside)]
+            missing = [inside for inside in self._inside(todo[-1]) if not self._find(inside)]
             if missing:
                 todo += missing
                 continue
-            part, back = todo.pop()
-            made = self._find(part, back) or self._made(part, back)
-            self._known[self._blocks.numbers[part], back] = made
-        return self._known[self._blocks.numbers[box], False]
+            part = todo.pop()
+            self._known[self._blocks.numbers[part]] = self._find(part) or self._made(part)
+        return self._known[self._blocks.numbers[box]]
 
-    def _find(self, box: Box, back: bool) -> Sketch | None:
-        return self._known.get((self._blocks.numbers[box], back))
+    def _find(self, box: Box) -> Sketch | None:
+        return self._known.get(self._blocks.numbers[box])
 
-    def _inside(self, box: Box, back: bool) -> list[tuple[Box, bool]]:
-        laid = self._blocks.laid[self._blocks.numbers[box]] if box.open else None
-        return [(child, back ^ (child in laid.back)) for child in laid.places] if laid else []
+    def _inside(self, box: Box) -> Sequence[Box]:
+        return list(self._blocks.laid[self._blocks.numbers[box]].places) if box.open else ()
 
-    def _made(self, box: Box, back: bool) -> Sketch:
+    def _made(self, box: Box) -> Sketch:
         shape = self._shape(box) if box.open else folded_shape(box, self._sideways)
         stack = STACK if box.count > 1 and not box.open else 0.0
         size, length = shape.left + shape.right - stack, shape.length - stack
@@ -104,20 +102,17 @@ class Sketcher:
             made.width = made.height = made.before = 0.0
         _write(made)
         if box.open:
-            self._fill(made, self._blocks.laid[self._blocks.numbers[box]], back)
+            self._fill(made, self._blocks.laid[self._blocks.numbers[box]])
         made.bounds = _bounds(made)
         return made
 
-    def _fill(self, made: Sketch, laid: Laid, back: bool) -> None:
-        length = laid.shape.length
-
+    def _fill(self, made: Sketch, laid: Laid) -> None:
         def point(across: float, along: float) -> Point:
-            return self._point(made.before + across, length - along if back else along)
+            return self._point(made.before + across, along)
 
-        for (child, (across, along)), inside in zip(laid.places.items(), self._inside(made.box, back), strict=True):
-            part = self._known[self._blocks.numbers[child], inside[1]]
-            end = along + self._shape(child).length if back else along
-            made.parts.append((*point(across - part.before, end), part))
+        for child, (across, along) in laid.places.items():
+            part = self._known[self._blocks.numbers[child]]
+            made.parts.append((*point(across - part.before, along), part))
         made.ties = _ties(made.parts)
         if made.box.returns:
             made.returns = [self._return(made)]
@@ -125,9 +120,7 @@ class Sketcher:
             made.ways.append(
                 Way(route.edge, [point(*corner) for corner in route.points], route.edge.target is not None)
             )
-        made.shapes = [
-            self._beside(text.line, *point(text.across, text.along), back ^ text.back) for text in laid.texts
-        ]
+        made.shapes = [self._beside(text.line, *point(text.across, text.along)) for text in laid.texts]
 
     def _return(self, made: Sketch) -> list[Point]:
         """From the last box to the first, along the frame, where nothing else runs."""
@@ -150,13 +143,10 @@ class Sketcher:
     def _point(self, across: float, along: float) -> Point:
         return (along, across) if self._sideways else (across, along)
 
-    def _beside(self, line: Line, x: float, y: float, back: bool) -> Words:
+    def _beside(self, line: Line, x: float, y: float) -> Words:
         """The text beside an edge that begins at a point: above it where it runs sideways, else to its right."""
-        if not self._sideways:
-            return Words(line, x + LABEL_GAP, y, max(SIZES[span.style] for span in line) + 1)
-        if back:
-            return Words(line, x - LABEL_GAP - line_width(line), y, 1 - LABEL_GAP, "end")
-        return Words(line, x + LABEL_GAP, y, 1 - LABEL_GAP)
+        drop = 1 - LABEL_GAP if self._sideways else max(SIZES[span.style] for span in line) + 1
+        return Words(line, x + LABEL_GAP, y, drop)
 
 
 def _write(made: Sketch) -> None:
