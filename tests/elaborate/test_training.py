@@ -190,6 +190,21 @@ def test_schedules_are_functions_of_the_step(schedule: str, values: dict[int, fl
         (BODY + "minimize loss over net using SGD(nesterov=true)", "DL0208"),
         (BODY + "minimize loss over net using Rprop(etas=(0.5, 0.6))", "DL0208"),
         (BODY + "minimize loss over net using Adagrad(schedule=CyclicLR(0.1, 1.0))", "DL0208"),
+        (BODY + "minimize loss over net using Adam(lr=loss)", "DL0305"),
+        (BODY + "minimize loss over net using Adam(lr=normal([]))", "DL0305"),
+        (BODY + "minimize loss over net using Adam(lr=mean(normal([2])) * ramp(0, 1, 2))", "DL0305"),
+        (BODY + "minimize loss over net using Adam(lr=ramp(0, 1, 2), schedule=StepLR(1))", "DL0208"),
+        (BODY + "minimize loss over net using Adam(schedule=SequentialLR([StepLR(1)], [1]))", "DL0208"),
+        (BODY + "minimize loss over net using Adam(schedule=SequentialLR([StepLR(1), StepLR(1)], [0]))", "DL0208"),
+        (BODY + "minimize loss over net using Adam(schedule=SequentialLR([], []))", "DL0208"),
+        (BODY + "minimize loss over net using Adam(schedule=SequentialLR([SGD()], []))", "DL0305"),
+        (BODY + "minimize loss over net using Adam(schedule=SequentialLR([ReduceLROnPlateau()], []))", "DL0208"),
+        (
+            BODY + "minimize loss over net"
+            " using Adagrad(schedule=SequentialLR([StepLR(1), CyclicLR(0.1, 1.0)], [1]))", "DL0208"
+        ),
+        (BODY + "minimize loss over net using Adam(schedule=ReduceLROnPlateau(factor=2))", "DL0208"),
+        (BODY + "minimize loss over net using LBFGS(max_iter=0)", "DL0208"),
         (BODY + "minimize loss over net using Adam times 0.5", "DL0305"),
         (BODY + "minimize loss over judge using Adam", "DL0707"),
         (BODY + "minimize loss over net using Adam", "DL0708"),

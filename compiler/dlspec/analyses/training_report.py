@@ -58,7 +58,8 @@ class TrainingSummary:
     def _beside(self, update: Update) -> list[str]:
         schedule = [] if update.schedule is None else [written_call(update.schedule)]
         limits = {field.name: getattr(update.limits, field.name) for field in update.limits.fields}
-        return schedule + [f"{name}={value:g}" for name, value in limits.items() if value is not None]
+        rate = [] if update.rate is None else [f"lr={update.rate.span.text}"]
+        return rate + schedule + [f"{name}={value:g}" for name, value in limits.items() if value is not None]
 
     def to_json(self) -> Json:
         """As the command line writes it. ``reached`` are the params that the gradient reaches, of ``params``."""

@@ -88,6 +88,8 @@ def written_value(value: Any, most: int | None = None) -> str:
     match value:
         case DType():
             return value.label
+        case Fielded():
+            return written_call(value)
         case Init():
             return _call(value.kind, [f"{name}={number}" for name, number in value.arguments])
         case tuple() | list():

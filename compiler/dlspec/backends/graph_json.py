@@ -73,6 +73,7 @@ def _update(update: Update) -> Json:
         "over": list(update.over),
         "optimizer": _called(update.optimizer),
         "schedule": None if update.schedule is None else _called(update.schedule),
+        "rate": None if update.rate is None else update.rate.name,
         "limits": _called(update.limits)["arguments"],
         "times": update.times,
         "source": _place(update.span),
@@ -139,6 +140,8 @@ def _value(value: Any) -> Any:
             return [_value(item) for item in cast("Iterable[Any]", value)]
         case DType():
             return value.label
+        case Fielded():
+            return _called(value)
         case Init():
             described: Json = {"kind": value.kind, **dict(value.arguments)}
             return described if value.kind != "data" else {**described, "values": _value(value.values)}

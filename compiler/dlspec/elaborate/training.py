@@ -66,6 +66,7 @@ class Using(NamedTuple):
     optimizer: Optimizer
     schedule: Schedule | None
     limits: Limits
+    rate: Value | None = None
 
 
 @verified
@@ -192,7 +193,17 @@ class TrainElaborator(Elaborator):
         direction: Direction = "minimize" if node.direction == "minimize" else "maximize"
         at = node.objective.span
         update = Update(
-            name, direction, objective, tuple(over), using.optimizer, using.schedule, using.limits, times, node.span, at
+            name,
+            direction,
+            objective,
+            tuple(over),
+            using.optimizer,
+            using.schedule,
+            using.limits,
+            times,
+            node.span,
+            at,
+            using.rate,
         )
         self.training.updates.append(update)
         self.training.graph.outputs.append(Output(name, objective, training=False))
@@ -272,16 +283,23 @@ class TrainElaborator(Elaborator):
         optimizer = optimizers.OPTIMIZERS[name.name]
         more = {"schedule": None, **{field.name: None for field in Limits.fields}}
         bound = bind_named(f"`{name.name}`", given, _defaults(optimizer) | more, span)
+        rate = bound["lr"] if isinstance(bound.get("lr"), Value) else None
+        if rate is not None:
+            _check_rate(rate, _place_of("lr", given, span))
+            bound["lr"] = _defaults(optimizer)["lr"]
+            if bound["schedule"] is not None:
+                raise Failure("DL0208", "`lr` is computed from the steps already, and `schedule` changes it too", span)
         limits = _fielded(Limits, name, {key: bound[key] for key in bound if key in _LIMITS}, given, span)
         for key in _LIMITS:
             if getattr(limits, key) is not None and getattr(limits, key) <= 0:
                 raise Failure("DL0208", f"`{key}` is positive, not {getattr(limits, key):g}", span)
-        schedule = bound["schedule"]
+        schedule: Schedule | None = bound["schedule"]
         momentum = {"momentum", "betas"} & {field.name for field in optimizer.fields}
-        if getattr(schedule, "cycle_momentum", False) and not momentum:
-            message = f"`{type(schedule).__name__}` changes the momentum too, and `{name.name}` has none"
+        cycling = [part for part in (schedule.parts if schedule else ()) if getattr(part, "cycle_momentum", False)]
+        if cycling and not momentum:
+            message = f"`{type(cycling[0]).__name__}` changes the momentum too, and `{name.name}` has none"
             raise Failure("DL0208", message, span, hint="set cycle_momentum=false")
-        return Using(_fielded(optimizer, name, bound, given, span), schedule, limits)
+        return Using(_fielded(optimizer, name, bound, given, span), schedule, limits, rate)
 
     # Functions
 
@@ -333,6 +351,27 @@ class _Recording(Recording, TrainElaborator):
     """The same, with a recorder."""
 
 
+def _check_rate(rate: Value, span: Span) -> None:
+    """Raises `Failure` for a rate that is no function of the steps alone."""
+    hint = "write lr=ramp(0.0, 1e-3, steps=500), or a computation with such numbers"
+    if rate.type.rank or not rate.type.dtype.is_float:
+        raise Failure("DL0305", f"`lr` is one number, not {kind_of(rate)}", span, hint=hint)
+    waiting, seen = [rate], set[Value]()
+    while waiting:
+        value = waiting.pop()
+        node = value.producer
+        if node is None and value.name != STEP:
+            raise Failure("DL0305", f"`lr` is computed from the steps alone, not from `{value.name}`", span, hint=hint)
+        if node is not None and (node.weights or node.op.random or isinstance(node.op, Param)):
+            what = type(node.op).function or type(node.op).__name__
+            raise Failure("DL0305", f"`lr` is computed from the steps alone, not by `{what}`", span, hint=hint)
+        new = [] if node is None else [each for each in node.inputs if each not in seen]
+        seen.update(new)
+        waiting += new
+    if all(value.name != STEP for value in (rate, *seen)):
+        raise Failure("DL0305", "`lr` is a tensor that does not change with the steps", span, hint=hint)
+
+
 def _called(node: ast.Expression) -> ast.Name | None:
     """The name of what is called, `Adam` of `Adam(lr=1e-3)`; a bare name is a call without arguments."""
     function = node.function if isinstance(node, ast.Call) else node
@@ -346,12 +385,16 @@ def _defaults(cls: type[Fielded]) -> dict[str, Any]:
 def _fielded(cls: type[_Fielded], name: ast.Name, bound: Mapping[str, Any], given: list[Given], span: Span) -> _Fielded:
     """An instance with the values of its fields among ``bound``. Raises `Failure` for one of a wrong kind."""
     title = f"`{name.name}`"
-    places = {argument.name.name: argument.span for argument, _ in given if argument.name is not None}
-    values = {f.name: field_value(f, bound[f.name], places.get(f.name, span), title) for f in cls.fields}
+    values = {f.name: field_value(f, bound[f.name], _place_of(f.name, given, span), title) for f in cls.fields}
     try:
         return cls(**values)
     except OpError as error:
         raise Failure(error.code, error.message, span, hint=error.hint) from None
+
+
+def _place_of(name: str, given: list[Given], span: Span) -> Span:
+    """Where an argument stands, that of the call if it has no name there."""
+    return next((argument.span for argument, _ in given if argument.name and argument.name.name == name), span)
 
 
 def _arguments(name: str, given: list[Given], parameters: tuple[str, ...], span: Span) -> list[Any]:

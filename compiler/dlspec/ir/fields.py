@@ -24,6 +24,8 @@ Padding: TypeAlias = "int | str | tuple[int | tuple[int, int], ...]"
 """An int, one per axis, a `[before, after]` pair per axis, or `"same"` / `"valid"`."""
 PoolPadding: TypeAlias = "int | str | tuple[int, ...]"
 """An int, one per axis, or `"same"` / `"valid"`."""
+Recipes: TypeAlias = "tuple[Fielded, ...]"
+"""What a spec calls with arguments, one after another."""
 Lengths: TypeAlias = tuple[tuple[str, Dim], ...]
 """Dimensions by names that are chosen where they are given."""
 Floats: TypeAlias = float | tuple[float, ...]
@@ -169,6 +171,12 @@ def _item(value: Any) -> Any:
             raise Reject
 
 
+def _recipe(value: Any) -> Fielded:
+    if isinstance(value, Fielded):
+        return value
+    raise Reject
+
+
 def _pair(value: Any) -> tuple[float, ...]:
     numbers = _sequence(_float, or_single=False)(value)
     if len(numbers) != 2:
@@ -199,6 +207,7 @@ KINDS: dict[str, tuple[Converter, str]] = {
     "Pair": (_pair, "two numbers"),
     "Padding": (_named_or(_side), 'an int, one for each axis, a [before, after] pair for each axis, "same" or "valid"'),
     "PoolPadding": (_named_or(_int), 'an int, one for each axis, "same" or "valid"'),
+    "Recipes": (_sequence(_recipe, or_single=False), "a list of schedules"),
     "Lengths": (_lengths, "a dimension for each name"),
     "Items": (_sequence(_item, or_single=False), "positions and ranges such as those of `x[:, 0]`"),
     "Init": (_instance(Init), "an initialiser such as normal(0, 0.02)"),
@@ -378,5 +387,5 @@ def shown(number: object) -> str:
 
 __all__ = [
     "KINDS", "MISSING", "Axes", "Data", "Field", "FieldError", "Fielded", "Floats", "Ints", "Item", "Items", "Lengths",
-    "Padding", "Pair", "PoolPadding", "Shape", "Sizes", "brief", "describe", "read_fields", "shown", "told",
+    "Padding", "Pair", "PoolPadding", "Recipes", "Shape", "Sizes", "brief", "describe", "read_fields", "shown", "told",
 ]  # fmt: skip

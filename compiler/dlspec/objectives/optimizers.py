@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal, cast
 
-from dlspec.ir.fields import Fielded, Ints, Pair
+from dlspec.ir.fields import Fielded, Ints, Pair, Recipes
 from dlspec.ir.op import OpError
 
 
 class Optimizer(Fielded):
     """Base of the optimizers: classes of ``torch.optim`` with the same name, arguments and defaults."""
+
+    searches: ClassVar[bool] = False
+    """Whether a step evaluates its objective as often as it likes."""
 
     def check(self) -> None:
         for field in self.fields:
@@ -138,11 +141,45 @@ class Rprop(Optimizer):
             raise OpError(f"`etas` shrink and grow a step, and {smaller:g} and {larger:g} do not", code="DL0208")
 
 
+class LBFGS(Optimizer):
+    """Quasi-Newton steps by the last gradients (Liu and Nocedal 1989). For whole batches, and objectives that draw nothing:
+    a step evaluates its objective up to `max_eval` times."""
+
+    searches = True
+    lr: float = 1.0
+    max_iter: int = 20
+    max_eval: int | None = None
+    tolerance_grad: float = 1e-7
+    tolerance_change: float = 1e-9
+    history_size: int = 100
+    line_search_fn: Literal["strong_wolfe"] | None = None
+
+    def check(self) -> None:
+        super().check()
+        for name in ("max_iter", "max_eval", "history_size"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise OpError(f"`{name}` is positive, and {value} is not", code="DL0208")
+
+
 # Schedules of learning rates -----------------------------------------------------------------------------------------
 
 
 class Schedule(Fielded):
     """Base of the schedules: classes of ``torch.optim.lr_scheduler``. They advance with each update, not each epoch."""
+
+    looks: ClassVar[bool] = False
+    """Whether it changes the rate by what the objective is."""
+
+    @property
+    def inner(self) -> tuple[Schedule, ...]:
+        """The schedules that it is made of."""
+        return ()
+
+    @property
+    def parts(self) -> tuple[Schedule, ...]:
+        """Itself and all that are in it."""
+        return self, *(part for schedule in self.inner for part in schedule.parts)
 
 
 class StepLR(Schedule):
@@ -224,6 +261,55 @@ class CyclicLR(Schedule):
     mode: Literal["triangular", "triangular2", "exp_range"] = "triangular"
     gamma: float = 1.0
     cycle_momentum: bool = True
+
+
+class ReduceLROnPlateau(Schedule):
+    """Multiplies by `factor` where the objective of the update was not better than its best for `patience` updates.
+
+    What is better is said by `mode`: less where the update minimizes, and more where it maximizes, if it is not given.
+    """
+
+    looks = True
+    mode: Literal["min", "max"] | None = None
+    factor: float = 0.1
+    patience: int = 10
+    threshold: float = 1e-4
+    threshold_mode: Literal["rel", "abs"] = "rel"
+    cooldown: int = 0
+    min_lr: float = 0.0
+    eps: float = 1e-8
+
+    def check(self) -> None:
+        if not 0 <= self.factor < 1:
+            raise OpError(f"`factor` is less than 1, and {self.factor:g} is not", code="DL0208")
+
+
+class SequentialLR(Schedule):
+    """One schedule after another: the next begins at each of the `milestones`, counted in updates."""
+
+    schedulers: Recipes
+    milestones: Ints
+
+    @property
+    def inner(self) -> tuple[Schedule, ...]:
+        return cast("tuple[Schedule, ...]", self.schedulers)
+
+    def check(self) -> None:
+        if not self.schedulers:
+            raise OpError("`schedulers` are one schedule or more", code="DL0208")
+        for schedule in self.schedulers:
+            if not isinstance(schedule, Schedule):
+                raise OpError(f"`schedulers` are schedules, and {type(schedule).__name__} is none", code="DL0706")
+            if schedule.looks:
+                message = f"`{type(schedule).__name__}` goes by the objective, which no other schedule can hand it"
+                raise OpError(message, code="DL0208", hint="let it be the only schedule")
+        ends = self.milestones if isinstance(self.milestones, tuple) else (self.milestones,)
+        if len(ends) != len(self.schedulers) - 1:
+            count = len(self.schedulers)
+            message = f"{count} schedules change over at {count - 1} milestones, not {len(ends)}"
+            raise OpError(message, code="DL0208")
+        if any(after <= before for before, after in zip((0, *ends), ends, strict=False)):
+            raise OpError("`milestones` are positive and grow", code="DL0208")
 
 
 class Limits(Fielded):

@@ -54,11 +54,12 @@ class Update:
     """`minimize EXPR over NETWORKS using OPTIMIZER(...) times K`.
 
     ``name`` says what is updated: the networks' names joined. ``objective`` is a scalar, ``expression`` where it is
-    written.
+    written. ``rate`` is the rate of learning where that is computed from the steps taken.
     """
 
     __slots__ = (
-        "direction", "expression", "limits", "name", "objective", "optimizer", "over", "schedule", "span", "times",
+        "direction", "expression", "limits", "name", "objective", "optimizer", "over", "rate", "schedule", "span",
+        "times",
     )  # fmt: skip
 
     def __init__(
@@ -73,6 +74,7 @@ class Update:
         times: int,
         span: Span,
         expression: Span,
+        rate: Value | None = None,
     ) -> None:
         self.name = name
         self.direction: Direction = direction
@@ -84,6 +86,7 @@ class Update:
         self.times = times
         self.span = span
         self.expression = expression
+        self.rate = rate
 
 
 STEP = "step"
@@ -110,6 +113,11 @@ class Training:
     @property
     def name(self) -> str:
         return self.graph.name
+
+    @property
+    def looked_at(self) -> list[Value]:
+        """The tensors that are results beside the objectives: those that the body names, and rates."""
+        return [*self.named.values(), *(update.rate for update in self.updates if update.rate is not None)]
 
     def origin(self, path: str) -> str:
         """The path of the weight that one begins as: for a moving average that of its source, else its own."""

@@ -101,6 +101,8 @@ def restore(trainer: Any, saved: Checkpoint, path: Path | None, sharded: bool) -
             raise ValueError("its settings are of another kind")
         for name, optimizer in trainer.optimizers.items():
             for weight, kept in optimizer.state.items():
+                if type(optimizer) is require_torch().optim.LBFGS:  # it has all weights in one row
+                    break
                 if any(getattr(value, "shape", ()) not in ((), weight.shape) for value in kept.values()):
                     raise ValueError(f"what the optimizer `{name}` remembers has another shape than its weight")
     except Exception as error:  # whatever is wrong in it, torch finds it late

@@ -54,10 +54,11 @@ class Run:
         if saved is not None:
             restore(self._trainer, saved, options.checkpoint, devices.sharded)
         self._trainer.backward = self._backward
+        self._trainer.seen = devices.mean
         self._evaluator = Evaluator(training, self._model, devices, self._seed)
         self._scalars = [name for name, value in training.named.items() if _is_number(value)]
-        self._passes = [update for update in training.updates for _ in range(update.times)]
-        self._pass = 0
+        self._passes = sum(update.times for update in training.updates)
+        self._update = training.updates[0]
         self._batch: dict[str, Tensor] = {}
 
     # The loop
@@ -107,7 +108,6 @@ class Run:
         """One step of all updates; the objectives are means over the processes."""
         torch = require_torch()
         torch.manual_seed(seed_of(self._seed, "step", self._trainer.steps, self._devices.process))
-        self._pass = 0
         try:
             with self._devices.autocast():
                 made: dict[str, Tensor] = self._trainer.step(feed)
@@ -117,10 +117,10 @@ class Run:
 
     def _backward(self, objective: Any, parameters: list[nn.Parameter]) -> None:
         """The gradients of an objective, means over the processes. Raises `NotFinite` in all of them, or in none."""
+        self._update = next(u for u in self._training.updates if self._trainer.parameters[u.name] is parameters)
         value = float(self._devices.mean(objective.detach()))
         if not math.isfinite(value):
-            raise NotFinite(-value if self._passes[self._pass].direction == "maximize" else value)
-        self._pass += 1
+            raise NotFinite(-value if self._update.direction == "maximize" else value)
         with require_torch().autocast(self._devices.device.type, enabled=False):
             if self._devices.sharded:
                 objective.backward()  # what an objective depends on are the networks while they are whole
@@ -145,8 +145,7 @@ class Run:
         with self._evaluator.looking("not finite", steps):
             self._model.train()
             named = self._evaluator.named(self._batch, steps)
-        update = self._passes[self._pass]
-        return finding(self._training, update, error.objective, steps, self._weights(), self._batch, named)
+        return finding(self._training, self._update, error.objective, steps, self._weights(), self._batch, named)
 
     # Where it ends
 
@@ -162,7 +161,7 @@ class Run:
 
     def _last_step(self, batches: Batches) -> int:
         steps, epochs = self._limits()
-        a_step = 1 + len(self._passes) - len(self._training.updates)
+        a_step = 1 + self._passes - len(self._training.updates)
         ends = [] if epochs is None else [-(-epochs * batches.per_epoch // a_step)]
         return min([*ends, *([] if steps is None else [steps])])
 

@@ -36,6 +36,8 @@ def train(training: Training, options: Options, say: Say) -> None:
     devices = Devices(options)
     if devices.sharded:
         check_shards(training)
+    if options.devices * options.nodes > 1:
+        _check_together(training)
     offer = open_data(options.data, [data.value.name for data in training.data], options.resize)
     table = match(training, offer)
     check_classes(table)
@@ -67,6 +69,15 @@ def train(training: Training, options: Options, say: Say) -> None:
     finally:
         batches.close()
         devices.close()
+
+
+def _check_together(training: Training) -> None:
+    """Raises `RunError` for an optimizer with which processes would each take a way of their own."""
+    for update in training.updates:
+        if update.optimizer.searches:
+            name = type(update.optimizer).__name__
+            message = f"`{name}` evaluates its objective until it is content, which several processes cannot together"
+            raise RunError(message, "--devices 1, or another optimizer")
 
 
 def _place(options: Options) -> Path | None:

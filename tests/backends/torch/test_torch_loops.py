@@ -194,6 +194,52 @@ def everything(model: Any, data: Iterator[Batch], _: int) -> Iterator[tuple[dict
         )
 
 
+def rates(model: Any, data: Iterator[Batch], steps: int) -> Iterator[tuple[dict[str, Tensor], list[Tensor]]]:
+    net, warm, flat, search = model.net, model.warm, model.flat, model.search
+    of_net, of_warm, of_flat = (torch.optim.SGD(part.parameters(), lr=0.5) for part in (net, warm, flat))
+    parts = [
+        torch.optim.lr_scheduler.LinearLR(of_warm, 0.1, total_iters=2),
+        torch.optim.lr_scheduler.StepLR(of_warm, 1, gamma=0.5),
+    ]
+    warming = torch.optim.lr_scheduler.SequentialLR(of_warm, parts, milestones=[2])
+    watching = torch.optim.lr_scheduler.ReduceLROnPlateau(of_flat, "max", patience=0, threshold=0.9)
+    of_search = torch.optim.LBFGS(search.parameters(), lr=0.5, max_iter=3)
+    while True:
+        at = torch.tensor(float(steps))
+        falling = (torch.cos((at / 4).clamp(max=1.0) * torch.pi) + 1.0) * 0.25 + 0.5
+        of_net.param_groups[0]["lr"] = float(falling * ((at / 2).clamp(max=1.0) * 0.5))
+        for _ in range(2):
+            x = next(data)["x"]
+            first = (net(x) ** 2).mean()
+            of_net.zero_grad()
+            first.backward()
+            of_net.step()
+        second = (warm(x) ** 2).mean()
+        of_warm.zero_grad()
+        second.backward()
+        of_warm.step()
+        warming.step()
+        third = -(flat(x) ** 2).mean()
+        of_flat.zero_grad()
+        (-third).backward()
+        of_flat.step()
+        watching.step(third.item())
+
+        def closure(x: Tensor = x) -> Tensor:
+            of_search.zero_grad()
+            loss = ((search(x) - x) ** 2).mean()
+            loss.backward()
+            nn.utils.clip_grad_norm_(search.parameters(), 1.0)
+            return loss
+
+        fourth = -of_search.step(closure)  # pyright: ignore[reportArgumentType, reportUnknownVariableType]
+        steps += 1
+        yield (
+            {"net": first, "warm": second, "flat": third, "search": fourth},
+            [net.fc.weight, warm.fc.weight, flat.fc.weight, search.weight],
+        )
+
+
 @pytest.mark.parametrize(
     ("name", "loop", "weights"),
     [
@@ -201,6 +247,7 @@ def everything(model: Any, data: Iterator[Batch], _: int) -> Iterator[tuple[dict
         ("wgan", wgan, GAN_WEIGHTS),
         ("wgan_gp", wgan_gp, GAN_WEIGHTS),
         ("vae", vae, ["encode.fc21.weight", "decode.fc4.bias"]),
+        ("rates", rates, ["net.fc.weight", "warm.fc.weight", "flat.fc.weight", "search.weight"]),
         (
             "everything",
             everything,

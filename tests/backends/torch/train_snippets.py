@@ -103,6 +103,22 @@ train Everything {
         using AdamW(lr=1e-2, schedule=CosineAnnealingLR(T_max=10), clip_grad_value=0.05)
 }
 """,
+    # Rates: by an expression, one schedule after another, by the objective, by searching.
+    "rates": """
+train Rates {
+    data x: float[N, 3]
+    shared net = Net
+    shared warm = Net
+    shared flat = Net
+    shared search = Linear(3)
+    falling = cosine(1.0, 0.5, steps=4)
+    minimize mean((x -> net) ** 2) over net using SGD(lr=falling * ramp(0.0, 0.5, steps=2)) times 2
+    minimize mean((x -> warm) ** 2) over warm
+        using SGD(lr=0.5, schedule=SequentialLR([LinearLR(0.1, total_iters=2), StepLR(1, gamma=0.5)], [2]))
+    maximize -mean((x -> flat) ** 2) over flat using SGD(lr=0.5, schedule=ReduceLROnPlateau(patience=0, threshold=0.9))
+    maximize -mean(((x -> search) - x) ** 2) over search using LBFGS(lr=0.5, max_iter=3, clip_grad_norm=1.0)
+}
+""",
     "looked_at": """
 train LookedAt {
     data x: float[N, 3]

@@ -27,9 +27,9 @@ def prepared_tree(graph: Graph, inline: set[str], training: Training | None = No
     ``inline`` are paths of modules that must be written out. The graph of a ``training`` has more results than its
     outputs, and moving averages that are of the class of what they follow.
     """
-    tree = Tree(graph, training.named.values() if training else (), narrow)
+    tree = Tree(graph, training.looked_at if training else (), narrow)
     if training is not None:
-        tree.root.methods = frozenset([*objective_names(training).values(), "measure"])
+        tree.root.methods = frozenset([*objective_names(training).values(), *rate_names(training).values(), "measure"])
         _tie(tree, training)
     _inline_shared(tree)
     for module in tree.modules.values():
@@ -50,6 +50,16 @@ def objective_names(training: Training) -> dict[str, str]:
     made: dict[str, str] = {}
     for update in training.updates:
         made[update.name] = names.unique(f"{update.name.strip('_') or 'update'}_objective", made.values())
+    return made
+
+
+def rate_names(training: Training) -> dict[str, str]:
+    """The methods that compute the rates of learning, by the names of the updates that have one."""
+    taken = set(objective_names(training).values())
+    made: dict[str, str] = {}
+    for update in training.updates:
+        if update.rate is not None:
+            made[update.name] = names.unique(f"{update.name.strip('_') or 'update'}_rate", {*taken, *made.values()})
     return made
 
 

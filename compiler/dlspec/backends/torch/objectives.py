@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from copy import copy
 
 from dlspec.backends.torch.author import Author
-from dlspec.backends.torch.grouping import objective_names
+from dlspec.backends.torch.grouping import objective_names, rate_names
 from dlspec.backends.torch.plan import Plan
 from dlspec.backends.torch.planner import Planner
 from dlspec.backends.torch.python import Dictionary, Py, walk
@@ -34,9 +34,11 @@ class TrainingPlanner(Planner):
         copies = {name: module.members.pop(name) for name in copied if name in module.members}
         self._members(module, conditions=self._conditions(elements))
         module.members |= copies
-        methods = objective_names(self.training)
+        methods, rates = objective_names(self.training), rate_names(self.training)
         for update in self.training.updates:
             plan.methods[methods[update.name]] = self._method(elements, [update.objective])
+            if update.rate is not None:
+                plan.methods[rates[update.name]] = self._method(elements, [update.rate])
         if copied:
             self.helpers.add("follow")
         if self.training.named:

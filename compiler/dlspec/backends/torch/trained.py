@@ -8,7 +8,7 @@ from dlspec.analyses.training_report import TrainingSummary
 from dlspec.backends.torch.classes import Library
 from dlspec.backends.torch.docs import checks, docstring, entry, shapes, wrapped
 from dlspec.backends.torch.forward import Forward
-from dlspec.backends.torch.grouping import objective_names
+from dlspec.backends.torch.grouping import objective_names, rate_names
 from dlspec.backends.torch.layout import INDENT, WIDTH, flat, layout
 from dlspec.backends.torch.making import store_of
 from dlspec.backends.torch.objectives import averages
@@ -65,10 +65,13 @@ class TrainingWriter(ClassWriter):
 
     def _forward(self) -> list[str]:
         lines = self._mode()
-        objectives = objective_names(self.training)
+        objectives, rates = objective_names(self.training), rate_names(self.training)
         for update in self.training.updates:
             name = objectives[update.name]
             lines += self._method(name, docstring([wrapped(spoken(update), width=WIDTH - 14)], 2), "Tensor")
+            if update.name in rates:
+                doc = docstring([[f"The rate of learning of {', '.join(update.over)}."]], 2)
+                lines += self._method(rates[update.name], doc, "Tensor")
         if "measure" in self.made.methods:
             doc = docstring([["The tensors that the train names, of one batch."]], 2)
             differentiates = TrainingSummary(self.training).differentiates

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from dlspec.backends.torch.docs import docstring, wrapped
-from dlspec.backends.torch.grouping import objective_names
+from dlspec.backends.torch.grouping import objective_names, rate_names
 from dlspec.backends.torch.layout import INDENT, WIDTH, flat, layout, string
 from dlspec.backends.torch.names import unique
 from dlspec.backends.torch.python import (
@@ -27,6 +28,7 @@ from dlspec.backends.torch.resolve import Class
 from dlspec.backends.torch.trained import arguments, averages, member, spoken
 from dlspec.backends.torch.write import signature
 from dlspec.ir.fields import Fielded
+from dlspec.objectives.optimizers import Schedule
 from dlspec.objectives.training import STEP, Training, Update
 
 _OPTIMIZERS = "dict[str, torch.optim.Optimizer]"
@@ -59,6 +61,13 @@ _BACKWARD = '''
 '''
 
 
+_SEEN = '''
+    def seen(self, objective: Tensor) -> Tensor:
+        """Return an objective as schedules see it."""
+        return objective
+'''
+
+
 class TrainerWriter:
     """Writes the trainer of one train."""
 
@@ -67,9 +76,12 @@ class TrainerWriter:
         self.training = training
         self.module = made.modules[0]
         self.objectives = objective_names(training)
+        self.rates = rate_names(training)
 
     def write(self) -> list[str]:
         lines = [f"class {self.made.trainer}:", *self._doc(), *self._constructor(), *_BACKWARD.strip("\n").split("\n")]
+        if any(update.schedule is not None and update.schedule.looks for update in self.training.updates):
+            lines += _SEEN.rstrip().split("\n")
         for update in self.training.updates:
             lines += ["", *self._update(update)]
         return [*lines, "", *self._step(), *_STATE.rstrip().split("\n")]
@@ -89,12 +101,8 @@ class TrainerWriter:
         ]
         updates = self.training.updates
         parameters = {update.name: self._parameters(update) for update in updates}
-        optimizers = {u.name: _torch("torch.optim", u.optimizer, self._own("parameters", u), ("lr",)) for u in updates}
-        schedules = {
-            u.name: _torch("torch.optim.lr_scheduler", u.schedule, self._own("optimizers", u))
-            for u in updates
-            if u.schedule is not None
-        }
+        optimizers = {u.name: self._optimizer(u) for u in updates}
+        schedules = {u.name: self._schedule(u, u.schedule) for u in updates if u.schedule is not None}
         for name, kind, items in (
             ("parameters", "dict[str, list[nn.Parameter]]", parameters),
             ("optimizers", _OPTIMIZERS, optimizers),
@@ -102,6 +110,20 @@ class TrainerWriter:
         ):
             lines += layout(Dictionary(tuple(items), tuple(items.values())), 2, f"self.{name}: {kind} = ")
         return [*lines, ""]
+
+    def _optimizer(self, update: Update) -> Py:
+        always = () if update.rate is not None else ("lr",)
+        return _torch("torch.optim", update.optimizer, self._own("parameters", update), always)
+
+    def _schedule(self, update: Update, schedule: Schedule) -> Py:
+        if schedule.looks and update.direction == "maximize" and getattr(schedule, "mode", "") is None:
+            schedule = schedule.changed(mode="max")
+
+        def written(value: Any) -> Py:
+            inner = schedule.inner if value is schedule.inner else ()
+            return Sequence(tuple(self._schedule(update, part) for part in inner)) if inner else Const(value)
+
+        return _torch("torch.optim.lr_scheduler", schedule, self._own("optimizers", update), written=written)
 
     def _parameters(self, update: Update) -> Py:
         """The weights of what is updated, as a list."""
@@ -134,24 +156,58 @@ class TrainerWriter:
             *signature(f"update_{update.name}", ["self", *(f"{name}: Tensor" for name in given)], "Tensor"),
             *docstring([wrapped(spoken(update), width=WIDTH - 14)], 2),
             *layout(self._own("parameters", update), 2, f"{parameters} = "),
-            *layout(call(f"self.model.{name}", *passed), 2, f"{objective} = "),
-            *layout(method(optimizer, "zero_grad"), 2),
-            *layout(call("self.backward", up, Name(parameters)), 2),
-            *self._clipped(update, parameters),
-            *layout(method(optimizer, "step"), 2),
-            *self._clamped(update, parameters, given),
+            *self._rate(update, given),
         ]
+        computed = call(f"self.model.{name}", *passed)
+
+        def gradients(depth: int) -> list[str]:
+            return [
+                *layout(computed, depth, f"{objective} = "),
+                *layout(method(optimizer, "zero_grad"), depth),
+                *layout(call("self.backward", up, Name(parameters)), depth),
+                *self._clipped(update, parameters, depth),
+            ]
+
+        if update.optimizer.searches:
+            closure = unique("closure", given)
+            stepped = method(optimizer, "step", Name(closure))
+            lines += [
+                "",
+                f"{INDENT * 2}def {closure}() -> Tensor:",
+                *gradients(3),
+                f"{INDENT * 3}return {flat(up)}",
+                "",
+                *layout(Unary("-", stepped) if update.direction == "maximize" else stepped, 2, f"{objective} = "),
+            ]
+        else:
+            lines += [*gradients(2), *layout(method(optimizer, "step"), 2)]
+        lines += self._clamped(update, parameters, given)
         if update.schedule is not None:
-            lines += layout(method(self._own("schedules", update), "step"), 2)
+            seen = [call("self.seen", method(Name(objective), "detach"))] if update.schedule.looks else []
+            lines += layout(method(self._own("schedules", update), "step", *seen), 2)
         lines += self._followed(update)
         return [*lines, f"{INDENT * 2}return {objective}.detach()"]
 
-    def _clipped(self, update: Update, parameters: str) -> list[str]:
+    def _rate(self, update: Update, given: list[str]) -> list[str]:
+        """What gives the optimizer its rate for this step."""
+        if update.name not in self.rates:
+            return []
+        rate, group = unique("rate", given), unique("group", given)
+        method_name = self.rates[update.name]
+        inputs = [value for _, value in arguments(self.made.methods[method_name].plans[0])]
+        steps = [call("torch.tensor", Name("self.steps")) for _ in inputs]
+        return [
+            *layout(call("float", call(f"self.model.{method_name}", *steps)), 2, f"{rate} = "),
+            f"{INDENT * 2}for {group} in {flat(self._own('optimizers', update))}.param_groups:",
+            f'{INDENT * 3}{group}["lr"] = {rate}',
+        ]
+
+    def _clipped(self, update: Update, parameters: str, depth: int) -> list[str]:
         lines: list[str] = []
         for what in ("norm", "value"):
             limit = getattr(update.limits, f"clip_grad_{what}")
             if limit is not None:
-                lines += layout(call(f"nn.utils.clip_grad_{what}_", Name(parameters), Const(limit)), 2)
+                lines += layout(call(f"nn.utils.clip_grad_{what}_", Name(parameters), Const(limit)), depth)
         return lines
 
     def _clamped(self, update: Update, parameters: str, given: list[str]) -> list[str]:
@@ -198,10 +254,12 @@ class TrainerWriter:
         return [*lines, f"{INDENT * 2}self.steps += 1", f"{INDENT * 2}return objectives"]
 
 
-def _torch(module: str, made: Fielded, first: Py, always: tuple[str, ...] = ()) -> Py:
+def _torch(
+    module: str, made: Fielded, first: Py, always: tuple[str, ...] = (), written: Callable[[Any], Py] = Const
+) -> Py:
     """The constructor call of a class of PyTorch that is described by its fields."""
     keywords: list[Keyword] = []
     for field in made.fields:
         default: Any = ... if field.required or field.name in always else field.converted_default
-        keywords.append(Keyword(field.name, Const(getattr(made, field.name)), default))
+        keywords.append(Keyword(field.name, written(getattr(made, field.name)), default))
     return Call(Name(f"{module}.{type(made).__name__}"), (first,), tuple(keywords))
