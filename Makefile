@@ -65,7 +65,11 @@ gallery: $(VENV)/.run-installed ## draw the pictures of docs/gallery again
 	$(DRAW)/densenet121.svg specs/densenet.dlspec:DenseNet121 --depth 2 --wrap 1000
 	$(DRAW)/densenet121-poster.svg specs/densenet.dlspec:DenseNet121 --poster
 	$(DRAW)/unet.svg specs/unet.dlspec:UNet --depth 1
-	$(DRAW)/unet-recursive.svg specs/unet.dlspec:UNetRecursive --depth 2
+	$(DRAW)/unet-recursive.svg specs/unet.dlspec:UNetRecursive --depth 1 --expand 0.3.3
+	$(DRAW)/unetpp.svg specs/unetpp.dlspec:UNetPlusPlus --depth 1
+	$(DRAW)/nnunet3d.svg specs/nnunet.dlspec:NNUNet3D --depth 1
+	$(DRAW)/feature_pyramid.svg specs/feature_pyramid.dlspec:FPN --depth 2
+	$(DRAW)/dcgan-generator.svg specs/dcgan.dlspec:Generator --layout levels
 	$(DRAW)/gan_train.svg specs/gan.dlspec:TrainGAN --depth 1
 	$(DRAW)/se_resnet50.svg specs/se_resnet.dlspec:SEResNet50 --depth 1 --expand layer1.0.se
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from graphviz import Digraph  # pyright: ignore[reportMissingTypeStubs]
     from torch import nn
 
-    from dlspec.backends.diagram.layout import Direction
+    from dlspec.backends.diagram.layout import Arrangement, Direction
     from dlspec.backends.diagram.picture import Picture
     from dlspec.backends.diagram.theme import ThemeName
 
@@ -115,20 +115,22 @@ class Model:
         expand: Collection[str] = (),
         collapse: Collection[str] = (),
         unroll: bool = False,
-        direction: Direction = "TB",
+        direction: Direction | None = None,
         theme: ThemeName | None = None,
         wrap: float | None = None,
         poster: bool = False,
+        layout: Arrangement | None = None,
     ) -> Picture:
         """A picture, which shows itself in a notebook and has ``save("net.svg")``. `dlspec draw` says what the options mean.
 
-        Raises `UnknownPath`, a ValueError, for a path that names nothing. ``wrap`` goes with ``direction`` "LR" and sets it.
+        Raises `UnknownPath`, a ValueError, for a path that names nothing, and `NoLevels` where ``layout`` "levels" has
+        nothing to place. ``wrap`` goes with ``direction`` "LR" and sets it.
         """
         from dlspec.backends.diagram.building import build_scene
         from dlspec.backends.diagram.picture import Picture
 
         scene = build_scene(self.graph, self.summary(), depth=depth, expand=expand, collapse=collapse, unroll=unroll)
-        return Picture(scene, "LR" if wrap is not None else direction, theme, wrap, poster)
+        return Picture(scene, "LR" if wrap is not None else direction, theme, wrap, poster, layout)
 
     def to_graphviz(
         self,

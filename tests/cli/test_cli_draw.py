@@ -62,6 +62,9 @@ def test_wrap_fits_the_width(call: Call) -> None:
         (["-o", "a.svg", "--wrap", "90"], "error[DL0608]: Tiny does not fit into 90 pixels", "its boxes need 2"),
         (["-o", "a.dot", "--theme", "dark"], "--theme is for", ""),
         (["-o", "a.html", "--theme", "print"], "--theme print is not for .html files", ""),
+        (["-o", "a.svg", "--layout", "levels", "--wrap", "500"], "leave --wrap out", ""),
+        (["-o", "a.svg", "--layout", "levels", "--poster"], "leave --poster out", ""),
+        (["-o", "a.dot", "--layout", "levels"], "--layout is for .svg", ""),
         (["-o", "a.svg", "--poster", "--depth", "2"], "leave --depth out", ""),
         (["-o", "a.svg", "--expand", "fc", "--collapse", "fc"], "--expand and --collapse both name `fc`", ""),
         (["-o", "nowhere/a.svg"], "cannot write nowhere/a.svg", ""),
@@ -75,6 +78,15 @@ def test_wrong_calls(call: Call, options: list[str], error: str, hint: str) -> N
     assert error in err
     assert hint in err
     assert sorted(path.name for path in Path().iterdir()) == ["tiny.dlspec"]
+
+
+def test_one_resolution_has_no_levels(call: Call) -> None:
+    Path("plain.dlspec").write_text("network Plain(x: float[N, 3, 8, 8]) -> y { x -> Conv(4, 1) }")
+    status, out, err = call("draw", "plain.dlspec", "-o", "a.svg", "--layout", "levels")
+    assert (status, out) == (2, "")
+    assert "the network has one resolution" in err
+    assert "leave --layout levels out" in err
+    assert not Path("a.svg").exists()
 
 
 def test_a_path_that_is_almost_right(call: Call) -> None:

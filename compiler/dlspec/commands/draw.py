@@ -29,6 +29,11 @@ def declare(parser: Parser) -> None:
     parser.add_argument("--theme", choices=("light", "dark", "print"), help="colours (default light)")
     parser.add_argument("--rankdir", choices=("TB", "LR"), help="draw down (default) or to the right")
     parser.add_argument("--wrap", type=positive, metavar="WIDTH", help="draw in lines, WIDTH pixels wide at most")
+    parser.add_argument(
+        "--layout",
+        choices=("levels", "flow"),
+        help="rows by resolution, as a U-Net is a U (chosen for networks with skips over resolutions), or along the flow",
+    )
     parser.add_argument("--poster", action="store_true", help="draw it folded, and each distinct block once below")
 
 
@@ -51,6 +56,10 @@ def _check(arguments: Namespace) -> None:
         raise CallError("--theme print is not for .html files", "a page is light or dark")
     if arguments.wrap and arguments.rankdir == "TB":
         raise CallError("--wrap makes lines, which flow from left to right: leave --rankdir TB out")
+    if arguments.layout == "levels":
+        for flag in ("rankdir", "wrap", "poster"):
+            if getattr(arguments, flag):
+                raise CallError(f"--layout levels places rows by resolution: leave --{flag} out")
     both = sorted(set(arguments.expand) & set(arguments.collapse))
     if both:
         raise CallError(f"--expand and --collapse both name `{both[0]}`")

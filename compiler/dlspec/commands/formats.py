@@ -39,7 +39,8 @@ class Format(NamedTuple):
         return self.train if train else self.network
 
 
-_DRAWN = Use(write_pictures.picture, ("theme", "rankdir", "wrap", "poster"))
+_DRAWN = Use(write_pictures.picture, ("theme", "rankdir", "wrap", "poster", "layout"))
+_DRAWN_TRAIN = Use(write_pictures.picture, ("theme", "rankdir", "wrap", "poster"))
 _PAGE = Use(write_pictures.picture, ("theme",))
 _TEXT = Use(write_pictures.picture, ("rankdir",))
 
@@ -52,10 +53,10 @@ FORMATS: tuple[Format, ...] = (
     ),
     Format(".py", "compile", Use(write_networks.python, ("weights", "optimize", "dtype")), Use(write_trains.python)),
     Format(".json", "compile", Use(write_networks.json), Use(write_trains.json)),
-    Format(".svg", "draw", _DRAWN, _DRAWN),
-    Format(".png", "draw", _DRAWN, _DRAWN),
-    Format(".pdf", "draw", _DRAWN, _DRAWN),
-    Format(".tex", "draw", _DRAWN, _DRAWN),
+    Format(".svg", "draw", _DRAWN, _DRAWN_TRAIN),
+    Format(".png", "draw", _DRAWN, _DRAWN_TRAIN),
+    Format(".pdf", "draw", _DRAWN, _DRAWN_TRAIN),
+    Format(".tex", "draw", _DRAWN, _DRAWN_TRAIN),
     Format(".html", "draw", _PAGE, _PAGE),
     Format(".dot", "draw", _TEXT, _TEXT),
     Format(".mmd", "draw", _TEXT, _TEXT),

@@ -21,8 +21,9 @@ def picture(program: Program, wanted: Target, arguments: Namespace) -> None:
     from dlspec.backends.files import write_bytes
 
     scene, diagnostics, of_call = scene_of(program, wanted, arguments)
-    direction = arguments.rankdir or ("LR" if arguments.wrap else "TB")
-    drawn = Picture(scene, direction, arguments.theme, arguments.wrap, arguments.poster)
+    drawn = Picture(
+        scene, arguments.rankdir, arguments.theme, arguments.wrap, arguments.poster, arguments.layout
+    )  # fmt: skip
     write_bytes(arguments.output, drawn.content(Path(arguments.output).suffix))
     say(f"wrote {arguments.output}")
     if diagnostics.errors:

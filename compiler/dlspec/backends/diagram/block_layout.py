@@ -19,7 +19,14 @@ from dlspec.backends.diagram.scene import Box, Edge, Port
 
 
 class BlockLayout:
-    """One block to be laid out: what stands in which row, and the graph for the engine. `placing` has its geometry."""
+    """One block to be laid out: what stands in which row, and the graph for the engine. `placing` has its geometry.
+
+    ``longest``: an edge that passes more rows than this runs outside of all of them. ``begins``: the room before the first
+    row of what flows sideways.
+    """
+
+    longest: float = LONG
+    begins: float = 0.0
 
     def __init__(self, box: Box, shape_of: Callable[[Box], Shape], *, sideways: bool, beside: bool = True) -> None:
         """``sideways`` where the flow is from left to right: text is then along the flow, not across it. ``beside`` lets a
@@ -129,7 +136,7 @@ class BlockLayout:
         if lane is not None:
             return lane
         outside = self.outside.get((start, port))
-        if outside is None and until - start.row <= LONG:
+        if outside is None and until - start.row <= self.longest:
             lane = self._lanes[start, port, row] = self._item(row, _line_shape())
             return lane
         if outside is None:

@@ -13,6 +13,8 @@ from types import MappingProxyType
 from dlspec.backends.diagram.alike import Alike
 from dlspec.backends.diagram.block_layout import BlockLayout, with_labels
 from dlspec.backends.diagram.engine import Engine
+from dlspec.backends.diagram.level_layout import LevelLayout
+from dlspec.backends.diagram.levels import Levels
 from dlspec.backends.diagram.lines import side
 from dlspec.backends.diagram.looks import head, line_width, look, shape_line
 from dlspec.backends.diagram.pieces import GAP, LABEL_GAP, MARGIN, PADDING, PORT_GAP, STACK, Laid, Shape
@@ -35,29 +37,38 @@ class LaidBlocks:
     shapes: Mapping[int, Shape]
 
 
-def lay_out_blocks(tops: Sequence[Box], sideways: bool, engine: Engine, wrap: float | None = None) -> LaidBlocks:
-    """The layouts of open boxes and of all open boxes in them. Raises `EngineError`."""
+def lay_out_blocks(
+    tops: Sequence[Box], sideways: bool, engine: Engine, wrap: float | None = None, levels: Levels | None = None
+) -> LaidBlocks:
+    """The layouts of open boxes and of all open boxes in them; with ``levels`` by those what stands at several, and all
+    flows sideways. Raises `EngineError`."""
     boxes = list(dict.fromkeys(box for top in tops for box in top.drawn()))
     rooms = {} if wrap is None else _rooms(boxes, tops, wrap)
     alike = Alike()
     numbers: dict[Box, int] = {}
     heights: dict[int, int] = {}
     for box in reversed(boxes):
-        number = numbers[box] = alike.opened(box, numbers, rooms.get(box)) if box.open else alike.folded(box)
+        room = levels.seen(box) if levels else rooms.get(box)
+        number = numbers[box] = alike.opened(box, numbers, room) if box.open else alike.folded(box)
         if number not in heights:
             inside = [heights[numbers[child]] for child in box.children] if box.open else []
             heights[number] = 1 + max(inside) if inside else 0
-    levels: list[list[Box]] = [[] for _ in range(max(heights.values()) + 1)]
+    nestings: list[list[Box]] = [[] for _ in range(max(heights.values()) + 1)]
     for number, box in {numbers[box]: box for box in reversed(boxes)}.items():
-        levels[heights[number]].append(box)
+        nestings[heights[number]].append(box)
     laid: dict[int, Laid] = {}
-    shapes = {numbers[box]: with_labels(folded_shape(box, sideways), box.outputs, sideways) for box in levels[0]}
+    shapes = {numbers[box]: with_labels(folded_shape(box, sideways), box.outputs, sideways) for box in nestings[0]}
 
     def shape_of(box: Box) -> Shape:
         return shapes[numbers[box]]
 
-    for level in levels[1:]:
-        for box, own in solve(level, shape_of, sideways, engine, rooms).items():
+    for nesting in nestings[1:]:
+        apart = [box for box in nesting if levels and levels.apart(box)]
+        flowing = [box for box in nesting if box not in apart]
+        solved = solve(flowing, shape_of, sideways, engine, rooms) if flowing else {}
+        if levels:
+            solved |= {box: LevelLayout(box, shape_of, levels).laid(head_size(box)) for box in apart}
+        for box, own in solved.items():
             laid[numbers[box]] = own
             shapes[numbers[box]] = own.shape if box in tops else with_labels(own.shape, box.outputs, sideways)
     return LaidBlocks(numbers, laid, shapes)

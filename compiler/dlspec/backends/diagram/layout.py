@@ -9,12 +9,14 @@ from typing import Literal, TypeAlias
 
 from dlspec.backends.diagram.blocks import lay_out_blocks
 from dlspec.backends.diagram.engine import Engine, EngineError
+from dlspec.backends.diagram.levels import Levels
 from dlspec.backends.diagram.looks import line_height
 from dlspec.backends.diagram.pieces import MARGIN
 from dlspec.backends.diagram.scene import Box, Scene
 from dlspec.backends.diagram.sketch import Bounds, Point, Sketch, Sketcher, Words
 
 Direction: TypeAlias = Literal["TB", "LR"]
+Arrangement: TypeAlias = Literal["levels", "flow"]
 
 _ATTEMPTS = 3
 """So often a picture is laid out to keep a width, before it is as narrow as it gets."""
@@ -71,15 +73,19 @@ class Drawing:
     others: Sequence[Placed] = ()
 
 
-def lay_out(scene: Scene, direction: Direction = "TB", wrap: float | None = None) -> Drawing:
+def lay_out(
+    scene: Scene, direction: Direction = "TB", wrap: float | None = None, levels: Levels | None = None
+) -> Drawing:
     """Lays out what is open in a scene.
+
+    With ``levels`` what is of another resolution stands in another row, and the flow is from left to right.
 
     ``wrap`` breaks a network that flows from left to right into lines, so that the picture is no wider. Raises
     `EngineError`, of which `TooWide` is one.
     """
     with Engine() as engine:
         if wrap is None:
-            return settled(scene, place(scene.root, direction, engine))
+            return settled(scene, place(scene.root, direction, engine, levels=levels))
         return settled(scene, place_within(scene.root, engine, wrap))
 
 
@@ -115,10 +121,12 @@ def _width(placed: Placed) -> int:
     return ceil(max(right - left, placed.sketch.look.width) + 2 * MARGIN)
 
 
-def place(top: Box, direction: Direction, engine: Engine, wrap: float | None = None) -> Placed:
+def place(
+    top: Box, direction: Direction, engine: Engine, wrap: float | None = None, levels: Levels | None = None
+) -> Placed:
     """An open box with all that is in it, somewhere in the plane. Raises `EngineError`."""
-    sideways = direction == "LR"
-    return Placed(top, Sketcher(lay_out_blocks([top], sideways, engine, wrap), sideways).sketch(top))
+    sideways = direction == "LR" or levels is not None
+    return Placed(top, Sketcher(lay_out_blocks([top], sideways, engine, wrap, levels), sideways).sketch(top))
 
 
 def settled(scene: Scene, root: Placed, others: Sequence[Placed] = ()) -> Drawing:

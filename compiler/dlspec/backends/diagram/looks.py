@@ -12,10 +12,11 @@ from dlspec.analyses.written import number, scaled
 from dlspec.backends.diagram.metrics import TIMES, clean, text_width
 from dlspec.backends.diagram.scene import Box, Port
 
-Style: TypeAlias = Literal["label", "name", "argument", "accent", "small", "shape", "changed", "fault"]
+Style: TypeAlias = Literal["label", "name", "argument", "accent", "small", "shape", "changed", "fault", "level"]
 
 SIZES: dict[Style, float] = {
     "label": 12, "name": 12, "argument": 11, "accent": 11, "small": 9.5, "shape": 10, "changed": 10, "fault": 10,
+    "level": 11,
 }  # fmt: skip
 BOLD: frozenset[Style] = frozenset({"name", "accent", "changed", "fault"})
 

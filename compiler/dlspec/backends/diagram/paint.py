@@ -200,6 +200,7 @@ def _letters(words: Words, theme: Theme) -> Letters:
     colours: dict[Style, str] = {
         "label": theme.muted, "name": theme.text, "argument": theme.text, "accent": theme.accent,
         "small": theme.muted, "shape": theme.muted, "changed": theme.text, "fault": theme.fault,
+        "level": theme.muted,
     }  # fmt: skip
     return Letters(words, tuple(colours[span.style] for span in words.line))
 

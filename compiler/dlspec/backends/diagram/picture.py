@@ -7,7 +7,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from dlspec.backends.diagram.layout import Direction, Drawing, lay_out
+from dlspec.backends.diagram.layout import Arrangement, Direction, Drawing, lay_out
+from dlspec.backends.diagram.levels import Levels, NoLevels
 from dlspec.backends.diagram.scene import Scene
 from dlspec.backends.diagram.theme import ThemeName
 from dlspec.backends.files import write_bytes
@@ -15,29 +16,45 @@ from dlspec.backends.files import write_bytes
 if TYPE_CHECKING:
     from graphviz import Digraph  # pyright: ignore[reportMissingTypeStubs]
 
+WIDEST = 8000.0
+"""Pixels: a wider picture is not drawn by levels unasked."""
+
 
 class Picture:
     """A scene with how it is to be drawn. In a notebook it shows itself.
 
-    ``direction`` is that of the flow: "TB" down, "LR" to the right. ``wrap`` breaks a picture that flows to the right into
-    lines, so that it is no wider than that many pixels. A ``poster`` shows the folded network and below it each distinct
-    block. ``theme`` None is light, and for an HTML page that of the reader's system.
+    ``direction`` is that of the flow: "TB" (or None) down, "LR" to the right. ``wrap`` breaks a picture that flows to the
+    right into lines, so that it is no wider than that many pixels. A ``poster`` shows the folded network and below it each
+    distinct block. ``theme`` None is light, and for an HTML page that of the reader's system.
+
+    ``layout`` is "flow", or "levels" with a row for each resolution. None is the latter where skips over resolutions make
+    the network, nothing else is asked for and the picture is not wider than `WIDEST`. Raises `NoLevels` where "levels" finds
+    none.
     """
 
     def __init__(
         self,
         scene: Scene,
-        direction: Direction = "TB",
+        direction: Direction | None = None,
         theme: ThemeName | None = None,
         wrap: float | None = None,
         poster: bool = False,
+        layout: Arrangement | None = None,
     ) -> None:
         self.scene = scene
-        self.direction: Direction = direction
+        self.direction: Direction = direction or ("LR" if wrap else "TB")
         self.theme: ThemeName = theme or "light"
         self.page_theme: Literal["light", "dark"] | None = "dark" if theme == "dark" else theme and "light"
         self._wrap = wrap
         self._poster = poster
+        self._levels: Levels | None = None
+        self._unasked = layout is None
+        if layout == "levels" or (layout is None and direction is None and wrap is None and not poster):
+            levels = Levels(scene)
+            if layout == "levels" and not levels.named:
+                raise NoLevels(levels.several)
+            if levels.named and (layout == "levels" or levels.skipping):
+                self._levels = levels
 
     @cached_property
     def _drawing(self) -> Drawing:
@@ -46,6 +63,10 @@ class Picture:
 
         if self._poster:
             return lay_out_poster(self.scene, self._wrap or WIDTH)
+        if self._levels is not None:
+            drawn = lay_out(self.scene, levels=self._levels)
+            if not self._unasked or drawn.width <= WIDEST:
+                return drawn
         return lay_out(self.scene, self.direction, self._wrap)
 
     def svg(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from dlspec.backends.diagram.looks import Line
@@ -95,11 +96,21 @@ class Text:
     along: float
 
 
+@dataclass(frozen=True, slots=True)
+class Level:
+    """The name of a resolution, above the line that begins ``across`` the flow."""
+
+    name: Line
+    across: float
+
+
 @dataclass(slots=True, eq=False, repr=False)
 class Laid:
-    """A block that is laid out. ``places`` are the origins of its children, (across, along)."""
+    """A block that is laid out. ``places`` are the origins of its children, (across, along). ``levels`` are named at the
+    side of one that is laid out by resolution."""
 
     shape: Shape
     places: dict[Box, tuple[float, float]]
     routes: list[Route]
     texts: list[Text]
+    levels: Sequence[Level] = ()

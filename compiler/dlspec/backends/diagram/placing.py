@@ -63,9 +63,11 @@ class _Turn:
 
 class Placing:
     """The geometry of one block. ``head`` is the width and height of the text above it. Where there is ``room`` for so much
-    along the flow, a longer block is broken into lines."""
+    along the flow, a longer block is broken into lines. Without ``points`` the items know their places across."""
 
-    def __init__(self, plan: BlockLayout, points: Points, head: tuple[float, float], room: float | None = None) -> None:
+    def __init__(
+        self, plan: BlockLayout, points: Points | None, head: tuple[float, float], room: float | None = None
+    ) -> None:
         self._plan = plan
         self._items = plan.items
         self._head = head
@@ -75,7 +77,7 @@ class Placing:
         self._turns: dict[int, _Turn] = {}
         self._long = [item for item in self._items if item.parts]
         for index, item in enumerate(self._items):
-            if item.until < 0:
+            if points is not None and item.until < 0:
                 item.across = round(points[str(index)][0])
 
     def laid(self) -> Laid:
@@ -85,7 +87,7 @@ class Placing:
             self._run_outside()
         if any(part.across != item.across for item in self._long for part in item.parts):
             raise Blocked
-        axis = self._axis()
+        axis = self.axis()
         for item in self._items:
             item.across -= axis
         self._arrive()
@@ -142,7 +144,7 @@ class Placing:
             column.append(lane)
             lane.across = edge + SEPARATION + LANE * columns.index(column)
 
-    def _axis(self) -> float:
+    def axis(self) -> float:
         """Where the block's first tensor comes in; in a network, where its main path begins."""
         if self._plan.inputs:
             return self._plan.inputs[0].across
@@ -199,7 +201,7 @@ class Placing:
 
     def _in_one_line(self) -> float:
         """Places the rows behind each other. Returns how long that is."""
-        along = 0.0 if self._plan.sideways else self._head[1]
+        along = self._plan.begins if self._plan.sideways else self._head[1]
         waiting: list[Item] = []
         for row, items in enumerate(self._by_row):
             self._starts[row] = along

@@ -121,6 +121,7 @@ class Sketcher:
                 Way(route.edge, [point(*corner) for corner in route.points], route.edge.target is not None)
             )
         made.shapes = [self._beside(text.line, *point(text.across, text.along)) for text in laid.texts]
+        made.shapes += [Words(level.name, *point(level.across, PADDING_X), -LABEL_GAP) for level in laid.levels]
 
     def _return(self, made: Sketch) -> list[Point]:
         """From the last box to the first, along the frame, where nothing else runs."""
