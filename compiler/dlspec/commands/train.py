@@ -32,6 +32,16 @@ def declare(parser: Parser) -> None:
         "--resume", nargs="?", const="", metavar="CKPT", help="go on from a checkpoint, or the last one"
     )
     parser.add_argument("--every", type=positive, metavar="N", help="steps between checkpoints (default an epoch)")
+    parser.add_argument("--keep", type=positive, default=2, metavar="N", help="checkpoints that remain (default 2)")
+    parser.add_argument(
+        "--best",
+        metavar="NAME",
+        help="keep the best checkpoint too, by an objective, max:NAME or min:NAME over what is held out",
+    )
+    parser.add_argument("--patience", type=positive, metavar="N", help="end after N epochs without a better --best")
+    parser.add_argument(
+        "--accumulate", type=positive, metavar="K", help="take each batch in K parts, for what does not fit the memory"
+    )
     parser.add_argument(
         "--log-every", type=positive, default=10, metavar="N", help="steps between metrics (default 10)"
     )
@@ -56,6 +66,8 @@ def run(arguments: Namespace) -> int:
     training = elaborated_train(program, choose_train(program, wanted), arguments)
     if first_process():
         show(program.diagnostics)
+    if arguments.patience is not None and arguments.best is None:
+        raise CallError("--patience is for --best: it says which number is to become better")
     options = Options(
         data=tuple(arguments.data),
         out=Path(arguments.out or f"runs/{training.name}"),
@@ -66,6 +78,10 @@ def run(arguments: Namespace) -> int:
         held_out=arguments.val_fraction,
         resize=_resize(arguments.resize),
         every=arguments.every,
+        keep=arguments.keep,
+        best=arguments.best,
+        patience=arguments.patience,
+        accumulate=arguments.accumulate,
         log_every=arguments.log_every,
         resume=arguments.resume is not None,
         checkpoint=Path(arguments.resume) if arguments.resume else None,

@@ -30,17 +30,23 @@ def split(examples: int, fraction: float, seed: int) -> tuple[Array, Array]:
     return order[held_out:], order[:held_out]
 
 
-def batch_size(table: Table, asked: int | None, examples: int, processes: int) -> int:
-    """The examples of a batch, of all processes together. Raises `RunError` where it does not fit."""
-    fixed = (table.batch or 0) * processes
-    size = asked or fixed or max(min(DEFAULT_BATCH, examples) // processes, 1) * processes
+def batch_size(table: Table, asked: int | None, examples: int, processes: int, accumulated: int = 1) -> int:
+    """The examples of a batch, of all processes together and of all parts that these take it in.
+
+    Raises `RunError` where it does not fit.
+    """
+    parts = processes * accumulated
+    fixed = (table.batch or 0) * parts
+    size = asked or fixed or max(min(DEFAULT_BATCH, examples) // parts, 1) * parts
     if size > examples:
         raise RunError(
             f"a batch of {size} is more than the {examples} examples to train on", f"--batch-size {examples}"
         )
     if size % processes:
         raise RunError(f"a batch of {size} cannot be divided among {processes} processes", "--batch-size K * processes")
-    refusal = table.refusal(size // processes)
+    if size % parts:
+        raise RunError(f"a batch of {size} cannot be taken in {parts} parts of one size", "--accumulate PARTS")
+    refusal = table.refusal(size // parts)
     if refusal:
         raise RunError(refusal, "--batch-size gives the examples of a batch, of all processes together")
     return size

@@ -22,8 +22,7 @@ from dlspec.objectives.training import Training
 from dlspec.training.shards import divided
 
 _FORMAT = 1
-_KEPT = 2
-"""Checkpoints that remain; older ones are removed."""
+BEST = "best.pt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,15 +42,20 @@ def folder_of(out: Path) -> Path:
     return out / "checkpoints"
 
 
-def save(out: Path, steps: int, checkpoint: Checkpoint) -> None:
-    """Writes a checkpoint, whole, and then removes those before the last ones. Raises `OSError`."""
+def save(out: Path, name: str, checkpoint: Checkpoint) -> None:
+    """Writes a checkpoint, whole. Raises `OSError`."""
     content = {field: getattr(checkpoint, field) for field in Checkpoint.__slots__}
     buffer = BytesIO()
     require_torch().save({"format": _FORMAT, **content}, buffer)
     folder = folder_of(out)
     folder.mkdir(parents=True, exist_ok=True)
-    write_bytes(folder / f"{steps}.pt", buffer.getvalue())
-    for path in saved(out)[:-_KEPT]:
+    write_bytes(folder / name, buffer.getvalue())
+
+
+def save_last(out: Path, steps: int, checkpoint: Checkpoint, keep: int) -> None:
+    """Writes the checkpoint of a step, and then removes those before the last ``keep``. Raises `OSError`."""
+    save(out, f"{steps}.pt", checkpoint)
+    for path in saved(out)[:-keep]:
         path.unlink(missing_ok=True)
 
 
@@ -149,6 +153,7 @@ _OPTIONS: dict[str, Callable[[Any], bool]] = {
     "held_out": lambda value: value is None or (isinstance(value, int | float) and 0 <= value < 1),
     "resize": lambda value: value is None or _size(value),
     "precision": lambda value: value in (None, "32-true", "bf16-mixed"),
+    "accumulate": lambda value: _count(value) and value > 0,
 }
 
 

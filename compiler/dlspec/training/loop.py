@@ -10,12 +10,14 @@ from dlspec.backends.torch.live import require_torch, to_training
 from dlspec.ir.graph import Value
 from dlspec.objectives.training import Training
 from dlspec.training import checkpoint
+from dlspec.training.accumulate import accumulate, part_of
 from dlspec.training.batches import Batches, settled
+from dlspec.training.best import Best
 from dlspec.training.checkpoint import Checkpoint, form_of, restore
 from dlspec.training.devices import Devices
 from dlspec.training.evaluate import Evaluator
 from dlspec.training.finite import NotFinite, finding
-from dlspec.training.log import Bar, Metrics, spoken
+from dlspec.training.log import FILE, Bar, Metrics, read, spoken
 from dlspec.training.options import DEFAULT_EPOCHS, Options, kept
 from dlspec.training.pictures import write_curves, write_samples
 from dlspec.training.seeds import seed_of
@@ -37,7 +39,14 @@ class Run:
     """A run in one of its processes. Only the first of them prints and writes."""
 
     def __init__(
-        self, training: Training, options: Options, devices: Devices, table: Table, saved: Checkpoint | None, say: Say
+        self,
+        training: Training,
+        options: Options,
+        devices: Devices,
+        table: Table,
+        saved: Checkpoint | None,
+        best: Best | None,
+        say: Say,
     ) -> None:
         """Raises `DlspecError` where PyTorch cannot express the objectives."""
         self._training = training
@@ -55,6 +64,14 @@ class Run:
             restore(self._trainer, saved, options.checkpoint, devices.sharded)
         self._trainer.backward = self._backward
         self._trainer.seen = devices.mean
+        self._parts_of_a_batch = options.accumulate or 1
+        if self._parts_of_a_batch > 1:
+            accumulate(training, self._model, self._trainer, self._parts_of_a_batch)
+        self._best = best
+        self._stopped = False
+        if best is not None and saved is not None:
+            best.go_on(read(options.out / FILE), self._trainer.steps)
+            self._stopped = self._out_of_patience()
         self._evaluator = Evaluator(training, self._model, devices, self._seed)
         self._scalars = [name for name, value in training.named.items() if _is_number(value)]
         self._passes = sum(update.times for update in training.updates)
@@ -87,13 +104,19 @@ class Run:
                 over = ended or int(batches.epochs) > epoch
                 if over or self._trainer.steps % self._options.log_every == 0:
                     last = self._record(batches, objectives)
+                    if int(batches.epochs) > epoch:
+                        last["epoch_over"] = True
                     if over and len(held_out):
                         last["held_out"] = self._held_out(held_out)
                     if metrics:
                         metrics.write(last)
                 if over:
                     self._look(held_out)
-                if ended or self._keeps(over):
+                if over and self._best is not None:
+                    if self._best.see(last):
+                        self._save(batches, best=True)
+                    self._stopped = self._out_of_patience()
+                if ended or self._stopped or self._keeps(over):
                     self._save(batches)
         finally:
             bar.close()
@@ -149,10 +172,16 @@ class Run:
 
     # Where it ends
 
+    def _out_of_patience(self) -> bool:
+        patience = self._options.patience
+        return patience is not None and self._best is not None and self._best.behind >= patience
+
     def _ended(self, batches: Batches) -> bool:
         steps, epochs = self._limits()
-        return (steps is not None and self._trainer.steps >= steps) or (
-            epochs is not None and batches.taken >= epochs * batches.per_epoch
+        return (
+            self._stopped
+            or (steps is not None and self._trainer.steps >= steps)
+            or (epochs is not None and batches.taken >= epochs * batches.per_epoch)
         )
 
     def _limits(self) -> tuple[int | None, int | None]:
@@ -176,9 +205,13 @@ class Run:
             "lr": {name: float(rate) for name, rate in rates.items()},
         }
         if self._scalars:
-            with self._evaluator.looking("record", self._trainer.steps):
-                named = self._evaluator.named(self._batch, self._trainer.steps)
-            numbers = self._devices.means(named[name] for name in self._scalars)
+            torch = require_torch()
+            parts: list[Tensor] = []
+            for part in part_of(self._batch, self._parts_of_a_batch):
+                with self._evaluator.looking("record", self._trainer.steps):
+                    named = self._evaluator.named(part, self._trainer.steps)
+                parts.append(torch.stack([named[name].float() for name in self._scalars]))
+            numbers = self._devices.means(torch.stack(parts).mean(0))
             record["named"] = dict(zip(self._scalars, numbers, strict=True))
         return record
 
@@ -208,7 +241,7 @@ class Run:
     def _parts(self, rows: Array) -> list[Array]:
         """Batches of what is held out, those that the spec takes."""
         assert self._options.batch is not None
-        size = self._options.batch // self._devices.processes
+        size = self._options.batch // self._devices.processes // self._parts_of_a_batch
         parts = [rows[start : start + size] for start in range(0, len(rows), size)]
         return [part for part in parts if not self._table.refusal(len(part))]
 
@@ -227,7 +260,7 @@ class Run:
         every = self._options.every
         return epoch_over if every is None else self._trainer.steps % every == 0
 
-    def _save(self, batches: Batches) -> None:
+    def _save(self, batches: Batches, best: bool = False) -> None:
         self._devices.share_buffers(self._model)
         state = self._trainer.state_dict()
         state = whole(state) if self._devices.sharded else state
@@ -241,7 +274,10 @@ class Run:
             self._table.examples,
             kept(self._options),
         )
-        checkpoint.save(self._options.out, self._trainer.steps, made)
+        if best:
+            checkpoint.save(self._options.out, checkpoint.BEST, made)
+        else:
+            checkpoint.save_last(self._options.out, self._trainer.steps, made, self._options.keep)
 
     def _weights(self) -> dict[str, Tensor]:
         """The weights of everything by path, whole; all processes have to ask for them."""
@@ -256,6 +292,10 @@ class Run:
             self._say(f"step {self._trainer.steps} is the end already: --epochs or --steps takes the run further")
         if "held_out" in last:
             self._say(f"held out: {spoken({**last['held_out']['objectives'], **last['held_out']['named']})}")
+        if self._best is not None:
+            where = checkpoint.folder_of(self._options.out) / checkpoint.BEST
+            ended = f"; {self._best.behind} epochs without a better one end it" if self._stopped else ""
+            self._say(f"best: {self._best}, in {where}{ended}")
         written = write_weights(self._training, weights, self._options.out)
         self._say(f"wrote {', '.join(str(path) for path in written)}")
 

@@ -16,7 +16,9 @@ class Options:
     """The call. None stands for what was not given.
 
     ``steps`` and ``epochs`` are where the run ends, whichever comes first. ``every`` is in steps: how often a checkpoint
-    is written; at the end of each epoch where it is None. ``batch`` counts the examples of all processes.
+    is written; at the end of each epoch where it is None. ``keep`` is how many of them remain, ``best`` the number by which
+    the best one does, ``patience`` the epochs without a better one after which the run ends. ``batch`` counts the examples
+    of all processes, which take it in ``accumulate`` parts.
     """
 
     data: tuple[str, ...]
@@ -28,6 +30,10 @@ class Options:
     held_out: float | None = None
     resize: tuple[int, int] | None = None
     every: int | None = None
+    keep: int = 2
+    best: str | None = None
+    patience: int | None = None
+    accumulate: int | None = None
     log_every: int = 10
     resume: bool = False
     checkpoint: Path | None = None
@@ -44,10 +50,11 @@ _KEPT = {
     "held_out": "--val-fraction",
     "resize": "--resize",
     "precision": "--precision",
+    "accumulate": "--accumulate",
 }
 """What a run that goes on keeps: with another value of one its steps would be others."""
 
-_DEFAULTS: dict[str, Any] = {"seed": 0, "held_out": 0.1, "precision": "32-true"}
+_DEFAULTS: dict[str, Any] = {"seed": 0, "held_out": 0.1, "precision": "32-true", "accumulate": 1}
 
 
 def kept(options: Options) -> dict[str, Any]:

@@ -9,7 +9,9 @@ from dlspec.backends.runtime import RunError
 from dlspec.diagnostics import DlspecError
 from dlspec.objectives.training import Training
 from dlspec.training import checkpoint
+from dlspec.training.accumulate import check_parts
 from dlspec.training.batches import Batches, batch_size, split
+from dlspec.training.best import Best
 from dlspec.training.classes import check_classes
 from dlspec.training.devices import Devices, first_process
 from dlspec.training.extras import check_installed
@@ -38,15 +40,18 @@ def train(training: Training, options: Options, say: Say) -> None:
         check_shards(training)
     if options.devices * options.nodes > 1:
         _check_together(training)
+    if (options.accumulate or 1) > 1:
+        check_parts(training, devices.sharded)
+    best = None if options.best is None else Best(training, options.best)
     offer = open_data(options.data, [data.value.name for data in training.data], options.resize)
     table = match(training, offer)
     check_classes(table)
     if saved is not None and saved.examples != table.examples:
         raise RunError(f"the run that goes on had {saved.examples} examples, and --data gives {table.examples}")
     rows, held_out = split(table.examples, options.held_out or 0.0, seed)
-    size = batch_size(table, options.batch, len(rows), options.devices * options.nodes)
+    size = batch_size(table, options.batch, len(rows), options.devices * options.nodes, options.accumulate or 1)
     devices.launch()
-    run = Run(training, replace(options, batch=size), devices, table, saved, say)
+    run = Run(training, replace(options, batch=size), devices, table, saved, best, say)
     part = {"process": devices.process, "processes": devices.processes, "taken": saved.taken if saved else 0}
     batches = Batches(table, rows, size, seed, **part)
     if not devices.process:
