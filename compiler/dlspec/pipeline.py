@@ -146,11 +146,13 @@ def _train(
 ) -> Training | None:
     # Most files have no train, and are checked more quickly without what trains need.
     from dlspec.analyses.objectives import objective_findings
+    from dlspec.analyses.pairs import pair_findings
     from dlspec.elaborate.training import elaborate_train
 
     made = elaborate_train(module, declaration, settings, sizes, diagnostics, session)
     if made is not None:
         diagnostics.extend(objective_findings(made))
+        diagnostics.extend(pair_findings(made))
         diagnostics.extend(trap_findings(made.graph))
     return made
 

@@ -327,6 +327,20 @@ def test_divergences_from_draws(q: str, p: str, exact: Tensor) -> None:
         np.testing.assert_allclose(value, exact.numpy(), rtol=0.02)
 
 
+@pytest.mark.parametrize(
+    ("q", "p"),
+    [
+        ("Normal(m, v)", "Normal(0.0, 1.0)"),
+        ("Bernoulli(p)", "Bernoulli(r)"),
+        ("Independent(Normal(m, v), 1)", "Normal(0.0, 1.0)"),
+    ],
+)
+def test_nothing_is_drawn_where_there_is_a_formula(q: str, p: str) -> None:
+    by_formula, asked = (network(f"kl({q}, {p}{more})") for more in ("", ", samples=3"))
+    assert not any(node.op.random for node in asked.nodes)
+    assert [node.op for node in asked.nodes] == [node.op for node in by_formula.nodes]
+
+
 def test_one_draw_is_one_draw() -> None:
     (operator,) = [n.op for n in network("kl(Normal(m, v), Laplace(0.0, 1.0), samples=1)").nodes if n.op.random]
     assert len(operator.shape) == 2  # type: ignore[attr-defined]
@@ -382,7 +396,7 @@ REFUSED = [
     ("mean(Categorical(p))", "DL0411", "has no mean in closed form"),
     ("entropy(Mixture(Categorical(p), Normal(p, 1.0)))", "DL0411", "has no entropy in closed form"),
     ("kl(Normal(m, v), Laplace(m, v))", "DL0411", "`kl` of `Normal` from `Laplace` is not known"),
-    ("kl(Bernoulli(p), Bernoulli(r), samples=3)", "DL0411", "no function of its parameters"),
+    ("kl(Bernoulli(p), Normal(m, v), samples=3)", "DL0411", "no function of its parameters"),
     ("kl(Normal(m, v), Laplace(m, v), samples=0)", "DL0305", "`samples` of `kl` takes a number of draws"),
     ("kl(Categorical(p), Categorical(logits=k))", "DL0201", "3 classes from 2"),
     ("kl(Independent(Normal(m, v), 1), Normal(m, v))", "DL0201", "distributions of one event"),

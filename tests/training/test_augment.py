@@ -73,6 +73,25 @@ def test_the_generator_of_training_is_left_alone(recipe: augmentations.Augmentat
     assert torch.equal(torch.get_rng_state(), before)
 
 
+MASK = (IMAGES[:, 0] > 0.5).long() * 7
+
+
+@pytest.mark.parametrize(
+    "recipe", [case for case, _ in CASES if case.moves], ids=[repr(c) for c, _ in CASES if c.moves]
+)
+def test_a_mask_moves_with_its_image(recipe: augmentations.Augmentation) -> None:
+    """The same numbers as an image and as a mask: nothing is mixed in the mask, and the nearest of four has a quarter or
+    more of what the image has there."""
+    alike = [recipe, augmentations.RandomVerticalFlip()]
+    image = Pipeline(alike).augmented((MASK / 7.0)[:, None], 0, 6, 3)[:, 0]
+    mask = Pipeline(alike, whole=True).augmented(MASK, 0, 6, 3)
+    assert mask.dtype == MASK.dtype
+    assert set(mask.unique().tolist()) <= {0, 7}
+    assert mask.shape == image.shape
+    assert float((mask / 7.0 - image).abs().max()) <= 0.7501
+    assert torch.equal(Pipeline(alike).settled(IMAGES)[:, 0] > 0.5, Pipeline(alike, whole=True).settled(MASK) > 0)
+
+
 def test_flips_mirror_about_half_of_the_images() -> None:
     for recipe, axis in ((augmentations.RandomHorizontalFlip(), 3), (augmentations.RandomVerticalFlip(), 2)):
         flipped = [torch.equal(image, SAME.flip(axis)[0]) for image in changed(recipe, SAME)]

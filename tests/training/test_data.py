@@ -65,6 +65,42 @@ def test_a_folder_in_other_forms(tmp_path: Path) -> None:
     assert (flat.examples, flat.sizes) == (3, {"H": 6, "W": 5})
 
 
+def test_deep_grey_images_and_a_class_without_images(tmp_path: Path) -> None:
+    for name, value in (("a", 13107), ("b", 65535)):
+        (tmp_path / "deep" / name).mkdir(parents=True)
+        Image.fromarray(np.full((4, 4), value, np.uint16)).save(tmp_path / "deep" / name / "0.png")
+    made = table("x: float[N, 1, 4, 4]", [str(tmp_path / "deep")])
+    assert np.allclose(settled(made, np.arange(2))["x"][:, 0, 0, 0], [0.2, 1.0])
+    (tmp_path / "deep" / "c").mkdir()
+    with pytest.raises(RunError, match="the class c has no images"):
+        table("x: float[N, 1, 4, 4]", [str(tmp_path / "deep")])
+
+
+PAIR = """(image: float[N, 1, 6, 6] -> GaussianNoise(0.1), mask: int[N, 6, 6])
+        -> RandomHorizontalFlip -> RandomCrop(6, padding=2)"""
+
+
+def test_a_pair_is_changed_by_one_draw(tmp_path: Path) -> None:
+    mask = np.random.default_rng(0).integers(0, 2, (40, 8, 8))
+    np.savez(tmp_path / "pair.npz", image=mask[:, None].astype(np.float32), mask=mask)
+    made = match(
+        training(TEXT.format(data=PAIR, body="", name="image"), "Fit"),
+        open_data([str(tmp_path / "pair.npz")], [], None),
+    )
+    batches = Batches(made, np.arange(40), 8, 0)
+    batch = batches.at(7)
+    batches.close()
+    assert batch["mask"].shape == (8, 6, 6)
+    shown = batch["image"][:, 0].numpy()
+    assert 0.05 < np.abs(shown - batch["mask"].numpy()).std() < 0.2  # its own noise
+    assert np.array_equal(shown > 0.5, batch["mask"].numpy() > 0)
+    held = settled(made, np.arange(3))
+    assert np.array_equal(held["image"][:, 0].numpy(), mask[:3, 1:7, 1:7])
+    np.savez(tmp_path / "pair.npz", image=mask[:, None].astype(np.float32), mask=mask[:, :7, :7])
+    with pytest.raises(RunError, match="are changed by one draw, and have the sizes 8x8 and 7x7"):
+        match(made.training, open_data([str(tmp_path / "pair.npz")], [], None))
+
+
 def test_digits_by_shape_and_type() -> None:
     made = table("picture: float[N, 64]\n    data target: int[N]", ["digits"])
     batch = settled(made, np.arange(3))
@@ -92,6 +128,10 @@ def test_arrays_by_name(tmp_path: Path) -> None:
         assert batch["y"].tolist() == [2, 0]
         assert "converted from float64 as they are" in str(made.columns[0])
     assert table("x: float[N, 3]", [f"{tmp_path}/x.npy"]).examples == 4
+    np.savez(tmp_path / "one.npz", anything=x)
+    for given in ("one.npz", "both.npz"):
+        named = table("x: float[N, 3]", [f"x={tmp_path}/{given}"])
+        assert settled(named, np.arange(2))["x"].tolist() == [[0, 1, 2], [3, 4, 5]]
 
 
 def test_every_example_is_in_an_epoch_once_in_another_order_each_time(tmp_path: Path) -> None:
@@ -140,6 +180,7 @@ FILES = {
     "y.npy": np.zeros(5, np.int64),
     "w.npy": np.zeros((4, 2), np.float32),
 }
+ZIPPED = {"one.npz": {"a": FILES["x.npy"]}, "two.npz": {"x": FILES["x.npy"], "y": FILES["w.npy"]}}
 X, XY = "x: float[N, 3]", "x: float[N, 3]\n    data y: int[N]"
 WRONG = [
     (X, ["x=wide.npy"], "the data `x` has the shape [4, 5], and `Fit` takes float[N, 3]"),
@@ -149,6 +190,14 @@ WRONG = [
     (X, ["none"], "there is no file or folder none"),
     (X, ["notes.txt"], "notes.txt is not NAME=x.npy, and not one folder or .npz alone"),
     (X, ["x=x.npy", "x=x.npy"], "the data `x` is given twice"),
+    (X, ["x=two.npz", "w=two.npz"], "two.npz has no array `w`, but x, y"),
+    (X, ["x=zoo"], "a folder is given alone"),
+    (X, ["bad.npz"], "bad.npz is not a NumPy file that can be read"),
+    (
+        "x: float[N, 1, 3, 1] -> RandomCrop((3, 1))",
+        ["x=cube.npy"],
+        "`x` has the shape [4, 3, 1], and `Fit` takes float[N, 1, 3, 1]",
+    ),
     (X, ["z=x.npy"], "the data `x: float[N, 3]` of `Fit` is not given"),
     (XY, ["x.npy"], "x.npy is one array, and the spec has the data x, y"),
     (XY, ["x=x.npy", "y=y.npy"], "`x` has the shape [4, 3], `y` has the shape [5]"),
@@ -172,6 +221,9 @@ def test_what_does_not_fit(
     monkeypatch.chdir(tmp_path)
     for name, array in FILES.items():
         np.save(name, array)
+    for name, arrays in ZIPPED.items():
+        np.savez(name, **arrays)
+    Path("bad.npz").write_bytes(b"PK\x03\x04junk")
     Path("notes.txt").touch()
     Path("empty").mkdir()
     pictures(Path("zoo"))

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.numpy import load_file
+from sklearn.datasets import load_digits
 from trains import MLP, Call, records
 
 GAN_RUN = ["train", "gan.dlspec", "--data", "digits", "--epochs", "5", "--log-every", "1", "--batch-size", "128"]
@@ -97,6 +98,17 @@ def test_another_spec_or_other_data(call: Call) -> None:
     given = ["train", "mlp.dlspec", "--steps", "1", "--out", "run"]
     np.savez("few.npz", image=np.zeros((20, 64), np.float32), label=np.zeros(20, np.int64))
     assert call(*given, "--data", "digits")[0] == 0
+    same = load_digits()
+    np.savez(
+        "same.npz", image=(same.images / 16).astype(np.float32).reshape(-1, 64), label=same.target.astype(np.int64)
+    )
+    np.savez(
+        "other.npz", image=(same.images / 15).astype(np.float32).reshape(-1, 64), label=same.target.astype(np.int64)
+    )
+    assert call(*given, "--data", "same.npz", "--resume")[0] == 0  # wherever it lies
+    status, out, err = call(*given, "--data", "other.npz", "--resume")
+    assert (status, out) == (2, "")
+    assert "the run that goes on had other numbers" in err
     assert "had 1797 examples, and --data gives 20" in call(*given, "--data", "few.npz", "--resume")[2]
     assert "is a checkpoint of `Fit`, not of `Gan`" in call(*GAN_RUN, "--out", "run", "--resume")[2]
     Path("mlp.dlspec").write_text("# A remark changes nothing\n" + MLP)

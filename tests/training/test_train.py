@@ -60,8 +60,13 @@ def test_records_have_steps_objectives_rates_and_named_numbers(call: Call) -> No
 def test_samples_and_curves_are_pictures(call: Call) -> None:
     status, _, err = call("train", "gan.dlspec", "--data", "digits", "--steps", "14", "--out", "run")
     assert (status, err) == (0, "")
-    assert {path.name for path in Path("run/samples").iterdir()} == {"fake.png", "shown.png"}
-    for path in (*Path("run/samples").iterdir(), Path("run/curves.png")):
+    assert everything(Path("run/samples")) == {
+        "fake/00000013.png",
+        "fake/00000014.png",
+        "shown/00000013.png",
+        "shown/00000014.png",
+    }
+    for path in (*Path("run/samples").rglob("*.png"), Path("run/curves.png")):
         with Image.open(path) as image:
             assert len(set(image.convert("L").tobytes())) > 5
     names = {path.stem for path in Path("run/networks").iterdir()}

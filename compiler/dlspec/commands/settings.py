@@ -82,7 +82,7 @@ def _is_input(parameter: ast.Parameter) -> bool:
 def _symbols(declaration: ast.Block | ast.Network | ast.Train) -> Iterator[str]:
     types = [parameter.type for parameter in declaration.parameters]
     if isinstance(declaration, ast.Train):
-        types += [statement.type for statement in declaration.statements if isinstance(statement, ast.Data)]
+        types += [data.type for data in ast.data_of(declaration)]
     for type in types:
         for axis in (type and type.axes) or ():
             if isinstance(axis.size, ast.Name) and axis.size.name[:1].isupper():

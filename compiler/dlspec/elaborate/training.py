@@ -20,6 +20,7 @@ from dlspec.elaborate.network import (
     new_graph,
     refuse_unknown_sizes,
 )
+from dlspec.elaborate.pairs import check_pair, pixels_of
 from dlspec.elaborate.recorder import Recording
 from dlspec.elaborate.session import Session
 from dlspec.elaborate.values import (
@@ -129,6 +130,8 @@ class TrainElaborator(Elaborator):
             match statement:
                 case ast.Data():
                     self._data(statement, env, sizes)
+                case ast.Pair():
+                    self._pair(statement, env, sizes)
                 case ast.Update():
                     self._update(statement, env)
                 case _:
@@ -142,7 +145,7 @@ class TrainElaborator(Elaborator):
 
     # Statements
 
-    def _data(self, node: ast.Data, env: Env, sizes: Mapping[str, int]) -> None:
+    def _data(self, node: ast.Data, env: Env, sizes: Mapping[str, int]) -> Data | None:
         try:
             if node.type.axes is None:
                 hint = f"write `data {node.name.name}: {node.type.name}[N, ...]`"
@@ -151,22 +154,37 @@ class TrainElaborator(Elaborator):
                 raise Failure("DL0307", f"`{node.name.name}` is taken", node.name.span)
             value = graph_input(self, self.training.graph, node.name, node.type, env, sizes)
             self.training.graph.inputs.append(value)
-            self.training.data.append(Data(value, self._augmentations(node, value, env)))
+            made = self._changes(node.augmentations, env)
+            if made and not (value.type.rank == 4 and value.type.dtype.is_float):
+                message = f"augmentations change images, float[N, C, H, W], and this is {value.type}"
+                hint = "a mask is changed with its image: `data (image: ..., mask: ...) -> RandomHorizontalFlip`"
+                raise Failure("DL0202", message, node.augmentations[0].span, hint=hint)
+            data = Data(value, made)
+            data.pixels = pixels_of(node.type, lambda factor: self.evaluate(factor, env))
+            self.training.data.append(data)
             env.names[value.name] = value
+            return data
         except Failure as failure:
             self.report(failure)
             env.names[node.name.name] = POISON
+            return None
 
-    def _augmentations(self, node: ast.Data, value: Value, env: Env) -> tuple[Augmentation, ...]:
-        made: list[Augmentation] = []
-        for step in node.augmentations:
-            recipe = self._recipe(step, env, Augmentation, augmentations.AUGMENTATIONS, "an augmentation")
-            if recipe is not None:
-                made.append(recipe)
-        if made and not (value.type.rank == 4 and value.type.dtype.is_float):
-            message = f"augmentations change images, float[N, C, H, W], and this is {value.type}"
-            raise Failure("DL0202", message, node.augmentations[0].span)
-        return tuple(made)
+    def _pair(self, node: ast.Pair, env: Env, sizes: Mapping[str, int]) -> None:
+        made = [data for each in node.given if (data := self._data(each, env, sizes)) is not None]
+        try:
+            common = self._changes(node.augmentations, env)
+            if len(made) == len(node.given):
+                check_pair(node, made, common)
+        except Failure as failure:
+            self.report(failure)
+            return
+        for data in made:
+            data.common = common
+            data.pair = tuple(each.value.name for each in made)
+
+    def _changes(self, steps: Iterable[ast.Expression], env: Env) -> tuple[Augmentation, ...]:
+        made = (self._recipe(step, env, Augmentation, augmentations.AUGMENTATIONS, "an augmentation") for step in steps)
+        return tuple(recipe for recipe in made if recipe is not None)
 
     def _update(self, node: ast.Update, env: Env) -> None:
         try:
@@ -208,8 +226,10 @@ class TrainElaborator(Elaborator):
         self.training.updates.append(update)
         self.training.graph.outputs.append(Output(name, objective, training=False))
 
-    def _target(self, name: ast.Name, env: Env) -> str:
+    def _target(self, name: ast.Expression, env: Env) -> str:
         """The path of what a name after `over` stands for."""
+        if not isinstance(name, ast.Name):
+            raise Failure("DL0705", f"`{name.span.text}` is no network or weight by its name", name.span)
         value = env.find(name.name)
         if value is POISON:
             return name.name

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from dlspec.ir.fields import Fielded, Ints, Pair
 
 
 class Augmentation(Fielded):
-    """Base of the random changes of images while training. Each is drawn anew for each image of a batch."""
+    """Base of the random changes of images while training. Each is drawn anew for each image of a batch.
+
+    ``moves`` says that it changes where something is, and not how bright it is.
+    """
+
+    moves: ClassVar[bool] = True
 
 
 class RandomHorizontalFlip(Augmentation):
@@ -69,17 +74,23 @@ class RandomScale(Augmentation):
 class RandomIntensity(Augmentation):
     """Adds up to `amount` to all pixels, or takes it away."""
 
+    moves = False
+
     amount: float
 
 
 class RandomContrast(Augmentation):
     """Multiplies the difference from the mean by a factor within ``[1 - amount, 1 + amount]``."""
 
+    moves = False
+
     amount: float
 
 
 class GaussianNoise(Augmentation):
     """Adds normal noise of standard deviation `std`, with probability `p`."""
+
+    moves = False
 
     std: float
     p: float = 1.0

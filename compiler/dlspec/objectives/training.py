@@ -13,13 +13,31 @@ Direction: TypeAlias = Literal["minimize", "maximize"]
 
 
 class Data:
-    """A tensor that each batch gives, and how it is changed at random before."""
+    """A tensor that each batch gives, and how it is changed at random before: by its ``own`` changes, and then by the
+    ``common`` ones of all that are in its ``pair``, which are drawn once for these together.
 
-    __slots__ = ("augmentations", "value")
+    ``pixels``: channels, height and width of an image that is a vector, where its size is written so: `float[N, 28 * 28]`.
+    """
 
-    def __init__(self, value: Value, augmentations: tuple[Augmentation, ...]) -> None:
+    __slots__ = ("common", "own", "pair", "pixels", "value")
+
+    def __init__(
+        self,
+        value: Value,
+        own: tuple[Augmentation, ...] = (),
+        common: tuple[Augmentation, ...] = (),
+        pair: tuple[str, ...] = (),
+    ) -> None:
         self.value = value
-        self.augmentations = augmentations
+        self.own = own
+        self.common = common
+        self.pair = pair
+        self.pixels: tuple[int, int, int] | None = None
+
+    @property
+    def augmentations(self) -> tuple[Augmentation, ...]:
+        """All changes, in order."""
+        return self.own + self.common
 
 
 class Network:

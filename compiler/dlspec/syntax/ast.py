@@ -420,12 +420,20 @@ class Data(Node):
     augmentations: tuple[Expression, ...]
 
 
+class Pair(Node):
+    """`data (image: float[N, 3, 9, 9], mask: int[N, 9, 9]) -> RandomHorizontalFlip`: data that is changed by one draw."""
+
+    given: tuple[Data, ...]
+    augmentations: tuple[Expression, ...]
+
+
 class Update(Node):
-    """`minimize expression over networks using Optimizer(...) times k`."""
+    """`minimize expression over networks using Optimizer(...) times k`. A network is a name, a part of one `f.head`, and a
+    call where arguments of the optimizer are other for it."""
 
     direction: str
     objective: Expression
-    over: tuple[Name, ...]
+    over: tuple[Expression, ...]
     optimizer: Expression
     times: Expression | None
 
@@ -433,8 +441,16 @@ class Update(Node):
 class Train(Node):
     name: Name
     parameters: tuple[Parameter, ...]
-    statements: tuple[Statement | Data | Update, ...]
+    statements: tuple[Statement | Data | Pair | Update, ...]
     doc: str
+
+
+def data_of(train: Train) -> Iterator[Data]:
+    """All data of a `train`, in order."""
+    for statement in train.statements:
+        yield from (
+            (statement,) if isinstance(statement, Data) else statement.given if isinstance(statement, Pair) else ()
+        )
 
 
 Declaration: TypeAlias = Import | Block | Network | Variant | Train | Expect | Default | Bind | Unreadable

@@ -200,6 +200,17 @@ class AstBuilder:
     def data(self, children: Children) -> ast.Data:
         return ast.Data(self.span(children), self.token_name(children[1]), children[3], nodes(children[4:]))
 
+    def pair(self, children: Children) -> ast.Pair:
+        found = nodes(children)
+        given = tuple(node for node in found if isinstance(node, ast.Data))
+        return ast.Pair(self.span(children), given, found[len(given) :])
+
+    def given(self, children: Children) -> ast.Data:
+        return ast.Data(self.span(children), self.token_name(children[0]), children[2], nodes(children[3:]))
+
+    def weights(self, children: Children) -> tuple[ast.Expression, ...]:
+        return nodes(children)
+
     def update(self, children: Children) -> ast.Update:
         return ast.Update(
             self.span(children), children[0].kind, children[1], children[3], children[5], after("times", children)

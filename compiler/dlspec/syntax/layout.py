@@ -189,6 +189,7 @@ class Layout:
     def _opening_word(self, level: Level, word: str, following: Token) -> str:
         if word in BEFORE_NAME:
             governs = is_name(following) or (word == "from" and following.kind in (".", "...") and level.opener is None)
+            governs = governs or (word == "data" and self._lists_data())
         else:
             governs = word in BEFORE_EXPRESSION and following.kind in STARTS_EXPRESSION
             governs = governs and following.text not in ("as", "and", "or", "in")
@@ -197,6 +198,16 @@ class Layout:
         level.statement = word
         level.header = word in HEADERS and not self._is_variant(word)
         return word
+
+    def _lists_data(self) -> bool:
+        """Whether `data` begins `data (image: ...`."""
+        tokens: list[Token] = []
+        index = self.index + 1
+        while len(tokens) < 3 and index < len(self.raw):
+            if self.raw[index].kind not in ("NEWLINE", "COMMENT"):
+                tokens.append(self.raw[index])
+            index += 1
+        return [token.kind for token in tokens] == ["(", "NAME", ":"]
 
     def _scans(self, level: Level, previous: Token | None, following: Token) -> bool:
         """Whether `scan` begins one: a name follows, which nothing else allows but the words of other statements."""

@@ -2,7 +2,8 @@
 
 What is drawn for an image are a few numbers from 0 to 1, one row for each image of a batch; `apply` turns rows and
 images, float[N, C, H, W], into changed images. So the draws do not depend on what else is drawn, nor on how a batch is
-divided among processes. Warping is Kornia's, with bilinear interpolation and zeros outside.
+divided among processes. Warping is Kornia's, with zeros outside; between pixels it is bilinear, and what holds whole
+numbers, a mask of classes, takes the nearest.
 """
 
 from __future__ import annotations
@@ -27,8 +28,9 @@ class Change:
 
     draws: ClassVar[int] = 1
 
-    def __init__(self, recipe: Any) -> None:
+    def __init__(self, recipe: Any, between: str = "bilinear") -> None:
         self.recipe = recipe
+        self.between = between
 
     def size(self, height: int, width: int) -> tuple[int, int]:
         """The height and width of what it makes. Raises `RunError` where the image is too small."""
@@ -41,6 +43,9 @@ class Change:
     def settle(self, images: Tensor) -> Tensor:
         """What is done to images that are not to be changed at random."""
         return images
+
+    def _warped(self, images: Tensor, **how: Tensor) -> Tensor:
+        return _warped(images, self.between, **how)
 
 
 class HorizontalFlip(Change):
@@ -98,7 +103,7 @@ class Affine(Change):
 
     def apply(self, images: Tensor, u: Tensor) -> Tensor:
         recipe = self.recipe
-        return _warped(
+        return self._warped(
             images,
             angle=_between(u[:, 0], -recipe.degrees, recipe.degrees),
             shift=_between(u[:, 1:3], -1.0, 1.0) * u.new_tensor(_pair(recipe.translate or 0.0)),
@@ -109,12 +114,12 @@ class Affine(Change):
 
 class Rotation(Change):
     def apply(self, images: Tensor, u: Tensor) -> Tensor:
-        return _warped(images, angle=_between(u[:, 0], -self.recipe.degrees, self.recipe.degrees))
+        return self._warped(images, angle=_between(u[:, 0], -self.recipe.degrees, self.recipe.degrees))
 
 
 class Scale(Change):
     def apply(self, images: Tensor, u: Tensor) -> Tensor:
-        return _warped(images, scale=_between(u[:, 0], *_pair(self.recipe.scale)))
+        return self._warped(images, scale=_between(u[:, 0], *_pair(self.recipe.scale)))
 
 
 class Perspective(Change):
@@ -129,7 +134,7 @@ class Perspective(Change):
         reach = u.new_tensor([width, height]) * self.recipe.distortion_scale / 2
         moved = corners + u[:, 1:].reshape(-1, 4, 2) * inwards * reach
         matrices = warps.get_perspective_transform(corners.expand_as(moved), moved).to(images.dtype)
-        warped = warps.warp_perspective(images, matrices, (height, width), align_corners=True)
+        warped = warps.warp_perspective(images, matrices, (height, width), self.between, align_corners=True)
         return _where(u[:, 0] < self.recipe.p, warped, images)
 
 
@@ -172,38 +177,54 @@ CHANGES: dict[type[augmentations.Augmentation], type[Change]] = {
 
 
 class Pipeline:
-    """The augmentations of one `data`, in order."""
+    """Augmentations in order. Beside images they take masks, [N, H, W], and whole numbers, of which none is mixed."""
 
-    def __init__(self, recipes: Sequence[augmentations.Augmentation]) -> None:
-        self.changes = [CHANGES[type(recipe)](recipe) for recipe in recipes]
+    def __init__(self, recipes: Sequence[augmentations.Augmentation], whole: bool = False) -> None:
+        between = "nearest" if whole else "bilinear"
+        self.changes = [CHANGES[type(recipe)](recipe, between) for recipe in recipes]
 
     def __bool__(self) -> bool:
         return bool(self.changes)
 
     def shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        """The shape, batch first, of what comes out. Raises `RunError` where an image is too small."""
-        for change in self.changes:
-            shape = (*shape[:2], *change.size(*shape[2:]))
+        """The shape, batch first, of what comes out. Raises `RunError` where an image is too small. What has no height and
+        width stays as it is."""
+        if len(shape) in (3, 4):
+            for change in self.changes:
+                shape = (*shape[:-2], *change.size(*shape[-2:]))
         return shape
 
     def settled(self, images: Tensor) -> Tensor:
         """The images at evaluation: nothing is drawn, a crop takes the middle."""
+        made = _as_images(images) if self else images
         for change in self.changes:
-            images = change.settle(images)
-        return images
+            made = change.settle(made)
+        return _as_before(made, images) if self else made
 
     def augmented(self, images: Tensor, first: int, of: int, *seed: object) -> Tensor:
         """Images changed at random: they are those from ``first`` on of a batch ``of`` so many."""
         torch = require_torch()
+        made = _as_images(images) if self else images
         for place, change in enumerate(self.changes):
             generator = generator_of(*seed, place)
             drawn = torch.rand(of, change.draws, generator=generator, dtype=torch.float64)
-            images = change.apply(images, drawn[first : first + len(images)])
-        return images
+            made = change.apply(made, drawn[first : first + len(images)])
+        return _as_before(made, images) if self else made
+
+
+def _as_images(tensor: Tensor) -> Tensor:
+    """With an axis of channels, and in numbers that can be warped: whole ones up to 2 ** 53 stay what they are."""
+    tensor = tensor if tensor.is_floating_point() else tensor.double()
+    return tensor if tensor.ndim == 4 else tensor[:, None]
+
+
+def _as_before(images: Tensor, before: Tensor) -> Tensor:
+    return (images if before.ndim == 4 else images[:, 0]).to(before.dtype)
 
 
 def _warped(
     images: Tensor,
+    between: str,
     angle: Tensor | None = None,
     shift: Tensor | None = None,
     scale: Tensor | None = None,
@@ -226,7 +247,7 @@ def _warped(
         sx=None if shear is None else torch.deg2rad(shear.to(kind)),
         sy=None if shear is None else zeros,
     )
-    return warps.warp_affine(images, matrices[:, :2], (height, width), align_corners=True)
+    return warps.warp_affine(images, matrices[:, :2], (height, width), between, align_corners=True)
 
 
 def _cut(images: Tensor, u: Tensor, size: tuple[int, int]) -> Tensor:

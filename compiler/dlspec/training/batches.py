@@ -92,9 +92,7 @@ class Batches(Iterator[dict[str, "Tensor"]]):
         indices = self._rows[self._order(epoch)[start : start + self._part]]
         batch: dict[str, Tensor] = {}
         for column in self._table.columns:
-            images = column.rows(indices)
-            seed = self._seed, "augment", column.name, number
-            batch[column.name] = column.pipeline.augmented(images, self._first, self._size, *seed)
+            batch[column.name] = column.augmented(indices, self._first, self._size, self._seed, number)
         return batch
 
     def close(self) -> None:
@@ -108,4 +106,4 @@ class Batches(Iterator[dict[str, "Tensor"]]):
 
 def settled(table: Table, indices: Array) -> dict[str, Tensor]:
     """Those examples as they are looked at, not trained on: nothing is changed at random."""
-    return {column.name: column.pipeline.settled(column.rows(indices)) for column in table.columns}
+    return {column.name: column.settled(indices) for column in table.columns}

@@ -21,20 +21,22 @@ from dlspec.diagnostics import first_line
 from dlspec.objectives.training import Training
 from dlspec.training.shards import divided
 
-_FORMAT = 1
+_FORMAT = 2
 BEST = "best.pt"
 
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
     """``form`` stands for what is computed, see `form_of`; ``trainer`` is the state of the generated trainer; ``taken``
-    counts the batches of the run until then; ``options`` are those of the call that matter for its steps."""
+    counts the batches of the run until then; ``data`` stands for all examples, see `fingerprint`; ``options`` are those of
+    the call that matter for its steps."""
 
     name: str
     form: str
     trainer: dict[str, Any]
     taken: int
     examples: int
+    data: str
     options: dict[str, Any]
 
 
@@ -145,6 +147,7 @@ _FIELDS: dict[str, Callable[[Any], bool]] = {
     "trainer": lambda value: isinstance(value, dict),
     "taken": _count,
     "examples": _count,
+    "data": lambda value: isinstance(value, str),
 }
 
 _OPTIONS: dict[str, Callable[[Any], bool]] = {

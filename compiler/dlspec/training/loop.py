@@ -19,8 +19,10 @@ from dlspec.training.evaluate import Evaluator
 from dlspec.training.finite import NotFinite, finding
 from dlspec.training.log import FILE, Bar, Metrics, read, spoken
 from dlspec.training.options import DEFAULT_EPOCHS, Options, kept
-from dlspec.training.pictures import write_curves, write_samples
+from dlspec.training.pictures import names_of, write_curves
+from dlspec.training.samples import Samples
 from dlspec.training.seeds import seed_of
+from dlspec.training.settling import unsettled
 from dlspec.training.shards import shard, whole
 from dlspec.training.table import Table
 from dlspec.training.weights import write_weights
@@ -44,15 +46,17 @@ class Run:
         options: Options,
         devices: Devices,
         table: Table,
+        data: str,
         saved: Checkpoint | None,
         best: Best | None,
         say: Say,
     ) -> None:
-        """Raises `DlspecError` where PyTorch cannot express the objectives."""
+        """``data``: see `fingerprint`. Raises `DlspecError` where PyTorch cannot express the objectives."""
         self._training = training
         self._options = options
         self._devices = devices
         self._table = table
+        self._data = data
         self._say = say
         self._seed = options.seed or 0
         self._model, self._trainer = to_training(training, seed=self._seed)
@@ -76,6 +80,8 @@ class Run:
         self._scalars = [name for name, value in training.named.items() if _is_number(value)]
         self._passes = sum(update.times for update in training.updates)
         self._update = training.updates[0]
+        self._samples = Samples(training, table.flat, options.out)
+        self._names = names_of(training)
         self._batch: dict[str, Tensor] = {}
 
     # The loop
@@ -122,7 +128,7 @@ class Run:
             bar.close()
             if metrics:
                 metrics.close()
-                write_curves(metrics.path, self._options.out / "curves.png")
+                write_curves(metrics.path, self._options.out / "curves.png", self._names)
         weights = self._weights()
         if first:
             self._finish(last, weights)
@@ -247,14 +253,14 @@ class Run:
 
     def _look(self, held_out: Array) -> None:
         """Writes the tensors of images that the body names, of a batch that is held out if there is one."""
-        if not any(_is_images(value) for value in self._training.named.values()):
+        if not self._samples:
             return
         parts = self._parts(held_out)
         batch = self._devices.here(settled(self._table, parts[0])) if parts else self._batch
         with self._evaluator.looking("samples"):
             named = self._evaluator.named(batch, self._trainer.steps)
         if not self._devices.process:
-            write_samples(named, self._options.out / "samples")
+            self._samples.write(named, self._trainer.steps)
 
     def _keeps(self, epoch_over: bool) -> bool:
         every = self._options.every
@@ -272,6 +278,7 @@ class Run:
             state,
             batches.taken,
             self._table.examples,
+            self._data,
             kept(self._options),
         )
         if best:
@@ -286,12 +293,14 @@ class Run:
 
     def _finish(self, last: Mapping[str, Any], weights: Mapping[str, Tensor]) -> None:
         if last:
-            numbers = {**last["objectives"], **last.get("named", {})}
-            self._say(f"step {last['step']}, epoch {last['epoch']:g}: {spoken(numbers)}")
+            self._say(f"step {last['step']}, epoch {last['epoch']:g}: {self._spoken(last)}")
         else:
             self._say(f"step {self._trainer.steps} is the end already: --epochs or --steps takes the run further")
         if "held_out" in last:
-            self._say(f"held out: {spoken({**last['held_out']['objectives'], **last['held_out']['named']})}")
+            self._say(f"held out: {self._spoken(last['held_out'])}")
+            hint = unsettled(self._model, last["objectives"], last["held_out"]["objectives"])
+            if hint:
+                self._say(hint)
         if self._best is not None:
             where = checkpoint.folder_of(self._options.out) / checkpoint.BEST
             ended = f"; {self._best.behind} epochs without a better one end it" if self._stopped else ""
@@ -299,10 +308,11 @@ class Run:
         written = write_weights(self._training, weights, self._options.out)
         self._say(f"wrote {', '.join(str(path) for path in written)}")
 
+    def _spoken(self, record: Mapping[str, Any]) -> str:
+        """Objectives and named numbers, those that are both once."""
+        named = {name: n for name, n in record.get("named", {}).items() if name not in self._names.values()}
+        return spoken({**record["objectives"], **named})
+
 
 def _is_number(value: Value) -> bool:
     return value.type.rank == 0
-
-
-def _is_images(value: Value) -> bool:
-    return value.type.rank == 4 and value.type.shape[1] in (1, 3) and value.type.dtype.is_float

@@ -11,12 +11,12 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from dlspec.backends.files import write_bytes
+from dlspec.objectives.training import Training
 from dlspec.training.extras import need
 from dlspec.training.log import NUMBERS, read
 
 if TYPE_CHECKING:
     import numpy as np
-    from torch import Tensor
 
     Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
@@ -24,9 +24,12 @@ _ROW, _MOST, _GAP = 8, 64, 1
 """Images of a row, of a grid, and the pixels between them."""
 
 
-def write_curves(metrics: Path, path: Path) -> None:
-    """Draws what a file of metrics has over the steps: a panel for each number, what is held out over it."""
-    curves = _curves(read(metrics))
+def write_curves(metrics: Path, path: Path, names: Mapping[str, str]) -> None:
+    """Draws what a file of metrics has over the steps: a panel for each number, what is held out over it.
+
+    ``names``: of objectives those that the body has for them. Such a number is drawn once.
+    """
+    curves = _curves(read(metrics), names)
     if not curves:
         return
     _fonts()
@@ -46,16 +49,36 @@ def write_curves(metrics: Path, path: Path) -> None:
     write_bytes(path, buffer.getvalue())
 
 
-def _curves(records: list[dict[str, Any]]) -> dict[str, dict[str, tuple[list[int], list[float]]]]:
+def _curves(
+    records: list[dict[str, Any]], names: Mapping[str, str]
+) -> dict[str, dict[str, tuple[list[int], list[float]]]]:
     """Steps and numbers by what the number is and which data it is of."""
     curves: dict[str, dict[str, tuple[list[int], list[float]]]] = {}
     for record in records:
         for label, of in (("training", record), ("held out", record.get("held_out", {}))):
-            for name, number in {name: each for part in NUMBERS for name, each in of.get(part, {}).items()}.items():
+            for name, number in numbers_of(of, names).items():
                 steps, numbers = curves.setdefault(name, {}).setdefault(label, ([], []))
                 steps.append(record["step"])
                 numbers.append(float("nan") if number is None else number)
     return curves
+
+
+def numbers_of(record: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+    """The numbers of a record, an objective by its name in the body where it has one. As it was in the step: what the body
+    names is looked at with the weights after it."""
+    named, objectives = (record.get(part, {}) for part in NUMBERS)
+    return {names.get(name, name): number for name, number in {**named, **objectives}.items()}
+
+
+def names_of(training: Training) -> dict[str, str]:
+    """Of objectives that the body names, and one update alone has, the names there."""
+    objectives = [update.objective for update in training.updates]
+    names = {value: name for name, value in training.named.items()}
+    return {
+        update.name: names[update.objective]
+        for update in training.updates
+        if update.objective in names and objectives.count(update.objective) == 1
+    }
 
 
 def _fonts() -> None:
@@ -71,28 +94,14 @@ def _fonts() -> None:
             del os.environ[variable]
 
 
-def is_image(tensor: Tensor) -> bool:
-    """Whether a tensor is images of one or three channels that can be looked at, float[N, C, H, W]."""
-    return tensor.ndim == 4 and tensor.shape[1] in (1, 3) and tensor.is_floating_point() and min(tensor.shape) > 0
+def grid(images: Array, columns: int = _ROW, most: int = _MOST) -> Array:
+    """Images side by side, uint8[height, width, channels]: at most so many of them, and so many in a row.
 
-
-def write_samples(named: Mapping[str, Tensor], folder: Path) -> list[Path]:
-    """A grid for each tensor of images, as NAME.png."""
-    written: list[Path] = []
-    for name, tensor in named.items():
-        if is_image(tensor):
-            folder.mkdir(parents=True, exist_ok=True)
-            written.append(folder / f"{name}.png")
-            write_bytes(written[-1], _png(grid(tensor.float().cpu().numpy())))
-    return written
-
-
-def grid(images: Array) -> Array:
-    """Images side by side, uint8[height, width, channels]. Values from 0 to 1 are black to white; if some are negative,
-    -1 to 1 are; what lies outside is scaled to fit."""
+    Values from 0 to 1 are black to white; if some are negative, -1 to 1 are; what lies outside is scaled to fit.
+    """
     import numpy as np
 
-    images = images[:_MOST].transpose(0, 2, 3, 1)
+    images = images[:most].transpose(0, 2, 3, 1)
     finite = images[np.isfinite(images)]
     low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
     if low >= 0 and high <= 1:
@@ -101,7 +110,7 @@ def grid(images: Array) -> Array:
         low, high = -1.0, 1.0
     pixels = np.nan_to_num((images - low) / (high - low or 1.0)).clip(0, 1) * 255
     count, height, width, channels = pixels.shape
-    columns = min(_ROW, count)
+    columns = min(columns, count)
     rows = -(-count // columns)
     canvas = np.full((rows * (height + _GAP) - _GAP, columns * (width + _GAP) - _GAP, channels), 128, np.uint8)
     for index, image in enumerate(pixels):
@@ -110,7 +119,8 @@ def grid(images: Array) -> Array:
     return canvas
 
 
-def _png(pixels: Array) -> bytes:
+def png(pixels: Array) -> bytes:
+    """The file of a picture, small ones larger."""
     library = need("PIL.Image", "writing samples")
     scale = max(1, 512 // max(pixels.shape[:2]))
     image = library.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)

@@ -56,7 +56,8 @@ class Offer:
 
 
 def open_data(given: Sequence[str], names: Sequence[str], resize: tuple[int, int] | None) -> Offer:
-    """The sources that ``--data`` names: "digits", a folder of images by class, an .npz, or .npy files as name=x.npy.
+    """The sources that ``--data`` names: "digits", a folder of images by class, an .npz, or files as name=x.npy and
+    name=x.npz.
 
     ``names`` are the spec's data, ``resize`` is the height and width that images get. Raises `RunError`.
     """
@@ -71,7 +72,7 @@ def open_data(given: Sequence[str], names: Sequence[str], resize: tuple[int, int
         if len(names) != 1:
             raise RunError(f"{first} is one array, and the spec has the data {', '.join(names)}", "--data NAME=x.npy")
         given = [f"{names[0]}={given[0]}"]
-    if len(given) == 1 and first.suffix == ".npz":
+    if len(given) == 1 and first.suffix == ".npz" and ("=" not in given[0] or first.exists()):
         loaded = load_numpy(first)
         assert isinstance(loaded, Mapping)
         return _named({name: ArraySource(array, f"{name} of {first}") for name, array in loaded.items()})
@@ -90,10 +91,17 @@ def _assigned(text: str) -> tuple[str, Source]:
         if not Path(text).exists():
             raise RunError(f"there is no file or folder {text}", "--data takes digits, a folder, .npz or NAME=x.npy")
         raise RunError(f"--data {text} is not NAME=x.npy, and not one folder or .npz alone", "--data NAME=x.npy")
-    array = load_numpy(Path(file), map_file=True)
-    if isinstance(array, Mapping):
-        raise RunError(f"--data {text}: an .npz names its arrays itself", f"--data {file}")
-    return name, ArraySource(array, file)
+    if Path(file).is_dir():
+        raise RunError(f"--data {text}: a folder is given alone, without a name", f"--data {file}")
+    loaded = load_numpy(Path(file), map_file=True)
+    if not isinstance(loaded, Mapping):
+        return name, ArraySource(loaded, file)
+    key = next(iter(loaded)) if len(loaded) == 1 else name
+    if key not in loaded:
+        raise RunError(
+            f"{file} has no array `{name}`, but {', '.join(loaded) or 'none'}", f"--data {file} takes all of it"
+        )
+    return name, ArraySource(loaded[key], f"{key} of {file}")
 
 
 def _named(sources: Mapping[str, Source]) -> Offer:
@@ -123,6 +131,10 @@ def _folder(folder: Path, resize: tuple[int, int] | None) -> Offer:
     files = [image_files(folder / name) for name in classes] if classes else [image_files(folder)]
     if not any(files):
         raise RunError(f"{folder} has no images", "a folder for each class with .png or .jpg files in it")
+    empty = [name for name, of_class in zip(classes, files, strict=False) if not of_class]
+    if empty:
+        message = f"the class {empty[0]} has no images: {folder / empty[0]} is empty"
+        raise RunError(message, "take the folder away, or begin its name with a dot")
     paths = [path for of_class in files for path in of_class]
     size = resize or common_size(paths)
     offered: list[tuple[str, Source]] = []
@@ -154,7 +166,7 @@ def _pictured(images: Source, labels: Array, classes: int, whose: str) -> Offer:
 
 
 class Flat:
-    """Another source with each example as a vector."""
+    """Another source with each example as a vector, of which it knows the shape."""
 
     def __init__(self, source: Source) -> None:
         count, *rest = source.shape
@@ -162,6 +174,7 @@ class Flat:
         for part in rest:
             size *= part
         self._source = source
+        self.before = tuple(rest)
         self.shape: tuple[int, ...] = (count, size)
         self.dtype = source.dtype
         self.origin = f"{source.origin}, flattened"

@@ -15,6 +15,7 @@ from dlspec.training.best import Best
 from dlspec.training.classes import check_classes
 from dlspec.training.devices import Devices, first_process
 from dlspec.training.extras import check_installed
+from dlspec.training.fingerprint import fingerprint
 from dlspec.training.log import FILE
 from dlspec.training.loop import Run, Say
 from dlspec.training.options import Options, completed
@@ -48,10 +49,15 @@ def train(training: Training, options: Options, say: Say) -> None:
     check_classes(table)
     if saved is not None and saved.examples != table.examples:
         raise RunError(f"the run that goes on had {saved.examples} examples, and --data gives {table.examples}")
+    data = fingerprint(table)
+    if saved is not None and saved.data != data:
+        given = ", ".join(column.source.origin for column in table.columns)
+        hint = "its own data goes on with it, and --out names another folder for a run on these"
+        raise RunError(f"the run that goes on had other numbers than {given}", hint)
     rows, held_out = split(table.examples, options.held_out or 0.0, seed)
     size = batch_size(table, options.batch, len(rows), options.devices * options.nodes, options.accumulate or 1)
     devices.launch()
-    run = Run(training, replace(options, batch=size), devices, table, saved, best, say)
+    run = Run(training, replace(options, batch=size), devices, table, data, saved, best, say)
     part = {"process": devices.process, "processes": devices.processes, "taken": saved.taken if saved else 0}
     batches = Batches(table, rows, size, seed, **part)
     if not devices.process:

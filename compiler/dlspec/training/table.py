@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from dlspec.backends.arrays import converted, converts, shown_sizes
@@ -12,7 +13,7 @@ from dlspec.diagnostics import did_you_mean
 from dlspec.ir.types import DType
 from dlspec.objectives.training import Data, Training
 from dlspec.training.augment import Pipeline
-from dlspec.training.sources import Offer, Source
+from dlspec.training.sources import Flat, Offer, Source
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,7 +29,8 @@ class Column:
         self.data = data
         self.name = data.value.name
         self.source = source
-        self.pipeline = Pipeline(data.augmentations)
+        whole = not data.value.type.dtype.is_float
+        self._changes = (self.name, Pipeline(data.own, whole)), (", ".join(data.pair), Pipeline(data.common, whole))
         self._taker = taker
 
     def rows(self, indices: Array) -> Tensor:
@@ -37,6 +39,28 @@ class Column:
 
         array = converted(self.source.rows(indices), self.data.value, "data", self._taker)
         return require_torch().from_numpy(np.require(array, self.data.value.type.dtype.label, ["C", "W"]))
+
+    def shape(self) -> tuple[int, ...]:
+        """The shape of what batches get, of all examples. Raises `RunError` where an image is too small for a crop."""
+        shape = self.source.shape
+        if len(shape) == self.data.value.type.rank:  # else it is refused as it is
+            for _, pipeline in self._changes:
+                shape = pipeline.shape(shape)
+        return shape
+
+    def augmented(self, indices: Array, first: int, of: int, seed: int, number: int) -> Tensor:
+        """Those examples, changed at random: they are those from ``first`` on of batch ``number``, of so many."""
+        images = self.rows(indices)
+        for name, pipeline in self._changes:
+            images = pipeline.augmented(images, first, of, seed, "augment", name, number)
+        return images
+
+    def settled(self, indices: Array) -> Tensor:
+        """Those examples as they are looked at, with nothing changed at random."""
+        images = self.rows(indices)
+        for _, pipeline in self._changes:
+            images = pipeline.settled(images)
+        return images
 
     def __str__(self) -> str:
         wanted = self.data.value.type.dtype.label
@@ -53,13 +77,23 @@ class Table:
         self.columns = columns
         self.batch, self.batch_symbol = _batch_axis(training)
         self.examples = _examples(columns)
-        shapes = {
-            column.name: (self.batch or self.examples, *column.pipeline.shape(column.source.shape)[1:])
-            for column in columns
-        }
+        shapes = {column.name: (self.batch or self.examples, *column.shape()[1:]) for column in columns}
         sizes = shown_sizes(training.graph, shapes, "data", f"`{training.name}`")
         sizes.pop(self.batch_symbol, None)
         self.sizes = training.graph.sizes | sizes
+
+    @property
+    def flat(self) -> dict[int, tuple[int, int, int]]:
+        """The channels, heights and widths of images that are vectors of so many numbers, as far as somebody says them."""
+        found: dict[int, tuple[int, int, int]] = {}
+        for column in self.columns:
+            size = column.data.pixels
+            if size is None and isinstance(column.source, Flat) and len(column.source.before) == 3:
+                channels, height, width = column.source.before
+                size = channels, height, width
+            if size is not None and size[0] in (1, 3):
+                found[prod(size)] = size
+        return found
 
     def refusal(self, batch: int) -> str:
         """Why a batch cannot have so many examples, or an empty text."""
@@ -91,10 +125,22 @@ def match(training: Training, offer: Offer) -> Table:
             if column.source is other.source:
                 message = f"`{other.name}` and `{column.name}` would both be {column.source.origin}"
                 raise RunError(message, "give them in an .npz, by their names")
+    _check_pairs(columns)
     for column in columns:
         if not converts(column.source.dtype, column.data.value):
             converted(column.source.rows(_first()), column.data.value, "data", f"`{training.name}`")
     return Table(training, columns)
+
+
+def _check_pairs(columns: Sequence[Column]) -> None:
+    """Raises `RunError` for an image and its mask of another height or width: one draw cannot change both."""
+    by_name = {column.name: column.source for column in columns}
+    for column in columns:
+        source, first = column.source, by_name[(column.data.pair or (column.name,))[0]]
+        if source.shape[-2:] != first.shape[-2:] and len(source.shape) > 2 < len(first.shape):
+            sizes = " and ".join("x".join(map(str, each.shape[-2:])) for each in (first, source))
+            message = f"{', '.join(column.data.pair)} are changed by one draw, and have the sizes {sizes}"
+            raise RunError(message, "a mask is as large as its image")
 
 
 def _first() -> Array:

@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import NamedTuple, cast
 
 from dlspec.elaborate.calls import Given, bind_named
-from dlspec.elaborate.distributions.divergences import divergence, estimate
+from dlspec.elaborate.distributions.divergences import divergence, estimate, has_formula
 from dlspec.elaborate.distributions.families import (
     Bernoulli,
     Categorical,
@@ -188,14 +188,20 @@ def _check_shape(q: Family, x: TensorType, span: Span) -> None:
 def _kl(a: Algebra, q: Family, p: object, samples: object, reduction: object) -> Quantity:
     """The Kullback-Leibler divergence of q from p, summed over everything unless told.
 
-    It is computed by a formula where both are of one kind, and with `samples` as the mean over that many draws of q.
+    It is computed by a formula where both are of one kind that has one, and else, with `samples`, as the mean over that many
+    draws of q.
     """
     p = _family(p, "kl", a.span)
-    if samples is None:
+    if samples is None or has_formula(q, p):
+        _draws(a, 1 if samples is None else samples)
         return _reduced(a, divergence(a, q, p), reduction)
+    return _reduced(a, estimate(a, q, p, _draws(a, samples)), reduction)
+
+
+def _draws(a: Algebra, samples: object) -> int:
     if type(samples) is not int or samples < 1:
         raise Failure("DL0305", f"`samples` of `kl` takes a number of draws, not {kind_of(samples)}", a.span)
-    return _reduced(a, estimate(a, q, p, samples), reduction)
+    return samples
 
 
 def _entropy(a: Algebra, q: Family, reduction: object) -> Quantity:

@@ -91,16 +91,22 @@ def divergence(a: Algebra, q: Family, p: Family) -> Quantity:
             raise Failure("DL0201", f"`kl` takes distributions of one event, not {q} and {p}", a.span)
         each = divergence(a, q.base, inner)
         return q.summed(filled(a, each, _joint(a, q.base, inner)) if not isinstance(each, Term) else each)
-    formula = _FORMULAS.get(type(q))
-    if formula is None or type(p) is not type(q):
+    if not has_formula(q, p):
         raise Failure(
             "DL0411", f"`kl` of {q.title} from {p.title} is not known in closed form", a.span,
             hint="estimate it from draws: `kl(q, p, samples=1)`",
         )  # fmt: skip
     if isinstance(q, Categorical) and isinstance(p, Categorical) and q.classes != p.classes:
         raise Failure("DL0201", f"`kl` of {q.classes} classes from {p.classes}: {q} and {p}", a.span)
-    value = formula(a, q, p)
+    value = _FORMULAS[type(q)](a, q, p)
     return filled(a, value, _joint(a, q, p)) if isinstance(q, Parametric) else value
+
+
+def has_formula(q: Family, p: Family) -> bool:
+    """Whether `divergence` knows a formula for two distributions of these kinds."""
+    if isinstance(q, Independent):
+        return has_formula(q.base, p.base if isinstance(p, Independent) and p.axes == q.axes else p)
+    return type(q) in _FORMULAS and type(p) is type(q)
 
 
 def _joint(a: Algebra, q: Family, p: Family) -> TensorType:

@@ -1,0 +1,78 @@
+"""Which tensors that a `train` names are images to look at, and where they are written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dlspec.backends.files import write_bytes
+from dlspec.ir.graph import Value
+from dlspec.objectives.training import Training
+from dlspec.ops.gradient import Grad
+from dlspec.training.pictures import grid, png
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Size = tuple[int, int, int]
+"""Channels, height and width."""
+
+_CHANNELS = (1, 3)
+
+
+class Samples:
+    """The images of a run: a tensor [N, C, H, W] of one or three channels, or [N, K] where K pixels have a known height and
+    width, that is neither noise nor a gradient."""
+
+    def __init__(self, training: Training, flat: Mapping[int, Size], out: Path) -> None:
+        """``flat``: what so many numbers are as an image."""
+        self._flat = flat
+        self._folder = out / "samples"
+        self._names = [name for name, value in training.named.items() if self._is_image(value) and _is_made(value)]
+
+    def __bool__(self) -> bool:
+        return bool(self._names)
+
+    def write(self, named: Mapping[str, Tensor], steps: int) -> None:
+        """A grid for each, as NAME/STEPS.png. Raises `OSError`."""
+        for name in self._names:
+            images = named[name].detach().float().cpu()
+            if images.ndim == 2:
+                images = images.reshape(-1, *self._flat[images.shape[1]])
+            if min(images.shape) > 0 and max(images.shape[2:]) > 1:
+                folder = self._folder / name
+                folder.mkdir(parents=True, exist_ok=True)
+                write_bytes(folder / f"{steps:08}.png", png(grid(images.numpy())))
+
+    def _is_image(self, value: Value) -> bool:
+        shape = value.type.shape
+        if not value.type.dtype.is_float:
+            return False
+        if len(shape) == 2:
+            return shape[1] in self._flat
+        return len(shape) == 4 and shape[1] in _CHANNELS and shape[2:] != (1, 1)
+
+
+def _is_made(value: Value) -> bool:
+    """Whether data or weights are in a tensor, and it is no gradient that is only scaled."""
+    node = value.producer
+    while node is not None and not isinstance(node.op, Grad):
+        tensors = [each for each in node.inputs if each.type.rank]
+        if not node.op.elementwise or len(tensors) != 1:
+            break
+        node = tensors[0].producer
+    if node is not None and isinstance(node.op, Grad):
+        return False
+    seen: set[Value] = set()
+    todo = [value]
+    while todo:
+        each = todo.pop()
+        if each in seen:
+            continue
+        seen.add(each)
+        node = each.producer
+        if (node is None and each.type.rank) or (node is not None and node.weights):
+            return True
+        todo += () if node is None else node.inputs
+    return False
