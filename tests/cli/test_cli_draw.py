@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import sys
 import xml.etree.ElementTree as ET
 from pathlib import Path
@@ -137,3 +139,27 @@ def test_the_tree_of_the_summary_folds_like_pictures(call: Call) -> None:
     assert line.split()[:4] == ["1", "..", "5", "Bottleneck(planes=256)"]
     assert "5,585,920" in line
     assert "conv2" not in out
+
+
+def test_a_page_has_the_values_of_weights(call: Call) -> None:
+    """Of those that a call names; none is written where they are of another network, or the file cannot have them."""
+    assert call("weights", "init", "tiny.dlspec", "-o", "own.safetensors")[0] == 0
+    assert call("weights", "init", "tiny.dlspec", "-o", "other.safetensors", "--set", "classes=7")[0] == 0
+    status, out, err = call("draw", "tiny.dlspec", "-o", "net.html", "--weights", "own.safetensors")
+    assert (status, out, err) == (0, "wrote net.html\n", "")
+    found = re.search(r'"tensors":(\{.*?\}),"facts"', Path("net.html").read_text())
+    assert found is not None
+    tensors = json.loads(found[1])
+    assert tensors.keys() == dict.fromkeys(["0.weight", "0.bias", "fc.weight", "fc.bias"]).keys()
+    assert sum(tensors["fc.weight"]["bins"]) == 12
+    wrong = [
+        (["a.html", "--weights", "other.safetensors"], "fc.weight"),
+        (["a.svg", "--weights", "own.safetensors"], "--weights is for .html files"),
+        (["a.html", "--weights", "none.safetensors"], "none.safetensors"),
+        (["a.html", "--key", "ema"], "--key is for the files of --weights, and none is given"),
+    ]
+    for arguments, error in wrong:
+        status, out, err = call("draw", "tiny.dlspec", "-o", *arguments)
+        assert status != 0
+        assert error in err
+        assert not Path(arguments[0]).exists()

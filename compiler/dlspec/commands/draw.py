@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 
 from dlspec.collector import paused_collector
-from dlspec.commands.arguments import Parser, positive, takes_network
+from dlspec.commands.arguments import Parser, positive, takes_network, takes_weight_files
 from dlspec.commands.common import OK
 from dlspec.commands.errors import CallError
 from dlspec.commands.formats import write
@@ -35,6 +35,7 @@ def declare(parser: Parser) -> None:
         help="rows by resolution, as a U-Net is a U (chosen for networks with skips over resolutions), or along the flow",
     )
     parser.add_argument("--poster", action="store_true", help="draw it folded, and each distinct block once below")
+    takes_weight_files(parser)
 
 
 def run(arguments: Namespace) -> int:

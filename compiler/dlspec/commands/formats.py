@@ -41,7 +41,7 @@ class Format(NamedTuple):
 
 _DRAWN = Use(write_pictures.picture, ("theme", "rankdir", "wrap", "poster", "layout"))
 _DRAWN_TRAIN = Use(write_pictures.picture, ("theme", "rankdir", "wrap", "poster"))
-_PAGE = Use(write_pictures.picture, ("theme",))
+_PAGE = Use(write_pictures.picture, ("theme", "weights"))
 _TEXT = Use(write_pictures.picture, ("rankdir",))
 
 FORMATS: tuple[Format, ...] = (

@@ -28,7 +28,7 @@ def given_weights(arguments: Namespace, graph: Graph) -> dict[str, Array] | None
             if getattr(arguments, flag):
                 raise CallError(f"--{flag.replace('_', '-')} is for the files of --weights, and none is given")
         return None
-    if arguments.seed is not None:
+    if getattr(arguments, "seed", None) is not None:
         raise CallError("--seed draws weights and --weights reads them: give one of the two")
     from dlspec.backends.weights import without_gaps
 

@@ -11,6 +11,7 @@ from dlspec.diagnostics import DlspecError, did_you_mean
 
 if TYPE_CHECKING:
     from dlspec.backends.diagram.scene import Scene, UnknownPath
+    from dlspec.backends.spread import Spread
     from dlspec.diagnostics import Diagnostics
     from dlspec.pipeline import Program
 
@@ -47,6 +48,21 @@ def scene_of(program: Program, wanted: Target, arguments: Namespace) -> tuple[Sc
     except UnknownPath as error:
         raise _no_block(network, error) from None
     return scene, diagnostics, of_call
+
+
+def spreads_of(scene: Scene, arguments: Namespace, whole: bool) -> dict[str, Spread] | None:
+    """How the values of the weights are spread that a call names. They have to be those of the network where that is
+    ``whole``; of one that is wrong, some are of what could not be built. Raises `CallError` and `DlspecError`."""
+    from dlspec.commands.lowering import check_fit, given_weights
+
+    tensors = given_weights(arguments, scene.graph)
+    if tensors is None:
+        return None
+    from dlspec.backends.spread import spreads
+
+    if whole:
+        check_fit(scene.graph, tensors)
+    return spreads(tensors)
 
 
 def _train_scene(program: Program, train: str, arguments: Namespace) -> tuple[Scene, Diagnostics, bool]:

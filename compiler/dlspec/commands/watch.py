@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from dlspec.commands.common import OK, open_named, read, say, target
 from dlspec.commands.errors import CallError
-from dlspec.commands.scenes import scene_of
+from dlspec.commands.scenes import scene_of, spreads_of
 from dlspec.diagnostics import DlspecError, Hinted
 from dlspec.files import Disk, spec_path
 from dlspec.render import render
@@ -107,7 +107,7 @@ class _Drawing:
         from dlspec.backends.diagram.page import page_data
 
         scene, found, _ = scene_of(open_named(self._wanted.file, self._arguments), self._wanted, self._arguments)
-        return page_data(scene), found
+        return page_data(scene, spreads_of(scene, self._arguments, not found.errors)), found
 
 
 def _stamps(files: Iterable[Path]) -> dict[Path, object]:

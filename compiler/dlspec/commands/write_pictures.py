@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from dlspec.commands.common import Target, say, show
 from dlspec.commands.errors import CallFindings
-from dlspec.commands.scenes import scene_of
+from dlspec.commands.scenes import scene_of, spreads_of
 from dlspec.diagnostics import DlspecError
 
 if TYPE_CHECKING:
@@ -21,8 +21,9 @@ def picture(program: Program, wanted: Target, arguments: Namespace) -> None:
     from dlspec.backends.files import write_bytes
 
     scene, diagnostics, of_call = scene_of(program, wanted, arguments)
+    tensors = spreads_of(scene, arguments, not diagnostics.errors)
     drawn = Picture(
-        scene, arguments.rankdir, arguments.theme, arguments.wrap, arguments.poster, arguments.layout
+        scene, arguments.rankdir, arguments.theme, arguments.wrap, arguments.poster, arguments.layout, tensors
     )  # fmt: skip
     write_bytes(arguments.output, drawn.content(Path(arguments.output).suffix))
     say(f"wrote {arguments.output}")

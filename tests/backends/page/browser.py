@@ -83,7 +83,7 @@ class Browser:
         return [
             address
             for params in sent
-            if (address := params.get("request", params)["url"]) != self.driver.current_url
+            if (address := params.get("request", params)["url"]) != self.driver.current_url.partition("#")[0]
             and not address.startswith("data:")
         ]
 

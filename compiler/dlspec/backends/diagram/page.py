@@ -25,6 +25,7 @@ from dlspec.backends.diagram.looks import BOLD, PADDING_Y, SIZES, Line, Look, he
 from dlspec.backends.diagram.pieces import STACK, Laid
 from dlspec.backends.diagram.scene import Box, Scene
 from dlspec.backends.diagram.theme import HUES, THEMES, Theme
+from dlspec.backends.spread import Spread
 from dlspec.ir.types import format_shape
 
 Json: TypeAlias = dict[str, Any]
@@ -38,28 +39,35 @@ LABELS = {
 """What the legend calls a family; those with one hue have one name. The rest, in grey, is not in the legend."""
 
 
-def page(scene: Scene, *, theme: Literal["light", "dark"] | None = None, errors: str = "", live: bool = False) -> str:
-    """The page of a scene, its blocks open as they are there. The same scene gives the same text.
+def page(
+    scene: Scene,
+    *,
+    theme: Literal["light", "dark"] | None = None,
+    tensors: Mapping[str, Spread] | None = None,
+) -> str:
+    """The page of a scene, its blocks open as they are there, or as deep as fits the window where nobody said how. The
+    same scene gives the same text.
 
-    ``theme`` None follows the reader's system. Raises `EngineError`.
+    ``theme`` None follows the reader's system; ``tensors`` are the values of weights, by path. Raises `EngineError`.
     """
-    return wrap_page({**page_data(scene), "theme": theme})
+    return wrap_page({**page_data(scene, tensors), "theme": theme})
 
 
 def wrap_page(data: Json, live: bool = False) -> str:
     """The page around its data. A ``live`` one may ask the server that it comes from, see `live`."""
     style, script = _part("page.css") + _colours(), "\n".join(map(_part, _SCRIPTS))
     policy = [
-        "default-src 'none'", f"script-src '{_hash(script)}'", f"style-src '{_hash(style)}'", "base-uri 'none'",
-        "form-action 'none'", *(["connect-src 'self'"] if live else []),
+        "default-src 'none'", f"script-src '{_hash(script)}'", f"style-src '{_hash(style)}'", "img-src data:",
+        "base-uri 'none'", "form-action 'none'", *(["connect-src 'self'"] if live else []),
     ]  # fmt: skip
     return Template(_part("page.html")).substitute(
         policy="; ".join(policy), title=escape(data["network"]), style=style, script=script, data=_in_script(data)
     )
 
 
-def page_data(scene: Scene) -> Json:
-    """What the page shows: the boxes, each distinct layout once, and what is told of each box. Raises `EngineError`."""
+def page_data(scene: Scene, tensors: Mapping[str, Spread] | None = None) -> Json:
+    """What the page shows: the boxes, each distinct layout once, and what is told of each box and tensor. Raises
+    `EngineError`."""
     boxes = list(scene.boxes())
     numbers = {box: index for index, box in enumerate(boxes)}
     with Engine() as engine:
@@ -69,6 +77,8 @@ def page_data(scene: Scene) -> Json:
     about = About(scene)
     return {
         "network": scene.graph.name,
+        "fits": not scene.asked,
+        "tensors": {path: spread._asdict() for path, spread in (tensors or {}).items()},
         "facts": _facts(scene.summary),
         "styles": SIZES,
         "padding": PADDING_Y,
@@ -79,7 +89,9 @@ def page_data(scene: Scene) -> Json:
     }
 
 
-_SCRIPTS = ("places.js", "picture.js", "page.js")
+_SCRIPTS = (
+    "places.js", "picture.js", "colours.js", "view.js", "panel.js", "address.js", "saving.js", "page.js",
+)  # fmt: skip
 
 
 def no_picture(name: str) -> Json:
@@ -221,7 +233,8 @@ def _colours() -> str:
 
 def _theme(where: str, theme: Theme) -> Iterator[str]:
     own = {"page": theme.background, "text": theme.text, "soft": theme.muted, "line": theme.line, "focus": theme.accent}
-    yield f"{where} {{ {' '.join(f'--{name}: {colour};' for name, colour in own.items())} --wrong: {theme.fault}; }}"
+    own |= {"wrong": theme.fault, "ground": theme.ground(0), "ground-odd": theme.ground(1)}
+    yield f"{where} {{ {' '.join(f'--{name}: {colour};' for name, colour in own.items())} }}"
     for name in HUES:
         yield f"{where} .f-{name} {{ --fill: {theme.fill(name)}; --stroke: {theme.border(name)}; }}"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -16,6 +16,8 @@ from dlspec.backends.files import write_bytes
 if TYPE_CHECKING:
     from graphviz import Digraph  # pyright: ignore[reportMissingTypeStubs]
 
+    from dlspec.backends.spread import Spread
+
 WIDEST = 8000.0
 """Pixels: a wider picture is not drawn by levels unasked."""
 
@@ -26,6 +28,7 @@ class Picture:
     ``direction`` is that of the flow: "TB" (or None) down, "LR" to the right. ``wrap`` breaks a picture that flows to the
     right into lines, so that it is no wider than that many pixels. A ``poster`` shows the folded network and below it each
     distinct block. ``theme`` None is light, and for an HTML page that of the reader's system.
+    ``tensors`` are the values of weights, which a page shows.
 
     ``layout`` is "flow", or "levels" with a row for each resolution. None is the latter where skips over resolutions make
     the network, nothing else is asked for and the picture is not wider than `WIDEST`. Raises `NoLevels` where "levels" finds
@@ -40,6 +43,7 @@ class Picture:
         wrap: float | None = None,
         poster: bool = False,
         layout: Arrangement | None = None,
+        tensors: Mapping[str, Spread] | None = None,
     ) -> None:
         self.scene = scene
         self.direction: Direction = direction or ("LR" if wrap else "TB")
@@ -55,6 +59,7 @@ class Picture:
                 raise NoLevels(levels.several)
             if levels.named and (layout == "levels" or levels.skipping):
                 self._levels = levels
+        self._tensors = tensors
 
     @cached_property
     def _drawing(self) -> Drawing:
@@ -97,7 +102,7 @@ class Picture:
         """The picture as a page to look around in, which needs nothing else."""
         from dlspec.backends.diagram.page import page
 
-        return page(self.scene, theme=self.page_theme)
+        return page(self.scene, theme=self.page_theme, tensors=self._tensors)
 
     def dot(self) -> str:
         """The picture as text for Graphviz. Raises `EngineError` where the package `graphviz` is missing."""

@@ -151,11 +151,13 @@ class Box:
 
 @dataclass(slots=True, eq=False, repr=False)
 class Scene:
-    """A network as boxes. ``root`` is the network itself, always open, with its inputs and outputs among its children."""
+    """A network as boxes. ``root`` is the network itself, always open, with its inputs and outputs among its children.
+    ``asked``: somebody said which blocks are open."""
 
     graph: Graph
     summary: Summary
     root: Box
+    asked: bool = False
 
     def boxes(self) -> Iterator[Box]:
         return self.root.walk()
@@ -188,6 +190,7 @@ class UnknownPath(ValueError):
 
 def fold(scene: Scene, depth: int | None, expand: Collection[str] = (), collapse: Collection[str] = ()) -> None:
     """Opens and folds the boxes of a scene, as `building.build_scene` does. Raises `UnknownPath`."""
+    scene.asked = depth is not None or bool(expand) or bool(collapse)
     parents: dict[Box, Box] = {}
     stack: list[tuple[Box, int]] = [(scene.root, 0)]
     while stack:

@@ -49,7 +49,7 @@ class Theme:
 
 THEMES: dict[ThemeName, Theme] = {
     "light": Theme("light", "#ffffff", "#1b1f24", "#57606a", "#57606a", "#0b5cad", "#c1121f", 0.22, 0.05),
-    "dark": Theme("dark", "#14181d", "#e8eaed", "#b6bec8", "#a4adb8", "#7cc4ff", "#ff6b6b", 0.34, 0.06),
+    "dark": Theme("dark", "#14181d", "#e8eaed", "#b6bec8", "#a4adb8", "#7cc4ff", "#ff6b6b", 0.26, 0.06),
     "print": Theme("print", "#ffffff", "#000000", "#333333", "#000000", "#000000", "#c1121f", 0.12, 0.0),
 }
 

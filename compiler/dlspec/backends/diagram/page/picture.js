@@ -34,48 +34,57 @@ function textLines(lines, x, top, anchor) {
   });
 }
 
-function drawBox(box) {
+// A box, or where it is too small to be read a plain one: its frame alone.
+function drawBox(box, plain = false) {
   const open = isOpen(box);
   const body = make("rect", { class: "body", width: box.w, height: box.h, rx: open ? 8 : 5 });
   const group = make("g", { class: classes(box), transform: `translate(${box.left} ${box.top})`, "data-index": box.index });
-  if (box.count > 1 && !open) {
-    for (const away of [data.stack, data.stack / 2]) {
-      group.append(make("rect", { class: "body pile", x: away, y: away, width: box.w, height: box.h, rx: 5 }));
-    }
-  }
-  group.append(body);
-  const colour = colourOf(box);
-  if (colour && !open) {
+  const colour = open ? null : colourOf(box);
+  if (colour) {
     body.style.fill = colour.fill;
     group.style.setProperty("--ink", colour.ink);
   }
-  if (open) group.append(...textLines(box.head.lines, 9, data.padding, "start"));
-  else group.append(...textLines(box.look.lines, box.w / 2, data.padding, "middle"));
-  if (!open && box.look.bar && state.colour === "family") {
-    const all = box.w - 12, place = { x: 6, y: box.h - 7, height: 3, rx: 1.5 };
-    group.append(make("rect", { ...place, class: "bar-all", width: all }));
-    group.append(make("rect", { ...place, class: "bar", width: Math.max(1.5, all * box.share) }));
-  }
-  if (foldable(box)) {
-    const bar = open ? "M-3.5 0H3.5" : "M-3.5 0H3.5M0 -3.5V3.5";
-    const at = `translate(${box.w} ${open ? 15 : box.h / 2})`;
-    group.append(make("g", { class: "fold", transform: at }, make("circle", { r: 6.5 }), make("path", { d: bar })));
-    group.setAttribute("aria-expanded", open);
-  }
+  if (plain) group.append(body);
+  else group.append(...pile(box), body, ...words(box), ...sign(box));
+  if (foldable(box)) group.setAttribute("aria-expanded", open);
   group.setAttribute("role", foldable(box) ? "button" : "img");
   group.setAttribute("aria-label", spoken(box));
   group.setAttribute("tabindex", box === state.chosen ? 0 : -1);
-  box.element = group;
   return group;
 }
 
-const bodyOf = (box) => box.element.querySelector(".body:not(.pile)");
+// The frames behind that of what is repeated.
+function pile(box) {
+  const away = box.count > 1 && !isOpen(box) ? [data.stack, data.stack / 2] : [];
+  return away.map((by) => make("rect", { class: "body pile", x: by, y: by, width: box.w, height: box.h, rx: 5 }));
+}
+
+function words(box) {
+  if (isOpen(box)) return textLines(box.head.lines, 9, data.padding, "start");
+  const drawn = textLines(box.look.lines, box.w / 2, data.padding, "middle");
+  if (box.look.bar && state.colour === "family") {
+    const all = box.w - 12, place = { x: 6, y: box.h - 7, height: 3, rx: 1.5 };
+    drawn.push(make("rect", { ...place, class: "bar-all", width: all }));
+    drawn.push(make("rect", { ...place, class: "bar", width: Math.max(1.5, all * box.share) }));
+  }
+  return drawn;
+}
+
+// The plus or minus of what opens and closes.
+function sign(box) {
+  if (!foldable(box)) return [];
+  const open = isOpen(box), at = `translate(${box.w} ${open ? 15 : box.h / 2})`;
+  const strokes = make("path", { d: open ? "M-3.5 0H3.5" : "M-3.5 0H3.5M0 -3.5V3.5" });
+  return [make("g", { class: "fold", transform: at }, make("circle", { r: 6.5 }), strokes)];
+}
+
+const bodyOf = (box) => (box.element ?? drawBox(box)).querySelector(".body:not(.pile)");
 
 function classes(box) {
-  const found = state.query && !matches(box) ? " dim" : "";
-  const within = state.query && foldable(box) && !isOpen(box) && [...inside(box)].some(matches) ? " holds" : "";
-  return `box k-${box.kind} f-${box.family}${isOpen(box) ? " open" : ""}${box.training ? " training" : ""}` +
-    `${foldable(box) ? " foldable" : ""}${box === state.chosen ? " chosen" : ""}${within || found}`;
+  const found = state.query && !box.hit ? " dim" : "";
+  const within = state.query && foldable(box) && !isOpen(box) && box.holds ? " holds" : "";
+  return `box k-${box.kind} f-${box.family}${isOpen(box) ? " open" : ""}${box.nesting % 2 ? " odd" : ""}` +
+    `${box.training ? " training" : ""}${foldable(box) ? " foldable" : ""}${box === state.chosen ? " chosen" : ""}${within || found}`;
 }
 
 const times = (box) => (box.count > 1 ? `${box.count} times` : "");
@@ -125,109 +134,40 @@ function corners(parent, edge) {
   return [start, ...first, ...bends, ...final, end];
 }
 
-function drawEdge(parent, edge) {
-  const points = corners(parent, edge);
+// What is drawn for the edges of an open block: the corners of each line, with its elements once there are some.
+function linesOf(parent) {
+  if (parent.lines) return parent.lines;
+  parent.lines = data.layouts[parent.layout].edges.map((edge) => line(corners(parent, edge), edge));
+  if (parent.returns) parent.lines.push(line(returning(parent), { training: true, target: 0 }));
+  for (const drawn of parent.lines) {
+    // What leaves an open block has its shape written inside, where that came to be.
+    const { edge, points } = drawn;
+    drawn.text = edge.text && !(edge.source !== null && isOpen(parent.children[edge.source])) ? points[0] : null;
+  }
+  return parent.lines;
+}
+
+function line(points, edge) {
+  const [xs, ys] = [0, 1].map((axis) => points.map((point) => point[axis]));
+  const frame = { left: Math.min(...xs), top: Math.min(...ys), right: Math.max(...xs), bottom: Math.max(...ys) };
+  if (edge.text) frame.right = Math.max(frame.right, points[0][0] + 5 + edge.text.width);
+  return { points, edge, ...frame };
+}
+
+function drawLine({ points, edge, text }) {
   const kind = `edge${edge.main ? " main" : ""}${edge.training ? " training" : ""}${edge.fault ? " fault" : ""}`;
   const tip = edge.target === null ? undefined : `url(#${edge.fault ? "bad" : "tip"})`;
   const drawn = [make("path", { class: kind, d: rounded(points), "marker-end": tip })];
-  // What leaves an open block has its shape written inside, where that came to be.
-  if (edge.text && !(edge.source !== null && isOpen(parent.children[edge.source]))) {
-    const [x, y] = points[0];
-    drawn.push(textLine(edge.text, { class: `shape${edge.fault ? " fault" : ""}`, x: x + 5, y: y + 11 }));
+  if (text) {
+    drawn.push(textLine(edge.text, { class: `shape${edge.fault ? " fault" : ""}`, x: text[0] + 5, y: text[1] + 11 }));
   }
   return drawn;
 }
 
 // Where the states of a scan go back, along the frame: from where a turn ends to where it begins.
-function drawReturn(parent) {
+function returning(parent) {
   const begin = parent.children[0], end = parent.children.at(-1);
   const leave = end.left + end.w / 4, low = end.top + end.h + 5, near = parent.left + 5;
   const back = begin.left + begin.w / 4, top = parent.top + parent.head.h + 5;
-  const points = [[leave, low - 5], [leave, low], [near, low], [near, top], [back, top], [back, begin.top]];
-  return make("path", { class: "edge training", d: rounded(points), "marker-end": "url(#tip)" });
-}
-
-function drawInto(parent, boxes, edges) {
-  for (const child of parent.children) {
-    boxes.append(drawBox(child));
-    if (isOpen(child)) drawInto(child, boxes, edges);
-  }
-  for (const edge of data.layouts[parent.layout].edges) edges.append(...drawEdge(parent, edge));
-  if (parent.returns) edges.append(drawReturn(parent));
-}
-
-function draw() {
-  measure(root());
-  place(root(), 0, 0);
-  prepareColours();
-  const boxes = make("g"), edges = make("g");
-  drawInto(root(), boxes, edges);
-  $("boxes").replaceChildren(...boxes.childNodes);
-  $("edges").replaceChildren(...edges.childNodes);
-  drawLegend();
-}
-
-// --- colours ---------------------------------------------------------------------------------------------------------
-
-// Cividis (Nuñez, Anderton and Renslow, 2018), made to be read with and without colour vision.
-const SCALE = [[0, 34, 78], [53, 69, 108], [102, 105, 112], [148, 142, 119], [200, 184, 102], [254, 232, 56]];
-const MEASURES = {
-  params: { label: "Parameters", unit: "" },
-  macs: { label: "MACs", unit: "" },
-  memory: { label: "Memory of its results", unit: "B" },
-  field: { label: "Receptive field", unit: "" },
-};
-let range = null;
-
-function prepareColours() {
-  range = null;
-  if (state.colour === "family") return;
-  const folded = [...visible()].filter((box) => !isOpen(box));
-  const values = folded.map((box) => box[state.colour]).filter((value) => value !== null);
-  range = values.length ? Math.max(...values) : null;
-}
-
-function mix(share) {
-  const at = Math.min(Math.max(share, 0), 1) * (SCALE.length - 1), low = Math.min(Math.floor(at), SCALE.length - 2);
-  const [r, g, b] = SCALE[low].map((from, i) => Math.round(from + (SCALE[low + 1][i] - from) * (at - low)));
-  return { fill: `rgb(${r} ${g} ${b})`, ink: 0.299 * r + 0.587 * g + 0.114 * b > 140 ? "#111" : "#fff" };
-}
-
-function colourOf(box) {
-  if (state.colour === "family") return null;
-  const value = box[state.colour];
-  return value === null || !range ? { fill: "var(--blank)", ink: "var(--text)" } : mix(Math.sqrt(value / range));
-}
-
-function scaled(value, unit = "") {
-  for (const [prefix, size] of [["T", 1e12], ["G", 1e9], ["M", 1e6], ["k", 1e3]]) {
-    if (value >= size) return `${+(value / size).toPrecision(3)} ${prefix}${unit}`.trim();
-  }
-  return `${value} ${unit}`.trim();
-}
-
-function drawLegend() {
-  const legend = $("legend");
-  if (state.colour === "family") {
-    const used = new Map();
-    for (const box of visible()) {
-      if (!isOpen(box) && box.family in data.families) used.set(data.families[box.family], box.family);
-    }
-    const key = ([label, name]) => html("span", { class: "key" }, html("i", { class: `swatch f-${name}` }), label);
-    legend.replaceChildren(...[...used].map(key));
-    return;
-  }
-  const { label, unit } = MEASURES[state.colour];
-  if (range === null) {
-    legend.replaceChildren(html("span", { class: "key" }, `${label}: the sizes are open`));
-    return;
-  }
-  const strip = html("span", { class: "strip" });
-  for (let i = 0; i < 24; i++) {
-    const cell = html("i");
-    cell.style.background = mix(i / 23).fill;
-    strip.append(cell);
-  }
-  const [name, least, most] = [label, "0", scaled(range, unit)].map((text) => html("span", {}, text));
-  legend.replaceChildren(name, least, strip, most);
+  return [[leave, low - 5], [leave, low], [near, low], [near, top], [back, top], [back, begin.top]];
 }

@@ -1,8 +1,13 @@
 // The page of a network. Everything it shows is in the JSON of the element "data"; it asks for nothing else.
 //
 //   places.js   the boxes (a tree), what is open, and where everything is
-//   picture.js  the picture, anew after each change, and its colours
-//   page.js     what the reader does: pan and zoom, opening, the panel, search, keys
+//   picture.js  a box or an edge as an element
+//   colours.js  what boxes are coloured by
+//   view.js     what is in the window, and only that, as elements; pan and zoom
+//   panel.js    what is told of the chosen box
+//   address.js  what is open, chosen and coloured, in the address of the page
+//   saving.js   the picture as SVG and PNG, and on paper
+//   page.js     what the reader does: opening, search, keys
 //
 // They are one script in the page, in this order.
 "use strict";
@@ -21,10 +26,15 @@ function index() {
   byId = new Map();
   data.boxes.forEach((box, i) => {
     box.index = i;
+    box.level ??= 0;
+    box.nesting ??= 0;
     byId.set(box.id, box);
     box.children = box.children.map((child) => {
-      data.boxes[child].parent = box;
-      return data.boxes[child];
+      const inner = data.boxes[child];
+      inner.parent = box;
+      inner.level = box.level + (isLoop(inner) ? 0 : 1);
+      inner.nesting = box.nesting + 1;
+      return inner;
     });
     box.found = [box.path, box.title, box.name, box.call, ...box.turns, ...box.shapes].join("\n").toLowerCase();
     box.foundTight = box.found.replace(/[ \t]/g, "");
@@ -34,6 +44,7 @@ function index() {
 const root = () => data.boxes[0];
 const foldable = (box) => box.children.length > 0 && box !== root();
 const isOpen = (box) => box === root() || state.open.has(box.id);
+const isLoop = (box) => box.kind === "repeat" || box.kind === "scan";
 const shown = (box) => !box.parent || (isOpen(box.parent) && shown(box.parent));
 
 function* inside(box) {
@@ -48,6 +59,14 @@ function* visible(box = root()) {
     yield child;
     if (isOpen(child)) yield* visible(child);
   }
+}
+
+// Whether a block is open in a picture of that depth, as `dlspec draw --depth` counts it.
+const opensAt = (box, depth) => foldable(box) && (isLoop(box) || box.level < depth);
+const deepest = () => Math.max(1, ...data.boxes.filter(foldable).map((box) => box.level + 1));
+
+function openTo(depth) {
+  state.open = new Set(data.boxes.filter((box) => opensAt(box, depth)).map((box) => box.id));
 }
 
 // --- places ----------------------------------------------------------------------------------------------------------
