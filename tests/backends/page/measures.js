@@ -27,14 +27,14 @@ function contrasts() {
   }).sort((a, b) => a[0] - b[0]).slice(0, 5);
 }
 
-// Thirty frames of turning the wheel or dragging; gives the most elements that the picture had.
+// Twenty frames of turning the wheel or dragging; gives the most elements that the picture had.
 function frames(move, done) {
   let n = 0, most = 0;
   const at = (y) => ({ pointerId: 1, clientX: 600, clientY: y, bubbles: true });
-  const turn = () => ({ deltaY: n <= 15 ? 90 : -90, clientX: 600, clientY: 400, cancelable: true });
+  const turn = () => ({ deltaY: n <= 10 ? 90 : -90, clientX: 600, clientY: 400, cancelable: true });
   const step = () => {
     most = Math.max(most, document.querySelectorAll("#scene *").length);
-    if (n++ === 30) {
+    if (n++ === 20) {
       pointers.clear();
       return done(most);
     }

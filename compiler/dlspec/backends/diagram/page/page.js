@@ -220,6 +220,7 @@ function begin(again) {
   $("fault").hidden = !fault;
   $("fault").onclick = () => reveal(fault);
   document.title = data.network;
+  showPanel(null); // it takes room
   sizeFrame();
   let chosen = state.chosen && byId.get(state.chosen.id);
   if (!again) {
@@ -232,6 +233,7 @@ function begin(again) {
   draw();
   choose(chosen && shown(chosen) ? chosen : null, false);
   if (again) return look();
+  sizeFrame();
   fit();
   if (state.chosen) bring(state.chosen);
   else if (fault) reveal(fault);
