@@ -249,10 +249,11 @@ def _boxes(summary: Summary, depth: int | None) -> Iterator[tuple[int, _Row]]:
     stack: list[tuple[Box, int]] = [(build_scene(summary.graph, summary, depth=depth).root, -1)]
     while stack:
         box, level = stack.pop()
-        if box.kind in ("op", "block", "repeat", "scan"):
+        if box.kind in ("op", "arithmetic", "block", "repeat", "scan"):
             op = f"{box.name}({', '.join(box.arguments)})" if box.arguments else box.name
             op += f" x{box.count}" * (box.count > 1) + " (training)" * box.training
-            first, last = (path.rpartition(".")[2] for path in (box.path, box.turns[-1] if box.turns else box.path))
+            around = len(box.path) - len(box.title or box.path.rpartition(".")[2])
+            first, last = box.path[around:], (box.turns[-1] if box.turns else box.path)[around:]
             name = first if first == last else f"{first} .. {last}"
             shapes = _shapes(port.type for port in box.outputs)
             yield level, (printable(name), printable(op), shapes, *_costs(_of_all_turns(summary, box)))

@@ -165,13 +165,13 @@ def _rows(summary: Summary, depth: int | None, scopes: bool) -> Iterator[Row]:
                 part.training,
             )
             continue
-        folded = part.opens and depth is not None and level >= depth
-        if part.opens and (folded or scopes):
+        folded = part.folds and depth is not None and level >= depth
+        if part.folds and (folded or scopes):
             row = scope_row(part, level)
             if row:
                 yield row
         if not folded:
-            stack.extend([(child, level + part.opens) for child in reversed(part.children)])
+            stack.extend([(child, level + part.folds) for child in reversed(part.children)])
 
 
 def _last_node(scope: Scope) -> Node | None:

@@ -113,6 +113,11 @@ class Scope:
         if parent:
             parent.children.append(self)
 
+    @property
+    def folds(self) -> bool:
+        """Whether it is a level of what is shown: what opens one is, but for those that only the dots in a label enter."""
+        return self.opens and (self.kind != "level" or self.template is not None)
+
     def ancestors(self) -> Iterator[Scope]:
         """This scope and those around it, innermost first."""
         scope: Scope | None = self

@@ -5,11 +5,13 @@ from __future__ import annotations
 import pytest
 from drawn import scene_of, shipped
 
+from dlspec.analyses.report import summarise
 from dlspec.analyses.written import written_op
 from dlspec.backends.diagram.looks import look
 from dlspec.backends.diagram.page import page_data
 from dlspec.backends.diagram.scene import Box, Scene, UnknownPath, fold
 from dlspec.backends.diagram.text import mermaid
+from dlspec.report import as_table
 
 INPUTS = "x: float[N, 8, 8], y: float[N, 8, 8], z: float[N, 8, 8]"
 LONG = ", ".join(map(str, range(1, 65)))
@@ -83,6 +85,12 @@ def test_the_text_is_in_every_format() -> None:
     assert [span.text for line in look(arithmetic(scene)).lines for span in line] == [CODE]
     (box,) = [each for each in page_data(scene)["boxes"] if each["kind"] == "arithmetic"]
     assert (box["call"], len(box["children"]), box["open"]) == (CODE, 5, False)
+
+
+def test_the_tree_of_a_summary_has_it() -> None:
+    graph = scene_of(network(CODE)).graph
+    (line,) = [line for line in as_table([summarise(graph)], tree=True).splitlines() if CODE in line]
+    assert line.split()[0] == "add"
 
 
 def test_long_lists_are_shortened_in_boxes() -> None:

@@ -26,7 +26,7 @@ def scopes(graph: Graph) -> dict[str, list[Scope]]:
 
     def look_into(scope: Scope) -> bool:
         inside = [isinstance(child, Node) or look_into(child) for child in scope.children]
-        if any(inside) and scope.opens and scope.parent is not None:
+        if any(inside) and scope.folds and scope.parent is not None:
             found.setdefault(scope.path, []).append(scope)
         return any(inside)
 
@@ -168,6 +168,6 @@ def test_titles_are_the_labels_that_are_given() -> None:
     )
     titles = [(box.path, box.title) for box in scene.boxes() if box.kind in ("op", "block")]
     assert titles == [
-        ("conv", "conv"), ("1", ""), ("7", "7"), ("7.sigmoid", ""), ("7.relu", "relu"), ("deep", "deep"),
-        ("deep.conv", "conv"),
+        ("conv", "conv"), ("1", ""), ("7", "7"), ("7.sigmoid", ""), ("7.relu", "relu"),
+        ("deep.conv", "deep.conv"),
     ]  # fmt: skip

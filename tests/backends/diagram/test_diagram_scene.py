@@ -14,6 +14,7 @@ from dlspec.analyses.report import summarise
 from dlspec.backends.diagram.building import build_scene
 from dlspec.backends.diagram.scene import Box, Edge, UnknownPath, fold
 from dlspec.pipeline import elaborate, open_program
+from dlspec.report import as_table
 
 _UNREADABLE = r'\[\[?"|&[a-z]+;|\n|"slice"'
 """What no label has: the fields of an index, escaped markup, lines."""
@@ -103,6 +104,26 @@ def test_only_equal_turns_are_one(body: str, counts: list[int]) -> None:
     scene = scene_of(f"network A(image: float[N, 8, H = 32, W = 32]) -> out {{\n image -> {body}\n}}")
     boxes = [box for box in scene.root.children if box.kind not in ("input", "output")]
     assert [box.count for box in boxes] == counts
+
+
+def test_steps_under_labels_with_dots_are_blocks_of_their_own() -> None:
+    scene = scene_of(
+        "block Down(width) { Conv(width, 3) -> ReLU }\n"
+        'network A(x: float[N, 3, 32, 32]) -> out { x -> for w in [8, 16] { "stages.{w}.down": Down(w) } '
+        '-> "head.fc.last": Conv(2, 1) }',
+        depth=1,
+    )
+    shown = [
+        (box.path, box.title, box.name, box.arguments) for box in scene.root.drawn() if box.kind in ("op", "block")
+    ]
+    assert shown == [
+        ("stages.8.down", "stages.8.down", "Down", ("width=8",)),
+        ("stages.16.down", "stages.16.down", "Down", ("width=16",)),
+        ("head.fc.last", "head.fc.last", "Conv", ("2", "1")),
+    ]
+    assert [row.path for row in scene.summary.rows(1)] == [path for path, *_ in shown]
+    tree = as_table([scene.summary], depth=1, tree=True)
+    assert [line.split()[0] for line in tree.splitlines()[2:5]] == [path for path, *_ in shown]
 
 
 def test_shapes_are_written_where_they_change_with_the_changed_axes_bold() -> None:

@@ -106,7 +106,7 @@ class _SceneBuilder:
             if isinstance(part, Node):
                 if part.body is None:  # else it stands at the end of its turn
                     box.children.append(self._operator(part))
-            elif part.opens:
+            elif part.folds:
                 inner = self._block(part)
                 self._fill(inner, part)
                 if inner.children:
@@ -177,7 +177,7 @@ class _SceneBuilder:
         )  # fmt: skip
 
     def _operator(self, node: Node) -> Box:
-        op, title = node.op, _last(node.name) if node.origin.labelled else ""
+        op, title = node.op, _label(node.name, node.scope) if node.origin.labelled else ""
         indexed = op.syntax() and (
             text_of(node.span, step) if isinstance(step := node.origin.step, ast.Index) else op.syntax()
         )
@@ -194,7 +194,7 @@ class _SceneBuilder:
         return box
 
     def _block(self, scope: Scope) -> Box:
-        title = _last(scope.path) if scope.origin.labelled else ""
+        title = _label(scope.path, scope.parent) if scope.origin.labelled else ""
         return Box(
             self._id(scope.path), "block", scope.path, title, scope.declaration, scope.span,
             arguments=tuple(written_given(scope, MOST_ITEMS).values()), family="block", scope=scope,
@@ -313,6 +313,14 @@ def shape_runs(type_: TensorType, before: TensorType | None) -> tuple[Run, ...]:
         changed = before is not None and (axis >= before.rank or before.shape[axis] != size)
         runs += [Run(", ")] * (axis > 0) + [Run(str(size), changed)]
     return (*runs, Run("]"))
+
+
+def _label(path: str, scope: Scope | None) -> str:
+    """The label of a step in a scope, with dots where it has some."""
+    around = scope
+    while around is not None and not around.folds:
+        around = around.parent
+    return path.removeprefix(f"{around.path}." if around is not None and around.path else "")
 
 
 def _last(path: str) -> str:
