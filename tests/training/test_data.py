@@ -39,7 +39,7 @@ train Fit {{
 def table(data: str, given: list[str], body: str = "", resize: tuple[int, int] | None = None) -> Table:
     """The table of a `train` with this data; the first tensor of it is trained on."""
     made = training(TEXT.format(data=data, body=body, name=data.partition(":")[0]), "Fit")
-    return match(made, open_data(given, [one.value.name for one in made.data], resize))
+    return match(made, open_data(given, {one.value.name: one.value.type.rank for one in made.data}, resize))
 
 
 def test_a_folder_of_images_by_class(tmp_path: Path) -> None:

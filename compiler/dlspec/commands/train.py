@@ -19,7 +19,7 @@ def declare(parser: Parser) -> None:
         action="append",
         required=True,
         metavar="D",
-        help="a folder of images by class, an .npz, NAME=x.npy, or `digits`",
+        help="a folder of images by class, .npz, .csv, .parquet, NAME=x.npy, NAME=t.csv:COLUMN,COLUMN, or `digits`",
     )
     parser.add_argument("--resize", metavar="HxW", help="the size that images get")
     parser.add_argument("--epochs", type=positive, metavar="N", help="passes over the data (default 10)")

@@ -11,12 +11,12 @@ from dlspec.backends.runtime import RunError
 HINT = "pip install 'dlspec[train]'"
 
 
-def need(package: str, purpose: str) -> Any:
+def need(package: str, purpose: str, hint: str = HINT) -> Any:
     """A package, or a module of one. Raises `RunError` where it is not installed."""
     try:
         return import_module(package)
     except ImportError:
-        raise RunError(f"{purpose} needs {_listed(package)}", HINT) from None
+        raise RunError(f"{purpose} needs {_listed(package)}", hint) from None
 
 
 def check_installed(*packages: str) -> None:

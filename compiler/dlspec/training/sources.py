@@ -11,6 +11,7 @@ from dlspec.backends.arrays import load_numpy
 from dlspec.backends.runtime import RunError
 from dlspec.backends.torch.live import require_torch
 from dlspec.training.extras import need
+from dlspec.training.tabular import chosen, is_table, open_table
 
 if TYPE_CHECKING:
     import numpy as np
@@ -55,11 +56,11 @@ class Offer:
     exact: bool
 
 
-def open_data(given: Sequence[str], names: Sequence[str], resize: tuple[int, int] | None) -> Offer:
+def open_data(given: Sequence[str], ranks: Mapping[str, int], resize: tuple[int, int] | None) -> Offer:
     """The sources that ``--data`` names: "digits", a folder of images by class, an .npz, or files as name=x.npy and
     name=x.npz.
 
-    ``names`` are the spec's data, ``resize`` is the height and width that images get. Raises `RunError`.
+    ``ranks`` are those of the spec's data by name, ``resize`` is the height and width that images get. Raises `RunError`.
     """
     first = Path(given[0])
     if len(given) == 1 and given[0] != "digits" and first.is_dir():
@@ -69,24 +70,28 @@ def open_data(given: Sequence[str], names: Sequence[str], resize: tuple[int, int
     if resize is not None:
         raise RunError("--resize is for images: of a folder, or the digits")
     if len(given) == 1 and first.suffix == ".npy" and "=" not in given[0]:
-        if len(names) != 1:
-            raise RunError(f"{first} is one array, and the spec has the data {', '.join(names)}", "--data NAME=x.npy")
-        given = [f"{names[0]}={given[0]}"]
+        if len(ranks) != 1:
+            raise RunError(f"{first} is one array, and the spec has the data {', '.join(ranks)}", "--data NAME=x.npy")
+        given = [f"{next(iter(ranks))}={given[0]}"]
     if len(given) == 1 and first.suffix == ".npz" and ("=" not in given[0] or first.exists()):
         loaded = load_numpy(first)
         assert isinstance(loaded, Mapping)
         return _named({name: ArraySource(array, f"{name} of {first}") for name, array in loaded.items()})
+    if len(given) == 1 and "=" not in given[0] and is_table(given[0]):
+        return _named({name: ArraySource(*column) for name, column in open_table(given[0]).items()})
     sources: dict[str, Source] = {}
     for text in given:
-        name, source = _assigned(text)
+        name, source = _assigned(text, ranks)
         if name in sources:
             raise RunError(f"the data `{name}` is given twice")
         sources[name] = source
     return _named(sources)
 
 
-def _assigned(text: str) -> tuple[str, Source]:
+def _assigned(text: str, ranks: Mapping[str, int]) -> tuple[str, Source]:
     name, equals, file = text.partition("=")
+    if equals and is_table(file):
+        return name, ArraySource(*chosen(file, ranks.get(name, 2)))
     if not equals:
         if not Path(text).exists():
             raise RunError(f"there is no file or folder {text}", "--data takes digits, a folder, .npz or NAME=x.npy")

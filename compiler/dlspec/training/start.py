@@ -44,7 +44,7 @@ def train(training: Training, options: Options, say: Say) -> None:
     if (options.accumulate or 1) > 1:
         check_parts(training, devices.sharded)
     best = None if options.best is None else Best(training, options.best)
-    offer = open_data(options.data, [data.value.name for data in training.data], options.resize)
+    offer = open_data(options.data, {data.value.name: data.value.type.rank for data in training.data}, options.resize)
     table = match(training, offer)
     check_classes(table)
     if saved is not None and saved.examples != table.examples:
