@@ -5,15 +5,30 @@ from __future__ import annotations
 import re
 from argparse import Namespace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from dlspec.commands.arguments import Parser, positive, seed, takes_settings
+from dlspec.commands.arguments import Parser, positive, seed, takes_settings, takes_weight_names
 from dlspec.commands.common import OK, choose_train, elaborated_train, open_named, say, show, target
 from dlspec.commands.errors import CallError
+from dlspec.commands.lowering import read_files
+
+if TYPE_CHECKING:
+    from dlspec.objectives.training import Training
+    from dlspec.training.beginning import Beginning
 
 
 def declare(parser: Parser) -> None:
     parser.add_argument("target", metavar="FILE[:TRAIN]", help="a spec, and which of its trains")
     takes_settings(parser)
+    parser.add_argument(
+        "--weights",
+        action="append",
+        default=[],
+        metavar="[NETWORK=]FILE",
+        help="begin with the weights of a file: of all, or of one network; several may be given",
+    )
+    parser.add_argument("--partial", action="store_true", help="take those of --weights that fit, and tell the others")
+    takes_weight_names(parser)
     parser.add_argument(
         "--data",
         action="append",
@@ -57,6 +72,8 @@ def declare(parser: Parser) -> None:
 
 
 def run(arguments: Namespace) -> int:
+    from dlspec.diagnostics import Diagnostics
+    from dlspec.training.beginning import undrawn
     from dlspec.training.devices import first_process
     from dlspec.training.options import Options
     from dlspec.training.start import train
@@ -64,8 +81,11 @@ def run(arguments: Namespace) -> int:
     wanted = target(arguments.target)
     program = open_named(wanted.file, arguments)
     training = elaborated_train(program, choose_train(program, wanted), arguments)
+    beginning = _beginning(training, arguments)
     if first_process():
         show(program.diagnostics)
+        if arguments.resume is None:
+            show(Diagnostics(undrawn(training, beginning)))
     if arguments.patience is not None and arguments.best is None:
         raise CallError("--patience is for --best: it says which number is to become better")
     options = Options(
@@ -91,8 +111,27 @@ def run(arguments: Namespace) -> int:
         strategy=arguments.strategy,
         precision=arguments.precision,
     )
-    train(training, options, say)
+    train(training, options, beginning, say)
     return OK
+
+
+def _beginning(training: Training, arguments: Namespace) -> Beginning:
+    """The weights that the call names. Raises `CallError`, `RunError` and `DlspecError`."""
+    from dlspec.training.beginning import Beginning, whose
+
+    if not arguments.weights:
+        for flag in ("partial", "key", "strip_prefix", "rename"):
+            if getattr(arguments, flag):
+                raise CallError(f"--{flag.replace('_', '-')} is for the files of --weights, and none is given")
+    elif arguments.resume is not None:
+        raise CallError(
+            "--weights begins a run, and --resume goes on with one that has its weights: give one of the two"
+        )
+    made = Beginning()
+    for text in arguments.weights:
+        _, file = whose(training, text)
+        made.take(training, text, read_files([file], arguments), arguments.partial)
+    return made
 
 
 def _resize(text: str | None) -> tuple[int, int] | None:

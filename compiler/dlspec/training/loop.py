@@ -47,11 +47,15 @@ class Run:
         devices: Devices,
         table: Table,
         data: str,
+        weights: Mapping[str, Array] | None,
         saved: Checkpoint | None,
         best: Best | None,
         say: Say,
     ) -> None:
-        """``data``: see `fingerprint`. Raises `DlspecError` where PyTorch cannot express the objectives."""
+        """``data``: see `fingerprint`; ``weights``: those to begin with, by path.
+
+        Raises `DlspecError` where PyTorch cannot express the objectives.
+        """
         self._training = training
         self._options = options
         self._devices = devices
@@ -59,7 +63,7 @@ class Run:
         self._data = data
         self._say = say
         self._seed = options.seed or 0
-        self._model, self._trainer = to_training(training, seed=self._seed)
+        self._model, self._trainer = to_training(training, weights, self._seed)
         self._model.to(devices.device)
         if devices.sharded:
             shard(training, self._model, devices.processes, devices.device.type)

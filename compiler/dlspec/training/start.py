@@ -11,6 +11,7 @@ from dlspec.objectives.training import Training
 from dlspec.training import checkpoint
 from dlspec.training.accumulate import check_parts
 from dlspec.training.batches import Batches, batch_size, split
+from dlspec.training.beginning import Beginning
 from dlspec.training.best import Best
 from dlspec.training.classes import check_classes
 from dlspec.training.devices import Devices, first_process
@@ -24,7 +25,7 @@ from dlspec.training.sources import open_data
 from dlspec.training.table import match, unused
 
 
-def train(training: Training, options: Options, say: Say) -> None:
+def train(training: Training, options: Options, beginning: Beginning, say: Say) -> None:
     """Trains on the data of the call and writes what comes of it into ``options.out``.
 
     Raises `RunError` for a call that does not fit, `DlspecError` where PyTorch cannot express an objective and where
@@ -57,7 +58,17 @@ def train(training: Training, options: Options, say: Say) -> None:
     rows, held_out = split(table.examples, options.held_out or 0.0, seed)
     size = batch_size(table, options.batch, len(rows), options.devices * options.nodes, options.accumulate or 1)
     devices.launch()
-    run = Run(training, replace(options, batch=size), devices, table, data, saved, best, say)
+    run = Run(
+        training,
+        replace(options, batch=size),
+        devices,
+        table,
+        data,
+        beginning.weights(training, seed),
+        saved,
+        best,
+        say,
+    )
     part = {"process": devices.process, "processes": devices.processes, "taken": saved.taken if saved else 0}
     batches = Batches(table, rows, size, seed, **part)
     if not devices.process:
@@ -69,6 +80,8 @@ def train(training: Training, options: Options, say: Say) -> None:
         )
         for column in table.columns:
             say(f"data {column}")
+        for line in beginning.lines:
+            say(line)
         for name in unused(training, offer):
             say(f"not used: {name}")
     try:
