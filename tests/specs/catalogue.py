@@ -255,6 +255,8 @@ REFERENCES: tuple[Reference, ...] = (
         replace(_timm(f"cait:CaiT_{size}", f"cait_{size.lower()}_{image}", small), reordered=True)
         for size, image, small in (("XXS24", 224, {"N": 1}), ("XXS36", 224, None), ("S24", 224, None), ("M36", 384, None))
     ),
+    Reference("vit:ViTBaseModel", "hf_vit_base", reordered=True),
+    Reference("vit:DeiTTinyWithTeacher", "hf_deit_tiny_distilled", reordered=True),
     Reference("transformer:EncoderTiny", "torch_transformer_encoder_prenorm", reordered=True),
     Reference("clip:CLIPTiny", "hf_clip_tiny_eos", reordered=True, unsaved=33),
     Reference("clip:CLIP_B_32", "hf_clip_vit_b32", reordered=True, unsaved=127),
