@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from harness import Case, Input, Refusal
 from tables import every_axis, filled
 
+from dlspec.ir.dims import symbol
 from dlspec.ops.pad import Pad, PadTo
 
 X1, X2, X3 = (2, 3, 6), (2, 3, 5, 7), (2, 3, 4, 5, 6)
@@ -60,6 +61,7 @@ REFUSED: list[Refusal] = [
     (lambda: Pad(6, "circular"), (X2,), "Pad cannot take 6 elements of an axis of size 5"),
     (lambda: Pad(-1, "reflect"), (X2,), 'cannot cut in mode "reflect"'),
     (lambda: Pad(((-3, -2), 0)), (X2,), "Pad cuts 5 elements of an axis of size 5"),
+    (lambda: Pad(((0, symbol("H") - 5), 0), "reflect"), (X2,), 'in mode "reflect" takes numbers, not H - 5'),
     (lambda: Pad(1, "mirror"), (X2,), '`mode` takes "constant" or "reflect"'),
     (lambda: Pad(1, "reflect", 2), (X2,), "has no use for a `value`"),
     (lambda: Pad(1, value=0.5), (Input(X2, "int64"),), "Pad cannot fill int[2, 3, 5, 7] with 0.5"),

@@ -248,15 +248,15 @@ REFERENCES: tuple[Reference, ...] = (
     ),
     *(
         replace(_torchvision(f"swin:Swin{size}", f"swin_{size[0].lower()}", small), reordered=True)
-        for size, small in (("Tiny", {"N": 1}), ("Small", {}), ("Base", {}))
+        for size, small in (("Tiny", {"H": 100, "W": 214}), ("Small", {}), ("Base", {}))
     ),
-    replace(_torchvision("swin:SwinTiny", "swin_t", {"N": 1}), settings={"height": 100, "width": 214}, reordered=True),
     *(
         replace(_timm(f"cait:CaiT_{size}", f"cait_{size.lower()}_{image}", small), reordered=True)
         for size, image, small in (("XXS24", 224, {"N": 1}), ("XXS36", 224, None), ("S24", 224, None), ("M36", 384, None))
     ),
     Reference("vit:ViTBaseModel", "hf_vit_base", reordered=True),
     Reference("vit:DeiTTinyWithTeacher", "hf_deit_tiny_distilled", reordered=True),
+    Reference("swin:SwinTinyModel", "hf_swin_tiny", reordered=True, unsaved=28_812),
     Reference("transformer:EncoderTiny", "torch_transformer_encoder_prenorm", reordered=True),
     Reference("clip:CLIPTiny", "hf_clip_tiny_eos", reordered=True, unsaved=33),
     Reference("clip:CLIP_B_32", "hf_clip_vit_b32", reordered=True, unsaved=127),

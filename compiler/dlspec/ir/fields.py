@@ -18,10 +18,14 @@ Ints: TypeAlias = int | tuple[int, ...]
 """One int for all axes, or one for each."""
 Sizes: TypeAlias = Dim | tuple[Dim, ...]
 """One dimension or several; may hold symbols. A tensor stands for its spatial sizes."""
+Dims: TypeAlias = Dim | tuple[Dim, ...]
+"""One for all axes, or one for each; may hold symbols."""
 Shape: TypeAlias = tuple[Dim, ...]
 """All dimensions of a shape. A tensor stands for its shape."""
 Padding: TypeAlias = "int | str | tuple[int | tuple[int, int], ...]"
 """An int, one per axis, a `[before, after]` pair per axis, or `"same"` / `"valid"`."""
+Pads: TypeAlias = "Dim | str | tuple[Dim | tuple[Dim, Dim], ...]"
+"""As `Padding`, and may hold symbols."""
 PoolPadding: TypeAlias = "int | str | tuple[int, ...]"
 """An int, one per axis, or `"same"` / `"valid"`."""
 Recipes: TypeAlias = "tuple[Fielded, ...]"
@@ -127,11 +131,16 @@ def _shape(value: Any) -> Any:
     return value.shape if isinstance(value, TensorType) else _sequence(_dim, or_single=False)(value)
 
 
-def _side(value: Any) -> Any:
-    pair = _sequence(_int, or_single=True)(value)
-    if not isinstance(pair, int) and len(pair) != 2:
-        raise Reject
-    return pair
+def _side(number: Converter) -> Converter:
+    """What is added before and after."""
+
+    def convert(value: Any) -> Any:
+        pair: Any = _sequence(number, or_single=True)(value)
+        if isinstance(pair, tuple) and len(cast("tuple[Any, ...]", pair)) != 2:
+            raise Reject
+        return cast("object", pair)
+
+    return convert
 
 
 def _named_or(side: Converter) -> Converter:
@@ -205,7 +214,12 @@ KINDS: dict[str, tuple[Converter, str]] = {
     "Shape": (_shape, "a list of sizes, or a tensor to take them from"),
     "Floats": (_sequence(_float, or_single=True), "a number or a list of numbers"),
     "Pair": (_pair, "two numbers"),
-    "Padding": (_named_or(_side), 'an int, one for each axis, a [before, after] pair for each axis, "same" or "valid"'),
+    "Dims": (_sequence(_dim, or_single=True), "an int or a size, or one for each axis"),
+    "Padding": (
+        _named_or(_side(_int)),
+        'an int, one for each axis, a [before, after] pair for each axis, "same" or "valid"',
+    ),
+    "Pads": (_named_or(_side(_dim)), "an int or a size, one for each axis, or a [before, after] pair for each axis"),
     "PoolPadding": (_named_or(_int), 'an int, one for each axis, "same" or "valid"'),
     "Recipes": (_sequence(_recipe, or_single=False), "a list of schedules"),
     "Lengths": (_lengths, "a dimension for each name"),
@@ -386,6 +400,7 @@ def shown(number: object) -> str:
 
 
 __all__ = [
-    "KINDS", "MISSING", "Axes", "Data", "Field", "FieldError", "Fielded", "Floats", "Ints", "Item", "Items", "Lengths",
-    "Padding", "Pair", "PoolPadding", "Recipes", "Shape", "Sizes", "brief", "describe", "read_fields", "shown", "told",
+    "KINDS", "MISSING", "Axes", "Data", "Dims", "Field", "FieldError", "Fielded", "Floats", "Ints", "Item", "Items",
+    "Lengths", "Padding", "Pads", "Pair", "PoolPadding", "Recipes", "Shape", "Sizes", "brief", "describe", "read_fields",
+    "shown", "told",
 ]  # fmt: skip

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Literal
 
 from dlspec.ir.dims import Dim, floordiv
-from dlspec.ir.fields import Padding, Sizes
+from dlspec.ir.fields import Pads, Sizes
 from dlspec.ir.op import Needs, Op, OpError, Types
 from dlspec.ir.types import DType, TensorType, format_shape
-from dlspec.ops.rules import DataMovement, equations, spatial_sizes
+from dlspec.ops.rules import DataMovement, equations, factor, spatial_sizes
 
 
 def _check_value(value: float, x: TensorType, name: str) -> None:
@@ -20,8 +20,8 @@ class Pad(DataMovement):
     """Adds to both ends of the spatial axes: one number for all, one for each, or a `[before, after]` pair for each.
 
     The first pair belongs to the first spatial axis (``torch.nn.functional.pad`` begins with the last). `mode` says
-    what is added: `value`, the mirror image without the edge, the edge, or the opposite end. Negative numbers cut, in
-    the mode "constant".
+    what is added: `value`, the mirror image without the edge, the edge, or the opposite end. In the mode "constant"
+    negative numbers cut, and sizes may be open, of which no less than nothing is added.
 
     ONNX: Pad.
     """
@@ -29,7 +29,7 @@ class Pad(DataMovement):
     infinite = ("value",)
     function = "pad"
 
-    padding: Padding
+    padding: Pads
     mode: Literal["constant", "reflect", "replicate", "circular"] = "constant"
     value: float = 0.0
 
@@ -39,7 +39,7 @@ class Pad(DataMovement):
         if self.mode != "constant" and self.value != 0:
             raise OpError(f'Pad in mode "{self.mode}" has no use for a `value`', 'mode="constant"', "DL0208")
 
-    def pairs(self, x: TensorType) -> tuple[tuple[int, int], ...]:
+    def pairs(self, x: TensorType) -> tuple[tuple[Dim, Dim], ...]:
         """Before and after, for each spatial axis."""
         if isinstance(self.padding, tuple) and len(self.padding) != x.rank - 2 and x.rank > 2:
             raise OpError(
@@ -52,6 +52,10 @@ class Pad(DataMovement):
             (side, side) if not isinstance(side, tuple) else side for side in sides if not isinstance(side, str)
         )
 
+    def numbers(self, x: TensorType) -> tuple[tuple[int, int], ...]:
+        """The same where none is open, as always but in the mode "constant"."""
+        return tuple((a, b) for a, b in self.pairs(x) if isinstance(a, int) and isinstance(b, int))
+
     def infer(self, need: Needs, inputs: Types) -> TensorType:
         x = inputs[0]
         spatial_sizes(0, x, "Pad")
@@ -60,7 +64,9 @@ class Pad(DataMovement):
             raise OpError(f'Pad has no mode "{self.mode}" for truth values, {x}', 'cast(x, "int")', "DL0207")
         sizes: list[Dim] = []
         for size, (before, after) in zip(x.spatial, self.pairs(x), strict=True):
-            if self.mode != "constant":
+            if not (isinstance(before, int) and isinstance(after, int)):
+                self._check_open(need, before, after)
+            elif self.mode != "constant":
                 if min(before, after) < 0:
                     raise OpError(f'Pad cannot cut in mode "{self.mode}"', "cut with Crop or Slice", "DL0208")
                 reach = max(before, after)
@@ -75,9 +81,18 @@ class Pad(DataMovement):
             sizes.append(size + before + after)
         return x.with_shape(*x.shape[:2], *sizes)
 
+    def _check_open(self, need: Needs, before: Dim, after: Dim) -> None:
+        if self.mode != "constant":
+            side = before if isinstance(after, int) else after
+            raise OpError(f'Pad in mode "{self.mode}" takes numbers, not {side}', 'mode="constant"', "DL0205")
+        for side in (before, after):
+            need.at_least(side, 0, f"Pad cannot add {side} elements", "cut with Slice or Crop")
+
     def formula(self, inputs: Types, outputs: Types) -> tuple[str, ...]:
         rows = zip(inputs[0].spatial, self.pairs(inputs[0]), outputs[0].spatial, strict=True)
-        return equations({axis: (f"{size} + {a} + {b}", out) for axis, (size, (a, b), out) in enumerate(rows, 2)})
+        return equations(
+            {axis: (f"{size} + {factor(a)} + {factor(b)}", out) for axis, (size, (a, b), out) in enumerate(rows, 2)}
+        )
 
 
 class PadTo(DataMovement):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dlspec.ir.dims import Dim, Expr, ceildiv, floordiv
-from dlspec.ir.fields import Axes, Ints, Items, Shape, Sizes
+from dlspec.ir.fields import Axes, Dims, Ints, Items, Shape, Sizes
 from dlspec.ir.op import Needs, Op, OpError, Types
 from dlspec.ir.types import TensorType, format_shape
 from dlspec.ops.rules import DataMovement, many_axes, one_axis, spatial_sizes
@@ -244,28 +244,38 @@ class Flip(DataMovement):
 
 
 class Roll(DataMovement):
-    """Shifts along the axes; what leaves at the end comes in at the front. One shift for each axis of `dims`."""
+    """Shifts along the axes; what leaves at the end comes in at the front.
+
+    One shift for each axis of `dims`. A shift may be an open size.
+    """
 
     function = "roll"
 
-    shifts: Ints
+    shifts: Dims
     dims: Axes
 
-    def moves(self, x: TensorType) -> tuple[tuple[int, int], ...]:
-        """Axis and shift, one for each axis that moves; on axes of known size the shift is from 0 to the size."""
-        shifts = (self.shifts,) if isinstance(self.shifts, int) else self.shifts
+    def moves(self, x: TensorType) -> tuple[tuple[int, Dim], ...]:
+        """Axis and shift, one for each axis that moves; where both are known the shift is from 0 to the size."""
+        shifts = self.shifts if isinstance(self.shifts, tuple) else (self.shifts,)
         axes = many_axes(self.dims, x.rank, "Roll")
         if len(shifts) != len(axes):
             raise OpError(f"Roll has {len(shifts)} shifts for {len(axes)} axes", code="DL0208")
         sizes = [x.shape[axis] for axis in axes]
-        wrapped = [s % size if isinstance(size, int) else s for s, size in zip(shifts, sizes, strict=True)]
-        return tuple((axis, shift) for axis, shift in zip(axes, wrapped, strict=True) if shift)
+        wrapped = [
+            s % size if isinstance(size, int) and isinstance(s, int) else s
+            for s, size in zip(shifts, sizes, strict=True)
+        ]
+        return tuple((axis, shift) for axis, shift in zip(axes, wrapped, strict=True) if shift != 0)
 
     def infer(self, need: Needs, inputs: Types) -> TensorType:
         x = inputs[0]
         for axis, shift in self.moves(x):
             message = f"Roll cannot shift axis {axis} of {format_shape(x.shape)} by {shift}: it is shorter"
-            need.at_least(x.shape[axis], abs(shift), message)
+            if isinstance(shift, int):
+                need.at_least(x.shape[axis], abs(shift), message)
+            else:
+                need.at_least(x.shape[axis] - shift, 0, message)
+                need.at_least(x.shape[axis] + shift, 0, message)
         return x
 
 

@@ -105,9 +105,12 @@ def test_a_tensor_taken_apart_has_the_places_of_its_parts() -> None:
     scene = shipped("swin", "SwinTiny")
     indices = [box for box in scene.boxes() if box.path.startswith("features.1.0.attn.index")]
     assert [box.name for box in indices] == [
+        "x[:, none]",
         "relative_position_bias_table[relative_position_index]",
         "x[0]",
         "x[1]",
         "x[2]",
+        "h[:, :height, :width]",
     ]
-    assert [written_op(box.nodes[0].op) for box in indices] == ["x[i]", "x[0]", "x[1]", "x[2]"]
+    written = ["x[:, none]", "x[i]", "x[0]", "x[1]", "x[2]", "x[:, :H // 4, :W // 4]"]
+    assert [written_op(box.nodes[0].op) for box in indices] == written

@@ -422,6 +422,18 @@ network Net(x: float[N, T = 5, 8], memory: float[N, S = 3, 6], out: bool[N, T], 
     z = y -> MultiheadAttention(2, add_bias_kv=true, is_causal=true, dropout=0.2) -> RMSNorm
 }
 """,
+    "padding_and_shifts_of_open_sizes": """
+block Shifted(shift) {
+    rows, columns = [ceil(x.height / 4), ceil(x.width / 4)]
+    h = pad(x, [[0, 4 * rows - x.height], [4 * columns - x.width, 0]], value=0.5)
+    roll(h, [-shift * min(1, rows - 1), shift], [2, -1])
+}
+network Net(image: float[N, 3, H, W]) -> y, slope {
+    h = image -> Conv(4, 1) -> Shifted(2)
+    y = roll(h, h.height // 2, 2)
+    slope = grad(sum(h ** 3), image)
+}
+""",
     "hidden_text": '''
 # A "quoted" doc \\ with """ and \\n
 block Doc { Linear(2) }

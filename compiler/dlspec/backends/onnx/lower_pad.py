@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 from dlspec.backends.onnx.emitter import Emitter
 from dlspec.backends.onnx.lower_slicing import cut
 from dlspec.backends.onnx.registry import lowers
+from dlspec.ir.dims import Dim
 from dlspec.ir.graph import Node
 from dlspec.ops import pad as ops
 
+Pairs: TypeAlias = tuple[tuple[Dim, Dim], ...]
 _MODES = {"constant": "constant", "reflect": "reflect", "replicate": "edge"}
 
 
@@ -15,13 +19,16 @@ _MODES = {"constant": "constant", "reflect": "reflect", "replicate": "edge"}
 def pad(e: Emitter, op: ops.Pad, node: Node, xs: list[str], ws: list[str]) -> str:
     type_ = node.inputs[0].type
     pairs = op.pairs(type_)
-    if not any(before or after for before, after in pairs):
+    if all(before == after == 0 for before, after in pairs):
         return xs[0]
     if op.mode == "circular":
-        return _circular(e, xs[0], pairs)
-    pads = [0, 0, *(before for before, _ in pairs), 0, 0, *(after for _, after in pairs)]
+        return _circular(e, xs[0], op.numbers(type_))
     value = [e.scalar(op.value, type_.dtype)] if op.value else []
-    return e.op("Pad", [xs[0], e.constant(pads), *value], mode=_MODES[op.mode])
+    return e.op("Pad", [xs[0], _pads(e, pairs), *value], mode=_MODES[op.mode])
+
+
+def _pads(e: Emitter, pairs: Pairs) -> str:
+    return e.shape([0, 0, *(before for before, _ in pairs), 0, 0, *(after for _, after in pairs)])
 
 
 def _circular(e: Emitter, x: str, pairs: tuple[tuple[int, int], ...]) -> str:
@@ -41,5 +48,4 @@ def pad_to(e: Emitter, op: ops.PadTo, node: Node, xs: list[str], ws: list[str]) 
     pairs = op.pairs(type_)
     if all(before == after == 0 for before, after in pairs):
         return xs[0]
-    pads = e.shape([0, 0, *(before for before, _ in pairs), 0, 0, *(after for _, after in pairs)])
-    return e.op("Pad", [xs[0], pads, *([e.scalar(op.value, type_.dtype)] if op.value else [])])
+    return e.op("Pad", [xs[0], _pads(e, pairs), *([e.scalar(op.value, type_.dtype)] if op.value else [])])

@@ -56,7 +56,7 @@ class Fields:
     def __call__(self, made: Py, node: Node) -> Py:
         if self.author.tree.graph.settings:
             said = {inner.field for inner in walk(made) if isinstance(inner, Arg)}
-            pads = (f.name for f in node.op.fields if f.kind == "Padding" and f.name in node.origin.written)
+            pads = (f.name for f in node.op.fields if f.kind in ("Padding", "Pads") and f.name in node.origin.written)
             # What is written of a padding in another order stays numbers.
             self.hinges.update(*(self.author.settings.behind(node.origin.written[p]) for p in pads if p not in said))
 
@@ -206,14 +206,16 @@ def _is_list(items: tuple[Py, ...]) -> bool:
     )
 
 
-def _item_of(written: Written, item: int | str | tuple[int, str]) -> Written:
-    """One of the expressions in a list or between the brackets of an index."""
+def _item_of(written: Written, item: int | str | tuple[int, str | int]) -> Written:
+    """One of the expressions in a list, in a list in it, or between the brackets of an index."""
     expression = written.expression
     place, part = item if isinstance(item, tuple) else (item, "")
     if not isinstance(expression, ast.List | ast.Index) or isinstance(place, str) or place >= len(expression.items):
         raise Unwritten  # `levels[0]` may be a tensor that gives several sizes
     found: Any = expression.items[place]
-    if part:
+    if isinstance(part, int):
+        found = found.items[part] if isinstance(found, ast.List) else found  # one number is that of both sides
+    elif part:
         found = getattr(found, part) if isinstance(found, ast.Slice) else None
     if found is None or isinstance(found, ast.Slice):
         raise Unwritten

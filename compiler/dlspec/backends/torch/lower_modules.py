@@ -274,6 +274,8 @@ def flat_pads(pairs: tuple[tuple[Any, Any], ...]) -> tuple[Any, ...]:
 @makes(pad.Pad)
 def _pad(op: pad.Pad, node: Node) -> Py | None:
     n, pads = node.inputs[0].type.rank - 2, flat_pads(op.pairs(node.inputs[0].type))
+    if not all(isinstance(side, int) for side in pads):
+        return None
     if op.mode == "constant":
         return call(f"nn.ConstantPad{n}d", Const(pads), Arg(op.value, "value"))
     kind = {"reflect": "Reflection", "replicate": "Replication", "circular": "Circular"}[op.mode]

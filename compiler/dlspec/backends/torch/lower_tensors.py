@@ -182,7 +182,11 @@ def resample(e: Lower, op: resize.Upsample | resize.Resize, xs: list[Py]) -> Py:
 
 @lowers(pad.Pad)
 def pads(e: Lower, op: pad.Pad, xs: list[Py]) -> Py:
-    return padded(e, xs[0], op.pairs(e.node.inputs[0].type), op.mode, op.value)
+    pairs = op.pairs(e.node.inputs[0].type)
+    if all(isinstance(side, int) for pair in pairs for side in pair):
+        return padded(e, xs[0], pairs, op.mode, op.value)
+    sides = [(e.size(a, "padding", (axis, 0)), e.size(b, "padding", (axis, 1))) for axis, (a, b) in enumerate(pairs)]
+    return call("F.pad", xs[0], Sequence(flat_pads(tuple(sides)), "("), value=(Const(op.value), 0.0))
 
 
 @lowers(pad.PadTo)
@@ -357,7 +361,15 @@ def flip(e: Lower, op: slicing.Flip, xs: list[Py]) -> Py:
 
 @lowers(slicing.Roll)
 def roll(e: Lower, op: slicing.Roll, xs: list[Py]) -> Py:
-    return method(xs[0], "roll", Arg(op.shifts, "shifts"), Arg(op.dims, "dims"))
+    shifts = op.shifts if isinstance(op.shifts, tuple) else (op.shifts,)
+    if all(isinstance(shift, int) for shift in shifts):
+        return method(xs[0], "roll", Arg(op.shifts, "shifts"), Arg(op.dims, "dims"))
+    return method(
+        xs[0],
+        "roll",
+        Sequence(e.sizes(shifts, "shifts"), "("),
+        Const(op.dims if isinstance(op.dims, tuple) else (op.dims,)),
+    )
 
 
 @lowers(slicing.Tile)

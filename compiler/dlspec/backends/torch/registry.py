@@ -27,7 +27,7 @@ class Ref(Py):
     value: Any
 
 
-Item: TypeAlias = "int | str | tuple[int, str] | None"
+Item: TypeAlias = "int | str | tuple[int, str | int] | None"
 """A place in what the author wrote for a field: in a list, an argument of an initialiser, a bound of a slice."""
 
 

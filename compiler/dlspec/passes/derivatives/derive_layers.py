@@ -34,7 +34,7 @@ def pad(s: Step, op: Pad) -> Term | None:
     if op.mode == "constant":
         return None
     x = s.x
-    for axis, (before, after) in enumerate(op.pairs(x.type), 2):
+    for axis, (before, after) in enumerate(op.numbers(x.type), 2):
         size = x.type.shape[axis]
         parts = [x]
         if before:

@@ -143,7 +143,7 @@ def flip(s: Step, op: slicing.Flip) -> Cotangents:
 
 @derives(slicing.Roll)
 def roll(s: Step, op: slicing.Roll) -> Cotangents:
-    shifts = -op.shifts if isinstance(op.shifts, int) else tuple(-shift for shift in op.shifts)
+    shifts = tuple(-shift for shift in op.shifts) if isinstance(op.shifts, tuple) else -op.shifts
     return (s.g.call("roll", shifts=shifts, dims=op.dims),)
 
 
@@ -157,7 +157,12 @@ def tile(s: Step, op: slicing.Tile) -> Cotangents:
 
 @derives(pad.Pad)
 def padding(s: Step, op: pad.Pad) -> Cotangents:
-    return (s.g.call("pad", padding=tuple((-before, -after) for before, after in op.pairs(s.x.type))),)
+    g, pairs = s.g, op.pairs(s.x.type)
+    if all(isinstance(side, int) for pair in pairs for side in pair):
+        return (g.call("pad", padding=tuple((-before, -after) for before, after in pairs)),)
+    for axis, (before, _) in enumerate(pairs, 2):
+        g = g.call("slice", dim=axis, start=before, end=before + s.x.type.shape[axis])
+    return (g,)
 
 
 @derives(pad.PadTo)
