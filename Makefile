@@ -72,6 +72,10 @@ gallery: $(VENV)/.run-installed ## draw the pictures of docs/gallery again
 	$(DRAW)/dcgan-generator.svg specs/dcgan.dlspec:Generator --layout levels
 	$(DRAW)/gan_train.svg specs/gan.dlspec:TrainGAN --depth 1
 	$(DRAW)/se_resnet50.svg specs/se_resnet.dlspec:SEResNet50 --depth 1 --expand layer1.0.se
+	$(DRAW)/lenet-volumes.svg specs/lenet.dlspec:LeNet5 --style volumes
+	$(DRAW)/alexnet-volumes.svg specs/alexnet.dlspec:AlexNet --style volumes
+	$(DRAW)/vgg16-volumes.svg specs/vgg.dlspec:VGG16 --style volumes
+	$(DRAW)/unet-volumes.svg specs/unet.dlspec:UNet --depth 1 --style volumes
 
 zoo: $(VENV)/.dev-installed ## write docs/zoo.md and its pictures: every shipped network, with its figures
 	$(ONE_THREAD) PYTHONPATH=. $(BIN)/python tests/specs/zoo.py

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from dlspec.backends.diagram.layout import Arrangement, Direction
-    from dlspec.backends.diagram.picture import Picture
+    from dlspec.backends.diagram.picture import Picture, Style
     from dlspec.backends.diagram.theme import ThemeName
 
     Array = np.ndarray[Any, np.dtype[Any]]
@@ -120,6 +120,7 @@ class Model:
         wrap: float | None = None,
         poster: bool = False,
         layout: Arrangement | None = None,
+        style: Style = "boxes",
     ) -> Picture:
         """A picture, which shows itself in a notebook and has ``save("net.svg")``. `dlspec draw` says what the options mean.
 
@@ -129,8 +130,15 @@ class Model:
         from dlspec.backends.diagram.building import build_scene
         from dlspec.backends.diagram.picture import Picture
 
-        scene = build_scene(self.graph, self.summary(), depth=depth, expand=expand, collapse=collapse, unroll=unroll)
-        return Picture(scene, "LR" if wrap is not None else direction, theme, wrap, poster, layout)
+        scene = build_scene(
+            self.graph,
+            self.summary(),
+            depth=depth,
+            expand=expand,
+            collapse=collapse,
+            unroll=unroll or style == "volumes",
+        )
+        return Picture(scene, "LR" if wrap is not None else direction, theme, wrap, poster, layout, style=style)
 
     def to_graphviz(
         self,

@@ -34,6 +34,11 @@ def declare(parser: Parser) -> None:
         choices=("levels", "flow"),
         help="rows by resolution, as a U-Net is a U (chosen for networks with skips over resolutions), or along the flow",
     )
+    parser.add_argument(
+        "--style",
+        choices=("boxes", "volumes"),
+        help="layers as boxes (default), or feature maps as boxes in perspective",
+    )
     parser.add_argument("--poster", action="store_true", help="draw it folded, and each distinct block once below")
     takes_weight_files(parser)
 
@@ -64,6 +69,10 @@ def _check(arguments: Namespace) -> None:
     both = sorted(set(arguments.expand) & set(arguments.collapse))
     if both:
         raise CallError(f"--expand and --collapse both name `{both[0]}`")
+    if arguments.style == "volumes":
+        for flag in ("rankdir", "wrap", "poster", "layout", "unroll"):
+            if getattr(arguments, flag):
+                raise CallError(f"volumes stand in one row, each turn of a loop by itself: leave --{flag} out")
     if arguments.poster:
         for flag in ("rankdir", "depth", "expand", "collapse", "unroll"):
             if getattr(arguments, flag):

@@ -39,7 +39,7 @@ class Format(NamedTuple):
         return self.train if train else self.network
 
 
-_DRAWN = Use(write_pictures.picture, ("theme", "rankdir", "wrap", "poster", "layout"))
+_DRAWN = Use(write_pictures.picture, ("theme", "rankdir", "wrap", "poster", "layout", "style"))
 _DRAWN_TRAIN = Use(write_pictures.picture, ("theme", "rankdir", "wrap", "poster"))
 _PAGE = Use(write_pictures.picture, ("theme", "weights"))
 _TEXT = Use(write_pictures.picture, ("rankdir",))

@@ -43,7 +43,7 @@ def scene_of(program: Program, wanted: Target, arguments: Namespace) -> tuple[Sc
     try:
         scene = build_scene(
             graph, summarise(graph, arguments.symbolic), depth=arguments.depth, expand=arguments.expand,
-            collapse=arguments.collapse, unroll=arguments.unroll, faults=faults,
+            collapse=arguments.collapse, unroll=arguments.unroll or arguments.style == "volumes", faults=faults,
         )  # fmt: skip
     except UnknownPath as error:
         raise _no_block(network, error) from None

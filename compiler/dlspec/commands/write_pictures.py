@@ -23,7 +23,8 @@ def picture(program: Program, wanted: Target, arguments: Namespace) -> None:
     scene, diagnostics, of_call = scene_of(program, wanted, arguments)
     tensors = spreads_of(scene, arguments, not diagnostics.errors)
     drawn = Picture(
-        scene, arguments.rankdir, arguments.theme, arguments.wrap, arguments.poster, arguments.layout, tensors
+        scene, arguments.rankdir, arguments.theme, arguments.wrap, arguments.poster, arguments.layout, tensors,
+        arguments.style or "boxes",
     )  # fmt: skip
     write_bytes(arguments.output, drawn.content(Path(arguments.output).suffix))
     say(f"wrote {arguments.output}")

@@ -5,7 +5,7 @@ Every format that has a page writes the same marks, so SVG, PNG and PDF show the
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
@@ -13,7 +13,7 @@ from dlspec.backends.diagram.layout import Drawing, Placed
 from dlspec.backends.diagram.looks import BAR, Style, badge, costs_of
 from dlspec.backends.diagram.metrics import clean, shortened
 from dlspec.backends.diagram.pieces import STACK
-from dlspec.backends.diagram.scene import ENDS, Box
+from dlspec.backends.diagram.scene import ENDS, Box, Scene
 from dlspec.backends.diagram.sketch import Point, Sketch, Words
 from dlspec.backends.diagram.theme import Theme
 
@@ -51,10 +51,11 @@ class Stroke:
 
 @dataclass(frozen=True, slots=True)
 class Fill:
-    """A filled polygon."""
+    """A filled polygon, with an outline where ``stroke`` is a colour."""
 
     points: tuple[Point, ...]
     colour: str
+    stroke: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +87,27 @@ class Painted(NamedTuple):
     box: Box | None
 
 
-def patches(drawing: Drawing, theme: Theme) -> Iterator[Painted]:
+@dataclass(frozen=True, slots=True, repr=False)
+class Figure:
+    """A picture of another kind than a `Drawing`, which knows its marks: those of a box together, in their order."""
+
+    scene: Scene
+    width: float
+    height: float
+    marks: Callable[[Theme], Iterator[tuple[Box | None, tuple[Mark, ...]]]]
+
+
+Sheet: TypeAlias = Drawing | Figure
+
+
+def patches(drawing: Sheet, theme: Theme) -> Iterator[Painted]:
     """All that is painted of a picture, the ground first."""
     ground = Rect(0, 0, drawing.width, drawing.height, theme.background, round=0)
     yield Painted(Patch((ground,), False), 0, 0, (0, 0), None)
+    if isinstance(drawing, Figure):
+        for box, marks in drawing.marks(theme):
+            yield Painted(Patch(marks, box is not None), 0, 0, (0, 0), box)
+        return
     painter = _Painter(theme)
     for top in (drawing.root, *drawing.others):
         yield from painter.paint(top)
@@ -117,7 +135,7 @@ class _Painter:
         """What is painted of a box before what is in it, and after: one where it is folded."""
         known = self._known.get((sketch, level))
         if known is None:
-            text = [_letters(words, self._theme) for words in sketch.lines]
+            text = [coloured(words, self._theme) for words in sketch.lines]
             if sketch.box.open:
                 first = Patch(tuple(_frame(sketch, self._theme, level)), False)
                 known = first, Patch((*_edges(sketch, self._theme), *text), True)
@@ -168,12 +186,12 @@ def _edges(sketch: Sketch, theme: Theme) -> Iterator[Mark]:
             points = [*points[:-1], _before(points[-1], points[-2], _ARROW_LENGTH - 1)]
         yield Stroke(tuple(points), colour, 1.8 if way.edge.fault else 1.2, way.edge.training)
         if way.arrow:
-            yield Fill(_arrow(way.points), colour)
+            yield Fill(arrow(way.points), colour)
     for points in sketch.returns:
         yield Stroke((*points[:-1], _before(points[-1], points[-2], _ARROW_LENGTH - 1)), theme.accent, 1.2, True)
-        yield Fill(_arrow(points), theme.accent)
+        yield Fill(arrow(points), theme.accent)
     for words in sketch.shapes:
-        yield _letters(words, theme)
+        yield coloured(words, theme)
 
 
 def _without_repeats(points: list[Point]) -> list[Point]:
@@ -187,7 +205,8 @@ def _before(end: Point, previous: Point, by: float) -> Point:
     return (x - by * (x - px) / length, y - by * (y - py) / length) if length else end
 
 
-def _arrow(points: list[Point]) -> tuple[Point, ...]:
+def arrow(points: list[Point]) -> tuple[Point, ...]:
+    """The head of an arrow at the end of a line."""
     points = _without_repeats(points)
     (x, y), (px, py) = points[-1], points[-2]
     dx, dy = (x > px) - (x < px), (y > py) - (y < py)
@@ -196,7 +215,8 @@ def _arrow(points: list[Point]) -> tuple[Point, ...]:
     return (x, y), (bx + dy * half, by + dx * half), (bx - dy * half, by - dx * half)
 
 
-def _letters(words: Words, theme: Theme) -> Letters:
+def coloured(words: Words, theme: Theme) -> Letters:
+    """Text in the colours of a theme."""
     colours: dict[Style, str] = {
         "label": theme.muted, "name": theme.text, "argument": theme.text, "accent": theme.accent,
         "small": theme.muted, "shape": theme.muted, "changed": theme.text, "fault": theme.fault,

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from dlspec.backends.diagram.layout import Arrangement, Direction, Drawing, lay_out
+from dlspec.backends.diagram.layout import Arrangement, Direction, lay_out
 from dlspec.backends.diagram.levels import Levels, NoLevels
+from dlspec.backends.diagram.paint import Sheet
 from dlspec.backends.diagram.scene import Scene
 from dlspec.backends.diagram.theme import ThemeName
 from dlspec.backends.files import write_bytes
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from graphviz import Digraph  # pyright: ignore[reportMissingTypeStubs]
 
     from dlspec.backends.spread import Spread
+
+Style: TypeAlias = Literal["boxes", "volumes"]
 
 WIDEST = 8000.0
 """Pixels: a wider picture is not drawn by levels unasked."""
@@ -32,7 +35,8 @@ class Picture:
 
     ``layout`` is "flow", or "levels" with a row for each resolution. None is the latter where skips over resolutions make
     the network, nothing else is asked for and the picture is not wider than `WIDEST`. Raises `NoLevels` where "levels" finds
-    none.
+    none. ``style`` "volumes" draws feature maps in perspective, to the right: no direction, wrap, poster and layout go
+    with it (ValueError).
     """
 
     def __init__(
@@ -44,7 +48,11 @@ class Picture:
         poster: bool = False,
         layout: Arrangement | None = None,
         tensors: Mapping[str, Spread] | None = None,
+        style: Style = "boxes",
     ) -> None:
+        volumes = style == "volumes"
+        if volumes and (direction or wrap is not None or poster or layout):
+            raise ValueError("volumes stand in one row: leave direction, wrap, poster and layout out")
         self.scene = scene
         self.direction: Direction = direction or ("LR" if wrap else "TB")
         self.theme: ThemeName = theme or "light"
@@ -53,19 +61,23 @@ class Picture:
         self._poster = poster
         self._levels: Levels | None = None
         self._unasked = layout is None
-        if layout == "levels" or (layout is None and direction is None and wrap is None and not poster):
+        if layout == "levels" or (layout is None and direction is None and wrap is None and not poster and not volumes):
             levels = Levels(scene)
             if layout == "levels" and not levels.named:
                 raise NoLevels(levels.several)
             if levels.named and (layout == "levels" or levels.skipping):
                 self._levels = levels
         self._tensors = tensors
+        self._style: Style = style
 
     @cached_property
-    def _drawing(self) -> Drawing:
+    def _drawing(self) -> Sheet:
         """The layout. Raises `EngineError`."""
         from dlspec.backends.diagram.poster import WIDTH, lay_out_poster
+        from dlspec.backends.diagram.volumes import lay_out_volumes
 
+        if self._style == "volumes":
+            return lay_out_volumes(self.scene)
         if self._poster:
             return lay_out_poster(self.scene, self._wrap or WIDTH)
         if self._levels is not None:

@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from dlspec.backends.diagram.engine import EngineError
-from dlspec.backends.diagram.layout import Drawing
 from dlspec.backends.diagram.looks import BOLD, SIZES
 from dlspec.backends.diagram.metrics import clean
-from dlspec.backends.diagram.paint import Fill, Letters, Painted, Rect, Stroke, patches
+from dlspec.backends.diagram.paint import Fill, Letters, Painted, Rect, Sheet, Stroke, patches
 from dlspec.backends.diagram.sketch import Point
 from dlspec.backends.diagram.svg import svg
 from dlspec.backends.diagram.theme import THEMES, ThemeName
@@ -29,7 +28,7 @@ def font_files() -> tuple[str, str]:
     return str(folder / "Vera.ttf"), str(folder / "VeraBd.ttf")
 
 
-def png(drawing: Drawing, theme: ThemeName = "light", scale: float = 2.0) -> bytes:
+def png(drawing: Sheet, theme: ThemeName = "light", scale: float = 2.0) -> bytes:
     """The picture as PNG, with ``scale`` pixels for each of its own. Raises `EngineError` where resvg is missing."""
     try:
         from resvg_py import svg_to_bytes
@@ -46,7 +45,7 @@ def png(drawing: Drawing, theme: ThemeName = "light", scale: float = 2.0) -> byt
     )  # fmt: skip
 
 
-def pdf(drawing: Drawing, theme: ThemeName = "light") -> bytes:
+def pdf(drawing: Sheet, theme: ThemeName = "light") -> bytes:
     """The picture as a PDF of one page, a point for a pixel, fonts embedded. Raises `EngineError` without reportlab."""
     try:
         from reportlab.pdfbase.pdfmetrics import registerFont  # pyright: ignore[reportUnknownVariableType]
@@ -75,6 +74,7 @@ class _Page:
 
     def __init__(self, canvas: Any, height: float) -> None:
         self._canvas = canvas
+        canvas.setLineJoin(1)
         self._height = height
         self._place: Point = 0.0, 0.0
 
@@ -136,7 +136,9 @@ class _Page:
         for point in mark.points[1:]:
             path.lineTo(*self._at(point))
         path.close()
-        self._canvas.drawPath(path, stroke=0, fill=1)
+        if mark.stroke:
+            self._pen(mark.stroke, 1.0, False)
+        self._canvas.drawPath(path, stroke=int(bool(mark.stroke)), fill=1)
 
     def _letters(self, mark: Letters) -> None:
         x, y = self._at((mark.words.x, mark.words.y + mark.words.drop))

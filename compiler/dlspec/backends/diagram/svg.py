@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import html
 
-from dlspec.backends.diagram.layout import Drawing
 from dlspec.backends.diagram.looks import BOLD, SIZES
 from dlspec.backends.diagram.metrics import FONTS, clean, shortened
-from dlspec.backends.diagram.paint import Fill, Letters, Mark, Patch, Rect, Stroke, patches, tip
+from dlspec.backends.diagram.paint import Fill, Letters, Mark, Patch, Rect, Sheet, Stroke, patches, tip
 from dlspec.backends.diagram.sketch import Point
 from dlspec.backends.diagram.theme import THEMES, ThemeName
 
 
-def svg(drawing: Drawing, theme: ThemeName = "light", fonts: str = FONTS, tips: bool = True) -> str:
+def svg(drawing: Sheet, theme: ThemeName = "light", fonts: str = FONTS, tips: bool = True) -> str:
     """The picture as an SVG document. ``fonts`` is the list of families its text asks for. With ``tips`` each box is a
     group with what it says where the mouse is; without them nothing is nested."""
     width, height = coordinate(drawing.width), coordinate(drawing.height)
@@ -89,7 +88,8 @@ class _Form:
                 )
             case Fill():
                 corners = " ".join([f"{self._x(x)},{self._y(y)}" for x, y in mark.points])
-                return f'<polygon points="{corners}" fill="{mark.colour}"/>'
+                pen = f' stroke="{mark.stroke}" stroke-linejoin="round"' if mark.stroke else ""
+                return f'<polygon points="{corners}" fill="{mark.colour}"{pen}/>'
             case Letters():
                 return self._letters(mark)
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from itertools import pairwise
 
 from dlspec.backends.diagram.engine import EngineError
-from dlspec.backends.diagram.layout import Drawing
 from dlspec.backends.diagram.looks import BOLD, SIZES
 from dlspec.backends.diagram.metrics import clean, shortened
-from dlspec.backends.diagram.paint import Fill, Letters, Mark, Rect, Stroke, patches
+from dlspec.backends.diagram.paint import Fill, Letters, Mark, Rect, Sheet, Stroke, patches
 from dlspec.backends.diagram.sketch import Anchor, Point
 from dlspec.backends.diagram.svg import coordinate
 from dlspec.backends.diagram.tex import tex
@@ -28,7 +27,7 @@ _FOOT = "\\end{tikzpicture}\n\\end{document}\n"
 _ANCHORS: dict[Anchor, str] = {"start": "base west", "middle": "base", "end": "base east"}
 
 
-def tikz(drawing: Drawing, theme: ThemeName = "light") -> str:
+def tikz(drawing: Sheet, theme: ThemeName = "light") -> str:
     """The picture as a LaTeX document, a point for a pixel. The class `standalone` makes it a page of the size of the
     picture, and the package `standalone` lets another document input it. Raises `EngineError` for one that is too long.
     """
@@ -36,7 +35,8 @@ def tikz(drawing: Drawing, theme: ThemeName = "light") -> str:
     if longest > LONGEST:
         raise EngineError(
             f"the picture is {longest:,.0f} pt long, and TeX's lengths end at 16,383 pt",
-            "draw less with --depth, or in rows with --wrap",
+            "draw less with --depth, or in lines with --wrap",
+            "DL0608",
         )
     writer = _Writer()
     for painted in patches(drawing, THEMES[theme]):
@@ -68,7 +68,13 @@ class _Writer:
                 bend = min(mark.bend, *(side / 2 for side in sides)) if len(sides) > 1 else 0.0
                 self._path(self._pen(mark.colour, mark.width, mark.dashed, bend), points, " -- ", place)
             case Fill():
-                self._path([f"fill={self._colour(mark.colour)}"], mark.points, " -- ", place, " -- cycle")
+                self._path(
+                    [f"fill={self._colour(mark.colour)}", *self._pen(mark.stroke, 1.0, False, 0.0)],
+                    mark.points,
+                    " -- ",
+                    place,
+                    " -- cycle",
+                )
             case Letters():
                 self._letters(mark, place)
 
