@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from drawn import scenes
+from drawn import scenes, shipped
 from geometry import faults
 
 from dlspec.backends.diagram.layout import Direction, Drawing, TooWide, lay_out
@@ -52,3 +52,23 @@ def test_nothing_overlaps_on_posters(path: Path) -> None:
     for scene in scenes(path):
         found = faults(lay_out_poster(scene))
         assert not found, (scene.graph.name, len(found), found[:5])
+
+
+@pytest.mark.parametrize(
+    ("spec", "network", "path"),
+    [
+        ("inception_module", "InceptionModule", "0"),
+        ("googlenet", "GoogLeNet", "inception3a"),
+        ("inception_v3", "InceptionV3", "Mixed_5b"),
+    ],
+)
+def test_a_concat_of_branches_stands_below_their_middle(spec: str, network: str, path: str) -> None:
+    drawing = lay_out(shipped(spec, network, depth=1, expand=[path]))
+    block = next(placed for placed in drawing.root.walk() if placed.box.path == path)
+    join = next(child for child in block.children if child.box.name == "Concat")
+    ends = {way.edge.into: way.points[0][0] for way in block.sketch.ways if way.edge.target is join.box}
+    ends = [ends[into] for into in sorted(ends)]
+    middle = block.x + (ends[(len(ends) - 1) // 2] + ends[len(ends) // 2]) / 2
+    assert len(ends) > 2
+    assert ends == sorted(ends), "branches stand in the order written"
+    assert abs(join.x + join.sketch.width / 2 - middle) < 2

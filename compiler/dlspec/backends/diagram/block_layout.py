@@ -17,6 +17,9 @@ from dlspec.backends.diagram.looks import Line, line_height, line_width, shape_l
 from dlspec.backends.diagram.pieces import GAP, LABEL_GAP, LANE, LONG, SEPARATION, Item, Shape, Step
 from dlspec.backends.diagram.scene import Box, Edge, Port
 
+_FEW = 2
+"""What joins no more tensors than this stands on the main path."""
+
 
 class BlockLayout:
     """One block to be laid out: what stands in which row, and the graph for the engine. `placing` has its geometry.
@@ -162,6 +165,14 @@ class BlockLayout:
         steps = [step for step in self.steps if step.start in numbers and step.end in numbers]
         joins = Counter(step.end for step in steps)
         forks = Counter(step.start for step in steps)
+        # What joins or feeds several branches stands in the middle of them, not on the main path; skips are no branches.
+        uses = Counter((edge.source, edge.out) for edge in self.box.edges)
+        skips = {lane for (start, port, _), lane in self._lanes.items() if uses[start.box, port] > 1}
+        skipping = Counter(step.end for step in steps if step.start in skips)
+        folded = {item for item in numbers if item.shape.inputs is None and len(item.shape.outputs) == 1}
+        joining = {item for item in folded if joins[item] > _FEW and 2 * skipping[item] <= joins[item]}
+        passed = {step.start for step in steps if step.end.box is None}
+        forking = {item for item in folded - passed if forks[item] > _FEW}
         # Every edge leads from one row to the next, so that any tree of edges gives the rows: that search may end at once.
         once = 1.5 / len(numbers)
         lines = [
@@ -174,7 +185,7 @@ class BlockLayout:
             lines.append(f"{index} [width={max(width, 1) / 72:.4f}{order}];")
         for step in steps:
             alone = joins[step.end] == forks[step.start] == 1  # a branch runs straight where nothing else comes in
-            weight = 50 if step.main else 12 if alone else 2
+            weight = 2 if step.end in joining or step.start in forking else 50 if step.main else 12 if alone else 2
             lines.append(f"{numbers[step.start]} -> {numbers[step.end]} [weight={weight}];")
         for item in numbers:
             for one, other in pairwise([item, *item.parts]):
