@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from drawn import scenes, shipped
+from drawn import scene_of, scenes, shipped
 from geometry import faults
 
 from dlspec.backends.diagram.layout import Direction, Drawing, TooWide, lay_out
@@ -72,3 +72,11 @@ def test_a_concat_of_branches_stands_below_their_middle(spec: str, network: str,
     assert len(ends) > 2
     assert ends == sorted(ends), "branches stand in the order written"
     assert abs(join.x + join.sketch.width / 2 - middle) < 2
+
+
+@pytest.mark.parametrize(("end", "ties"), [("p + q", 1), ("(p -> ReLU) + a + q", 0)])
+def test_ties_of_shared_layers_cross_no_edge(end: str, ties: int) -> None:
+    """In the second an edge runs down between the two."""
+    text = f"shared f = Linear(4)\n p = a -> f\n q = b -> f\n {end}"
+    drawing = lay_out(scene_of(f"network A(a: float[N, 4], b: float[N, 4]) -> y {{ {text} }}"))
+    assert len(drawing.root.sketch.ties) == ties

@@ -113,13 +113,13 @@ class Sketcher:
         for child, (across, along) in laid.places.items():
             part = self._known[self._blocks.numbers[child]]
             made.parts.append((*point(across - part.before, along), part))
-        made.ties = _ties(made.parts)
         if made.box.returns:
             made.returns = [self._return(made)]
         for route in laid.routes:
             made.ways.append(
                 Way(route.edge, [point(*corner) for corner in route.points], route.edge.target is not None)
             )
+        made.ties = _ties(made.parts, made.ways)
         made.shapes = [self._beside(text.line, *point(text.across, text.along)) for text in laid.texts]
         made.shapes += [Words(level.name, *point(level.across, PADDING_X), -LABEL_GAP) for level in laid.levels]
 
@@ -166,8 +166,8 @@ def _write(made: Sketch) -> None:
         y += line_height(line)
 
 
-def _ties(parts: Sequence[tuple[float, float, Sketch]]) -> list[tuple[Point, Point]]:
-    """Lines between boxes with the same weights that stand beside each other."""
+def _ties(parts: Sequence[tuple[float, float, Sketch]], ways: Sequence[Way]) -> list[tuple[Point, Point]]:
+    """Lines between boxes with the same weights that stand beside each other, where no edge runs between them."""
     areas = [(x, y, x + sketch.width, y + sketch.height) for x, y, sketch in parts]
     shared = [(area, part[2].box.shared) for area, part in zip(areas, parts, strict=True) if part[2].box.shared]
     shared.sort(key=lambda pair: (pair[0][1], pair[0][0]))
@@ -177,8 +177,17 @@ def _ties(parts: Sequence[tuple[float, float, Sketch]]) -> list[tuple[Point, Poi
             between = [area for area in areas if right <= area[0] < left and area[1] < bottom and area[3] > top]
             if not between:
                 y = top + min(bottom - top, bottom2 - top2) / 2
-                ties.append(((right, y), (left, y)))
+                if not any(_crosses(way, right, left, y) for way in ways):
+                    ties.append(((right, y), (left, y)))
     return ties
+
+
+def _crosses(way: Way, left: float, right: float, y: float) -> bool:
+    """Whether an edge meets a level line."""
+    return any(
+        max(min(x, x2), left) <= min(max(x, x2), right) and min(y1, y2) <= y <= max(y1, y2)
+        for (x, y1), (x2, y2) in pairwise(way.points)
+    )
 
 
 def _bounds(made: Sketch) -> Bounds:
