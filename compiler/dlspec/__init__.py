@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from dlspec.analyses.memory import Memory
     from dlspec.analyses.report import Row, Summary
     from dlspec.backends.diagram.engine import EngineError
+    from dlspec.backends.diagram.levels import NoLevels
     from dlspec.backends.diagram.picture import Picture
     from dlspec.backends.diagram.scene import UnknownPath
     from dlspec.backends.runtime import RunError
@@ -27,8 +28,8 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Analysis", "BrokenGraph", "Cost", "Costs", "DType", "Diagnostic", "DlspecError", "EngineError", "Files", "Graph",
-    "InMemory", "Instance", "Limits", "Memory", "Model", "Node", "Note", "Picture", "Place", "Row", "RunError", "Scope",
-    "Severity", "Source", "Span", "Summary", "Symbol", "Template", "TensorType", "UnknownPath", "Unsaved", "Value",
+    "InMemory", "Instance", "Limits", "Memory", "Model", "NoLevels", "Node", "Note", "Picture", "Place", "Row", "RunError",
+    "Scope", "Severity", "Source", "Span", "Summary", "Symbol", "Template", "TensorType", "UnknownPath", "Unsaved", "Value",
     "__version__", "analyse", "load",
 ]  # fmt: skip
 
@@ -37,6 +38,7 @@ _HOMES = {
     "analyses.memory": ("Memory",),
     "analyses.report": ("Row", "Summary"),
     "backends.diagram.engine": ("EngineError",),
+    "backends.diagram.levels": ("NoLevels",),
     "backends.diagram.picture": ("Picture",),
     "backends.diagram.scene": ("UnknownPath",),
     "backends.runtime": ("RunError",),
