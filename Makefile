@@ -70,6 +70,8 @@ gallery: $(VENV)/.run-installed ## draw the pictures of docs/gallery again
 	$(DRAW)/nnunet3d.svg specs/nnunet.dlspec:NNUNet3D --depth 1
 	$(DRAW)/feature_pyramid.svg specs/feature_pyramid.dlspec:FPN --depth 2
 	$(DRAW)/dcgan-generator.svg specs/dcgan.dlspec:Generator --layout levels
+	$(DRAW)/vae.svg specs/vae.dlspec:VAE
+	$(DRAW)/vae_train.svg specs/vae.dlspec:TrainVAE --depth 1
 	$(DRAW)/gan_train.svg specs/gan.dlspec:TrainGAN --depth 1
 	$(DRAW)/se_resnet50.svg specs/se_resnet.dlspec:SEResNet50 --depth 1 --expand layer1.0.se
 	$(DRAW)/lenet-volumes.svg specs/lenet.dlspec:LeNet5 --style volumes

@@ -87,6 +87,13 @@ def test_the_text_is_in_every_format() -> None:
     assert (box["call"], len(box["children"]), box["open"]) == (CODE, 5, False)
 
 
+def test_a_long_text_breaks_between_words() -> None:
+    long = "x + exp(0.5 * y) * normal(x.shape) + y"
+    lines = ["".join(span.text for span in line) for line in look(arithmetic(scene_of(network(long)))).lines]
+    assert len(lines) > 1
+    assert " ".join(lines) == long
+
+
 def test_the_tree_of_a_summary_has_it() -> None:
     graph = scene_of(network(CODE)).graph
     (line,) = [line for line in as_table([summarise(graph)], tree=True).splitlines() if CODE in line]

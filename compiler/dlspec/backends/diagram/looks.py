@@ -102,6 +102,9 @@ def _look(lines: Sequence[Line], bar: bool) -> Look:
 
 
 def _heading(box: Box) -> list[Span]:
+    if box.kind == "arithmetic":  # it breaks between words
+        words = [Span(f"{word} ", "name") for word in clean(box.name).split(" ")]
+        return words + [Span(badge(box), "accent")] * (box.count > 1)
     spans: list[Span] = []
     if box.title:
         spans.append(Span(clean(box.title), "label" if box.name else "name"))
