@@ -177,3 +177,19 @@ def test_labels_of_several_outputs(call: Call) -> None:
     ):
         status, _, err = call(*given, *(part for text in labels for part in ("--labels", text)))
         assert (status, message in err) == (2, True)
+
+
+@pytest.mark.parametrize("backend", ["onnx", "torch"])
+def test_outputs_are_written_by_their_names(backend: str, call: Call, folder: Path) -> None:
+    Path("two.dlspec").write_text("network Two(x: float[N, 4]) -> file, y { file = x * 2\n y = x + 1 }\n")
+    given = "run", "two.dlspec", "--input", "x=x.npy", "--backend", backend
+    status, out, err = call(*given, "-o", "out.npz")
+    assert (status, err) == (0, "")
+    assert "wrote out.npz" in out
+    x, made = np.load("x.npy"), np.load("out.npz")
+    assert sorted(made) == ["file", "y"]
+    assert np.array_equal(made["file"], 2 * x)
+    assert np.array_equal(made["y"], x + 1)
+    status, out, err = call(*given, "-o", "out.npy")
+    assert (status, out, Path("out.npy").exists()) == (2, "", False)
+    assert "outputs are written as .npz" in err

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from argparse import Namespace
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
@@ -47,6 +47,7 @@ def declare(parser: Parser) -> None:
         metavar="NAME=FILE",
         help="an input as .npy or an image, or an .npz of several",
     )
+    parser.add_argument("-o", "--output", metavar="OUT.npz", help="write the outputs by their names too")
     parser.add_argument("--provider", metavar="NAME", help="ONNX Runtime's: cpu (default), cuda, tensorrt ...")
     parser.add_argument(
         "--repeat", type=positive, default=10, metavar="N", help="runs to take the time of (default 10)"
@@ -67,6 +68,8 @@ def run(arguments: Namespace) -> int:
     from dlspec.backends.arrays import converted, shown_sizes
     from dlspec.backends.runtime import make_inputs, not_finite
 
+    if arguments.output is not None and Path(arguments.output).suffix != ".npz":
+        raise CallError(f"-o {arguments.output}: outputs are written as .npz", "-o out.npz")
     graph = graph_of(arguments)
     labels = given_labels(arguments.labels, graph)
     files = given_inputs(arguments.input, graph)
@@ -92,6 +95,9 @@ def run(arguments: Namespace) -> int:
         lines.append(f"output {name}: {array.dtype.name} {list(array.shape)}")
         lines += _described(array, arguments.top, labels.get(name))
     lines.append(f"time: {median(seconds) * 1000:.2f} ms, the median of {arguments.repeat} runs")
+    if arguments.output is not None:
+        _write(outputs, Path(arguments.output))
+        lines.append(f"wrote {arguments.output}")
     say("\n".join(lines))
     for sentence in not_finite(outputs):
         say(f"warning: {sentence}", sys.stderr)
@@ -135,6 +141,23 @@ def _session(graph: Graph, arguments: Namespace, place: str) -> Generator[Sessio
         weigh(model.weights, COPIES)
         write_onnx(model, path)
         yield Session(path, place, graph)
+
+
+def _write(outputs: Mapping[str, Array], path: Path) -> None:
+    """The outputs as an .npz, whole or not at all. Raises `OSError`."""
+    from io import BytesIO
+    from zipfile import ZipFile
+
+    import numpy as np
+
+    from dlspec.backends.files import write_bytes
+
+    buffer = BytesIO()
+    with ZipFile(buffer, "w") as archive:  # `numpy.savez` takes no array by the name `file`
+        for name, array in outputs.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, np.asarray(array), allow_pickle=False)
+    write_bytes(path, buffer.getvalue())
 
 
 def _described(array: Array, top: int, labels: list[str] | None) -> list[str]:
