@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from safetensors.numpy import load_file
-from trains import Call, records
+from trains import Call, everything, records
 
 FIT = ("train", "mlp.dlspec", "--data", "digits", "--batch-size", "300")  # 5 steps an epoch
 
@@ -70,6 +71,23 @@ def test_refused(arguments: tuple[str, ...], message: str, call: Call) -> None:
     assert (status, out) == (2, "")
     assert message in err
     assert not Path("run").exists()
+
+
+def test_a_checkpoint_is_looked_at_on_other_data(call: Call) -> None:
+    assert call(*FIT, "--steps", "5", "--best", "loss", "--out", "run")[0] == 0
+    before = everything(Path("run"))
+    held_out = records("run")[-1]["held_out"]["objectives"]["f"]
+    status, out, err = call(*FIT[:4], "--eval", "--out", "run")
+    assert (status, err) == (0, "")
+    found = re.fullmatch(r"step 5, over 1,797 of 1,797 examples: f ([\d.]+).*\n", out)
+    assert found
+    assert float(found[1]) == pytest.approx(held_out, rel=0.2)
+    np.savez("few.npz", image=np.zeros((7, 64), np.float32), label=np.arange(7))
+    few = call("train", "mlp.dlspec", "--data", "few.npz", "--eval", "run/checkpoints/best.pt")[1]
+    assert few.startswith("step 5, over 7 of 7 examples: f ")
+    assert everything(Path("run")) == before
+    assert "no checkpoint" in call(*FIT[:4], "--eval", "--out", "none")[2]
+    assert "one of them" in call(*FIT[:4], "--eval", "--resume", "--out", "run")[2]
 
 
 def test_a_number_that_is_no_objective_needs_a_side(call: Call) -> None:

@@ -46,6 +46,13 @@ def declare(parser: Parser) -> None:
     parser.add_argument(
         "--resume", nargs="?", const="", metavar="CKPT", help="go on from a checkpoint, or the last one"
     )
+    parser.add_argument(
+        "--eval",
+        nargs="?",
+        const="",
+        metavar="CKPT",
+        help="train nothing, and say the numbers of a checkpoint, or of the last one, over all of --data",
+    )
     parser.add_argument("--every", type=positive, metavar="N", help="steps between checkpoints (default an epoch)")
     parser.add_argument("--keep", type=positive, default=2, metavar="N", help="checkpoints that remain (default 2)")
     parser.add_argument(
@@ -88,6 +95,9 @@ def run(arguments: Namespace) -> int:
             show(Diagnostics(undrawn(training, beginning)))
     if arguments.patience is not None and arguments.best is None:
         raise CallError("--patience is for --best: it says which number is to become better")
+    if arguments.eval is not None and arguments.resume is not None:
+        raise CallError("--eval trains nothing, and --resume goes on: one of them")
+    place = arguments.resume if arguments.eval is None else arguments.eval
     options = Options(
         data=tuple(arguments.data),
         out=Path(arguments.out or f"runs/{training.name}"),
@@ -103,8 +113,9 @@ def run(arguments: Namespace) -> int:
         patience=arguments.patience,
         accumulate=arguments.accumulate,
         log_every=arguments.log_every,
-        resume=arguments.resume is not None,
-        checkpoint=Path(arguments.resume) if arguments.resume else None,
+        resume=place is not None,
+        evaluate=arguments.eval is not None,
+        checkpoint=Path(place) if place else None,
         accelerator=arguments.accelerator,
         devices=arguments.devices,
         nodes=arguments.num_nodes,

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from dlspec.backends.runtime import RunError
 from dlspec.backends.torch.live import require_torch, to_training
 from dlspec.ir.graph import Value
 from dlspec.objectives.training import Training
@@ -136,6 +137,18 @@ class Run:
         weights = self._weights()
         if first:
             self._finish(last, weights)
+
+    def evaluate(self, examples: int) -> None:
+        """Says what the objectives and named numbers are over all examples. Raises `RunError` where no batch fits."""
+        import numpy as np
+
+        rows = np.arange(examples)
+        looked = sum(map(len, self._parts(rows)))
+        if not looked:
+            raise RunError(f"`{self._training.name}` takes no batch of the {examples} examples that are given")
+        numbers = self._spoken(self._held_out(rows))
+        if not self._devices.process:
+            self._say(f"step {self._trainer.steps}, over {looked:,} of {examples:,} examples: {numbers}")
 
     def _step(self, feed: Iterator[dict[str, Tensor]]) -> dict[str, float]:
         """One step of all updates; the objectives are means over the processes."""

@@ -13,7 +13,7 @@ DEFAULT_EPOCHS = 10
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """The call. None stands for what was not given.
+    """The call. None stands for what was not given. With ``evaluate`` a checkpoint is looked at, and nothing is trained.
 
     ``steps`` and ``epochs`` are where the run ends, whichever comes first. ``every`` is in steps: how often a checkpoint
     is written; at the end of each epoch where it is None. ``keep`` is how many of them remain, ``best`` the number by which
@@ -36,6 +36,7 @@ class Options:
     accumulate: int | None = None
     log_every: int = 10
     resume: bool = False
+    evaluate: bool = False
     checkpoint: Path | None = None
     accelerator: str = "auto"
     devices: int = 1

@@ -48,6 +48,13 @@ def train(training: Training, options: Options, beginning: Beginning, say: Say) 
     offer = open_data(options.data, {data.value.name: data.value.type.rank for data in training.data}, options.resize)
     table = match(training, offer)
     check_classes(table)
+    if options.evaluate:
+        devices.launch()
+        try:
+            Run(training, options, devices, table, "", None, saved, None, say).evaluate(table.examples)
+        finally:
+            devices.close()
+        return
     if saved is not None and saved.examples != table.examples:
         raise RunError(f"the run that goes on had {saved.examples} examples, and --data gives {table.examples}")
     data = fingerprint(table)
