@@ -59,6 +59,7 @@ gallery: $(VENV)/.run-installed ## draw the pictures of docs/gallery again
 	$(DRAW)/resnet50-depth1.svg specs/resnet.dlspec:ResNet50 --depth 1 --wrap 900
 	$(DRAW)/resnet50-depth2.svg specs/resnet.dlspec:ResNet50 --depth 2 --wrap 900
 	$(DRAW)/resnet50.svg specs/resnet.dlspec:ResNet50
+	$(DRAW)/resnet50-column.svg specs/resnet.dlspec:ResNet50 --width 3.3in --show legend
 	$(DRAW)/resnet50-poster.svg specs/resnet.dlspec:ResNet50 --poster
 	$(DRAW)/googlenet.svg specs/googlenet.dlspec:GoogLeNet --depth 1 --wrap 1000
 	$(DRAW)/googlenet-inception.svg specs/inception_module.dlspec:InceptionModule

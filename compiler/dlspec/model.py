@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from dlspec.backends.diagram.layout import Arrangement, Direction
     from dlspec.backends.diagram.picture import Picture, Style
+    from dlspec.backends.diagram.shown import Hidden, Shown
     from dlspec.backends.diagram.theme import ThemeName
 
     Array = np.ndarray[Any, np.dtype[Any]]
@@ -121,14 +122,20 @@ class Model:
         poster: bool = False,
         layout: Arrangement | None = None,
         style: Style = "boxes",
+        width: str | None = None,
+        hide: Collection[Hidden] = (),
+        show: Collection[Shown] = (),
     ) -> Picture:
         """A picture, which shows itself in a notebook and has ``save("net.svg")``. `dlspec draw` says what the options mean.
 
         Raises `UnknownPath`, a ValueError, for a path that names nothing, and `NoLevels` where ``layout`` "levels" has
-        nothing to place. ``wrap`` goes with ``direction`` "LR" and sets it.
+        nothing to place. ``wrap`` goes with ``direction`` "LR" and sets it; ``width`` is a length on paper, as "3.3in",
+        which goes without ``wrap``. ``hide`` and ``show`` are parts, see `shown`. Raises ValueError for others.
         """
         from dlspec.backends.diagram.building import build_scene
+        from dlspec.backends.diagram.length import Length
         from dlspec.backends.diagram.picture import Picture
+        from dlspec.backends.diagram.shown import choose_parts
 
         scene = build_scene(
             self.graph,
@@ -138,7 +145,12 @@ class Model:
             collapse=collapse,
             unroll=unroll or style == "volumes",
         )
-        return Picture(scene, "LR" if wrap is not None else direction, theme, wrap, poster, layout, style=style)
+        if width is not None and wrap is not None:
+            raise ValueError("width chooses where lines end: leave wrap out")
+        choose_parts(scene, hide, show)
+        paper = None if width is None else Length.parse(width)
+        direction = "LR" if wrap is not None else direction
+        return Picture(scene, direction, theme, wrap, poster, layout, style=style, width=paper)
 
     def to_graphviz(
         self,

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from argparse import Namespace
+from argparse import ArgumentTypeError, Namespace
+from collections.abc import Callable, Sequence
 
+from dlspec.backends.diagram.length import Length
+from dlspec.backends.diagram.shown import HIDDEN, SHOWN
 from dlspec.collector import paused_collector
 from dlspec.commands.arguments import Parser, positive, takes_network, takes_weight_files
 from dlspec.commands.common import OK
 from dlspec.commands.errors import CallError
 from dlspec.commands.formats import write
+from dlspec.diagnostics import did_you_mean
 
 
 def declare(parser: Parser) -> None:
@@ -39,8 +43,32 @@ def declare(parser: Parser) -> None:
         choices=("boxes", "volumes"),
         help="layers as boxes (default), or feature maps as boxes in perspective",
     )
+    parser.add_argument("--width", type=_width, metavar="WIDTH", help="on paper, as 3.3in, 16cm, 80mm, 240pt or 800px")
+    parser.add_argument("--hide", type=_parts(HIDDEN), metavar="PARTS", help=f"leave out some of {','.join(HIDDEN)}")
+    parser.add_argument("--show", type=_parts(SHOWN), metavar="PARTS", help=f"add some of {','.join(SHOWN)}")
     parser.add_argument("--poster", action="store_true", help="draw it folded, and each distinct block once below")
     takes_weight_files(parser)
+
+
+def _width(text: str) -> Length:
+    try:
+        return Length.parse(text)
+    except ValueError as error:
+        raise ArgumentTypeError(str(error)) from None
+
+
+def _parts(known: Sequence[str]) -> Callable[[str], list[str]]:
+    """Reads names with commas between them."""
+
+    def read(text: str) -> list[str]:
+        parts = text.split(",")
+        for part in parts:
+            if part not in known:
+                hint = did_you_mean(part, known) or f"they are {', '.join(known)}"
+                raise ArgumentTypeError(f"there is no part {part[:40]!r}: {hint}")
+        return parts
+
+    return read
 
 
 def run(arguments: Namespace) -> int:
@@ -60,6 +88,16 @@ def _check(arguments: Namespace) -> None:
     """Raises `CallError` for options that contradict each other."""
     if arguments.theme == "print" and arguments.output.endswith(".html"):
         raise CallError("--theme print is not for .html files", "a page is light or dark")
+    if arguments.style == "volumes":
+        for flag in ("width", "hide", "show"):
+            if getattr(arguments, flag):
+                raise CallError(f"--{flag} is for pictures of boxes: leave it or --style volumes out")
+    for flag in ("wrap", "rankdir"):
+        if arguments.width and getattr(arguments, flag):
+            raise CallError(f"--width chooses how the network flows: leave --{flag} out")
+    both = sorted(set(arguments.hide or ()) & set(arguments.show or ()))
+    if both:
+        raise CallError(f"--hide and --show both name {both[0]}")
     if arguments.wrap and arguments.rankdir == "TB":
         raise CallError("--wrap makes lines, which flow from left to right: leave --rankdir TB out")
     if arguments.layout == "levels":

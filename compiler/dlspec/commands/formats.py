@@ -39,8 +39,9 @@ class Format(NamedTuple):
         return self.train if train else self.network
 
 
-_DRAWN = Use(write_pictures.picture, ("theme", "rankdir", "wrap", "poster", "layout", "style"))
-_DRAWN_TRAIN = Use(write_pictures.picture, ("theme", "rankdir", "wrap", "poster"))
+_PARTS = ("theme", "rankdir", "wrap", "poster", "width", "hide", "show")
+_DRAWN = Use(write_pictures.picture, (*_PARTS, "layout", "style"))
+_DRAWN_TRAIN = Use(write_pictures.picture, _PARTS)
 _PAGE = Use(write_pictures.picture, ("theme", "weights"))
 _TEXT = Use(write_pictures.picture, ("rankdir",))
 

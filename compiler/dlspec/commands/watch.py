@@ -31,7 +31,7 @@ def watch(arguments: Namespace) -> int:
         raise CallError("--watch needs the package watchfiles", "pip install 'dlspec[draw]'") from None
     from dlspec.backends.diagram.live import LivePage
 
-    for flag in ("output", "theme", "rankdir", "wrap", "poster", "layout", "style"):
+    for flag in ("output", "theme", "rankdir", "wrap", "poster", "layout", "style", "width", "hide", "show"):
         if getattr(arguments, flag):
             raise CallError(f"--watch serves a page, which has no use for --{flag}")
     drawing = _Drawing(arguments)

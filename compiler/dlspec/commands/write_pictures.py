@@ -18,13 +18,15 @@ if TYPE_CHECKING:
 def picture(program: Program, wanted: Target, arguments: Namespace) -> None:
     """What could be drawn is written before what is wrong with it is raised."""
     from dlspec.backends.diagram.picture import Picture
+    from dlspec.backends.diagram.shown import choose_parts
     from dlspec.backends.files import write_bytes
 
     scene, diagnostics, of_call = scene_of(program, wanted, arguments)
     tensors = spreads_of(scene, arguments, not diagnostics.errors)
+    choose_parts(scene, arguments.hide or (), arguments.show or ())
     drawn = Picture(
         scene, arguments.rankdir, arguments.theme, arguments.wrap, arguments.poster, arguments.layout, tensors,
-        arguments.style or "boxes",
+        arguments.style or "boxes", arguments.width,
     )  # fmt: skip
     write_bytes(arguments.output, drawn.content(Path(arguments.output).suffix))
     say(f"wrote {arguments.output}")

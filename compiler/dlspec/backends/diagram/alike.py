@@ -35,4 +35,5 @@ def _text(box: Box) -> Hashable:
     heading = path, box.title, box.name, box.arguments, box.count, box.shared, box.differs
     costs = box.cost.params, box.cost.macs, box.together.params, box.together.macs, box.share
     ends = len(box.inputs), tuple([(port.runs, port.fault) for port in box.outputs])
-    return box.kind, box.family, heading, costs, ends, box.training, box.message, box.note, box.returns
+    shapes = tuple([str(port.type) for port in (*box.inputs, *box.outputs)]) if "shapes" in box.seen else ()
+    return box.kind, box.family, heading, costs, ends, box.training, box.message, box.note, box.returns, shapes

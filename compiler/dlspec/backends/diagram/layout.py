@@ -9,6 +9,8 @@ from typing import Literal, TypeAlias
 
 from dlspec.backends.diagram.blocks import lay_out_blocks
 from dlspec.backends.diagram.engine import Engine, EngineError
+from dlspec.backends.diagram.legend import Legend, lay_out_legend
+from dlspec.backends.diagram.length import Length
 from dlspec.backends.diagram.levels import Levels
 from dlspec.backends.diagram.looks import line_height
 from dlspec.backends.diagram.pieces import MARGIN
@@ -64,13 +66,22 @@ class Placed:
 @dataclass(frozen=True, slots=True, repr=False)
 class Drawing:
     """A picture that is laid out, from (0, 0) to (``width``, ``height``). ``root`` is the network, whose own frame is
-    not drawn, and ``others`` are pictures of blocks below it (`poster`)."""
+    not drawn, and ``others`` are pictures of blocks below it (`poster`). On ``paper`` it has that width, a pixel ``scale``
+    points."""
 
     scene: Scene
     width: float
     height: float
     root: Placed
     others: Sequence[Placed] = ()
+    legend: Legend | None = None
+    paper: Length | None = None
+    scale: float = 1.0
+
+    @property
+    def paper_height(self) -> float:
+        """In points."""
+        return self.height * self.scale
 
 
 def lay_out(
@@ -134,7 +145,7 @@ def settled(scene: Scene, root: Placed, others: Sequence[Placed] = ()) -> Drawin
     bounds = [top.bounds for top in (root, *others)]
     left, upper = min(each[0] for each in bounds), min(each[1] for each in bounds)
     right, lower = max(each[2] for each in bounds), max(each[3] for each in bounds)
-    title = root.sketch.look.height + 6
+    title = root.sketch.look.height + 6 * bool(root.sketch.look.lines)
     right = max(right, left + root.sketch.look.width)
     for top in (root, *others):
         top.shift(MARGIN - left, MARGIN + title - upper)
@@ -143,4 +154,7 @@ def settled(scene: Scene, root: Placed, others: Sequence[Placed] = ()) -> Drawin
         root.sketch.lines.append(Words(line, left, y, line_height(line)))
         y += line_height(line)
     width, height = round(right - left + 2 * MARGIN), round(lower - upper + title + 2 * MARGIN)
-    return Drawing(scene, float(width), float(height), root, others)
+    if "legend" not in scene.root.seen:
+        return Drawing(scene, float(width), float(height), root, others)
+    legend = lay_out_legend(scene, MARGIN, height, width - 2 * MARGIN)
+    return Drawing(scene, float(width), height + legend.height + MARGIN, root, others, legend)

@@ -56,7 +56,7 @@ class Look:
 def look(box: Box) -> Look:
     """What stands in a box that is drawn folded."""
     if box.kind in ("input", "output"):
-        lines = _wrapped([Span(clean(box.title), "name")], [Span(clean(text), "argument") for text in box.arguments])
+        lines = _wrapped([Span(clean(box.title), "name")], _arguments(box))
         return _look(lines, False)
     if box.kind == "fault":
         words = [Span(f"{word} ", "small") for word in clean(box.message).split(" ")]
@@ -66,14 +66,17 @@ def look(box: Box) -> Look:
     heading = _heading(box) + [Span(" ", "label")] * bool(first) + first
     if first:
         heading[-1] = Span(heading[-1].text.rstrip(", "), "argument")
-    lines = _wrapped(heading) + _wrapped(rest) + _wrapped(_more(box)) + _costs(box)
-    return _look(lines, bool(box.share) and box.kind != "network")
+    lines = _wrapped(heading) + _wrapped(rest) + _wrapped(_more(box)) + _shapes(box) + _costs(box)
+    return _look(lines, bool(box.share) and box.kind != "network" and "counts" in box.seen)
 
 
 def head(box: Box) -> Look:
     """What stands in the head of a box that is drawn open."""
-    heading = _heading(box) + [Span("  ", "small")] * bool(box.arguments) + _arguments(box)
-    return _look(_wrapped(heading) + _wrapped(_more(box)) + _costs(box), False)
+    if box.kind == "network" and "title" not in box.seen:
+        return Look((), 0.0, 0.0, False)
+    given = _arguments(box)
+    heading = _heading(box) + [Span("  ", "small")] * bool(given) + given
+    return _look(_wrapped(heading) + _wrapped(_more(box)) + _shapes(box) + _costs(box), False)
 
 
 def badge(box: Box) -> str:
@@ -121,7 +124,7 @@ def _heading(box: Box) -> list[Span]:
 
 def _arguments(box: Box) -> list[Span]:
     spans: list[Span] = []
-    for index, argument in enumerate(box.arguments):
+    for index, argument in enumerate(box.arguments if "arguments" in box.seen else ()):
         comma = "," if index + 1 < len(box.arguments) else ""
         spans.append(Span(f"{clean(argument)}{comma} ", "accent" if argument in box.differs else "argument"))
     return spans
@@ -141,8 +144,23 @@ def costs_of(cost: Cost, longest: int | None = None) -> Sequence[str]:
     return params + [text for text in macs if longest is None or len(text) <= longest]
 
 
+def _shapes(box: Box) -> list[Line]:
+    """What comes in and what leaves, in a line where both are the same."""
+    if "shapes" not in box.seen or box.kind == "network":
+        return []
+    into, out = (", ".join(map(_shape, ports)) for ports in (box.inputs, box.outputs))
+    texts = [into] if into == out else [f"in {into}"] * bool(into) + [f"out {out}"] * bool(out)
+    return _wrapped(*[[Span(f"{word} ", "shape") for word in text.split(" ")] for text in texts])
+
+
+def _shape(port: Port) -> str:
+    return f"[{', '.join(map(str, port.type.shape))}]"
+
+
 def _costs(box: Box) -> list[Line]:
     """What one turn costs, and in a line of their own what all do."""
+    if "counts" not in box.seen:
+        return []
     groups = [costs_of(box.cost, 40)]
     if box.count > 1 and groups[0]:
         together = costs_of(box.together, 40)

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
 from dlspec.backends.diagram.layout import Drawing, Placed
+from dlspec.backends.diagram.legend import SIGN, Item
+from dlspec.backends.diagram.length import Length
 from dlspec.backends.diagram.looks import BAR, Style, badge, costs_of
 from dlspec.backends.diagram.metrics import clean, shortened
 from dlspec.backends.diagram.pieces import STACK
@@ -95,6 +97,13 @@ class Figure:
     width: float
     height: float
     marks: Callable[[Theme], Iterator[tuple[Box | None, tuple[Mark, ...]]]]
+    paper: Length | None = None
+    scale: float = 1.0
+
+    @property
+    def paper_height(self) -> float:
+        """In points."""
+        return self.height * self.scale
 
 
 Sheet: TypeAlias = Drawing | Figure
@@ -111,6 +120,24 @@ def patches(drawing: Sheet, theme: Theme) -> Iterator[Painted]:
     painter = _Painter(theme)
     for top in (drawing.root, *drawing.others):
         yield from painter.paint(top)
+    if drawing.legend is not None:
+        explained = tuple(mark for item in drawing.legend.items for mark in _explained(item, theme))
+        yield Painted(Patch(explained, False), drawing.legend.x, drawing.legend.y, (0, 0), None)
+
+
+def _explained(item: Item, theme: Theme) -> Iterator[Mark]:
+    """An item of the legend."""
+    (width, height), fill, border = SIGN, theme.fill(item.family), theme.border(item.family)
+    match item.sign:
+        case "bar":
+            yield Rect(item.x, item.y + 4, width, BAR - 1.5, theme.ground(1), round=1)
+            yield Rect(item.x, item.y + 4, width * 0.6, BAR - 1.5, border, round=1)
+        case "colour" | "folded" | "training":
+            pen = 1.4 if item.sign == "folded" else 1.0
+            yield Rect(item.x, item.y, width, height, fill, border, pen, item.sign == "training", 3.0)
+        case "text":
+            pass
+    yield coloured(item.words, theme)
 
 
 class _Painter:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from dlspec.backends.diagram.layout import Arrangement, Direction, lay_out
+from dlspec.backends.diagram.layout import Arrangement, Direction, Drawing, TooWide, lay_out
+from dlspec.backends.diagram.length import Length
 from dlspec.backends.diagram.levels import Levels, NoLevels
 from dlspec.backends.diagram.paint import Sheet
 from dlspec.backends.diagram.scene import Scene
@@ -36,7 +37,7 @@ class Picture:
     ``layout`` is "flow", or "levels" with a row for each resolution. None is the latter where skips over resolutions make
     the network, nothing else is asked for and the picture is not wider than `WIDEST`. Raises `NoLevels` where "levels" finds
     none. ``style`` "volumes" draws feature maps in perspective, to the right: no direction, wrap, poster and layout go
-    with it (ValueError).
+    with it (ValueError). On paper a picture of boxes has the ``width``, see `paper`.
     """
 
     def __init__(
@@ -49,8 +50,11 @@ class Picture:
         layout: Arrangement | None = None,
         tensors: Mapping[str, Spread] | None = None,
         style: Style = "boxes",
+        width: Length | None = None,
     ) -> None:
         volumes = style == "volumes"
+        if volumes and width is not None:
+            raise ValueError("volumes have no width on paper: leave width out")
         if volumes and (direction or wrap is not None or poster or layout):
             raise ValueError("volumes stand in one row: leave direction, wrap, poster and layout out")
         self.scene = scene
@@ -59,6 +63,7 @@ class Picture:
         self.page_theme: Literal["light", "dark"] | None = "dark" if theme == "dark" else theme and "light"
         self._wrap = wrap
         self._poster = poster
+        self._width = width
         self._levels: Levels | None = None
         self._unasked = layout is None
         if layout == "levels" or (layout is None and direction is None and wrap is None and not poster and not volumes):
@@ -73,11 +78,15 @@ class Picture:
     @cached_property
     def _drawing(self) -> Sheet:
         """The layout. Raises `EngineError`."""
+        from dlspec.backends.diagram.paper import on_paper
         from dlspec.backends.diagram.poster import WIDTH, lay_out_poster
         from dlspec.backends.diagram.volumes import lay_out_volumes
 
         if self._style == "volumes":
             return lay_out_volumes(self.scene)
+        if self._width is not None:
+            chooses = not self._poster and self.scene.folded[0] is None
+            return on_paper(self.scene, self._width, self._layouts, chooses)
         if self._poster:
             return lay_out_poster(self.scene, self._wrap or WIDTH)
         if self._levels is not None:
@@ -85,6 +94,24 @@ class Picture:
             if not self._unasked or drawn.width <= WIDEST:
                 return drawn
         return lay_out(self.scene, self.direction, self._wrap)
+
+    def _layouts(self, width: float) -> Iterator[Drawing]:
+        """Those of a picture that is to be so wide. Raises `EngineError`."""
+        from dlspec.backends.diagram.poster import lay_out_poster
+
+        if self._levels is not None:
+            yield lay_out(self.scene, levels=self._levels)
+            if not self._unasked:
+                return
+        if not self._poster and self.direction == "TB":
+            yield lay_out(self.scene)
+        try:
+            yield lay_out_poster(self.scene, width) if self._poster else lay_out(self.scene, "LR", width)
+        except TooWide as error:
+            if not self._poster:
+                yield lay_out(self.scene, "LR", error.least)
+            else:
+                yield lay_out_poster(self.scene, error.least)
 
     def svg(self) -> str:
         """The picture as SVG. Raises `EngineError`."""

@@ -4,6 +4,9 @@ everywhere. Text stays text in the PDF."""
 from __future__ import annotations
 
 import io
+import struct
+import zlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +18,12 @@ from dlspec.backends.diagram.sketch import Point
 from dlspec.backends.diagram.svg import svg
 from dlspec.backends.diagram.theme import THEMES, ThemeName
 
+_HEADER = 33  # bytes of the signature and the first chunk
 _INSTALL = "pip install 'dlspec[draw]'"
 LARGEST = 16_000
-"""The most pixels a PNG is wide or high: what is longer is drawn smaller."""
+"""The most pixels a PNG is wide or high."""
+PRINTED = 300.0
+"""The pixels of an inch on paper."""
 
 
 def font_files() -> tuple[str, str]:
@@ -29,24 +35,44 @@ def font_files() -> tuple[str, str]:
 
 
 def png(drawing: Sheet, theme: ThemeName = "light", scale: float = 2.0) -> bytes:
-    """The picture as PNG, with ``scale`` pixels for each of its own. Raises `EngineError` where resvg is missing."""
+    """The picture as PNG, with ``scale`` pixels for each of its own. Raises `EngineError` where resvg is missing
+    and for one that is too large."""
     try:
         from resvg_py import svg_to_bytes
 
         fonts = font_files()
     except ImportError:
         raise EngineError("PNG needs resvg and reportlab", _INSTALL) from None
-    scale = min(scale, LARGEST / max(drawing.width, drawing.height))
-    return bytes(
+    paper = drawing.paper
+    if paper is not None:
+        pixels = round(paper.value if paper.unit == "px" else paper.points / 72 * PRINTED)
+        scale = (pixels - 0.4) / drawing.width  # resvg rounds up what the SVG says, which is rounded too
+    width, height = round(drawing.width * scale), round(drawing.height * scale)
+    if max(width, height) > LARGEST:
+        raise EngineError(
+            f"the PNG would have {width:,} x {height:,} pixels, and programs that show one take {LARGEST:,}",
+            "draw less with --depth or in lines with --wrap, or write it as .svg or .pdf", "DL0609",
+        )  # fmt: skip
+    made = bytes(
         svg_to_bytes(
-            svg_string=svg(drawing, theme, "Bitstream Vera Sans", tips=False), zoom=scale, skip_system_fonts=True,
-            font_files=list(fonts),
+            svg_string=svg(replace(drawing, paper=None), theme, "Bitstream Vera Sans", tips=False), zoom=scale,
+            skip_system_fonts=True, font_files=list(fonts),
         )
     )  # fmt: skip
+    return made if paper is None or paper.unit == "px" else _with_density(made)
+
+
+def _with_density(made: bytes) -> bytes:
+    """A PNG that says how many pixels it has on a metre, in a chunk behind its header (PNG 1.2, 4.2.4.2)."""
+    density = round(PRINTED / 0.0254)
+    chunk = b"pHYs" + struct.pack(">IIB", density, density, 1)
+    whole = struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk))
+    return made[:_HEADER] + whole + made[_HEADER:]
 
 
 def pdf(drawing: Sheet, theme: ThemeName = "light") -> bytes:
-    """The picture as a PDF of one page, a point for a pixel, fonts embedded. Raises `EngineError` without reportlab."""
+    """The picture as a PDF of one page, a point for a pixel or as on paper, fonts embedded. Raises `EngineError` without
+    reportlab."""
     try:
         from reportlab.pdfbase.pdfmetrics import registerFont  # pyright: ignore[reportUnknownVariableType]
         from reportlab.pdfbase.ttfonts import TTFont
@@ -58,10 +84,12 @@ def pdf(drawing: Sheet, theme: ThemeName = "light") -> bytes:
     file = io.BytesIO()
     make: Any = Canvas  # its types take `initialFontName` for a number
     canvas = make(
-        file, (drawing.width, drawing.height), pageCompression=1, initialFontName="Regular", invariant=1
+        file, (drawing.width * drawing.scale, drawing.paper_height), pageCompression=1, initialFontName="Regular",
+        invariant=1,
     )  # fmt: skip
     canvas.setTitle(clean(drawing.scene.graph.name))
     canvas.setCreator("dlspec")
+    canvas.scale(drawing.scale, drawing.scale)
     page = _Page(canvas, drawing.height)
     for painted in patches(drawing, THEMES[theme]):
         page.paint(painted)

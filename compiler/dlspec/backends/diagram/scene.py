@@ -29,6 +29,10 @@ ENDS: frozenset[Kind] = frozenset({"input", "output", "update"})
 """Where tensors come from or go to: they are no part of a network."""
 
 
+Folded: TypeAlias = "tuple[int | None, Collection[str], Collection[str]]"
+"""The depth, what is expanded and what is collapsed."""
+
+
 class Run(NamedTuple):
     """A stretch of text; ``bold`` where the axis of a shape differs from what flows in."""
 
@@ -97,7 +101,7 @@ class Box:
     * ``shared``: a mark that boxes with the same weights have in common, such as ``A``; else empty.
     * ``differs``: for the first turn of a loop that is not like the others, what it has that they have not.
     * ``message``: of a fault, what is wrong. ``note``: what a `train` does with the weights, and on
-      a poster which blocks it stands for.
+      a poster which blocks it stands for. ``seen``: what is written of it (`shown`).
     """
 
     id: str
@@ -127,6 +131,7 @@ class Box:
     message: str = ""
     note: str = ""
     returns: bool = False
+    seen: frozenset[str] = frozenset({"counts", "arguments", "title"})
 
     def __repr__(self) -> str:
         return f"Box({self.kind}, {self.id!r})"
@@ -152,12 +157,17 @@ class Box:
 @dataclass(slots=True, eq=False, repr=False)
 class Scene:
     """A network as boxes. ``root`` is the network itself, always open, with its inputs and outputs among its children.
-    ``asked``: somebody said which blocks are open."""
+    ``folded`` is what `fold` was given."""
 
     graph: Graph
     summary: Summary
     root: Box
-    asked: bool = False
+    folded: Folded = (None, (), ())
+
+    @property
+    def asked(self) -> bool:
+        """Whether somebody said which blocks are open."""
+        return any(self.folded)
 
     def boxes(self) -> Iterator[Box]:
         return self.root.walk()
@@ -190,7 +200,7 @@ class UnknownPath(ValueError):
 
 def fold(scene: Scene, depth: int | None, expand: Collection[str] = (), collapse: Collection[str] = ()) -> None:
     """Opens and folds the boxes of a scene, as `building.build_scene` does. Raises `UnknownPath`."""
-    scene.asked = depth is not None or bool(expand) or bool(collapse)
+    scene.folded = depth, expand, collapse
     parents: dict[Box, Box] = {}
     stack: list[tuple[Box, int]] = [(scene.root, 0)]
     while stack:

@@ -15,9 +15,12 @@ def svg(drawing: Sheet, theme: ThemeName = "light", fonts: str = FONTS, tips: bo
     """The picture as an SVG document. ``fonts`` is the list of families its text asks for. With ``tips`` each box is a
     group with what it says where the mouse is; without them nothing is nested."""
     width, height = coordinate(drawing.width), coordinate(drawing.height)
+    size = f'width="{width}" height="{height}"'
+    if drawing.paper is not None:
+        size = f'width="{drawing.paper}" height="{drawing.paper.of(drawing.paper_height)}"'
     name = shortened(clean(drawing.scene.graph.name))
     lines = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}"'
+        f'<svg xmlns="http://www.w3.org/2000/svg" {size} viewBox="0 0 {width} {height}"'
         f' role="img" aria-labelledby="title desc" font-family="{escape(fonts)}">',
         f'<title id="title">{escape(name)}</title>',
         f'<desc id="desc">{escape(tip(drawing.scene.root))}</desc>',

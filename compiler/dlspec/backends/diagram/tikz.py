@@ -21,8 +21,9 @@ _HEAD = r"""% {name}, drawn by dlspec. This is a document of its own, and also a
 %   \resizebox{{\linewidth}}{{!}}{{\input{{FILE}}}}   % in the figure
 \documentclass[tikz]{{standalone}}
 \begin{{document}}
-\begin{{tikzpicture}}[x=1pt, y=-1pt, line join=round, every node/.style={{inner sep=0pt, outer sep=0pt, font=\sffamily}}]
+\begin{{tikzpicture}}[{options}]
 """
+_OPTIONS = r"x=1pt, y=-1pt, line join=round, every node/.style={inner sep=0pt, outer sep=0pt, font=\sffamily}"
 _FOOT = "\\end{tikzpicture}\n\\end{document}\n"
 _ANCHORS: dict[Anchor, str] = {"start": "base west", "middle": "base", "end": "base east"}
 
@@ -31,7 +32,7 @@ def tikz(drawing: Sheet, theme: ThemeName = "light") -> str:
     """The picture as a LaTeX document, a point for a pixel. The class `standalone` makes it a page of the size of the
     picture, and the package `standalone` lets another document input it. Raises `EngineError` for one that is too long.
     """
-    longest = max(drawing.width, drawing.height)
+    longest = max(drawing.width, drawing.height) * drawing.scale
     if longest > LONGEST:
         raise EngineError(
             f"the picture is {longest:,.0f} pt long, and TeX's lengths end at 16,383 pt",
@@ -45,7 +46,10 @@ def tikz(drawing: Sheet, theme: ThemeName = "light") -> str:
             writer.write(mark, (left + x, top + y))
     colours = [rf"\definecolor{{{name}}}{{HTML}}{{{colour[1:].upper()}}}" for colour, name in writer.colours.items()]
     name = shortened(clean(drawing.scene.graph.name))
-    return _HEAD.format(name=name) + "\n".join([*colours, *writer.lines, _FOOT])
+    options = _OPTIONS
+    if drawing.paper is not None:
+        options += f", scale={drawing.scale:.4f}, transform shape"
+    return _HEAD.format(name=name, options=options) + "\n".join([*colours, *writer.lines, _FOOT])
 
 
 class _Writer:

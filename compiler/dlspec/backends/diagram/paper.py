@@ -1,0 +1,97 @@
+"""Pictures of the width that they have on paper, with text that can be read there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from math import ceil, inf
+
+from dlspec.backends.diagram.engine import EngineError
+from dlspec.backends.diagram.layout import Drawing
+from dlspec.backends.diagram.length import Length
+from dlspec.backends.diagram.looks import SIZES
+from dlspec.backends.diagram.scene import Scene, fold
+
+SMALLEST = 6.0
+"""Points: text that is smaller cannot be read."""
+LARGEST = 10.0
+"""Points: no text becomes larger, what is short stands in the middle."""
+_WORTH = 2.0
+"""The first layout may be so many times as high as the lowest one."""
+PAGE = 9 * 72.0
+"""Points: the height of a page, which a picture has whose depth is not given."""
+
+
+class Unreadable(EngineError):
+    """No picture of the width that is asked for could be read."""
+
+    def __init__(self, name: str, width: Length, hint: str) -> None:
+        super().__init__(f"{name} is not readable when it is {width} wide", hint, "DL0608")
+
+
+def on_paper(
+    scene: Scene, width: Length, layouts: Callable[[float], Iterator[Drawing]], choose_depth: bool = True
+) -> Drawing:
+    """The deepest picture of a scene that is so wide, whose text has `SMALLEST` and that is no higher than a `PAGE`. The
+    scene stays as far open as it is drawn.
+
+    ``layouts`` gives its layouts of so many pixels, of which the first that is about as low as any is taken. Without
+    ``choose_depth`` the scene is drawn as it is, however high. Raises `Unreadable`.
+    """
+    least = SMALLEST / _smallest(scene)
+    highest = PAGE if choose_depth else inf
+    best: Drawing | None = None
+    depth = 1
+    while not choose_depth or _opens(scene, depth):
+        found = [_printed(drawing, width, highest) for drawing in layouts(width.points / least)]
+        fitting = [drawing for drawing in found if drawing.scale > least - 1e-6]
+        if not fitting and best is None:
+            raise Unreadable(scene.root.name, width, _needs(found, width, least, highest))
+        if fitting:
+            lowest = min(drawing.paper_height for drawing in fitting)
+            best = next(drawing for drawing in fitting if drawing.paper_height <= lowest * _WORTH)
+        if not fitting or not choose_depth:
+            break
+        depth += 1
+    assert best is not None
+    if choose_depth:
+        fold(scene, depth - 1, *scene.folded[1:])
+    return best
+
+
+def _opens(scene: Scene, depth: int) -> bool:
+    """Folds a scene at another depth. Whether more is open then."""
+    before = {box for box in scene.boxes() if box.open}
+    fold(scene, depth, *scene.folded[1:])
+    return depth == 1 or before != {box for box in scene.boxes() if box.open}
+
+
+def _needs(found: list[Drawing], width: Length, least: float, highest: float) -> str:
+    """What would fit: of a drawing that is wide enough it is the page that is too low."""
+    less = "or leave something out with --hide"
+    if high := [drawing.height * least for drawing in found if drawing.paper_height > highest - 0.01]:
+        return f"it is {_up(width.of(min(high)))} high: give a --depth to have it so, take a larger --width, {less}"
+    enough = _up(width.of(min(width.points * least / drawing.scale for drawing in found)))
+    return f"its text has {SMALLEST:g} pt in {enough}: take that, a smaller --depth, {less}"
+
+
+def _up(length: Length) -> Length:
+    return replace(length, value=ceil(length.value * 100) / 100)
+
+
+def _smallest(scene: Scene) -> float:
+    """The size of the smallest text."""
+    seen = scene.root.seen
+    return SIZES["small"] if seen & {"counts", "legend"} else SIZES["shape"]
+
+
+def _printed(drawing: Drawing, width: Length, highest: float) -> Drawing:
+    """The drawing on paper, as large as that allows, in the middle where it is narrow."""
+    scale = min(width.points / drawing.width, highest / drawing.height, LARGEST / max(SIZES.values()))
+    room = float(ceil(width.points / scale - 1e-6))  # whole pixels, as of every picture
+    scale = width.points / room
+    aside = (room - drawing.width) / 2
+    for placed in (drawing.root, *drawing.others):
+        placed.shift(aside, 0.0)
+    legend = drawing.legend and drawing.legend._replace(x=drawing.legend.x + aside)
+    return replace(drawing, width=room, legend=legend, scale=scale, paper=width)
