@@ -53,6 +53,12 @@ UPDATES: dict[str, list[str]] = {
     "gan:TrainGAN": [f"minimize generate {ADAM_GAN}", f"minimize judge {ADAM_GAN}"],
     "gan:TrainConditionalGAN": [f"minimize generate {ADAM_GAN}", f"minimize judge {ADAM_GAN}"],
     "dcgan:TrainDCGAN": [f"minimize judge {ADAM_GAN}", f"minimize generate {ADAM_GAN}"],
+    "pix2pix:TrainPix2Pix": [f"minimize generate {ADAM_GAN}", f"minimize judge {ADAM_GAN}"],
+    "cyclegan:TrainCycleGAN": [
+        f"minimize to_b, to_a {ADAM_GAN}", f"minimize judge_a {ADAM_GAN}", f"minimize judge_b {ADAM_GAN}",
+    ],
+    "super_resolution:TrainESPCN": [f"minimize enlarge {ONE}"],
+    "super_resolution:TrainSRGAN": [f"minimize enlarge {ADAM_GAN}", f"minimize judge {ADAM_GAN}"],
     "wgan:TrainWGAN": ["minimize judge RMSprop(lr=5e-05) clip 0.01 times 5", "minimize generate RMSprop(lr=5e-05)"],
     "wgan:TrainDenseWGAN": [
         "minimize judge RMSprop(lr=5e-05) clip 0.01 times 5", "minimize generate RMSprop(lr=5e-05)",
@@ -220,6 +226,53 @@ def dcgan(case: Case) -> dict[str, Tensor]:
     return {"judge": bce(on_real, 1) + bce(on_fake, 0), "generate": bce(on_fake, 1)}
 
 
+def pix2pix(case: Case) -> dict[str, Tensor]:
+    given, wanted = case.data["given"], case.data["wanted"]
+    (made,) = case.net("generate", "Generator", given, width=2)
+    (on_made,), (on_wanted,) = (case.net("judge", "Discriminator", x, given, width=2) for x in (made, wanted))
+    taken = (on_made - 1).square().mean()
+    return {
+        "generate": taken + 100 * F.l1_loss(made, wanted),
+        "judge": (on_made.square().mean() + (on_wanted - 1).square().mean()) / 2,
+    }
+
+
+def cyclegan(case: Case) -> dict[str, Tensor]:
+    def to(side: str, image: Tensor) -> Tensor:
+        return case.net(f"to_{side}", "Generator", image, **small)[0]
+
+    def judge(side: str, image: Tensor, answer: int) -> Tensor:
+        return (case.net(f"judge_{side}", "Discriminator", image, width=4)[0] - answer).square().mean()
+
+    small = {"width": 4, "blocks": 1}
+    a, b = case.data["a"], case.data["b"]
+    made_a, made_b = to("a", b), to("b", a)
+    taken = (judge("a", made_a, 1) + judge("b", made_b, 1)) / 2
+    back = (F.l1_loss(to("a", made_b), a) + F.l1_loss(to("b", made_a), b)) / 2
+    same = (F.l1_loss(to("a", a), a) + F.l1_loss(to("b", b), b)) / 2
+    return {
+        "to_b_to_a": taken + 10 * back + 5 * same,
+        "judge_a": (judge("a", a, 1) + judge("a", made_a, 0)) / 2,
+        "judge_b": (judge("b", b, 1) + judge("b", made_b, 0)) / 2,
+    }
+
+
+def espcn(case: Case) -> dict[str, Tensor]:
+    (made,) = case.net("enlarge", "ESPCN", case.data["image"])
+    return {"enlarge": F.mse_loss(made, case.data["large"])}
+
+
+def srgan(case: Case) -> dict[str, Tensor]:
+    (made,) = case.net("enlarge", "Generator", case.data["image"], width=8, blocks=1)
+    large = case.data["large"]
+    (of_made,), (of_large,) = (case.net("look", "VGGFeatures", x) for x in (made, large))
+    (on_made,), (on_large,) = (case.net("judge", "Discriminator", x, width=8) for x in (made, large))
+    return {
+        "enlarge": F.l1_loss(of_made, of_large) + 1e-3 * (on_made - 1).square().mean(),
+        "judge": (on_made.square().mean() + (on_large - 1).square().mean()) / 2,
+    }
+
+
 def wgan(case: Case) -> dict[str, Tensor]:
     (fake,) = case.net("generate", "Generator", torch.zeros(3, 100, 1, 1), features=4)
     (on_fake,) = case.net("judge", "Critic", fake, features=4)
@@ -294,6 +347,10 @@ FORMULAS: dict[str, tuple[str, Mapping[str, Any], Callable[[Case], dict[str, Ten
     "GAN, saturating": ("gan:TrainGAN", {"saturating": True}, gan(True)),
     "CGAN": ("gan:TrainConditionalGAN", {}, conditional_gan),
     "DCGAN": ("dcgan:TrainDCGAN", {"features": 4}, dcgan),
+    "pix2pix": ("pix2pix:TrainPix2Pix", LIGHT["pix2pix:TrainPix2Pix"], pix2pix),
+    "CycleGAN": ("cyclegan:TrainCycleGAN", LIGHT["cyclegan:TrainCycleGAN"], cyclegan),
+    "ESPCN": ("super_resolution:TrainESPCN", {}, espcn),
+    "SRGAN": ("super_resolution:TrainSRGAN", LIGHT["super_resolution:TrainSRGAN"], srgan),
     "WGAN": ("wgan:TrainWGAN", {"features": 4}, wgan),
     "dense WGAN": ("wgan:TrainDenseWGAN", {}, dense_wgan),
     "LAPGAN": ("lapgan:TrainFine", {}, fine),
