@@ -85,6 +85,15 @@ CASES: dict[str, tuple[str, list[str], list[str]]] = {
         ["x.reshape(-1)"],
         ["if self."],
     ),
+    "list_by_a_name_that_is_joined_and_compared": (
+        "block B(n) {\n    sizes = [2 ** i for i in range(n)]\n    twice = range(n)\n"
+        "    parts = x -> Split(sizes + [x.features - sum(sizes)], dim=1)\n"
+        "    more = x -> Split((twice + [1])[1:] + [x.features - sum(twice) - 1], dim=1)\n"
+        "    [parts[1], more[-1]] -> Concat -> if sizes == [1, 2] { ReLU } else { Tanh }\n}\n"
+        "network Net(x: float[N, 9]) -> a, b { a = x -> B(2)\n b = x -> B(3) }",
+        ["tuple("],
+        [],
+    ),
     "levels_of_the_path_alone": (
         "network Net(x: float[N, 3, 16, 16]) -> y {\n"
         "    x -> up: { inner: { conv: Conv(4, 3) -> norm: BatchNorm } } -> out: { last: Conv(1, 1) -> ReLU }\n}",

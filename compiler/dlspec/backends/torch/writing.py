@@ -88,7 +88,7 @@ class Writing(Sizing):
                 operator = node.operator
                 if operator in ("==", "!=") and any(isinstance(s, py.Const) and s.value is None for s in (left, right)):
                     operator = "is" if operator == "==" else "is not"
-                if operator == "+":
+                if operator in ("+", "==", "!="):
                     left, right = _as_tuple(left), _as_tuple(right)
                 return _simplified(operator, left, right, node)
             case ast.Attribute(base=ast.Call(function=ast.Name(name="finfo"), arguments=(argument,))):
@@ -237,7 +237,7 @@ class Writing(Sizing):
         if not is_constant(binding.value):
             raise Unwritten
         own = up == 0 and self.module.scope is home
-        return Leaf(("name", up, name, 1), variable(name), binding.value, made if own else None)
+        return Leaf(("name", up, name, 1), variable(name), binding.value, _as_tuple(made) if own else None)
 
     def _turn(self, name: str, where: Names, value: Any) -> Py:
         iteration, index = self.tree.turns.get(where, (None, 0))
@@ -378,10 +378,18 @@ def _missing() -> Py:
 
 
 def _as_tuple(node: Py) -> Py:
-    """A list that is joined to another: as a tuple, which shapes are."""
-    if not isinstance(node, py.Comprehension):
-        return node
-    return py.call("tuple", py.Comprehension(node.item, node.target, node.iterable, ""))
+    """What would be a list, or what Python goes through instead, as a tuple: shapes are tuples, and so is what is joined to
+    them or compared with them."""
+    match node:
+        case py.Comprehension():
+            return py.call("tuple", py.Comprehension(node.item, node.target, node.iterable, ""))
+        case py.Call(function=py.Name(text="range" | "sorted" | "zip" | "enumerate")):
+            return py.call("tuple", node)
+        case py.Subscript(items=(py.Slice(),)):
+            made = _as_tuple(node.base)
+            return node if made is node.base else py.Subscript(made, node.items)
+        case _:
+            return node
 
 
 def _simplified(operator: str, left: Py, right: Py, node: ast.Binary) -> Py:
