@@ -51,6 +51,10 @@ def test_a_text_that_does_not_parse() -> None:
         ("", ""),
         ("\ufeff\n\n", ""),
         ("# a", "# a\n"),
+        (
+            "block A {\ny = scan t in x along 1 with h = [0] {\nh = t\nh\n}\ny\n}",
+            "block A {\n    y = scan t in x along 1 with h = [0] {\n        h = t\n        h\n    }\n    y\n}\n",
+        ),
         ("x=1;y  =  2\n\n\n\nz = -1", "x = 1\ny = 2\n\nz = -1\n"),
         ("a = b-1**-2//c", "a = b - 1 ** -2 // c\n"),
         ("a = f( x = 1 ,y=- 2 ) [ 0,1 : 2 ] . b", "a = f(x=1, y=-2)[0, 1:2].b\n"),

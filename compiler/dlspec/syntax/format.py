@@ -55,7 +55,7 @@ class _Formatter:
             closed = self.groups.pop() if item.kind in (")", "]", "}") else None
             self._place(number, item, closed)
             group = self.groups[-1]
-            if item.kind in HEADERS:
+            if item.kind in HEADERS or item.kind == "scan":
                 group.header_base = self.base
             if item.closer >= 0:
                 self._open(number, item, group)
