@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from train_snippets import TRAINS, Batch, batches, training
 
 from dlspec.backends.torch.live import to_training
+from dlspec.objectives.training import Training
 
 
 def filled(make: Callable[[], nn.Module], model: nn.Module, label: str) -> Any:
@@ -26,13 +27,12 @@ def filled(make: Callable[[], nn.Module], model: nn.Module, label: str) -> Any:
 
 
 def compare(
-    text: str,
+    made: Training,
     loop: Callable[[nn.Module, Iterator[Batch], int], Iterator[tuple[dict[str, Tensor], list[Tensor]]]],
     weights: list[str],
     steps: int = 5,
 ) -> None:
     """Steps of the generated trainer and of a loop: the objectives, and the weights at those paths after each."""
-    made = training(text)
     model, trainer = to_training(made)
     data = batches(made)
     torch.manual_seed(2)
@@ -256,4 +256,4 @@ def rates(model: Any, data: Iterator[Batch], steps: int) -> Iterator[tuple[dict[
     ],
 )
 def test_steps_are_those_of_a_plain_loop(name: str, loop: Any, weights: list[str]) -> None:
-    compare(TRAINS[name], loop, weights)
+    compare(training(TRAINS[name]), loop, weights)

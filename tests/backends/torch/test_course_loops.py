@@ -1,0 +1,219 @@
+"""The trainers of shipped objectives against loops over the same networks: the same losses and weights, bit for bit."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeAlias
+
+import pytest
+import torch
+import torch.nn.functional as F
+from catalogue import LIGHT, program
+from test_torch_loops import compare
+from torch import Tensor, nn
+from train_snippets import Batch
+
+from dlspec.backends.torch.live import to_training
+from dlspec.pipeline import elaborate_training
+
+Steps: TypeAlias = Iterator[tuple[dict[str, Tensor], list[Tensor]]]
+
+
+def adam(*modules: nn.Module, **given: Any) -> torch.optim.Optimizer:
+    return torch.optim.Adam([p for module in modules for p in module.parameters()], **given)
+
+
+def made(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+
+
+def followed(slow: nn.Module, module: nn.Module, decay: float) -> None:
+    with torch.no_grad():
+        for mine, theirs in zip(slow.parameters(), module.parameters(), strict=True):
+            mine.lerp_(theirs, 1 - decay)
+
+
+def fit_points(model: Any, data: Iterator[Batch], _: int) -> Steps:
+    optimizer = adam(model.flow, lr=1e-3)
+    while True:
+        z, logdet = model.flow(next(data)["x"])
+        likelihood = ((-0.5 * z**2 - 0.5 * math.log(2 * math.pi)).sum(1) + logdet).mean()
+        made(optimizer, -likelihood)
+        yield {"flow": likelihood}, list(model.flow.parameters())
+
+
+def fit_images(model: Any, data: Iterator[Batch], _: int) -> Steps:
+    optimizer = adam(model.flow, lr=1e-3)
+    while True:
+        image = next(data)["image"]
+        z, logdet = model.flow((image * 255 + torch.rand(image.shape)) / 256)
+        likelihood = ((-0.5 * z**2 - 0.5 * math.log(2 * math.pi)).sum(1) + logdet).mean()
+        bits = 8 - likelihood / (image[0].numel() * math.log(2))
+        made(optimizer, bits)
+        yield {"flow": bits}, list(model.flow.parameters())
+
+
+def diffusion(model: Any, data: Iterator[Batch], _: int) -> Steps:
+    network, slow = model.model, copy.deepcopy(model.model)
+    optimizer = adam(network, lr=1e-3)
+    while True:
+        x, label = next(data).values()
+        time = torch.rand(len(x))
+        angle = 0.5 * math.pi * 0.995 * time[:, None]
+        noise = torch.randn(x.shape)
+        wish = torch.where(torch.rand(len(x)) < 0.1, 8, label)
+        guess = network(torch.cos(angle) * x + torch.sin(angle) * noise, time, wish)
+        loss = F.mse_loss(guess, torch.cos(angle) * noise - torch.sin(angle) * x)
+        made(optimizer, loss)
+        followed(slow, network, 0.99)
+        yield {"model": loss}, [*network.parameters(), *slow.parameters()]
+
+
+def match_flow(model: Any, data: Iterator[Batch], _: int) -> Steps:
+    network, slow = model.model, copy.deepcopy(model.model)
+    optimizer = adam(network, lr=1e-3)
+    while True:
+        x = next(data)["x"]
+        time = torch.rand(len(x))
+        share = time[:, None]
+        noise = torch.randn(x.shape)
+        loss = F.mse_loss(network((1 - share) * noise + share * x, time), x - noise)
+        made(optimizer, loss)
+        followed(slow, network, 0.99)
+        yield {"model": loss}, [*network.parameters(), *slow.parameters()]
+
+
+def match_score(model: Any, data: Iterator[Batch], _: int) -> Steps:
+    network, slow = model.model, copy.deepcopy(model.model)
+    optimizer = adam(network, lr=1e-3)
+    while True:
+        x = next(data)["x"]
+        time = torch.rand(len(x))
+        deviation = (0.01 * 1000.0**time)[:, None]
+        noise = torch.randn(x.shape)
+        noisy = x + deviation * noise
+        score = network(noisy / torch.sqrt(1 + deviation**2), time) / deviation
+        loss = ((deviation * score + noise) ** 2).mean()
+        made(optimizer, loss)
+        followed(slow, network, 0.99)
+        yield {"model": loss}, [*network.parameters(), *slow.parameters()]
+
+
+def slope(energy: nn.Module, x: Tensor, create_graph: bool) -> Tensor:
+    return torch.autograd.grad(energy(x).sum(), x, create_graph=create_graph)[0]
+
+
+def contrast(model: Any, data: Iterator[Batch], _: int) -> Steps:
+    energy = model.energy
+    optimizer = adam(energy, lr=1e-3)
+    while True:
+        x = next(data)["x"]
+        h = x + torch.randn(x.shape)
+        for _ in range(10):
+            h = h.detach().requires_grad_()
+            h = h - 0.5 * 0.02 * slope(energy, h, create_graph=False) + math.sqrt(0.02) * torch.randn(h.shape)
+        down, up = energy(x), energy(h.detach())
+        loss = down.mean() - up.mean() + 0.01 * (down**2 + up**2).mean()
+        made(optimizer, loss)
+        yield {"energy": loss}, list(energy.parameters())
+
+
+def denoise(model: Any, data: Iterator[Batch], _: int) -> Steps:
+    energy = model.energy
+    optimizer = adam(energy, lr=1e-3)
+    while True:
+        x = next(data)["x"]
+        noise = torch.randn(x.shape)
+        noisy = (x + 0.2 * noise).requires_grad_()
+        loss = ((0.2 * slope(energy, noisy, create_graph=True) - noise) ** 2).mean()
+        made(optimizer, loss)
+        yield {"energy": loss}, list(energy.parameters())
+
+
+GAN: Mapping[str, Any] = {"lr": 2e-4, "betas": (0.5, 0.999)}
+
+
+def square(verdict: Tensor, answer: int) -> Tensor:
+    return ((verdict - answer) ** 2).mean()
+
+
+def pix2pix(model: Any, data: Iterator[Batch], _: int) -> Steps:
+    g, d = model.generate, model.judge
+    of_g, of_d = adam(g, **GAN), adam(d, **GAN)
+    while True:
+        given, wanted = next(data).values()
+        fake = g(given)
+        loss = square(d(fake, given), 1) + 100 * (fake - wanted).abs().mean()
+        made(of_g, loss)
+        error = (square(d(wanted, given), 1) + square(d(g(given).detach(), given), 0)) / 2
+        made(of_d, error)
+        yield {"generate": loss, "judge": error}, [*g.parameters(), *d.parameters()]
+
+
+def cyclegan(model: Any, data: Iterator[Batch], _: int) -> Steps:
+    to_a, to_b, judge_a, judge_b = model.to_a, model.to_b, model.judge_a, model.judge_b
+    of_g, of_a, of_b = adam(to_b, to_a, **GAN), adam(judge_a, **GAN), adam(judge_b, **GAN)
+    while True:
+        a, b = next(data).values()
+        made_b, made_a = to_b(a), to_a(b)
+        same = ((to_a(a) - a).abs().mean() + (to_b(b) - b).abs().mean()) / 2
+        taken = (square(judge_b(made_b), 1) + square(judge_a(made_a), 1)) / 2
+        back = ((to_a(made_b) - a).abs().mean() + (to_b(made_a) - b).abs().mean()) / 2
+        loss = taken + 10 * back + 5 * same
+        made(of_g, loss)
+        error_a = (square(judge_a(a), 1) + square(judge_a(to_a(b).detach()), 0)) / 2
+        made(of_a, error_a)
+        error_b = (square(judge_b(b), 1) + square(judge_b(to_b(a).detach()), 0)) / 2
+        made(of_b, error_b)
+        yield {"to_b_to_a": loss, "judge_a": error_a, "judge_b": error_b}, [*to_a.parameters(), *judge_b.parameters()]
+
+
+def espcn(model: Any, data: Iterator[Batch], _: int) -> Steps:
+    optimizer = adam(model.enlarge, lr=1e-3)
+    while True:
+        image, large = next(data).values()
+        loss = F.mse_loss(model.enlarge(image), large)
+        made(optimizer, loss)
+        yield {"enlarge": loss}, list(model.enlarge.parameters())
+
+
+def srgan(model: Any, data: Iterator[Batch], _: int) -> Steps:
+    g, d, look = model.enlarge, model.judge, model.look.eval().requires_grad_(False)
+    of_g, of_d = adam(g, **GAN), adam(d, **GAN)
+    while True:
+        image, large = next(data).values()
+        fake = g(image)
+        loss = (look(fake) - look(large)).abs().mean() + 1e-3 * square(d(fake), 1)
+        made(of_g, loss)
+        error = (square(d(large), 1) + square(d(g(image).detach()), 0)) / 2
+        made(of_d, error)
+        yield {"enlarge": loss, "judge": error}, [*g.parameters(), *d.parameters()]
+
+
+LOOPS: dict[str, tuple[Callable[..., Steps], dict[str, Any], tuple[str, ...]]] = {
+    "flow:FitPoints": (fit_points, {"width": 16}, ("flow",)),
+    "flow:FitImages": (fit_images, {"width": 8}, ("flow",)),
+    "diffusion:TrainDiffusion": (diffusion, {"wanted": "velocity"}, ("model", "slow")),
+    "continuous:MatchFlow": (match_flow, {"width": 16}, ("model", "slow")),
+    "continuous:MatchScore": (match_score, {"width": 16}, ("model", "slow")),
+    "energy:Contrast": (contrast, {"width": 16}, ("energy",)),
+    "energy:Denoise": (denoise, {"width": 16}, ("energy",)),
+    "pix2pix:TrainPix2Pix": (pix2pix, {}, ("generate", "judge")),
+    "cyclegan:TrainCycleGAN": (cyclegan, {}, ("to_a", "judge_b")),
+    "super_resolution:TrainESPCN": (espcn, {}, ("enlarge",)),
+    "super_resolution:TrainSRGAN": (srgan, {}, ("enlarge", "judge")),
+}
+
+
+@pytest.mark.parametrize("train", LOOPS)
+def test_steps_are_those_of_a_plain_loop(train: str) -> None:
+    loop, settings, networks = LOOPS[train]
+    file, _, name = train.partition(":")
+    made = elaborate_training(program(file), name, {**LIGHT.get(train, {}), **settings})
+    model, _ = to_training(made)
+    weights = [f"{each}.{path}" for each in networks for path, _ in model.get_submodule(each).named_parameters()]
+    compare(made, loop, weights)
