@@ -53,6 +53,13 @@ UPDATES: dict[str, list[str]] = {
     "gan:TrainGAN": [f"minimize generate {ADAM_GAN}", f"minimize judge {ADAM_GAN}"],
     "gan:TrainConditionalGAN": [f"minimize generate {ADAM_GAN}", f"minimize judge {ADAM_GAN}"],
     "dcgan:TrainDCGAN": [f"minimize judge {ADAM_GAN}", f"minimize generate {ADAM_GAN}"],
+    "flow:FitPoints": [f"maximize flow {ONE}"],
+    "flow:FitImages": [f"minimize flow {ONE}"],
+    "diffusion:TrainDiffusion": [f"minimize model {ONE}"],
+    "continuous:MatchFlow": [f"minimize model {ONE}"],
+    "continuous:MatchScore": [f"minimize model {ONE}"],
+    "energy:Contrast": [f"minimize energy {ONE}"],
+    "energy:Denoise": [f"minimize energy {ONE}"],
     "pix2pix:TrainPix2Pix": [f"minimize generate {ADAM_GAN}", f"minimize judge {ADAM_GAN}"],
     "cyclegan:TrainCycleGAN": [
         f"minimize to_b, to_a {ADAM_GAN}", f"minimize judge_a {ADAM_GAN}", f"minimize judge_b {ADAM_GAN}",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any, TypeAlias
 
 import numpy as np
 import pytest
@@ -12,6 +13,8 @@ from trains import Call, records
 
 import dlspec
 from dlspec.backends.runtime import Session
+
+Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
 TRUTH = Path(__file__).parents[1] / "specs" / "truth" / "latent.json"
 
@@ -32,12 +35,34 @@ def test_the_bound_of_a_vae_improves_and_its_divergence_comes_in(call: Call) -> 
     assert max(divergences) > 2 * divergences[-1] > 0  # given rein at first, then held
 
 
-def test_wgan_gp_covers_all_modes_of_a_ring(call: Call) -> None:
+ANGLES = 2 * np.pi * np.arange(8) / 8
+MODES = 2 * np.stack([np.cos(ANGLES), np.sin(ANGLES)], 1)
+
+
+def ring() -> tuple[Array, Array]:
+    """Points of eight Gaussians, and of which."""
     random = np.random.default_rng(0)
-    angles = 2 * np.pi * np.arange(8) / 8
-    modes = 2 * np.stack([np.cos(angles), np.sin(angles)], 1)
-    points = modes[random.integers(0, 8, 20_000)] + 0.1 * random.standard_normal((20_000, 2))
-    np.save("real.npy", points.astype(np.float32))
+    label = random.integers(0, 8, 20_000)
+    return (MODES[label] + 0.1 * random.standard_normal((20_000, 2))).astype(np.float32), label
+
+
+def modes_of(points: Array) -> tuple[Array, Array]:
+    """Of each point the nearest mode, and whether it is near."""
+    distances = np.linalg.norm(points[:, None] - MODES, axis=-1)
+    return distances.argmin(1), distances.min(1) < 0.5
+
+
+def sampled(network: str, run: str, inputs: dict[str, Array], **settings: Any) -> Array:
+    """What a network makes in ONNX Runtime with the moving average of the weights of a run."""
+    weights = {f"model.{path}": array for path, array in load_file(f"{run}/networks/slow.safetensors").items()}
+    file, _, name = network.partition(":")
+    model = dlspec.load(file, name, **settings).to_onnx(weights=weights)
+    (made,) = Session(model.SerializeToString()).run(inputs).values()
+    return made
+
+
+def test_wgan_gp_covers_all_modes_of_a_ring(call: Call) -> None:
+    np.save("real.npy", ring()[0])
     status, _, err = call(
         "train", "std.wgan:TrainPoints", "--data", "real=real.npy", "--steps", "600", "--batch-size", "256",
         "--val-fraction", "0", "--out", "run",
@@ -45,12 +70,54 @@ def test_wgan_gp_covers_all_modes_of_a_ring(call: Call) -> None:
     assert (status, err) == (0, "")
     weights = load_file("run/networks/generate.safetensors")
     generate = dlspec.load("std.wgan", "PointGenerator").to_onnx(weights=weights)
-    z = random.standard_normal((4000, 2)).astype(np.float32)
+    z = np.random.default_rng(1).standard_normal((4000, 2)).astype(np.float32)
     (made,) = Session(generate.SerializeToString()).run({"z": z}).values()
-    distances = np.linalg.norm(made[:, None] - modes, axis=-1)
-    near = distances.min(1) < 0.5
+    mode, near = modes_of(made)
     assert near.mean() > 0.8
-    assert np.bincount(distances.argmin(1)[near], minlength=8).min() > 4000 / 8 / 3
+    assert np.bincount(mode[near], minlength=8).min() > 4000 / 8 / 3
+
+
+def test_flow_matching_covers_all_modes_of_a_ring(call: Call) -> None:
+    np.save("x.npy", ring()[0])
+    status, _, err = call(
+        "train", "std.continuous:MatchFlow", "--data", "x=x.npy", "--steps", "1000", "--batch-size", "256",
+        "--val-fraction", "0", "--set", "rate=0.004", "--out", "run", "--log-every", "500",
+    )  # fmt: skip
+    assert (status, err) == (0, "")
+    noise = np.random.default_rng(1).standard_normal((2000, 2)).astype(np.float32)
+    mode, near = modes_of(sampled("std.continuous:FollowFlow", "run", {"noise": noise}))
+    assert near.mean() > 0.85
+    assert np.bincount(mode[near], minlength=8).min() > 2000 / 8 / 2
+
+
+def test_diffusion_makes_the_classes_that_are_wished(call: Call) -> None:
+    points, label = ring()
+    np.save("x.npy", points)
+    np.save("label.npy", label)
+    status, _, err = call(
+        "train", "std.diffusion:TrainDiffusion", "--data", "x=x.npy", "--data", "label=label.npy", "--steps", "500",
+        "--batch-size", "256", "--val-fraction", "0", "--set", "rate=0.004", "--out", "run", "--log-every", "500",
+    )  # fmt: skip
+    assert (status, err) == (0, "")
+    noise = np.random.default_rng(1).standard_normal((2000, 2)).astype(np.float32)
+    wish = np.arange(2000) % 8
+    mode, near = modes_of(sampled("std.diffusion:DDIM", "run", {"noise": noise, "label": wish}, guidance=1.5))
+    assert near.mean() > 0.85
+    assert (mode == wish).mean() > 0.95
+
+
+def test_a_flow_finds_the_likelihood_of_a_known_density(call: Call) -> None:
+    random = np.random.default_rng(0)
+    first, second = random.standard_normal((2, 4000))
+    np.save("x.npy", np.stack([first, first**2 + 0.5 * second], 1).astype(np.float32))
+    status, _, err = call(
+        "train", "std.flow:FitPoints", "--data", "x=x.npy", "--steps", "600", "--batch-size", "256", "--out", "run",
+        "--set", "couplings=4", "--log-every", "500",
+    )  # fmt: skip
+    assert (status, err) == (0, "")
+    expected = -1 - np.log(2 * np.pi) - np.log(0.5)  # the negative entropy
+    found = [line["held_out"]["objectives"]["flow"] for line in records("run") if "held_out" in line]
+    assert found[-1] == pytest.approx(expected, abs=0.05)
 
 
 def test_ppca_reaches_the_likelihood_in_closed_form(call: Call) -> None:

@@ -16,7 +16,7 @@ from dlspec.source import Source
 PROGRAMS = {
     path.stem: open_source(Source(str(path), path.read_text(), path)) for path in Disk().library.glob("*.dlspec")
 }
-LARGE = {"Mamba130M", "WhisperLarge", "GPT2XL", "Mixtral8x7B", "Mistral7B"}
+LARGE = {"WideResNet101_2", "Mamba130M", "WhisperLarge", "GPT2XL", "Mixtral8x7B", "Mistral7B"}
 """Of which a smaller variant is here, too."""
 NETWORKS = [
     (file, name) for file, program in sorted(PROGRAMS.items()) for name in telling(program) if name not in LARGE
