@@ -55,7 +55,7 @@ def compare(text: str, settings: dict[str, Any], graph: Graph) -> int:
     sizes = sample_sizes(graph)[0]
     inputs = [value.type for value in graph.inference_inputs()]
     flows = [torch.empty([evaluate(d, sizes) for d in t.shape], dtype=DTYPES[t.dtype], device="meta") for t in inputs]
-    with torch.no_grad():
+    with torch.enable_grad():  # some take gradients themselves
         results = made(*flows)
     outputs = [output.value.type for output in graph.outputs if not output.training]
     shapes = [tuple(result.shape) for result in (results if isinstance(results, tuple) else (results,))]

@@ -222,8 +222,8 @@ class Mask(nn.Module):
     def __init__(self, inputs: int, outputs: int, kernel: int, mirror: bool) -> None:
         super().__init__()
         middle = kernel * kernel // 2
-        before = [1.0 if i < middle else 0.0 for i in range(kernel * kernel)]
-        here = [1.0 if i == middle else 0.0 for i in range(kernel * kernel)]
+        before = tuple(1.0 if i < middle else 0.0 for i in range(kernel * kernel))
+        here = tuple(1.0 if i == middle else 0.0 for i in range(kernel * kernel))
         common = min(inputs, outputs)
         self.inputs = inputs
         self.common = common
@@ -256,8 +256,8 @@ class Mask2(nn.Module):
     def __init__(self, inputs: int, outputs: int, kernel: int, mirror: bool) -> None:
         super().__init__()
         middle = kernel * kernel // 2
-        before = [1.0 if i < middle else 0.0 for i in range(kernel * kernel)]
-        here = [1.0 if i == middle else 0.0 for i in range(kernel * kernel)]
+        before = tuple(1.0 if i < middle else 0.0 for i in range(kernel * kernel))
+        here = tuple(1.0 if i == middle else 0.0 for i in range(kernel * kernel))
         common = min(inputs, outputs)
         self.inputs = inputs
         self.common = common

@@ -197,6 +197,11 @@ def layout(node: Py, depth: int, prefix: str = "", suffix: str = "") -> list[str
     match node:
         case Call():
             items = arguments(node)
+            links = _links(node)
+            if len(links) > 3 and prefix.endswith(("= ", "return ")):
+                inner_indent = INDENT * (depth + 1)
+                lines = [f"{inner_indent}{links[0]}{links[1]}", *(inner_indent + link for link in links[2:])]
+                return [f"{indent}{prefix}(", *lines, f"{indent}){suffix}"]
             if items:
                 opening, closing = f"{prefix}{flat(node.function)}(", f"){suffix}"
                 inner = node.function.base if isinstance(node.function, Attribute) else None
@@ -253,6 +258,16 @@ def layout(node: Py, depth: int, prefix: str = "", suffix: str = "") -> list[str
         case _:
             pass
     return [one]
+
+
+def _links(node: Py) -> list[str]:
+    """A chain of calls of methods as ruff breaks it: what it begins with, and each call."""
+    links: list[str] = []
+    while isinstance(node, Call) and isinstance(node.function, Attribute):
+        base = node.function.base
+        links.append(flat(node).removeprefix(flat(base)))
+        node = base
+    return [flat(node), *reversed(links)]
 
 
 def _loop_lines(node: Comprehension, depth: int) -> list[str]:
