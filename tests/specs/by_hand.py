@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 import torch
+from generative_by_hand import GENERATIVE
 from oracle import torchvision_models
 from torch import nn
 
@@ -580,6 +581,7 @@ BY_HAND: dict[str, Callable[[], nn.Module]] = {
     "hdenseunet:DenseUNet2D": _DenseUNet2D,
     "hdenseunet:HDenseUNet": _HDenseUNet,
     "se_resnet:SEInceptionV3": _gated_inception,
+    **GENERATIVE,
 }
 
 
@@ -595,5 +597,6 @@ SMALL: Mapping[str, Mapping[str, int]] = {
     "se_resnet:SEDenseNet121": {"N": 1, "H": 65, "W": 83},
     "hdenseunet:DenseUNet2D": {"N": 1, "H": 64, "W": 96},
     "hdenseunet:HDenseUNet": {"N": 1, "S": 4, "H": 32, "W": 64},
+    "pix2pix:Discriminator": {"N": 2, "H": 64, "W": 96},
     "se_resnet:SEInceptionV3": {"N": 1, "H": 107, "W": 111},
 }

@@ -443,6 +443,19 @@ LIGHT: Mapping[str, Mapping[str, Any]] = {
 
 WITHOUT_RECORD = {
     "mlp:MLP": "an example of a size of our own",
+    "super_resolution:VGGFeatures": "the first layers of torchvision's VGG19, with their names",
+    **dict.fromkeys(
+        ("diffusion:Denoiser", "continuous:Field", "flow:RealNVP", "energy:Energy"),
+        "of a size of our own; compared with PyTorch by hand",
+    ),
+    **dict.fromkeys(
+        ("flow:RealNVPInverse", "flow:Glow", "flow:GlowInverse"),
+        "of a size of our own; that it undoes the other way is tested",
+    ),
+    **dict.fromkeys(
+        ("diffusion:DDIM", "continuous:FollowFlow", "continuous:FollowScore", "energy:Sample"),
+        "our own; what it samples is tested",
+    ),
     **{f"whisper:Whisper{size}": "WhisperTiny with other settings" for size in ("Base", "Small", "Medium", "Large")},
     **{f"conformer:{name}": "ConformerTiny with other settings" for name in ("Conformer", "RelativeConformer")},
     "conformer:RelativeConformerTiny": "another attention in ConformerTiny, compared with its formula",
