@@ -85,6 +85,11 @@ CASES: dict[str, tuple[str, list[str], list[str]]] = {
         ["x.reshape(-1)"],
         ["if self."],
     ),
+    "sizes_that_only_turns_of_two_loops_tell": (
+        "from std.swin import Swin\nnetwork Net = Swin(12, [2], [2], drop=0.1, classes=5)",
+        ["class Net(nn.Module)"],
+        [],
+    ),
     "list_by_a_name_that_is_joined_and_compared": (
         "block B(n) {\n    sizes = [2 ** i for i in range(n)]\n    twice = range(n)\n"
         "    parts = x -> Split(sizes + [x.features - sum(sizes)], dim=1)\n"

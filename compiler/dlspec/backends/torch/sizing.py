@@ -67,7 +67,9 @@ class Sizing:
 
     def at(self, module: Module, place: Scope) -> Sizing:
         """The same for another place, of a constructor."""
-        return type(self)(self.author, module, place, None)
+        made = type(self)(self.author, module, place, None)
+        made._entered = self._entered
+        return made
 
     @cached_property
     def _homes(self) -> list[Scope]:
@@ -385,6 +387,7 @@ class Sizing:
         if len(left) != 1 or axis >= left[0].type.rank:
             raise Unwritten
         inside = self.at(self.module, turn)
+        inside._entered = (*self._entered, turn)
         inside._entry = value, turn
         body = inside.size(left[0], axis)
         rest, grows = without(body, lambda atom: isinstance(atom, Leaf) and atom.key == ("entry", axis))
