@@ -229,7 +229,8 @@ class TrainElaborator(Elaborator):
     def _target(self, name: ast.Expression, env: Env) -> str:
         """The path of what a name after `over` stands for."""
         if not isinstance(name, ast.Name):
-            raise Failure("DL0705", f"`{name.span.text}` is no network or weight by its name", name.span)
+            message = f"`{name.span.text}` is no network or weight by its name"
+            raise Failure("DL0705", message, name.span, hint="a part that is trained by itself is a `shared` network of its own")
         value = env.find(name.name)
         if value is POISON:
             return name.name
