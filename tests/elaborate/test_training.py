@@ -177,7 +177,7 @@ def test_schedules_are_functions_of_the_step(schedule: str, values: dict[int, fl
         (BODY + "minimize 3 over net using Adam", "DL0704"),
         (BODY + "minimize loss over y using Adam", "DL0705"),
         (BODY + "minimize loss over Net using Adam", "DL0705"),
-        (BODY + "minimize loss over f.fc using Adam", "DL0705"),
+        (BODY + "minimize loss over net.head using Adam", "DL0705"),
         (TIED + "minimize mean(h -> b) over a, b using Adam", "DL0705"),
         (BODY + "minimize loss over net using Adan", "DL0706"),
         (BODY + "minimize loss over net using Adam(schedule=3)", "DL0706"),

@@ -230,7 +230,8 @@ class TrainElaborator(Elaborator):
         """The path of what a name after `over` stands for."""
         if not isinstance(name, ast.Name):
             message = f"`{name.span.text}` is no network or weight by its name"
-            raise Failure("DL0705", message, name.span, hint="a part that is trained by itself is a `shared` network of its own")
+            hint = "a part that is trained by itself is a `shared` network of its own"
+            raise Failure("DL0705", message, name.span, hint=hint)
         value = env.find(name.name)
         if value is POISON:
             return name.name
