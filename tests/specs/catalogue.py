@@ -369,7 +369,7 @@ _LLAMAS = ("Llama2_7B", "Llama3_8B", "Llama3_8BPrefill", "Llama3_8BStep", "Mistr
 LIGHT: Mapping[str, Mapping[str, Any]] = {
     **{f"gpt2:GPT2{size}": _NARROW | {"positions": 64} for size in ("Small", "Medium", "Large", "XL")},
     **{f"bert:Bert{name}": _NARROW | {"hidden": 48, "positions": 64} for name in ("Model", "ForMaskedLM", "Large")},
-    **{f"swin:Swin{size}": {"height": 64, "width": 100, "depths": [2, 2]} for size in ("Tiny", "Small", "Base")},
+    **{f"swin:Swin{size}": {"channels": 24, "depths": [2, 2]} for size in ("Tiny", "Small", "Base")},
     "transformer:TransformerEncoder": {"width": 32, "heads": 4, "depth": 2, "hidden": 48},
     "clip:CLIP_B_32": {
         "text": [32, 2, 4, 48],

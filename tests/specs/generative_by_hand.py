@@ -19,14 +19,14 @@ class _Field(nn.Module):
     def __init__(self, classes: int | None = None, width: int = 128) -> None:
         super().__init__()
         self.enter = nn.Linear(2, width)
-        self.time = nn.Linear(64, width)
+        self.when = nn.Linear(64, width)
         if classes is not None:
             self.labels = nn.Embedding(classes + 1, width)
         self.layers = nn.ModuleList([nn.Linear(width, width) for _ in range(3)])
         self.leave = nn.Linear(width, 2)
 
     def forward(self, x: torch.Tensor, time: torch.Tensor, label: torch.Tensor | None = None) -> torch.Tensor:
-        h = self.enter(x) + self.time(_sines(time))
+        h = self.enter(x) + self.when(_sines(time))
         h = nn.functional.silu(h if label is None else h + self.labels(label))
         for layer in self.layers:
             h = h + nn.functional.silu(layer(h))

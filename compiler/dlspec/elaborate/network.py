@@ -133,7 +133,8 @@ def _elaborate(
             if parameter.default is not None:
                 raise Failure("DL0305", "an input has no default", parameter.default.span)
             value = graph_input(elaborator, graph, parameter.name, parameter.type, env, sizes)
-            graph.inputs.append(value)
+            if all(value.name != other.name for other in graph.inputs):  # declared twice is an error elsewhere
+                graph.inputs.append(value)
     refuse_unknown_sizes(graph, declaration.name, sizes)
     for value in graph.inputs:
         env.names[value.name] = value

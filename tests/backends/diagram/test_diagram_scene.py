@@ -16,7 +16,7 @@ from dlspec.backends.diagram.scene import Box, Edge, UnknownPath, fold
 from dlspec.pipeline import elaborate, open_program
 from dlspec.report import as_table
 
-_UNREADABLE = r'\[\[?"|&[a-z]+;|\n|"slice"'
+_UNREADABLE = r'\[\["|&[a-z]+;|\n|"slice"'
 """What no label has: the fields of an index, escaped markup, lines."""
 
 LOOP = """

@@ -79,7 +79,7 @@ class Picture:
     def _drawing(self) -> Sheet:
         """The layout. Raises `EngineError`."""
         from dlspec.backends.diagram.paper import on_paper
-        from dlspec.backends.diagram.poster import WIDTH, lay_out_poster
+        from dlspec.backends.diagram.poster import lay_out_poster
         from dlspec.backends.diagram.volumes import lay_out_volumes
 
         if self._style == "volumes":
@@ -88,7 +88,7 @@ class Picture:
             chooses = not self._poster and self.scene.folded[0] is None
             return on_paper(self.scene, self._width, self._layouts, chooses)
         if self._poster:
-            return lay_out_poster(self.scene, self._wrap or WIDTH)
+            return lay_out_poster(self.scene, self._wrap)
         if self._levels is not None:
             drawn = lay_out(self.scene, levels=self._levels)
             if not self._unasked or drawn.width <= WIDEST:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from dlspec.backends.diagram.engine import Engine
 from dlspec.backends.diagram.kinds import argument, step, template
-from dlspec.backends.diagram.layout import Drawing, Placed, place, place_within, settled
+from dlspec.backends.diagram.layout import Drawing, Placed, TooWide, place, place_within, settled
 from dlspec.backends.diagram.scene import Box, Scene, fold
 from dlspec.ir.graph import Scope
 
@@ -17,8 +17,13 @@ _NAMED = 3
 """How many of the blocks that a panel stands for it names."""
 
 
-def lay_out_poster(scene: Scene, width: float = WIDTH) -> Drawing:
-    """Lays out a poster that is about ``width`` wide. Folds the scene. Raises `EngineError`."""
+def lay_out_poster(scene: Scene, width: float | None = None) -> Drawing:
+    """Lays out a poster of a width, or of one that fits. Folds the scene. Raises `TooWide` and `EngineError`."""
+    if width is None:
+        try:
+            return lay_out_poster(scene, WIDTH)
+        except TooWide as error:
+            return lay_out_poster(scene, error.least)
     fold(scene, 1)
     with Engine() as engine:
         root = place_within(scene.root, engine, width)
