@@ -146,6 +146,10 @@ READERS: dict[str, tuple[str, list[str]]] = {
     "npz, compressed": ("c.npz", ["run", "net.dlspec", "--repeat", "1", "--input", "c.npz"]),
     **{f"image, {ending}": _image(f"x.{ending}") for ending in ("png", "jpg", "gif", "bmp", "tif", "webp", "ppm")},
     "labels": ("labels.txt", ["run", "net.dlspec", "--repeat", "1", "--labels", "labels.txt"]),
+    "table, csv": (
+        "t.csv",
+        ["train", "train.dlspec", "--data", "x=t.csv:a,b,c,d", "--data", "label=t.csv:kind", "--eval", "c.pt"],
+    ),
     "checkpoint of dlspec train": (
         "c.pt", ["train", "train.dlspec", "--data", "data.npz", "--out", "run", "--steps", "1", "--resume", "c.pt"],
     ),
@@ -184,6 +188,8 @@ def _files() -> dict[str, bytes]:
     for ending in ("png", "jpg", "gif", "bmp", "tif", "webp", "ppm"):
         Image.fromarray(pixels).save(f"x.{ending}")
     Path("labels.txt").write_text("cat\ndog\nbird\nfish\n")
+    rows = "\n".join(f"{i},{i / 2},-1e-3,4,{'ab'[i % 2]}" for i in range(8))
+    Path("t.csv").write_text(f"a,b,c,d,kind\n{rows}\n")
     np.savez("data.npz", x=np.zeros((8, 4), np.float32), label=np.zeros(8, np.int64))
     shutil.rmtree("run", ignore_errors=True)
     given = ["train", "train.dlspec", "--data", "data.npz", "--val-fraction", "0", "--steps", "1", "--batch-size", "8"]

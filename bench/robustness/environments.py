@@ -35,10 +35,10 @@ train Fit {
 }
 """
 
-OUTPUTS = ("x.onnx", "x.py", "x.json", "x.svg", "x.png", "x.pdf", "x.html", "x.dot", "x.mmd", "x.safetensors")
+OUTPUTS = ("x.onnx", "x.py", "x.json", "x.svg", "x.png", "x.pdf", "x.html", "x.dot", "x.mmd", "x.tex", "x.safetensors")
 COMMANDS = [
     *(["compile", "net.dlspec:Net", "-o", name] for name in OUTPUTS[:3]),
-    *(["draw", "net.dlspec:Net", "-o", name] for name in OUTPUTS[3:9]),
+    *(["draw", "net.dlspec:Net", "-o", name] for name in OUTPUTS[3:10]),
     ["weights", "init", "net.dlspec:Net", "-o", "x.safetensors"],
     ["check", "net.dlspec"], ["summary", "net.dlspec:Net"], ["summary", "net.dlspec:Fit"], ["summary", "net.dlspec:Net", "--tree"],
     ["summary", "net.dlspec:Net", "--format", "markdown"], ["ops", "Conv"], ["ops", "--format", "json"], ["explain", "DL0201"],

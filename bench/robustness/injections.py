@@ -22,6 +22,7 @@ PAYLOADS = (
     "{{__import__('os').mkdir('pwned')}}", "$(mkdir pwned)", "`mkdir pwned`", "; mkdir pwned", "end\\n}}\\nsubgraph evil [x]",
     "=cmd|' /C calc'!A0", "@SUM(A1)", "[x](javascript:alert(1))", "![x](http://example.org/x.png)", "|a|b|", "**bold** <br>",
     "%n%s%x", "../../../../pwned", "#quot; #35;", "javascript:alert(1)", "http://example.org",
+    "}}\\\\immediate\\\\write18{{mkdir pwned}}", "\\\\input{{/etc/passwd}} % $x_1^2$ ~ &",
 )  # fmt: skip
 """As they stand in a string of a spec."""
 
@@ -77,6 +78,22 @@ def _picture(text: str) -> str | None:
     return None
 
 
+def _tex(text: str) -> str | None:
+    body = text[text.index("\\documentclass") :]
+    commands = set(re.findall(r"\\([A-Za-z]+)", body)) & {
+        "write",
+        "immediate",
+        "input",
+        "include",
+        "openout",
+        "catcode",
+        "csname",
+    }
+    if commands:
+        return f"runs {commands}"
+    return "has a comment" if re.search(r"(?<!\\)%", body) else _plain(text)
+
+
 def _plain(text: str) -> str | None:
     bad = {hex(ord(c)) for c in text if c != "\n" and unicodedata.category(c) in ("Cc", "Cf")}
     return f"has {bad}" if bad else None
@@ -95,6 +112,7 @@ def _markdown(text: str) -> str | None:
 OUTPUTS: dict[str, tuple[list[str], str, Callable[[str], str | None]]] = {
     "PyTorch source": (["compile", "net.dlspec", "-o", "x.py"], "x.py", _python),
     "SVG": (["draw", "net.dlspec", "-o", "x.svg"], "x.svg", _picture),
+    "TikZ": (["draw", "net.dlspec", "-o", "x.tex"], "x.tex", _tex),
     "page": (["draw", "net.dlspec", "-o", "x.html"], "x.html", _page),
     "Mermaid": (["draw", "net.dlspec", "-o", "x.mmd"], "x.mmd", _plain),
     "DOT": (["draw", "net.dlspec", "-o", "x.dot"], "x.dot", _plain),

@@ -32,9 +32,10 @@ WRITERS: dict[str, tuple[str, list[str]]] = {
     "weights, safetensors": ("x.safetensors", ["weights", "init", "net.dlspec", "-o", "x.safetensors"]),
     "weights, torch.save": ("x.pt", ["weights", "init", "net.dlspec", "-o", "x.pt"]),
     "weights, converted": ("y.safetensors", ["weights", "convert", "w.safetensors", "-o", "y.safetensors", "--dtype", "float16"]),
+    "outputs": ("out.npz", ["run", "net.dlspec", "--repeat", "1", "-o", "out.npz"]),
     "fmt": ("f.dlspec", ["fmt", "f.dlspec"]),
     **{f"picture, {ending}": (f"x.{ending}", ["draw", "net.dlspec", "-o", f"x.{ending}"])
-       for ending in ("svg", "png", "pdf", "html", "dot", "mmd")},
+       for ending in ("svg", "png", "pdf", "html", "dot", "mmd", "tex")},
 }  # fmt: skip
 
 
