@@ -52,9 +52,9 @@ def modes_of(points: Array) -> tuple[Array, Array]:
     return distances.argmin(1), distances.min(1) < 0.5
 
 
-def sampled(network: str, run: str, inputs: dict[str, Array], **settings: Any) -> Array:
-    """What a network makes in ONNX Runtime with the moving average of the weights of a run."""
-    weights = {f"model.{path}": array for path, array in load_file(f"{run}/networks/slow.safetensors").items()}
+def sampled(network: str, layer: str, trained: str, inputs: dict[str, Array], **settings: Any) -> Array:
+    """What a network makes in ONNX Runtime, whose shared layer has the weights of a trained network."""
+    weights = {f"{layer}.{path}": array for path, array in load_file(f"run/networks/{trained}.safetensors").items()}
     file, _, name = network.partition(":")
     model = dlspec.load(file, name, **settings).to_onnx(weights=weights)
     (made,) = Session(model.SerializeToString()).run(inputs).values()
@@ -77,15 +77,25 @@ def test_wgan_gp_covers_all_modes_of_a_ring(call: Call) -> None:
     assert np.bincount(mode[near], minlength=8).min() > 4000 / 8 / 3
 
 
-def test_flow_matching_covers_all_modes_of_a_ring(call: Call) -> None:
+@pytest.mark.parametrize(
+    ("train", "steps", "rate", "sampler", "layer", "trained", "start"),
+    [
+        ("continuous:MatchFlow", 1000, ["--set", "rate=0.004"], "continuous:FollowFlow", "model", "slow", "noise"),
+        ("continuous:MatchScore", 1500, ["--set", "rate=0.004"], "continuous:FollowScore", "model", "slow", "noise"),
+        ("energy:Denoise", 1200, [], "energy:Sample", "energy", "energy", "start"),
+    ],
+)
+def test_what_is_sampled_covers_all_modes_of_a_ring(
+    train: str, steps: int, rate: list[str], sampler: str, layer: str, trained: str, start: str, call: Call
+) -> None:
     np.save("x.npy", ring()[0])
     status, _, err = call(
-        "train", "std.continuous:MatchFlow", "--data", "x=x.npy", "--steps", "1000", "--batch-size", "256",
-        "--val-fraction", "0", "--set", "rate=0.004", "--out", "run", "--log-every", "500",
+        "train", f"std.{train}", "--data", "x=x.npy", "--steps", str(steps), "--batch-size", "256", "--val-fraction", "0",
+        *rate, "--out", "run", "--log-every", "500",
     )  # fmt: skip
     assert (status, err) == (0, "")
     noise = np.random.default_rng(1).standard_normal((2000, 2)).astype(np.float32)
-    mode, near = modes_of(sampled("std.continuous:FollowFlow", "run", {"noise": noise}))
+    mode, near = modes_of(sampled(f"std.{sampler}", layer, trained, {start: noise}))
     assert near.mean() > 0.85
     assert np.bincount(mode[near], minlength=8).min() > 2000 / 8 / 2
 
@@ -101,7 +111,7 @@ def test_diffusion_makes_the_classes_that_are_wished(call: Call) -> None:
     assert (status, err) == (0, "")
     noise = np.random.default_rng(1).standard_normal((2000, 2)).astype(np.float32)
     wish = np.arange(2000) % 8
-    mode, near = modes_of(sampled("std.diffusion:DDIM", "run", {"noise": noise, "label": wish}, guidance=1.5))
+    mode, near = modes_of(sampled("std.diffusion:DDIM", "model", "slow", {"noise": noise, "label": wish}, guidance=1.5))
     assert near.mean() > 0.85
     assert (mode == wish).mean() > 0.95
 

@@ -113,11 +113,12 @@ def contrast(model: Any, data: Iterator[Batch], _: int) -> Steps:
     while True:
         x = next(data)["x"]
         h = x + torch.randn(x.shape)
-        for _ in range(10):
+        for _ in range(20):
             h = h.detach().requires_grad_()
-            h = h - 0.5 * 0.02 * slope(energy, h, create_graph=False) + math.sqrt(0.02) * torch.randn(h.shape)
-        down, up = energy(x), energy(h.detach())
-        loss = down.mean() - up.mean() + 0.01 * (down**2 + up**2).mean()
+            h = h - 0.5 * 0.01 * slope(energy, h, create_graph=False) + math.sqrt(0.01) * torch.randn(h.shape)
+        down = energy(x + 0.2 * torch.randn(x.shape))
+        up = energy(h.detach())
+        loss = down.mean() - up.mean() + 0.02 * (down**2 + up**2).mean()
         made(optimizer, loss)
         yield {"energy": loss}, list(energy.parameters())
 
