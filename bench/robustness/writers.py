@@ -136,7 +136,9 @@ def _trained(count: int, seed: int) -> Tally:
         time.sleep(chance.uniform(0, 1.1) * whole)
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
-        begun = Path("run").exists()
+        begun = any(Path("run/checkpoints").glob("*.pt"))
+        if not begun:
+            rmtree("run", ignore_errors=True)  # as the error of `--resume` says
         status, err = _child([*RUN, "--resume"] if begun else RUN)
         same = not status and (Path("run/model.safetensors").read_bytes(), Path("run/metrics.jsonl").read_bytes()) == (
             weights,

@@ -94,6 +94,14 @@ def test_what_cannot_go_on(more: list[str], message: str, call: Call) -> None:
     assert message in err
 
 
+def test_a_run_that_ended_before_its_first_checkpoint(call: Call) -> None:
+    given = ["train", "mlp.dlspec", "--data", "digits", "--steps", "1", "--out", "run"]
+    Path("run").mkdir()
+    status, out, err = call(*given, "--resume")
+    assert (status, out) == (2, "")
+    assert "remove run, and call it as before" in err
+
+
 def test_another_spec_or_other_data(call: Call) -> None:
     given = ["train", "mlp.dlspec", "--steps", "1", "--out", "run"]
     np.savez("few.npz", image=np.zeros((20, 64), np.float32), label=np.zeros(20, np.int64))

@@ -116,7 +116,12 @@ def _place(options: Options) -> Path | None:
     if options.resume:
         there = [options.checkpoint] if options.checkpoint else checkpoint.saved(options.out)
         if not there:
-            raise RunError(f"there is no checkpoint in {checkpoint.folder_of(options.out)} to go on from")
+            hint = (
+                f"it ended before the first: remove {options.out}, and call it as before"
+                if options.out.is_dir()
+                else ""
+            )
+            raise RunError(f"there is no checkpoint in {checkpoint.folder_of(options.out)} to go on from", hint)
         return there[-1]
     if first_process() and (options.out / FILE).exists():
         raise RunError(f"{options.out} holds a run", "--resume goes on with it, and --out names another folder")
