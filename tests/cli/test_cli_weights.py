@@ -13,6 +13,8 @@ from onnx import TensorProto, helper, numpy_helper, save_model
 from safetensors.numpy import load_file
 from safetensors.torch import save_file
 
+from dlspec.backends import room
+
 NET = "network Net(x: float[N, 3, 8, 8]) -> y { x -> conv: Conv(4, 3, bias=false) -> bn: BatchNorm }\n"
 State = dict[str, torch.Tensor]
 
@@ -178,6 +180,29 @@ def test_weights_of_the_element_type_that_is_asked_for(dtype: str, call: Call, s
         )
         assert (status, err) == (0, "")
     assert Path("a.onnx").read_bytes() == Path("b.onnx").read_bytes()
+
+
+def test_a_model_of_16_bits_may_be_larger_than_memory(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its weights are drawn as they are written, or stay in the file that has them; they begin as those of 32 bits."""
+    Path("net.dlspec").write_text("network Net(x: float[N, 300]) -> y { x -> Linear(300) -> Linear(40) }\n")
+    assert call("weights", "init", "net.dlspec", "-o", "wide.safetensors", "--seed", "3")[0] == 0
+    assert call("weights", "convert", "wide.safetensors", "-o", "w.safetensors", "--dtype", "bfloat16")[0] == 0
+    narrow = ("compile", "net.dlspec", "--dtype", "bfloat16")
+    assert call(*narrow, "-o", "a.onnx", "--weights", "wide.safetensors")[0] == 0
+    monkeypatch.setattr(room, "free_memory", lambda: 100)
+    for name, given in (("b", ("--seed", "3")), ("c", ("--weights", "w.safetensors"))):
+        assert call(*narrow, "-o", f"{name}.onnx", *given)[:1] == (0,)
+        assert Path(f"{name}.onnx").read_bytes() == Path("a.onnx").read_bytes()
+    status, _, err = call(*narrow, "-o", "d.onnx", "--weights", "wide.safetensors")
+    assert (status, "are free in memory" in err) == (1, True)
+
+
+def test_what_16_bits_do_not_hold_is_not_drawn(call: Call) -> None:
+    Path("net.dlspec").write_text("network Net(x: float[N, 3]) -> y { x -> Linear(4, weight_init=normal(0, 4e4)) }\n")
+    status, _, err = call("compile", "net.dlspec", "-o", "a.onnx", "--dtype", "float16", "--seed", "2")
+    assert (status, "error[DL0209]: the weight `0.weight` has a largest number of " in err) == (1, True)
+    assert not Path("a.onnx").exists()
+    assert call("compile", "net.dlspec", "-o", "a.onnx", "--dtype", "bfloat16")[0] == 0
 
 
 def test_numbers_that_do_not_fit_are_not_written(call: Call, state: State) -> None:

@@ -20,7 +20,7 @@ from dlspec.ir.graph import Graph, Parameter
 from dlspec.ir.init import Init, misfit
 from dlspec.ir.types import DType
 from dlspec.objectives.training import Training
-from dlspec.passes.retype import numpy_dtype
+from dlspec.passes.retype import narrowed, numpy_dtype
 
 if TYPE_CHECKING:
     import numpy as np
@@ -66,10 +66,14 @@ def initial_weights(training: Training, seed: int = 0) -> dict[str, Array]:
 
 
 def pieces_of(parameter: Parameter, seed: int) -> list[Callable[[], Array]]:
-    """The flat values of a weight in pieces that may be drawn in any order, each by a call."""
+    """The flat values of a weight in pieces that may be drawn in any order, each by a call. One of 16 bits is drawn as a
+    float32 and narrowed, as it would begin in a wider network; a call raises `DlspecError` where it does not fit."""
     wrong = misfit(parameter.init, parameter.shape, parameter.dtype)
     if wrong:
         raise _error(parameter, wrong)
+    if parameter.dtype.is_half:
+        wide = pieces_of(parameter.copied(parameter.path, DType.FLOAT32), seed)
+        return [lambda piece=piece: narrowed(piece(), parameter) for piece in wide]
     spread = _spread(parameter)
     if spread is None:
         return [lambda: _whole(parameter, _generator(parameter, seed, 0)).ravel()]

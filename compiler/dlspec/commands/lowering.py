@@ -12,7 +12,7 @@ from dlspec.commands.errors import CallError
 if TYPE_CHECKING:
     import numpy as np
 
-    from dlspec.ir.graph import Graph, Parameter
+    from dlspec.ir.graph import Graph
     from dlspec.ir.types import DType
     from dlspec.objectives.training import Training
 
@@ -22,7 +22,17 @@ HALVES = ("float16", "bfloat16")
 
 
 def given_weights(arguments: Namespace, graph: Graph) -> dict[str, Array] | None:
-    """The weights that the call names, for a graph. Raises `CallError` and `DlspecError`."""
+    """The weights that the call names, for a graph, whose element types those have that are of ``--dtype`` already: they
+    lose nothing, and are narrowed again. Raises `CallError` and `DlspecError`."""
+    tensors = _given(arguments, graph)
+    if tensors is None or getattr(arguments, "dtype", None) is None:
+        return tensors
+    narrow = _of_type(tensors, graph, arguments.dtype)
+    return {name: tensor.astype("float32") if name in narrow else tensor for name, tensor in tensors.items()}
+
+
+def _given(arguments: Namespace, graph: Graph) -> dict[str, Array] | None:
+    """The weights that the call names, as the files have them."""
     if arguments.weights is None:
         for flag in ("key", "strip_prefix", "rename", "drop_unknown"):
             if getattr(arguments, flag):
@@ -36,15 +46,13 @@ def given_weights(arguments: Namespace, graph: Graph) -> dict[str, Array] | None
     if arguments.drop_unknown:
         tensors = {name: tensor for name, tensor in tensors.items() if name in graph.parameters}
     show(warnings)
-    return {name: _widened(tensor, graph.parameters.get(name), arguments) for name, tensor in tensors.items()}
+    return tensors
 
 
-def _widened(tensor: Array, parameter: Parameter | None, arguments: Namespace) -> Array:
-    """A tensor that has the element type of ``--dtype`` already, in the spec's: it loses nothing, and is narrowed again."""
-    asked = getattr(arguments, "dtype", None)
-    if asked is None or parameter is None or parameter.dtype.label != "float32" or tensor.dtype.name != asked:
-        return tensor
-    return tensor.astype("float32")
+def _of_type(tensors: Mapping[str, Array], graph: Graph, label: str) -> set[str]:
+    """The names of those that have an element type already which what is float32 in the graph is to have."""
+    wide = {path for path, parameter in graph.parameters.items() if parameter.dtype.label == "float32"}
+    return {name for name, tensor in tensors.items() if name in wide and tensor.dtype.name == label}
 
 
 def read_files(files: Sequence[str], arguments: Namespace) -> dict[str, Array]:
@@ -98,9 +106,11 @@ def prepared(graph: Graph, arguments: Namespace, retype: bool) -> tuple[Graph, d
 
     With ``retype`` the graph itself has the element type of ``--dtype``; PyTorch converts the module instead.
     """
-    weights = given_weights(arguments, graph)
     dtype = dtype_of(arguments) if retype else None
-    if not arguments.optimize and dtype is None:
+    if dtype is not None and not arguments.optimize:
+        return _narrowed(graph, dtype, _given(arguments, graph))
+    weights = given_weights(arguments, graph)
+    if not arguments.optimize:
         return graph, weights
     from dlspec.backends.weights import draw_all
     from dlspec.passes.fold_batch_norm import fold_batch_norm, folded_weights
@@ -109,9 +119,26 @@ def prepared(graph: Graph, arguments: Namespace, retype: bool) -> tuple[Graph, d
     if weights is None:
         weights = draw_all(graph, arguments.seed or 0)
     check_fit(graph, weights)
-    if arguments.optimize:
-        graph, weights = fold_batch_norm(graph), folded_weights(graph, weights)
+    graph, weights = fold_batch_norm(graph), folded_weights(graph, weights)
     if dtype is not None:
         graph = with_dtype(graph, dtype)
         weights = converted_weights(weights, graph)
     return graph, weights
+
+
+def _narrowed(graph: Graph, dtype: DType, tensors: dict[str, Array] | None) -> tuple[Graph, dict[str, Array] | None]:
+    """A graph in another element type, and its weights. What a file has in that type stays in the file until it is written:
+    a model of billions of weights is larger than memory."""
+    import numpy as np
+
+    from dlspec.backends.room import weigh
+    from dlspec.passes.retype import converted_weights, with_dtype
+
+    made = with_dtype(graph, dtype)
+    if tensors is None:
+        return made, None
+    narrow = _of_type(tensors, graph, dtype.label)
+    alike = {name: np.broadcast_to(np.float32(0), tensors[name].shape) for name in narrow}
+    check_fit(graph, {**tensors, **alike})
+    weigh(weight for path, weight in made.parameters.items() if path not in narrow)
+    return made, converted_weights(tensors, made)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import isfinite
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from dlspec.diagnostics import Diagnostic, Diagnostics
+from dlspec.diagnostics import Diagnostic, Diagnostics, DlspecError
 from dlspec.ir.bounds import check_numbers
 from dlspec.ir.edit import Editor, edited
 from dlspec.ir.graph import Graph, Node, Parameter, Value
@@ -68,14 +69,23 @@ def converted_weights(weights: Mapping[str, Array], graph: Graph) -> dict[str, A
     made: dict[str, Array] = {}
     for path, parameter in graph.parameters.items():
         if path in weights:
-            fault = _fault(weights[path], parameter.dtype)
-            if fault:
-                hint = "bfloat16 has the range of float32" if parameter.dtype is DType.FLOAT16 else ""
-                found.add(Diagnostic("DL0209", f"the weight `{path}` {fault}", parameter.span, hint=hint))
-            else:
-                made[path] = weights[path].astype(numpy_dtype(parameter.dtype))
+            try:
+                made[path] = narrowed(weights[path], parameter)
+            except DlspecError as error:
+                found.extend(error.diagnostics)
     found.check()
     return made
+
+
+def narrowed(array: Array, parameter: Parameter) -> Array:
+    """Numbers of a weight in its element type, themselves where they are of it. Raises `DlspecError` where it does not hold
+    them."""
+    fault = _fault(array, parameter.dtype)
+    if fault:
+        hint = "bfloat16 has the range of float32" if parameter.dtype is DType.FLOAT16 else ""
+        message = f"the weight `{parameter.path}` {fault}"
+        raise DlspecError([Diagnostic("DL0209", message, parameter.span, hint=hint)])
+    return array.astype(numpy_dtype(parameter.dtype), copy=False)
 
 
 def _fault(array: Array, dtype: DType) -> str:
@@ -85,9 +95,10 @@ def _fault(array: Array, dtype: DType) -> str:
 
     if not dtype.is_half or not array.size or array.dtype.name == dtype.label:
         return ""
-    sizes = np.abs(array.astype(np.float64))
-    sizes = sizes[np.isfinite(sizes)]
-    largest = float(sizes.max(initial=0.0))
+    largest = max(-float(array.min()), float(array.max()))
+    if not isfinite(largest):
+        sizes = np.abs(array.astype(np.float64))
+        largest = float(sizes.max(initial=0.0, where=np.isfinite(sizes)))
     fault = dtype.fault(largest)
     if not fault and 0 < largest < dtype.smallest:
         fault = f"is less than {dtype.label} holds with all its digits, which is from {dtype.smallest:.3g} on"
