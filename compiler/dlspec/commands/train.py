@@ -122,7 +122,7 @@ def run(arguments: Namespace) -> int:
         strategy=arguments.strategy,
         precision=arguments.precision,
     )
-    train(training, options, beginning, say)
+    train(training, options, beginning, say, show)
     return OK
 
 

@@ -20,7 +20,7 @@ from dlspec.elaborate.network import (
     new_graph,
     refuse_unknown_sizes,
 )
-from dlspec.elaborate.pairs import check_pair, pixels_of
+from dlspec.elaborate.pairs import check_change, check_pair, pixels_of
 from dlspec.elaborate.recorder import Recording
 from dlspec.elaborate.session import Session
 from dlspec.elaborate.values import (
@@ -155,10 +155,8 @@ class TrainElaborator(Elaborator):
             value = graph_input(self, self.training.graph, node.name, node.type, env, sizes)
             self.training.graph.inputs.append(value)
             made = self._changes(node.augmentations, env)
-            if made and not (value.type.rank == 4 and value.type.dtype.is_float):
-                message = f"augmentations change images, float[N, C, H, W], and this is {value.type}"
-                hint = "a mask is changed with its image: `data (image: ..., mask: ...) -> RandomHorizontalFlip`"
-                raise Failure("DL0202", message, node.augmentations[0].span, hint=hint)
+            for change, step in zip(made, node.augmentations, strict=False):
+                check_change(change, value.type, step)
             data = Data(value, made)
             data.pixels = pixels_of(node.type, lambda factor: self.evaluate(factor, env))
             self.training.data.append(data)

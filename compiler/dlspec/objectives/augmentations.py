@@ -1,19 +1,22 @@
-"""Random changes of images while training, by the signatures of `torchvision.transforms` where those have them."""
+"""Changes of data before a network sees it, by the signatures of `torchvision.transforms` where those have them."""
 
 from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from dlspec.ir.fields import Fielded, Ints, Pair
+from dlspec.ir.fields import Fielded, Floats, Ints, Pair
+from dlspec.ir.op import OpError
 
 
 class Augmentation(Fielded):
-    """Base of the random changes of images while training. Each is drawn anew for each image of a batch.
+    """Base of the changes. A ``random`` one changes images while training, and is drawn anew for each image of a batch; the
+    others change all that is looked at, of any form.
 
     ``moves`` says that it changes where something is, and not how bright it is.
     """
 
     moves: ClassVar[bool] = True
+    random: ClassVar[bool] = True
 
 
 class RandomHorizontalFlip(Augmentation):
@@ -94,6 +97,27 @@ class GaussianNoise(Augmentation):
 
     std: float
     p: float = 1.0
+
+
+class Normalize(Augmentation):
+    """Takes `mean` off and divides by `std`, each a number or one for each channel; also at evaluation."""
+
+    moves = False
+    random = False
+
+    mean: Floats
+    std: Floats
+
+    def check(self) -> None:
+        """Raises `OpError` for what cannot be divided by."""
+        for number in self.std if isinstance(self.std, tuple) else (self.std,):
+            if number <= 0:
+                raise OpError(f"`std` is positive, and {number:g} is not", code="DL0208")
+
+    @property
+    def channels(self) -> set[int]:
+        """The numbers of channels that it is for; none where one number is for all."""
+        return {len(each) for each in (self.mean, self.std) if isinstance(each, tuple)}
 
 
 AUGMENTATIONS: dict[str, type[Augmentation]] = {cls.__name__: cls for cls in Augmentation.__subclasses__()}

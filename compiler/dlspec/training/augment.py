@@ -1,4 +1,4 @@
-"""The random changes of images, as the spec's `data` asks for them.
+"""The changes of data, as the spec's `data` asks for them.
 
 What is drawn for an image are a few numbers from 0 to 1, one row for each image of a batch; `apply` turns rows and
 images, float[N, C, H, W], into changed images. So the draws do not depend on what else is drawn, nor on how a batch is
@@ -160,6 +160,20 @@ class Noise(Change):
         return _where(u[:, 0] < self.recipe.p, images + self.recipe.std * noise.to(images.dtype), images)
 
 
+class Normalized(Change):
+    """Also of what is no image: of [N, features] the channels are the second axis too."""
+
+    draws = 0
+
+    def apply(self, images: Tensor, u: Tensor) -> Tensor:
+        return self.settle(images)
+
+    def settle(self, images: Tensor) -> Tensor:
+        shape = (-1, *(1,) * (images.ndim - 2))
+        mean, std = (images.new_tensor(each).reshape(shape) for each in (self.recipe.mean, self.recipe.std))
+        return (images - mean) / std
+
+
 CHANGES: dict[type[augmentations.Augmentation], type[Change]] = {
     augmentations.RandomHorizontalFlip: HorizontalFlip,
     augmentations.RandomVerticalFlip: VerticalFlip,
@@ -172,6 +186,7 @@ CHANGES: dict[type[augmentations.Augmentation], type[Change]] = {
     augmentations.RandomIntensity: Intensity,
     augmentations.RandomContrast: Contrast,
     augmentations.GaussianNoise: Noise,
+    augmentations.Normalize: Normalized,
 }
 """What does each augmentation of the language."""
 
@@ -182,9 +197,7 @@ class Pipeline:
     def __init__(self, recipes: Sequence[augmentations.Augmentation], whole: bool = False) -> None:
         between = "nearest" if whole else "bilinear"
         self.changes = [CHANGES[type(recipe)](recipe, between) for recipe in recipes]
-
-    def __bool__(self) -> bool:
-        return bool(self.changes)
+        self._of_images = any(recipe.random for recipe in recipes)
 
     def shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """The shape, batch first, of what comes out. Raises `RunError` where an image is too small. What has no height and
@@ -196,20 +209,20 @@ class Pipeline:
 
     def settled(self, images: Tensor) -> Tensor:
         """The images at evaluation: nothing is drawn, a crop takes the middle."""
-        made = _as_images(images) if self else images
+        made = _as_images(images) if self._of_images else images
         for change in self.changes:
             made = change.settle(made)
-        return _as_before(made, images) if self else made
+        return _as_before(made, images) if self._of_images else made
 
     def augmented(self, images: Tensor, first: int, of: int, *seed: object) -> Tensor:
         """Images changed at random: they are those from ``first`` on of a batch ``of`` so many."""
         torch = require_torch()
-        made = _as_images(images) if self else images
+        made = _as_images(images) if self._of_images else images
         for place, change in enumerate(self.changes):
             generator = generator_of(*seed, place)
             drawn = torch.rand(of, change.draws, generator=generator, dtype=torch.float64)
             made = change.apply(made, drawn[first : first + len(images)])
-        return _as_before(made, images) if self else made
+        return _as_before(made, images) if self._of_images else made
 
 
 def _as_images(tensor: Tensor) -> Tensor:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeAlias
 
 from dlspec.backends.runtime import RunError
-from dlspec.diagnostics import DlspecError
+from dlspec.diagnostics import Diagnostics, DlspecError
 from dlspec.objectives.training import Training
 from dlspec.training import checkpoint
 from dlspec.training.accumulate import check_parts
+from dlspec.training.apart import apart
 from dlspec.training.batches import Batches, batch_size, split
 from dlspec.training.beginning import Beginning
 from dlspec.training.best import Best
@@ -24,14 +27,17 @@ from dlspec.training.shards import check_shards
 from dlspec.training.sources import open_data
 from dlspec.training.table import match, unused
 
+Warn: TypeAlias = Callable[[Diagnostics], None]
+"""Shows findings."""
 
-def train(training: Training, options: Options, beginning: Beginning, say: Say) -> None:
-    """Trains on the data of the call and writes what comes of it into ``options.out``.
+
+def train(training: Training, options: Options, beginning: Beginning, say: Say, warn: Warn) -> None:
+    """Trains on the data of the call and writes what comes of it into ``options.out``; ``warn`` shows what is found of it.
 
     Raises `RunError` for a call that does not fit, `DlspecError` where PyTorch cannot express an objective and where
     one stops being finite, and `OSError`.
     """
-    changes = any(data.augmentations for data in training.data)
+    changes = any(change.random for data in training.data for change in data.augmentations)
     check_installed("lightning_fabric", "matplotlib", "PIL", *(["kornia"] if changes else []))
     place = _place(options)
     saved = None if place is None else checkpoint.load(place, training)
@@ -64,6 +70,8 @@ def train(training: Training, options: Options, beginning: Beginning, say: Say) 
         raise RunError(f"the run that goes on had other numbers than {given}", hint)
     rows, held_out = split(table.examples, options.held_out or 0.0, seed)
     size = batch_size(table, options.batch, len(rows), options.devices * options.nodes, options.accumulate or 1)
+    if saved is None and first_process():
+        warn(Diagnostics(apart(table)))
     devices.launch()
     run = Run(
         training,
