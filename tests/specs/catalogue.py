@@ -522,6 +522,12 @@ WITHOUT_RECORD = {
     "vae:Decoder": "the second half of VAE, with its weights",
     "vae:CVAEDecoder": "the second half of CVAE, with its weights",
     "vae:ConvDecoder": "the second half of ConvVAE, with its weights",
+    "vae:ConvCVAE": "its repository has no record; it is compared with the layers written by hand",
+    "vae:ConvCVAEDecoder": "the second half of ConvCVAE, with its weights",
+    "gaussian_vae:GaussianVAE": "of a size of our own; compared with PyTorch by hand",
+    "gaussian_vae:Codes": "the first half of GaussianVAE, with its weights",
+    "gaussian_vae:Decoder": "the second half of GaussianVAE, with its weights",
+    "gaussian_vae:Anomaly": "what GaussianVAE makes of an image, with its weights; compared with the formula",
 }
 """Networks that no reference implementation has, and why."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import torch
 from torch import nn
@@ -73,10 +74,64 @@ class _Patches(nn.Module):
         return self.model(torch.cat([image, condition], 1))
 
 
+class _GaussianVAE(nn.Module):
+    """At the mean of what is drawn."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.encoder = nn.ModuleDict(
+            {"hidden": nn.Linear(784, 400), "mu": nn.Linear(400, 2), "logvar": nn.Linear(400, 2)}
+        )
+        self.decoder = nn.ModuleDict({"hidden": nn.Linear(2, 400), "pixels": nn.Linear(400, 784)})
+
+    def forward(self, image: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        h = self.encoder["hidden"](image.flatten(1)).tanh()
+        mu = self.encoder["mu"](h)
+        made = self.decoder["pixels"](self.decoder["hidden"](mu[None]).tanh())
+        return made, mu[None], mu, self.encoder["logvar"](h)
+
+
+class _ConvCVAE(nn.Module):
+    """AntixK's, at the mean of what is drawn."""
+
+    def __init__(self, latent: int = 128, classes: int = 40) -> None:
+        super().__init__()
+        self.classes = classes
+        self.embed_class = nn.Linear(classes, 64 * 64)
+        self.embed_data = nn.Conv2d(3, 3, 1)
+        widths = (4, 32, 64, 128, 256, 512)
+        self.encoder = nn.Sequential(
+            *(
+                nn.Sequential(nn.Conv2d(before, after, 3, 2, 1), nn.BatchNorm2d(after), nn.LeakyReLU())
+                for before, after in pairwise(widths)
+            )
+        )
+        self.fc_mu = nn.Linear(2048, latent)
+        self.fc_var = nn.Linear(2048, latent)
+        self.decoder_input = nn.Linear(latent + classes, 2048)
+        self.decoder = nn.Sequential(*(self._up(before, after) for before, after in pairwise(widths[:0:-1])))
+        self.final_layer = nn.Sequential(*self._up(32, 32), nn.Conv2d(32, 3, 3, padding=1), nn.Tanh())
+
+    @staticmethod
+    def _up(before: int, after: int) -> nn.Sequential:
+        larger = nn.ConvTranspose2d(before, after, 3, 2, 1, 1)
+        return nn.Sequential(larger, nn.BatchNorm2d(after), nn.LeakyReLU())
+
+    def forward(self, image: torch.Tensor, label: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        hot = nn.functional.one_hot(label, self.classes).float()
+        h = torch.cat([self.embed_data(image), self.embed_class(hot).view(-1, 1, 64, 64)], 1)
+        h = self.encoder(h).flatten(1)
+        mu = self.fc_mu(h)
+        small = self.decoder_input(torch.cat([mu, hot], 1)).view(-1, 512, 2, 2)
+        return self.final_layer(self.decoder(small)), mu, self.fc_var(h)
+
+
 GENERATIVE: dict[str, Callable[[], nn.Module]] = {
     "diffusion:Denoiser": lambda: _Field(8),
     "continuous:Field": _Field,
     "flow:RealNVP": _RealNVP,
     "energy:Energy": _energy,
     "pix2pix:Discriminator": _Patches,
+    "gaussian_vae:GaussianVAE": _GaussianVAE,
+    "vae:ConvCVAE": _ConvCVAE,
 }

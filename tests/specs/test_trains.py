@@ -46,6 +46,8 @@ UPDATES: dict[str, list[str]] = {
     "vae:TrainAnnealedVAE": [f"minimize model {ONE}"],
     "vae:TrainCVAE": [f"minimize model {ONE}"],
     "vae:TrainConvVAE": ["minimize model Adam(lr=0.005)"],
+    "vae:TrainConvCVAE": ["minimize model Adam(lr=0.005)"],
+    "gaussian_vae:TrainGaussianVAE": [f"maximize model {ONE}"],
     "nvae:TrainNVAE": ["minimize model Adamax(lr=0.01, eps=0.001, weight_decay=0.0003)"],
     "nvae:TrainBinaryNVAE": ["minimize model Adamax(lr=0.01, eps=0.001, weight_decay=0.0003)"],
     "ddpm:Denoise": ["minimize model Adam(lr=0.0002)"],

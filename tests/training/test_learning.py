@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import pytest
 from safetensors.numpy import load_file
+from sklearn.datasets import load_digits
 from trains import Call, records
 
 import dlspec
@@ -33,6 +34,33 @@ def test_the_bound_of_a_vae_improves_and_its_divergence_comes_in(call: Call) -> 
     assert np.mean(bounds[-3:]) < 0.8 * np.mean(bounds[:3])
     divergences = [line["named"]["divergence"] for line in lines]
     assert max(divergences) > 2 * divergences[-1] > 0  # given rein at first, then held
+
+
+def test_a_gaussian_vae_tells_what_is_strange_and_its_codes_lie_by_class(call: Call) -> None:
+    """Codes are two numbers: the nearest mean of a class is right four times as often as chance."""
+    status, _, err = call(
+        "train", "std.gaussian_vae", "--data", "digits", "--set", "side=8", "--set", "width=64", "--set", "rate=0.005",
+        "--set", "analytic=false", "--set", "draws=2", "--steps", "150", "--batch-size", "128", "--val-fraction", "0",
+        "--out", "run", "--log-every", "400",
+    )  # fmt: skip
+    assert (status, err) == (0, "")
+    weights = load_file("run/networks/model.safetensors")
+    digits: Any = load_digits()
+    image, label = (digits.images[:, None] / 16).astype(np.float32), digits.target
+
+    def asked(network: str, image: Array, names: set[str]) -> dict[str, Array]:
+        model = dlspec.load("std.gaussian_vae", network, side=8, width=64)
+        own = {path: array for path, array in weights.items() if path.split(".")[0] in names}
+        return Session(model.to_onnx(weights=own).SerializeToString()).run({"image": image})
+
+    codes = asked("Codes", image, {"encoder"})["mu"]
+    means = np.stack([codes[label == each].mean(0) for each in range(10)])
+    nearest = np.linalg.norm(codes[:, None] - means, axis=-1).argmin(1)
+    assert (nearest == label).mean() > 0.4
+    mixed = image.reshape(-1, 64)[:, np.random.default_rng(0).permutation(64)].reshape(image.shape)  # as bright
+    for score in ("score", "negative_bound"):
+        usual, strange = (asked("Anomaly", each, {"encoder", "decoder"})[score] for each in (image, mixed))
+        assert (usual[:, None] < strange).mean() > 0.95
 
 
 ANGLES = 2 * np.pi * np.arange(8) / 8

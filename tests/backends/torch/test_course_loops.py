@@ -195,6 +195,51 @@ def srgan(model: Any, data: Iterator[Batch], _: int) -> Steps:
         yield {"enlarge": loss, "judge": error}, [*g.parameters(), *d.parameters()]
 
 
+def divergences(mu: Tensor, logvar: Tensor) -> Tensor:
+    sigma = torch.exp(0.5 * logvar)
+    return 0.5 * (sigma**2 + mu**2 - 1) - torch.log(sigma)
+
+
+def gaussian_vae(analytic: bool) -> Callable[..., Steps]:
+    """As it is taught: M codes of each image, one after another."""
+
+    def loop(model: Any, data: Iterator[Batch], _: int) -> Steps:
+        network = model.model
+        encode, decode = network.encoder, network.decoder
+        optimizer = adam(network, lr=1e-3)
+        while True:
+            x = next(data)["image"].flatten(1)
+            h = torch.tanh(encode.hidden(x))
+            mu, logvar = encode.mu(h), encode.logvar(h)
+            z = mu + torch.exp(0.5 * logvar) * torch.randn(3, *mu.shape)
+            made_of = decode.pixels(torch.tanh(decode.hidden(z)))
+            likelihood = -(((x - made_of) ** 2).sum(-1) / (2 * 0.3**2)).mean()
+            if analytic:
+                divergence = divergences(mu, logvar).sum(1).mean()
+            else:
+                sigma = torch.exp(0.5 * logvar)
+                constant = 0.5 * math.log(2 * math.pi)
+                log_q = -0.5 * ((z - mu) / sigma) ** 2 - (torch.log(sigma) + constant)
+                log_p = -0.5 * z**2 - constant
+                divergence = (log_q - log_p).sum(-1).mean(0).mean()
+            bound = likelihood - divergence
+            made(optimizer, -bound)
+            yield {"model": bound}, list(network.parameters())
+
+    return loop
+
+
+def conditional_vae(model: Any, data: Iterator[Batch], _: int) -> Steps:
+    network = model.model
+    optimizer = adam(network, lr=5e-3)
+    while True:
+        image, label = next(data).values()
+        made_of, mu, logvar = network(image, label)
+        loss = F.mse_loss(made_of, image) + 0.00025 * (divergences(mu, logvar).sum() / len(image))
+        made(optimizer, loss)
+        yield {"model": loss}, list(network.parameters())
+
+
 LOOPS: dict[str, tuple[Callable[..., Steps], dict[str, Any], tuple[str, ...]]] = {
     "flow:FitPoints": (fit_points, {"width": 16}, ("flow",)),
     "flow:FitImages": (fit_images, {"width": 8}, ("flow",)),
@@ -207,13 +252,18 @@ LOOPS: dict[str, tuple[Callable[..., Steps], dict[str, Any], tuple[str, ...]]] =
     "cyclegan:TrainCycleGAN": (cyclegan, {}, ("to_a", "judge_b")),
     "super_resolution:TrainESPCN": (espcn, {}, ("enlarge",)),
     "super_resolution:TrainSRGAN": (srgan, {}, ("enlarge", "judge")),
-}
+    "gaussian_vae:TrainGaussianVAE": (gaussian_vae(True), {"side": 4, "draws": 3, "deviation": 0.3}, ("model",)),
+    "gaussian_vae:TrainGaussianVAE by draws": (
+        gaussian_vae(False), {"side": 4, "draws": 3, "deviation": 0.3, "analytic": False}, ("model",)
+    ),
+    "vae:TrainConvCVAE": (conditional_vae, {"latent": 4, "classes": 3}, ("model",)),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("train", LOOPS)
 def test_steps_are_those_of_a_plain_loop(train: str) -> None:
     loop, settings, networks = LOOPS[train]
-    file, _, name = train.partition(":")
+    file, _, name = train.partition(" ")[0].partition(":")
     made = elaborate_training(program(file), name, {**LIGHT.get(train, {}), **settings})
     model, _ = to_training(made)
     weights = [f"{each}.{path}" for each in networks for path, _ in model.get_submodule(each).named_parameters()]
