@@ -517,6 +517,7 @@ WITHOUT_RECORD = {
     "se_resnet:SEDenseNet121": "our own; it is compared with torchvision's, gates put into it",
     "siamese:Embedder": "its repository has no record; it is compared with the layers written by hand",
     "siamese:Siamese": "two uses of Embedder",
+    "gan:PointDiscriminator": "our own, for points of the line; what it learns is tested",
     "wgan:PointGenerator": "our own, for points of the plane; what it learns is tested",
     "wgan:PointCritic": "our own, for points of the plane; what it learns is tested",
     "vae:Decoder": "the second half of VAE, with its weights",

@@ -53,6 +53,8 @@ UPDATES: dict[str, list[str]] = {
     "ddpm:Denoise": ["minimize model Adam(lr=0.0002)"],
     "lstm:NextCharacter": ["minimize model Adam(lr=0.002)"],
     "gan:TrainGAN": [f"minimize generate {ADAM_GAN}", f"minimize judge {ADAM_GAN}"],
+    "gan:TrainMinMaxGAN": [f"maximize judge {ADAM_GAN}", f"minimize generate {ADAM_GAN}"],
+    "gan:FindDiscriminator": ["maximize judge Adam(lr=0.005)"],
     "gan:TrainConditionalGAN": [f"minimize generate {ADAM_GAN}", f"minimize judge {ADAM_GAN}"],
     "dcgan:TrainDCGAN": [f"minimize judge {ADAM_GAN}", f"minimize generate {ADAM_GAN}"],
     "flow:FitPoints": [f"maximize flow {ONE}"],
@@ -118,7 +120,8 @@ def test_updates(name: str) -> None:
 
 def test_inner_steps_are_a_setting() -> None:
     _, judge = training_of("gan:TrainGAN", {"inner_steps": 3}).updates
-    assert judge.times == 3
+    first, _ = training_of("gan:TrainMinMaxGAN", {"K": 3}).updates
+    assert judge.times == first.times == 3
 
 
 class Case:

@@ -105,6 +105,32 @@ def test_wgan_gp_covers_all_modes_of_a_ring(call: Call) -> None:
     assert np.bincount(mode[near], minlength=8).min() > 4000 / 8 / 3
 
 
+def test_a_discriminator_of_two_known_densities_becomes_the_best_one(call: Call) -> None:
+    """Its value is 2 JS(p, q) - 2 log 2 at most, which is integrated here."""
+    np.save("real.npy", np.random.default_rng(0).standard_normal((40_000, 1)).astype(np.float32) - 1)
+    status, _, err = call(
+        "train", "std.gan:FindDiscriminator", "--data", "real=real.npy", "--set", "q=[1.0, 0.5]", "--set", "rate=0.01",
+        "--steps", "300", "--batch-size", "256", "--out", "run", "--log-every", "100",
+    )  # fmt: skip
+    assert (status, err) == (0, "")
+    x = np.linspace(-7, 7, 2801)
+    weights = load_file("run/networks/judge.safetensors")
+    judge = dlspec.load("std.gan", "PointDiscriminator").to_onnx(weights=weights)
+    (score,) = Session(judge.SerializeToString()).run({"point": x.astype(np.float32)[:, None]}).values()
+    p, q = (
+        np.exp(-0.5 * ((x - mean) / sigma) ** 2) / sigma / np.sqrt(2 * np.pi) for mean, sigma in ((-1, 1), (1, 0.5))
+    )
+    found = 1 / (1 + np.exp(-score[:, 0].astype(np.float64)))
+    middle = (p + q) / 2
+    shannon = np.trapezoid(p * np.log(p / middle) + q * np.log(q / middle), x) / 2
+    value = np.trapezoid(p * np.log(found) + q * np.log(1 - found), x)
+    limit = 2 * shannon - 2 * np.log(2)
+    assert limit - 0.01 < value <= limit
+    assert np.abs(found - p / (p + q))[p + q > 0.05].max() < 0.08
+    held_out = next(line["held_out"] for line in reversed(records("run")) if "held_out" in line)
+    assert held_out["objectives"]["judge"] == pytest.approx(held_out["named"]["best"], abs=0.012)
+
+
 @pytest.mark.parametrize(
     ("train", "steps", "rate", "sampler", "layer", "trained", "start"),
     [

@@ -240,6 +240,36 @@ def conditional_vae(model: Any, data: Iterator[Batch], _: int) -> Steps:
         yield {"model": loss}, list(network.parameters())
 
 
+def min_max(saturating: bool) -> Callable[..., Steps]:
+    """The algorithm of the paper, with K = 2, M = 5 and J = 7."""
+
+    def loop(model: Any, data: Iterator[Batch], _: int) -> Steps:
+        g, d = model.generate, model.judge
+        of_g, of_d = adam(g, **GAN), adam(d, **GAN)
+        while True:
+            for _ in range(2):
+                real = next(data)["real"]
+                value = F.logsigmoid(d(real)).mean() + F.logsigmoid(-d(g(torch.randn(5, 100)))).mean()
+                made(of_d, -value)
+            score = d(g(torch.randn(7, 100)))
+            loss = F.logsigmoid(-score).mean() if saturating else -F.logsigmoid(score).mean()
+            made(of_g, loss)
+            yield {"judge": value, "generate": loss}, [*g.parameters(), *d.parameters()]
+
+    return loop
+
+
+def find_discriminator(model: Any, data: Iterator[Batch], _: int) -> Steps:
+    d = model.judge
+    optimizer = adam(d, lr=5e-3)
+    while True:
+        real = next(data)["real"]
+        fake = 1 + 0.5 * torch.randn(real.shape)
+        value = F.logsigmoid(d(real)).mean() + F.logsigmoid(-d(fake)).mean()
+        made(optimizer, -value)
+        yield {"judge": value}, list(d.parameters())
+
+
 LOOPS: dict[str, tuple[Callable[..., Steps], dict[str, Any], tuple[str, ...]]] = {
     "flow:FitPoints": (fit_points, {"width": 16}, ("flow",)),
     "flow:FitImages": (fit_images, {"width": 8}, ("flow",)),
@@ -257,6 +287,11 @@ LOOPS: dict[str, tuple[Callable[..., Steps], dict[str, Any], tuple[str, ...]]] =
         gaussian_vae(False), {"side": 4, "draws": 3, "deviation": 0.3, "analytic": False}, ("model",)
     ),
     "vae:TrainConvCVAE": (conditional_vae, {"latent": 4, "classes": 3}, ("model",)),
+    "gan:TrainMinMaxGAN": (min_max(True), {"K": 2, "M": 5, "J": 7}, ("generate", "judge")),
+    "gan:TrainMinMaxGAN not saturating": (
+        min_max(False), {"K": 2, "M": 5, "J": 7, "saturating": False}, ("generate", "judge")
+    ),
+    "gan:FindDiscriminator": (find_discriminator, {"q": [1.0, 0.5], "width": 8}, ("judge",)),
 }  # fmt: skip
 
 
