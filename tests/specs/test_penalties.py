@@ -52,7 +52,9 @@ def test_r1_of_stylegan() -> None:
     torch.manual_seed(3)
     objective = model.judge_objective(image, step)
     torch.manual_seed(3)
-    scores = model.judge(model.generate(torch.randn(2, 512), alpha), alpha)
+    crossover = torch.floor(torch.rand(()) * 3).long() + 1
+    crossover = torch.where(torch.rand(()) < 0.9, crossover, 4)
+    scores = model.judge(model.generate(torch.randn(2, 512), torch.randn(2, 512), crossover, alpha), alpha)
     softplus = nn.functional.softplus
     total = softplus(scores).mean() + softplus(-verdict).mean() + 10 / 2 * expected
     assert objective.item() == pytest.approx(total.item(), rel=1e-4)

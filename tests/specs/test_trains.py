@@ -88,6 +88,10 @@ UPDATES: dict[str, list[str]] = {
         "minimize judge Adam(betas=(0.0, 0.99))",
         "minimize generate Adam(betas=(0.0, 0.99))",
     ],
+    "progan:TrainLabelled": [
+        "minimize judge Adam(betas=(0.0, 0.99))",
+        "minimize generate Adam(betas=(0.0, 0.99))",
+    ],
     "stylegan:TrainStyleGAN": [
         "minimize judge Adam(betas=(0.0, 0.99))", "minimize generate Adam(betas=(0.0, 0.99))",
     ],

@@ -222,6 +222,8 @@ class Up(nn.Sequential):
 
 
 class Styled(nn.Module):
+    """Each of the two layers has a style of its own, or both have one."""
+
     def __init__(self, style_features: int) -> None:
         super().__init__()
         self.conv1 = Constant(512)
@@ -244,6 +246,8 @@ class Styled(nn.Module):
 
 
 class UpStyled(nn.Module):
+    """Each of the two layers has a style of its own, or both have one."""
+
     def __init__(self, in_channels: int, in_height: int, style_features: int, i: int) -> None:
         super().__init__()
         self.conv1 = Up(in_channels, in_height, min(512, 4096 // 2**i))
@@ -267,7 +271,7 @@ class UpStyled(nn.Module):
 
 class Generator(nn.Module):
     """Made for the `level` that is being trained, images of 4 * 2 ** level pixels; `alpha` fades
-    it in.
+    it in. Layers have `widest` channels at most.
 
     Input: z, float32 [N, 512]
     Input: alpha, float32 []
