@@ -85,6 +85,11 @@ class Batches(Iterator[dict[str, "Tensor"]]):
         self._next = self._ahead.submit(self.at, self.taken)
         return ready.result()
 
+    def go_to(self, taken: int) -> None:
+        """Goes on after so many batches, those before or behind."""
+        self.taken = taken
+        self._next = None
+
     def at(self, number: int) -> dict[str, Tensor]:
         """This process's part of batch ``number``, by the names of `data`."""
         epoch, place = divmod(number, self.per_epoch)

@@ -44,6 +44,11 @@ def folder_of(out: Path) -> Path:
     return out / "checkpoints"
 
 
+def place(out: Path, steps: int) -> Path:
+    """The checkpoint after so many steps."""
+    return folder_of(out) / f"{steps}.pt"
+
+
 def save(out: Path, name: str, checkpoint: Checkpoint) -> None:
     """Writes a checkpoint, whole. Raises `OSError`."""
     content = {field: getattr(checkpoint, field) for field in Checkpoint.__slots__}
@@ -56,7 +61,7 @@ def save(out: Path, name: str, checkpoint: Checkpoint) -> None:
 
 def save_last(out: Path, steps: int, checkpoint: Checkpoint, keep: int) -> None:
     """Writes the checkpoint of a step, and then removes those before the last ``keep``. Raises `OSError`."""
-    save(out, f"{steps}.pt", checkpoint)
+    save(out, place(out, steps).name, checkpoint)
     for path in saved(out)[:-keep]:
         path.unlink(missing_ok=True)
 

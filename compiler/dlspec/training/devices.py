@@ -7,7 +7,7 @@ import os
 import socket
 import warnings
 from collections.abc import Iterable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from dlspec.backends.runtime import RunError
@@ -45,6 +45,7 @@ class Devices:
         if options.strategy != "auto" and not many:
             raise RunError(f"--strategy {options.strategy} is for several processes", "--devices 2")
         self.sharded = options.strategy == "fsdp"
+        self._mixed = options.precision not in (None, "32-true")
         try:
             self._fabric: Any = library.Fabric(
                 accelerator=options.accelerator,
@@ -88,6 +89,24 @@ class Devices:
     def autocast(self) -> AbstractContextManager[None]:
         """Within it tensors are computed in the run's precision."""
         return self._fabric.autocast()
+
+    def full_precision(self) -> AbstractContextManager[None]:
+        """Within it tensors are computed in their own precision again."""
+        if not self._mixed:
+            return nullcontext()
+        return require_torch().autocast(self.device.type, enabled=False)
+
+    def seed(self, number: int) -> None:
+        """Seeds what is drawn on the CPU and on this process's device.
+
+        `torch.manual_seed` does it for all devices, and notes where it was called from, which costs more than a small step.
+        """
+        torch = require_torch()
+        torch.default_generator.manual_seed(number)
+        if self.device.type == "cuda":
+            torch.cuda.manual_seed(number)
+        elif self.device.type == "mps":
+            torch.mps.manual_seed(number)
 
     def here(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         """A batch on this process's device."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from dlspec.backends.torch.live import require_torch
 from dlspec.diagnostics import Diagnostic, DlspecError, Note
 from dlspec.objectives.training import Training, Update
+from dlspec.training.devices import Devices
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -16,9 +17,28 @@ if TYPE_CHECKING:
 class NotFinite(Exception):
     """Raised by the backward pass of an objective that is NaN or infinite, before anything has changed."""
 
-    def __init__(self, objective: float) -> None:
+    def __init__(self, update: Update, objective: float) -> None:
         super().__init__(f"an objective is {objective}")
+        self.update = update
         self.objective = objective
+
+
+class Watch:
+    """Knows on the device whether the objectives of all steps were finite: a product with 0 is 0 for those alone."""
+
+    def __init__(self, training: Training, devices: Devices) -> None:
+        torch = require_torch()
+        self._devices = devices
+        self._updates = training.updates
+        self._zeros = {update.name: torch.zeros((), device=devices.device) for update in training.updates}
+
+    def see(self, update: Update, objective: Tensor) -> None:
+        self._zeros[update.name].add_(objective, alpha=0)
+
+    def found(self) -> Update | None:
+        """The first update with an objective that was not finite, in any of the processes. Waits for the device."""
+        zeros = self._devices.means(self._zeros.values())
+        return next((update for update, zero in zip(self._updates, zeros, strict=True) if zero != 0), None)
 
 
 def finding(
@@ -49,8 +69,19 @@ def finding(
             notes.append(Note(network.span, f"its weight `{grown[0]}` was not finite before: the gradient was not"))
     elif first is not None:
         notes.append(Note(values[first].span, f"`{first}` was not finite first"))
+    return _error(update, message, hint, *notes)
+
+
+def lost(update: Update, first: int, last: int) -> DlspecError:
+    """The error for an objective that was not finite in one of these steps, where they cannot be taken again."""
+    which = f"step {last}" if first >= last else f"one of the steps {first} to {last}"
+    hint = "`--log-every 1` and going on with `--resume` name the step" if first < last else ""
+    return _error(update, f"the objective became NaN or infinite in {which}", hint)
+
+
+def _error(update: Update, message: str, hint: str, *notes: Note) -> DlspecError:
     label = f"updates {', '.join(update.over)}"
-    return DlspecError([Diagnostic("DL0720", message, update.objective.span, label, tuple(notes), hint)])
+    return DlspecError([Diagnostic("DL0720", message, update.objective.span, label, notes, hint)])
 
 
 def _finite(tensor: Tensor) -> bool:

@@ -3,39 +3,33 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from dlspec.backends.runtime import RunError
-from dlspec.backends.torch.live import require_torch, to_training
+from dlspec.backends.torch.live import require_torch
 from dlspec.ir.graph import Value
 from dlspec.objectives.training import Training
 from dlspec.training import checkpoint
-from dlspec.training.accumulate import accumulate, part_of
+from dlspec.training.accumulate import part_of
 from dlspec.training.batches import Batches, settled
 from dlspec.training.best import Best
-from dlspec.training.checkpoint import Checkpoint, form_of, restore
+from dlspec.training.checkpoint import Checkpoint, form_of
 from dlspec.training.devices import Devices
-from dlspec.training.evaluate import Evaluator
-from dlspec.training.finite import NotFinite, finding
 from dlspec.training.log import FILE, Bar, Metrics, read, spoken
 from dlspec.training.options import DEFAULT_EPOCHS, Options, kept
 from dlspec.training.pictures import names_of, write_curves
 from dlspec.training.samples import Samples
-from dlspec.training.seeds import seed_of
 from dlspec.training.settling import unsettled
-from dlspec.training.shards import shard, whole
+from dlspec.training.stepper import Begin, Say, Stepper
 from dlspec.training.table import Table
 from dlspec.training.weights import write_weights
 
 if TYPE_CHECKING:
     import numpy as np
-    from torch import Tensor, nn
+    from torch import Tensor
 
     Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
-
-Say: TypeAlias = Callable[[str], None]
-"""Prints a line."""
 
 
 class Run:
@@ -48,12 +42,12 @@ class Run:
         devices: Devices,
         table: Table,
         data: str,
-        weights: Mapping[str, Array] | None,
+        begin: Begin,
         saved: Checkpoint | None,
         best: Best | None,
         say: Say,
     ) -> None:
-        """``data``: see `fingerprint`; ``weights``: those to begin with, by path.
+        """``data``: see `fingerprint`; ``begin``: gives the weights to begin with.
 
         Raises `DlspecError` where PyTorch cannot express the objectives.
         """
@@ -63,31 +57,17 @@ class Run:
         self._table = table
         self._data = data
         self._say = say
-        self._seed = options.seed or 0
-        self._model, self._trainer = to_training(training, weights, self._seed)
-        self._model.to(devices.device)
-        if devices.sharded:
-            shard(training, self._model, devices.processes, devices.device.type)
-            self._trainer = type(self._trainer)(self._model)
-        if saved is not None:
-            restore(self._trainer, saved, options.checkpoint, devices.sharded)
-        self._trainer.backward = self._backward
-        self._trainer.seen = devices.mean
+        self._stepper = Stepper(training, options, devices, begin, saved, say)
         self._parts_of_a_batch = options.accumulate or 1
-        if self._parts_of_a_batch > 1:
-            accumulate(training, self._model, self._trainer, self._parts_of_a_batch)
         self._best = best
         self._stopped = False
         if best is not None and saved is not None:
-            best.go_on(read(options.out / FILE), self._trainer.steps)
+            best.go_on(read(options.out / FILE), self._stepper.steps)
             self._stopped = self._out_of_patience()
-        self._evaluator = Evaluator(training, self._model, devices, self._seed)
         self._scalars = [name for name, value in training.named.items() if _is_number(value)]
         self._passes = sum(update.times for update in training.updates)
-        self._update = training.updates[0]
         self._samples = Samples(training, table.flat, options.out)
         self._names = names_of(training)
-        self._batch: dict[str, Tensor] = {}
 
     # The loop
 
@@ -97,23 +77,27 @@ class Run:
         Raises `DlspecError` where an objective is not finite, and `OSError`.
         """
         first = not self._devices.process
-        metrics = Metrics(self._options.out, self._trainer.steps) if first else None
-        bar = Bar(self._training.name, self._last_step(batches), self._trainer.steps, first)
-        feed = self._fed(batches)
+        metrics = Metrics(self._options.out, self._stepper.steps) if first else None
+        bar = Bar(self._training.name, self._last_step(batches), self._stepper.steps, first)
+        self._stepper.take(batches)
         left = len(held_out) - sum(map(len, self._parts(held_out)))
         if first and left:
             self._say(
                 f"not looked at: {left} of what is held out, which are no batch that `{self._training.name}` takes"
             )
         last: dict[str, Any] = {}
+        objectives: dict[str, float] = {}
         try:
             while not self._ended(batches):
                 epoch = int(batches.epochs)
-                objectives = self._step(feed)
-                bar.show(self._trainer.steps, objectives)
+                self._stepper.step()
                 ended = self._ended(batches)
                 over = ended or int(batches.epochs) > epoch
-                if over or self._trainer.steps % self._options.log_every == 0:
+                logs = over or self._stepper.steps % self._options.log_every == 0
+                if logs or self._keeps(over):
+                    objectives = self._stepper.objectives()
+                bar.show(self._stepper.steps, objectives)
+                if logs:
                     last = self._record(batches, objectives)
                     if int(batches.epochs) > epoch:
                         last["epoch_over"] = True
@@ -134,7 +118,7 @@ class Run:
             if metrics:
                 metrics.close()
                 write_curves(metrics.path, self._options.out / "curves.png", self._names)
-        weights = self._weights()
+        weights = self._stepper.weights()
         if first:
             self._finish(last, weights)
 
@@ -148,50 +132,7 @@ class Run:
             raise RunError(f"`{self._training.name}` takes no batch of the {examples} examples that are given")
         numbers = self._spoken(self._held_out(rows))
         if not self._devices.process:
-            self._say(f"step {self._trainer.steps}, over {looked:,} of {examples:,} examples: {numbers}")
-
-    def _step(self, feed: Iterator[dict[str, Tensor]]) -> dict[str, float]:
-        """One step of all updates; the objectives are means over the processes."""
-        torch = require_torch()
-        torch.manual_seed(seed_of(self._seed, "step", self._trainer.steps, self._devices.process))
-        try:
-            with self._devices.autocast():
-                made: dict[str, Tensor] = self._trainer.step(feed)
-        except NotFinite as error:
-            raise self._not_finite(error) from None
-        return dict(zip(made, self._devices.means(made.values()), strict=True))
-
-    def _backward(self, objective: Any, parameters: list[nn.Parameter]) -> None:
-        """The gradients of an objective, means over the processes. Raises `NotFinite` in all of them, or in none."""
-        self._update = next(u for u in self._training.updates if self._trainer.parameters[u.name] is parameters)
-        value = float(self._devices.mean(objective.detach()))
-        if not math.isfinite(value):
-            raise NotFinite(-value if self._update.direction == "maximize" else value)
-        with require_torch().autocast(self._devices.device.type, enabled=False):
-            if self._devices.sharded:
-                objective.backward()  # what an objective depends on are the networks while they are whole
-                self._keep_gradients(parameters)
-            else:
-                objective.backward(inputs=parameters)
-        self._devices.average_gradients(parameters)
-
-    def _keep_gradients(self, parameters: list[nn.Parameter]) -> None:
-        kept = set(map(id, parameters))
-        for parameter in self._model.parameters():
-            if id(parameter) not in kept:
-                parameter.grad = None
-
-    def _fed(self, batches: Batches) -> Iterator[dict[str, Tensor]]:
-        for batch in batches:
-            self._batch = self._devices.here(batch)
-            yield self._batch
-
-    def _not_finite(self, error: NotFinite) -> Exception:
-        steps = self._trainer.steps
-        with self._evaluator.looking("not finite", steps):
-            self._model.train()
-            named = self._evaluator.named(self._batch, steps)
-        return finding(self._training, self._update, error.objective, steps, self._weights(), self._batch, named)
+            self._say(f"step {self._stepper.steps}, over {looked:,} of {examples:,} examples: {numbers}")
 
     # Where it ends
 
@@ -203,7 +144,7 @@ class Run:
         steps, epochs = self._limits()
         return (
             self._stopped
-            or (steps is not None and self._trainer.steps >= steps)
+            or (steps is not None and self._stepper.steps >= steps)
             or (epochs is not None and batches.taken >= epochs * batches.per_epoch)
         )
 
@@ -220,9 +161,9 @@ class Run:
     # What is said and kept
 
     def _record(self, batches: Batches, objectives: Mapping[str, float]) -> dict[str, Any]:
-        rates = {name: optimizer.param_groups[0]["lr"] for name, optimizer in self._trainer.optimizers.items()}
+        rates = {name: optimizer.param_groups[0]["lr"] for name, optimizer in self._stepper.trainer.optimizers.items()}
         record = {
-            "step": self._trainer.steps,
+            "step": self._stepper.steps,
             "epoch": round(batches.epochs, 4),
             "objectives": dict(objectives),
             "lr": {name: float(rate) for name, rate in rates.items()},
@@ -230,9 +171,9 @@ class Run:
         if self._scalars:
             torch = require_torch()
             parts: list[Tensor] = []
-            for part in part_of(self._batch, self._parts_of_a_batch):
-                with self._evaluator.looking("record", self._trainer.steps):
-                    named = self._evaluator.named(part, self._trainer.steps)
+            for part in part_of(self._stepper.batch, self._parts_of_a_batch):
+                with self._stepper.evaluator.looking("record", self._stepper.steps):
+                    named = self._stepper.evaluator.named(part, self._stepper.steps)
                 parts.append(torch.stack([named[name].float() for name in self._scalars]))
             numbers = self._devices.means(torch.stack(parts).mean(0))
             record["named"] = dict(zip(self._scalars, numbers, strict=True))
@@ -242,15 +183,15 @@ class Run:
         """The objectives and named numbers over what is held out, each process looking at some of its batches, or at all
         where a network runs in all of them at once."""
         torch = require_torch()
-        self._devices.share_buffers(self._model)
+        self._devices.share_buffers(self._stepper.model)
         names = [update.name for update in self._training.updates]
         sums = torch.zeros(len(names) + len(self._scalars) + 1, device=self._devices.device)
         for number, chosen in enumerate(self._parts(rows)):
             if self._devices.sharded or number % self._devices.processes == self._devices.process:
                 batch = self._devices.here(settled(self._table, chosen))
-                with self._evaluator.looking("held out", number):
-                    objectives = self._evaluator.objectives(batch, self._trainer.steps)
-                    named = self._evaluator.named(batch, self._trainer.steps)
+                with self._stepper.evaluator.looking("held out", number):
+                    objectives = self._stepper.evaluator.objectives(batch, self._stepper.steps)
+                    named = self._stepper.evaluator.named(batch, self._stepper.steps)
                 numbers = [*(objectives[name] for name in names), *(named[name] for name in self._scalars)]
                 row = torch.stack([*(number.float() for number in numbers), sums.new_ones(())])
                 sums += len(chosen) * row
@@ -273,20 +214,20 @@ class Run:
         if not self._samples:
             return
         parts = self._parts(held_out)
-        batch = self._devices.here(settled(self._table, parts[0])) if parts else self._batch
-        with self._evaluator.looking("samples"):
-            named = self._evaluator.named(batch, self._trainer.steps)
+        batch = self._devices.here(settled(self._table, parts[0])) if parts else self._stepper.batch
+        with self._stepper.evaluator.looking("samples"):
+            named = self._stepper.evaluator.named(batch, self._stepper.steps)
         if not self._devices.process:
-            self._samples.write(named, self._trainer.steps)
+            self._samples.write(named, self._stepper.steps)
 
     def _keeps(self, epoch_over: bool) -> bool:
         every = self._options.every
-        return epoch_over if every is None else self._trainer.steps % every == 0
+        return epoch_over if every is None else self._stepper.steps % every == 0
 
     def _save(self, batches: Batches, best: bool = False) -> None:
-        self._devices.share_buffers(self._model)
-        state = self._trainer.state_dict()
-        state = whole(state) if self._devices.sharded else state
+        state = self._stepper.state()
+        if not best:
+            self._stepper.kept = checkpoint.place(self._options.out, self._stepper.steps)
         if self._devices.process:
             return
         made = Checkpoint(
@@ -301,21 +242,16 @@ class Run:
         if best:
             checkpoint.save(self._options.out, checkpoint.BEST, made)
         else:
-            checkpoint.save_last(self._options.out, self._trainer.steps, made, self._options.keep)
-
-    def _weights(self) -> dict[str, Tensor]:
-        """The weights of everything by path, whole; all processes have to ask for them."""
-        state: dict[str, Tensor] = self._model.state_dict()
-        return whole(state) if self._devices.sharded else state
+            checkpoint.save_last(self._options.out, self._stepper.steps, made, self._options.keep)
 
     def _finish(self, last: Mapping[str, Any], weights: Mapping[str, Tensor]) -> None:
         if last:
             self._say(f"step {last['step']}, epoch {last['epoch']:g}: {self._spoken(last)}")
         else:
-            self._say(f"step {self._trainer.steps} is the end already: --epochs or --steps takes the run further")
+            self._say(f"step {self._stepper.steps} is the end already: --epochs or --steps takes the run further")
         if "held_out" in last:
             self._say(f"held out: {self._spoken(last['held_out'])}")
-            hint = unsettled(self._model, last["objectives"], last["held_out"]["objectives"])
+            hint = unsettled(self._stepper.model, last["objectives"], last["held_out"]["objectives"])
             if hint:
                 self._say(hint)
         if self._best is not None:

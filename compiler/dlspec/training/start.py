@@ -21,10 +21,11 @@ from dlspec.training.devices import Devices, first_process
 from dlspec.training.extras import check_installed
 from dlspec.training.fingerprint import fingerprint
 from dlspec.training.log import FILE
-from dlspec.training.loop import Run, Say
+from dlspec.training.loop import Run
 from dlspec.training.options import Options, completed
 from dlspec.training.shards import check_shards
 from dlspec.training.sources import open_data
+from dlspec.training.stepper import Say
 from dlspec.training.table import match, unused
 
 Warn: TypeAlias = Callable[[Diagnostics], None]
@@ -57,7 +58,7 @@ def train(training: Training, options: Options, beginning: Beginning, say: Say, 
     if options.evaluate:
         devices.launch()
         try:
-            Run(training, options, devices, table, "", None, saved, None, say).evaluate(table.examples)
+            Run(training, options, devices, table, "", lambda: None, saved, None, say).evaluate(table.examples)
         finally:
             devices.close()
         return
@@ -79,7 +80,7 @@ def train(training: Training, options: Options, beginning: Beginning, say: Say, 
         devices,
         table,
         data,
-        beginning.weights(training, seed),
+        lambda: beginning.weights(training, seed),
         saved,
         best,
         say,
