@@ -64,6 +64,8 @@ CASES: list[Case] = [
          lambda: lambda x, i: x.take_along_dim(i, 1), symbols={0: ("N", 3, "W"), 1: ("N", "K", 1)}),
     Case(ops.TakeAlongDim(-1), (Input((1, 3, 5), "bool"), index(4, 3, 2, below=5)),
          lambda: lambda x, i: x.take_along_dim(i, -1), symbols={0: (1, "C", 5), 1: ("N", "C", "K")}),
+    Case(ops.TakeAlongDim(), ((2, 3), Input((3, 2), "int64", values=[[0, 1], [5, 3], [2, 0]])),
+         lambda: lambda x, i: x.take_along_dim(i), symbols={0: (2, 3), 1: (3, 2)}),
     chosen((T,), lambda t, i: t[i], index(4, 6, below=9), x=(9, 4)),
     chosen((T,), lambda t, i: t[i], index(3, below=9, low=-9, dtype="int32"), x=Input((9,), "int64")),
     chosen((T,), lambda t, i: t[i], index(below=9), x=(9, 4)),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from harness import Case, Input, Refusal
 
+from dlspec.ir.dims import symbol
 from dlspec.ops import random as ops
 
 CASES: list[Case] = [
@@ -26,6 +27,10 @@ CASES: list[Case] = [
     Case(ops.Arange(3, "float"), (), lambda: lambda: torch.arange(3, dtype=torch.float32)),
     Case(ops.Arange(7, "int", 2, 3), (), lambda: lambda: torch.arange(2, 7, 3)),
     Case(ops.Arange(-2, "float64", 3, -2), (), lambda: lambda: torch.arange(3, -2, -2, dtype=torch.float64)),
+    Case(ops.Arange(1.0, step=0.25), (), lambda: lambda: torch.arange(0, 1, 0.25)),
+    Case(ops.Arange(-1, start=1.5, step=-0.3), (), lambda: lambda: torch.arange(1.5, -1, -0.3)),
+    Case(ops.Arange(2, "float64", 0.5, 0.1), (), lambda: lambda: torch.arange(0.5, 2, 0.1, dtype=torch.float64)),
+    Case(ops.Arange(4.5, "float16"), (), lambda: lambda: torch.arange(4.5, dtype=torch.float16)),
     Case(ops.Multinomial(2), (Input((3, 5), low=0.1, high=1),), lambda: lambda x: torch.multinomial(x, 2), macs=False),
     Case(
         ops.Multinomial(7, replacement=True),
@@ -54,6 +59,10 @@ REFUSED: list[Refusal] = [
     (lambda: ops.Arange(3, "bool"), (), "makes numbers, not bool"),
     (lambda: ops.Arange(3, "int", 1, 0), (), "a step of 0"),
     (lambda: ops.Arange(3, "int", 3), (), "cannot make a tensor of shape [0]"),
+    (lambda: ops.Arange(3, "int", 0.5), (), "makes no int64 of fractions"),
+    (lambda: ops.Arange(0.5, start=1.5), (), "cannot make a tensor of shape [-1]"),
+    (lambda: ops.Arange(3, step=symbol("N")), (), "the step of `arange` is a number, not N"),
+    (lambda: ops.Arange(symbol("N"), step=0.1), (), "is not one for all sizes"),
     (lambda: ops.Multinomial(0), ((3,),), "draws 1 sample or more, not 0"),
     (lambda: ops.Multinomial(4), ((2, 3),), "draws 4 different ones of 3"),
     (lambda: ops.Multinomial(1), ((2, 3, 4),), "takes a vector or a matrix of weights"),

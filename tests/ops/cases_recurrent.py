@@ -10,6 +10,7 @@ from typing import Any
 from harness import Case, Input, Refusal
 from torch import Tensor, nn
 
+from dlspec.ir.init import Init, constant
 from dlspec.ops.recurrent import GRU, LSTM, RNN, Recurrent
 
 STEPS, BATCH, FEATURES, HIDDEN = 5, 3, 4, 6
@@ -63,6 +64,16 @@ CASES = [
     *[case(LSTM, proj_size=2, **form) for form in _FORMS],
     *[case(LSTM, proj_size=3, rank=2, state=state, bidirectional=True) for state in BOTH],
     *[case(kind, dropout=0.5, num_layers=3) for kind in KINDS],
+    *[
+        Case(
+            kind(HIDDEN, num_layers=2, weight_init=Init("orthogonal", ()), bias_init=constant(0.5)),
+            ((STEPS, BATCH, FEATURES),),
+            partial(_MODULES[kind], FEATURES, HIDDEN, 2),
+            {0: ("T", "N", FEATURES)},
+            tolerance=(1e-4, 1e-5),
+        )
+        for kind in KINDS
+    ],
     *[
         Case(kind(5), ((1, 2, FEATURES),), partial(_MODULES[kind], FEATURES, 5), symbols={0: (1, "N", FEATURES)})
         for kind in KINDS

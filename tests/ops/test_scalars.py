@@ -28,6 +28,7 @@ from dlspec.ir.fields import FieldError
 from dlspec.ir.graph import Parameter
 from dlspec.ir.op import Op, OpError, Types
 from dlspec.ops import OPERATORS
+from dlspec.ops.positions import TakeAlongDim
 
 
 def scalar(item: Input) -> Input:
@@ -46,6 +47,8 @@ def taken() -> Iterator[tuple[Op, tuple[Input, ...]]]:
             key = (case.op, tuple(map(as_type, inputs)))
             if not any(flat) or key in seen:
                 continue
+            if isinstance(case.op, TakeAlongDim) and flat == (True, False):
+                continue  # its positions are those of a longer tensor
             seen.add(key)
             try:
                 accept(lambda op=case.op: op, inputs)

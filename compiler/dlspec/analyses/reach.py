@@ -459,7 +459,9 @@ def _parted(
 
 @_rule(positions.TakeAlongDim)
 def _taken_along(op: positions.TakeAlongDim, inputs: Types, outputs: Types) -> list[Reach]:
-    axis = one_axis(op.dim, inputs[0].rank, op.name)
+    if op.dim is None:
+        return [everything(x) for x in inputs]
+    axis = one_axis(op.dim, inputs[0].rank, "`take_along_dim`")
     (seen, _) = _pointwise(inputs, outputs[0])
     return [tuple(None if at == axis else slide for at, slide in enumerate(seen)), everything(inputs[1])]
 

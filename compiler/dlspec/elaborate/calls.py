@@ -211,7 +211,7 @@ def _in_order(op: type[Op], values: list[Any]) -> Iterator[str] | None:
     for key, value in zip(op.torch_order, values, strict=False):
         kind = kinds.get(key)
         if kind is not None and (
-            has_tensor(value) or (isinstance(value, str) and kind in ("int", "Dim", "Dim | None"))
+            has_tensor(value) or (isinstance(value, str) and kind in ("int", "Dim", "Dim | None", "Number"))
         ):
             return None
     return iter(op.torch_order)

@@ -14,7 +14,7 @@ from dlspec.elaborate.calls import Given, bind_block, bind_op, function_op
 from dlspec.elaborate.compare import Comparison, compare
 from dlspec.elaborate.foreign import BY_VALUES, foreign
 from dlspec.elaborate.gradients import check_dependence
-from dlspec.elaborate.indexing import index_list, index_tensor, tensor_attribute
+from dlspec.elaborate.indexing import index_list, index_tensor, positions, tensor_attribute
 from dlspec.elaborate.instances import Instances
 from dlspec.elaborate.tied import takes_weight, weight_of
 from dlspec.elaborate.unknown import Unknown
@@ -532,6 +532,11 @@ class Expressions:
             return POISON
         if isinstance(base, Value):
             written = {"items": Written(node, env)}
+            for place, (item, step) in enumerate(zip(items, node.items, strict=True)):
+                if isinstance(item, list) and isinstance(step, ast.Expression):
+                    origin = Origin(node, "constant", {"value": Written(step, env)})
+                    made = positions(cast("list[Any]", item), step.span)
+                    items[place] = self.builder.function(made, (), step.span, origin)[0]
             op, indices = index_tensor(base, items, node.span)
             return self.function(op, (base, *indices), node, written)
         if any(isinstance(item, slice) for item in items):

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from types import EllipsisType
-from typing import TypeAlias, cast
+from typing import Any, TypeAlias, cast
 
 from dlspec.diagnostics import did_you_mean
 from dlspec.elaborate.values import Failure, kind_of
 from dlspec.ir.constants import Constant, is_dim
 from dlspec.ir.fields import FieldError
 from dlspec.ir.graph import Value
-from dlspec.ir.op import Op
+from dlspec.ir.op import Op, OpError
 from dlspec.ops import by_name
+from dlspec.ops.combine import Const
 from dlspec.source import Span
 from dlspec.syntax import ast
 
@@ -36,6 +37,24 @@ def index_list(base: object, items: list[Index], span: Span) -> object:
         raise Failure("DL0305", "the parts of a slice are ints", span) from None
 
 
+def positions(items: list[Any], span: Span) -> Op:
+    """The tensor that a list between brackets stands for. Raises `Failure` for one of other things than ints."""
+    parts = list(items)
+    for part in parts:
+        if isinstance(part, list):
+            parts += cast("list[Any]", part)
+        elif type(part) is not int:
+            message = f"positions in a list are ints, not {kind_of(part)}"
+            hint = "what a size tells is chosen by itself, `x[:, n - 1]`, and joined by `stack`" if is_dim(part) else ""
+            raise Failure("DL0305", message, span, hint=hint)
+    if all(isinstance(part, list) for part in parts):
+        raise Failure("DL0305", "a list between brackets has a position or more", span)
+    try:
+        return by_name("Const")(items, "int")
+    except (FieldError, OpError) as error:
+        raise Failure("DL0305", str(error), span) from None
+
+
 def index_tensor(base: Value, items: list[Index], span: Span) -> tuple[Op, list[Value]]:
     """The operator of `x[0, 1:, none]`, and the tensors among its indices."""
     coded: list[tuple[object, ...]] = []
@@ -55,13 +74,14 @@ def index_tensor(base: Value, items: list[Index], span: Span) -> tuple[Op, list[
         elif item is ...:
             coded.append(("rest",))
         elif isinstance(item, Value):
-            coded.append(("tensor",))
+            known = item.producer.op if item.producer is not None else None
+            fixed = known.range(()) if isinstance(known, Const) and known.dtype.is_integer else None
+            coded.append(("tensor",) if fixed is None else ("tensor", *map(int, fixed)))
         elif is_dim(item):
             coded.append(("at", item))
         else:
-            hint = 'a tensor of them is `tensor([0, 2], "int")`' if isinstance(item, list) else ""
-            message = f"a tensor is indexed by ints, slices and tensors of ints, not {kind_of(item)}"
-            raise Failure("DL0305", message, span, hint=hint)
+            message = f"a tensor is indexed by ints, slices and tensors or lists of ints, not {kind_of(item)}"
+            raise Failure("DL0305", message, span)
     try:
         return by_name("IndexTensors" if indices else "Index")(tuple(coded)), indices
     except FieldError:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from math import isfinite
 from typing import Any, ClassVar, Self, TypeAlias, TypeVar, cast
 
 from dlspec.ir.dims import Dim, Expr, greatest_number
@@ -32,13 +33,16 @@ Recipes: TypeAlias = "tuple[Fielded, ...]"
 """What a spec calls with arguments, one after another."""
 Lengths: TypeAlias = tuple[tuple[str, Dim], ...]
 """Dimensions by names that are chosen where they are given."""
+Number: TypeAlias = Dim | float
+"""A dimension, or a number that may have a fraction."""
 Floats: TypeAlias = float | tuple[float, ...]
 Pair: TypeAlias = tuple[float, float]
 Axes: TypeAlias = int | tuple[int, ...]
 Items: TypeAlias = "tuple[Item, ...]"
 """What stands between the brackets of `x[:, 0]`: ``("at", i)``, ``("slice", start, stop, step)``, ``("new",)``,
-``("rest",)`` for `...`, or ``("tensor",)`` for the next of the tensors of positions."""
-Item: TypeAlias = "tuple[str, Dim] | tuple[str, Dim | None, Dim | None, int] | tuple[str]"
+``("rest",)`` for `...`, or ``("tensor",)`` for the next of the tensors of positions, ``("tensor", least, greatest)`` where
+these are written in the spec."""
+Item: TypeAlias = "tuple[str, Dim] | tuple[str, Dim | None, Dim | None, int] | tuple[str, int, int] | tuple[str]"
 
 
 class _Missing:
@@ -83,6 +87,10 @@ def _counted(size: _Counted) -> _Counted:
     if greatest_number(size) >= 2**63:  # ONNX and PyTorch have int64
         raise Reject("an int of less than 2 ** 63")
     return size
+
+
+def _number(value: Any) -> Dim | float:
+    return value if type(value) is float and isfinite(value) else _dim(value)
 
 
 def _float(value: Any) -> float:
@@ -174,6 +182,8 @@ def _item(value: Any) -> Any:
             return ("at", _dim(position))
         case ("slice", start, stop, step):
             return ("slice", *(None if bound is None else _dim(bound) for bound in (start, stop)), _int(step))
+        case ("tensor", least, greatest):
+            return ("tensor", _int(least), _int(greatest))
         case ("new",) | ("rest",) | ("tensor",):
             return (value[0],)
         case _:
@@ -205,6 +215,7 @@ def _dtype(value: Any) -> DType:
 KINDS: dict[str, tuple[Converter, str]] = {
     "int": (_int, "an int"),
     "Dim": (_dim, "a dimension"),
+    "Number": (_number, "a number or a dimension"),
     "float": (_float, "a number"),
     "bool": (_bool, "true or false"),
     "str": (_str, "a string"),
@@ -401,6 +412,6 @@ def shown(number: object) -> str:
 
 __all__ = [
     "KINDS", "MISSING", "Axes", "Data", "Dims", "Field", "FieldError", "Fielded", "Floats", "Ints", "Item", "Items",
-    "Lengths", "Padding", "Pads", "Pair", "PoolPadding", "Recipes", "Shape", "Sizes", "brief", "describe", "read_fields",
-    "shown", "told",
+    "Lengths", "Number", "Padding", "Pads", "Pair", "PoolPadding", "Recipes", "Shape", "Sizes", "brief", "describe",
+    "read_fields", "shown", "told",
 ]  # fmt: skip

@@ -14,7 +14,9 @@ from dlspec.ir.intervals import Interval, Intervals, hull
 from dlspec.ir.op import Needs, Op, OpError, Types
 from dlspec.ir.types import TensorType, format_shape
 from dlspec.ops.rules import DataMovement, broadcast, one_axis, require_bool, require_numbers, same_dtype
-from dlspec.ops.slicing import Index, written_index
+from dlspec.ops.slicing import Index, require_inside, written_index
+
+_ALONG = "`take_along_dim`"
 
 
 def require_positions(index: TensorType, name: str) -> None:
@@ -82,23 +84,40 @@ class Gather(Chosen):
         return x.with_shape(*index.shape)
 
 
-class TakeAlongDim(Chosen):
-    """`gather` of tensors that broadcast on all other axes, as ``torch.take_along_dim``. ONNX: GatherElements."""
+class TakeAlongDim(DataMovement):
+    """`gather` of tensors that broadcast on all other axes, as ``torch.take_along_dim``.
 
+    Without an axis both are taken as vectors, and so is the result; then no position counts from the end.
+
+    ONNX: GatherElements.
+    """
+
+    tensors: ClassVar[tuple[str, ...]] = Chosen.tensors
+    positions: ClassVar[tuple[str, ...]] = Chosen.positions
+    layer = False
     function = "take_along_dim"
     torch_function = "torch.take_along_dim"
 
+    dim: int | None = None
+
+    def classes(self, inputs: Types) -> tuple[int, Dim, int | None]:
+        x = inputs[0]
+        return 1, x.elements if self.dim is None else x.shape[one_axis(self.dim, x.rank, _ALONG)], None
+
     def infer(self, need: Needs, inputs: Types) -> TensorType:
         x, index = inputs
-        _require_int64(index, self.name)
-        _same_rank(x, index, self.name)
+        _require_int64(index, _ALONG)
+        if self.dim is None:
+            return x.with_shape(index.elements)
+        _same_rank(x, index, _ALONG)
         return x.with_shape(*self.shapes(need, x, index)[1])
 
     def shapes(self, need: Needs, x: TensorType, index: TensorType) -> tuple[tuple[Dim, ...], tuple[Dim, ...]]:
-        """What the tensor and the positions are expanded to."""
-        axis = one_axis(self.dim, x.rank, self.name)
+        """What the tensor and the positions are expanded to along an axis."""
+        assert self.dim is not None
+        axis = one_axis(self.dim, x.rank, _ALONG)
         others = tuple(each.with_shape(*each.shape[:axis], 1, *each.shape[axis + 1 :]) for each in (x, index))
-        common = broadcast(need, others, self.name)
+        common = broadcast(need, others, _ALONG)
         return (
             (*common[:axis], x.shape[axis], *common[axis + 1 :]),
             (*common[:axis], index.shape[axis], *common[axis + 1 :]),
@@ -269,13 +288,15 @@ class IndexTensors(Op):
     """`x[tokens]`, `x[:, i, j]`: elements at the positions that tensors of integers hold, as in torch.
 
     Numbers, tensors of one number, ranges, `none` and `...` come first. The tensors broadcast; their axes stand where the
-    axes were that they choose from, or in front, where those are not neighbours.
+    axes were that they choose from, or in front, where those are not neighbours. A list of ints is a tensor of them:
+    `x[:, [0, 2]]`.
 
     ONNX: Gather, or GatherND.
     """
 
     tensors: ClassVar[tuple[str, ...]] = ("*xs",)
     layer = False
+    takes_numbers = True
 
     items: Items
 
@@ -331,6 +352,10 @@ class IndexTensors(Op):
             require_positions(index, "an index")
         whole = self.plain.infer(need, (x,))
         axes, place = self.axes(x.rank), self.place(inputs)
+        for axis, item in zip(axes, (item for item in self.items if item[0] == "tensor"), strict=True):
+            for position in item[1:]:
+                assert isinstance(position, int)
+                require_inside(need, whole.shape[axis], position)
         chosen = broadcast(need, tuple(indices), "an index by several tensors")
         rest = [size for axis, size in enumerate(whole.shape) if axis not in axes]
         return x.with_shape(*rest[:place], *chosen, *rest[place:])

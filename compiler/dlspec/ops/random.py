@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from math import inf
+from fractions import Fraction
+from math import ceil, inf, lcm
 from typing import ClassVar
 
-from dlspec.ir.dims import Dim, ceildiv
-from dlspec.ir.fields import Shape
+from dlspec.ir.dims import Dim, Expr, ceildiv
+from dlspec.ir.fields import Number, Shape
 from dlspec.ir.intervals import Interval, Intervals
 from dlspec.ir.op import Needs, Op, OpError, Types
 from dlspec.ir.types import DType, TensorType, format_shape
 from dlspec.ops.rules import require_float
+
+_MOST_PARTS = 1 << 20
+"""Of a whole: fractions of less are not exact in the sizes of which there are as many."""
 
 
 class Generator(Op):
@@ -181,30 +185,54 @@ class Ones(Generator):
 class Arange(Generator):
     """The numbers 0, 1, 2 ... below `end`, or `start`, `start + step` ...: `arange(n)`, `arange(3, n)`, `arange(3, n, 2)`.
 
-    They are whole; fractions are arithmetic, `0.5 * arange(n, dtype="float")`, or `linspace`. ONNX: Range.
+    With fractions, `arange(0, 1, 0.25)`, they are float32 unless told, else int64; there are as many as torch makes, the
+    quotient of distance and step in float64, rounded up. Along an open size the step has a power of two below it, as 0.5
+    and 0.75 have. ONNX: Range.
     """
 
     torch_order: ClassVar[tuple[str, ...]] = ("start", "end", "step", "dtype")
     function = "arange"
 
-    end: Dim
-    dtype: DType = DType.INT64
-    start: Dim = 0
-    step: int = 1
+    end: Number
+    dtype: DType | None = None
+    start: Number = 0
+    step: Number = 1
 
     def check(self) -> None:
+        whole = not any(isinstance(number, float) for number in (self.start, self.end, self.step))
+        if self.dtype is None and not whole:
+            object.__setattr__(self, "dtype", DType.FLOAT32)  # as a field, since it is another in half precision
         if self.dtype is DType.BOOL:
             raise OpError("`arange` makes numbers, not bool", code="DL0207")
+        if not whole and self.element.is_integer:
+            raise OpError(f"`arange` makes no {self.element.label} of fractions", "cast the result", "DL0207")
+        if not isinstance(self.step, int | float):
+            raise OpError(f"the step of `arange` is a number, not {self.step}", code="DL0208")
         if self.step == 0:
             raise OpError("`arange` has a step of 0", code="DL0208")
 
     @property
+    def element(self) -> DType:
+        return self.dtype or DType.INT64
+
+    @property
     def size(self) -> Dim:
-        way = self.end - self.start if self.step > 0 else self.start - self.end
-        return ceildiv(way, abs(self.step))
+        start, end, step = self.start, self.end, self.step
+        if isinstance(start, int | float) and isinstance(end, int | float) and isinstance(step, int | float):
+            if isinstance(step, int) and isinstance(start, int) and isinstance(end, int):
+                return -((start - end) // step)
+            return ceil((end - start) / step)
+        parts = [Fraction(n) if isinstance(n, int | float) else None for n in (start, end, step)]
+        times = lcm(*[part.denominator for part in parts if part])
+        if times > _MOST_PARTS:
+            message = f"how many numbers `arange` makes from {start} to {end} by {step} is not one for all sizes"
+            raise OpError(message, 'arithmetic says it: `0.1 * arange(n, dtype="float")`', "DL0205")
+        first, last, by = (times * n if isinstance(n, Expr) else int(times * Fraction(n)) for n in (start, end, step))
+        assert isinstance(by, int)
+        return ceildiv(last - first if by > 0 else first - last, abs(by))
 
     def infer(self, need: Needs, inputs: Types) -> TensorType:
-        return _made(need, (self.size,), self.dtype, "arange")
+        return _made(need, (self.size,), self.element, "arange")
 
 
 class Linspace(Generator):

@@ -6,7 +6,7 @@ from math import sqrt
 from typing import ClassVar, Literal
 
 from dlspec.ir.dims import Dim, product
-from dlspec.ir.init import uniform
+from dlspec.ir.init import Init, uniform
 from dlspec.ir.op import Needs, Op, OpError, Types, Weight, require_rank
 from dlspec.ir.types import TensorType
 from dlspec.ops.rules import require_float, same_dtype
@@ -103,7 +103,7 @@ class Recurrent(Op):
 
     def weights(self, inputs: Types) -> tuple[Weight, ...]:
         bound = 1 / sqrt(self.hidden_size)
-        init, rows, dtype = uniform(-bound, bound), self.gates * self.hidden_size, inputs[0].dtype
+        drawn, rows, dtype = uniform(-bound, bound), self.gates * self.hidden_size, inputs[0].dtype
         made: list[Weight] = []
         for layer, features in enumerate(self._in_features(inputs[0])):
             for direction in self.directions:
@@ -114,9 +114,9 @@ class Recurrent(Op):
                 if self.bias:
                     shapes |= {"bias_ih": (rows,), "bias_hh": (rows,)}
                 shapes |= self._more_shapes()
-                made += [
-                    Weight(f"{name}_l{layer}{direction}", shape, init, dtype=dtype) for name, shape in shapes.items()
-                ]
+                for name, shape in shapes.items():
+                    init = getattr(self, f"{name.partition('_')[0]}_init") or drawn
+                    made.append(Weight(f"{name}_l{layer}{direction}", shape, init, dtype=dtype))
         return tuple(made)
 
     def _more_shapes(self) -> dict[str, tuple[int, ...]]:
@@ -143,9 +143,9 @@ class RNN(Recurrent):
     [num_layers, N, hidden_size], twice as many where bidirectional, the reverse of each layer behind it. Gives the outputs
     of the last layer, both directions joined on the last axis, and the last states in the shape of h_0:
     `y, h = x -> RNN(64)`; in a chain only the outputs flow on. The nonlinearity is "tanh" or "relu". Dropout acts between
-    layers while training. Weights, named as in torch, are drawn from U(-b, b), b = 1 / sqrt(hidden_size). MACs: for each
-    step and unit one per input feature and one per element of h. FLOPs: two per MAC, an addition for each bias and for the
-    sum of both products, and one for the nonlinearity.
+    layers while training. Weights, named as in torch, are drawn from U(-b, b), b = 1 / sqrt(hidden_size); weight_init
+    and bias_init are for all of them. MACs: for each step and unit one per input feature and one per element of h. FLOPs:
+    two per MAC, an addition for each bias and for the sum of both products, and one for the nonlinearity.
 
     ONNX: RNN. Elman, 1990, "Finding Structure in Time".
     """
@@ -153,6 +153,8 @@ class RNN(Recurrent):
     tensors = ("x", "h_0?")
 
     nonlinearity: Literal["tanh", "relu"] = "tanh"
+    weight_init: Init | None = None
+    bias_init: Init | None = None
 
 
 class GRU(Recurrent):
@@ -169,6 +171,9 @@ class GRU(Recurrent):
     tensors = ("x", "h_0?")
     gates = 3
     cell = 8
+
+    weight_init: Init | None = None
+    bias_init: Init | None = None
 
 
 class LSTM(Recurrent):
@@ -189,6 +194,8 @@ class LSTM(Recurrent):
     cell = 9
 
     proj_size: int = 0
+    weight_init: Init | None = None
+    bias_init: Init | None = None
 
     def check(self) -> None:
         super().check()

@@ -88,7 +88,7 @@ class Index(DataMovement):
         for item in self.places(x.rank):
             match item:
                 case ("at", position):
-                    _inside(need, rest.pop(0), position)
+                    require_inside(need, rest.pop(0), position)
                 case ("slice", start, stop, step):
                     what = f"the index {_written(start, stop, step)}"
                     sizes.append(sliced_size(need, rest.pop(0), start, stop, step, what))
@@ -108,14 +108,15 @@ def written_index(items: Items) -> str:
                 parts.append(str(position))
             case ("slice", start, stop, step):
                 parts.append(_written(start, stop, step))
-            case ("tensor",):
+            case ("tensor", *_):
                 parts.append(next(names))
             case _:
                 parts.append("none" if item[0] == "new" else "...")
     return f"x[{', '.join(parts)}]"
 
 
-def _inside(need: Needs, size: Dim, position: Dim) -> None:
+def require_inside(need: Needs, size: Dim, position: Dim) -> None:
+    """Demands that an axis has a position. A negative number counts from the end."""
     message = f"the index {position} is outside an axis of size {size}"
     if isinstance(position, Expr):
         need.at_least(position, 0, message)

@@ -402,6 +402,16 @@ network Net(x: float[N, T = 5, 8]) -> y {
     x -> Attention(2) -> Attention(4) -> for p in x -> Split(2, dim=2) { x + mean(p) }
 }
 """,
+    "lists_of_positions_and_fractions": """
+network Net(x: float[N, 4, T = 6], k = 2, places = [1, 3], step = 0.25) -> y, z, w, v, g {
+    y = x[[0, 0]] + arange(0, x.length, 0.5)[:x.length]
+    z = x[:, [0, k]]
+    for i in range(2) { z = z + x[:, [i, i + 1]] }
+    w = x[:, places] * arange(step, 1, 0.4)[:, none]
+    v = x[:, [[0, 1], [2, 3]], [0, -1]]
+    g = grad(sum(z ** 2) + sum(v ** 3) + sum(take_along_dim(x, argsort(x[0, 0])) ** 2), x)
+}
+""",
     "attention_in_its_forms": """
 block Decoder(heads, kv_heads, cos: tensor, sin: tensor, drop = 0.1) {
     q, k, v = [x -> "{name}": Linear(h * 4) -> Rearrange("b t (h d) -> b h t d", h=h)

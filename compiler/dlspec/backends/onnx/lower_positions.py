@@ -25,6 +25,8 @@ def gather(e: Emitter, op: ops.Gather, node: Node, xs: list[str], ws: list[str])
 @lowers(ops.TakeAlongDim)
 def take_along_dim(e: Emitter, op: ops.TakeAlongDim, node: Node, xs: list[str], ws: list[str]) -> str:
     types = [value.type for value in node.inputs]
+    if op.dim is None:
+        return e.op("GatherElements", [e.op("Reshape", [x, e.constant([-1])]) for x in xs], axis=0)
     shapes = op.shapes(Needs(), *types)
     wide = [
         x if type_.shape == shape else e.op("Expand", [x, e.shape(shape)])

@@ -79,14 +79,17 @@ def multinomial(e: Emitter, op: ops.Multinomial, node: Node, xs: list[str], ws: 
     return e.op("TopK", [scores, e.constant([op.num_samples])], 2, axis=-1)[1]
 
 
-def _counting(e: Emitter, end: Dim, dtype: DType, start: Dim = 0, step: int = 1) -> str:
-    numbers = e.op("Range", [e.dim(start), e.dim(end), e.constant(step)])
+def _counting(e: Emitter, end: Dim, dtype: DType) -> str:
+    numbers = e.op("Range", [e.constant(0), e.dim(end), e.constant(1)])
     return numbers if dtype is DType.INT64 else e.cast(numbers, dtype)
 
 
 @lowers(ops.Arange)
 def arange(e: Emitter, op: ops.Arange, node: Node, xs: list[str], ws: list[str]) -> str:
-    return _counting(e, op.end, op.dtype, op.start, op.step)
+    numbers = (op.start, op.end, op.step)
+    kind = DType.FLOAT64 if any(isinstance(number, float) for number in numbers) else DType.INT64
+    made = e.op("Range", [e.cast(e.dim(n), kind) if isinstance(n, Expr) else e.scalar(n, kind) for n in numbers])
+    return made if kind is op.element else e.cast(made, op.element)
 
 
 @lowers(ops.Linspace)

@@ -22,6 +22,7 @@ from dlspec.backends.torch.python import (
 )
 from dlspec.backends.torch.registry import Lower, Size, lowers
 from dlspec.backends.torch.symbols import Arg
+from dlspec.ir.fields import Number
 from dlspec.ir.op import Op
 from dlspec.ir.types import DType
 from dlspec.ops import (
@@ -361,9 +362,13 @@ def filled(e: Lower, op: random.Zeros | random.Ones, xs: list[Py]) -> Py:
 
 @lowers(random.Arange)
 def arange(e: Lower, op: random.Arange, xs: list[Py]) -> Py:
-    start = () if op.start == 0 and op.step == 1 else (e.size(op.start, "start"),)
+    start = () if op.start == 0 and op.step == 1 else (_number(e, op.start, "start"),)
     step = () if op.step == 1 else (Arg(op.step, "step"),)
-    return call("torch.arange", *start, e.size(op.end, "end"), *step, **e.made(op.dtype))
+    return call("torch.arange", *start, _number(e, op.end, "end"), *step, **e.made(op.element))
+
+
+def _number(e: Lower, number: Number, field: str) -> Py:
+    return Arg(number, field) if isinstance(number, float) else e.size(number, field)
 
 
 @lowers(random.Linspace)

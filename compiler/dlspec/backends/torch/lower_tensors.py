@@ -319,7 +319,7 @@ def index(e: Lower, op: slicing.Index | positions.IndexTensors, xs: list[Py]) ->
             case ("slice", start, stop, step):
                 bounds = (_bound(e, start, "items", (place, "start")), _bound(e, stop, "items", (place, "stop")))
                 items.append(Slice(*bounds, _step(step)))
-            case ("tensor",):
+            case ("tensor", *_):
                 items.append(next(indices))
             case ("rest",):
                 items.append(Const(...))

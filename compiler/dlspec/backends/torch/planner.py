@@ -147,7 +147,9 @@ class Planner(Making):
         for element in elements if self.keeps_constants else ():
             op = element.node.op if isinstance(element, Step) else None
             if isinstance(element, Step) and isinstance(op, combine.Const) and isinstance(op.value, tuple):
-                self._keep(element.node, op, conditions)
+                flat = not any(isinstance(part, tuple) for part in op.value)
+                if element.node.origin.form != "constant" or not flat:  # else it stands between the brackets
+                    self._keep(element.node, op, conditions)
         for element in elements:
             match element:
                 case Region(kind="if"):
@@ -369,7 +371,11 @@ class Planner(Making):
         node = value.producer
         if node is None or node not in self._hidden:
             return None
-        if isinstance(node.op, combine.Const) and not isinstance(node.op.value, tuple):
+        if node in self._constants:
+            return None
+        if isinstance(node.op, combine.Const) and isinstance(node.op.value, tuple):
+            return Sequence(tuple(Arg(part, "value", place, node) for place, part in enumerate(node.op.value)))
+        if isinstance(node.op, combine.Const):
             return Arg(node.op.value, "value", origin=node)
         return Size(node.op.value, "value", origin=node) if isinstance(node.op, constant.Size) else None
 

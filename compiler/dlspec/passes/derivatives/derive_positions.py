@@ -35,6 +35,8 @@ def gather(s: Step, op: positions.Gather) -> Cotangents:
 @expands(positions.TakeAlongDim)
 def take_along_dim(s: Step, op: positions.TakeAlongDim) -> Term:
     x, index = s.xs
+    if op.dim is None:
+        return reshaped(x, [-1]).call("gather", reshaped(index, [-1]), dim=0)
     have, want = op.shapes(Needs(), x.type, index.type)
     return x.call("expand", shape=have).call("gather", index.call("expand", shape=want), dim=op.dim)
 
