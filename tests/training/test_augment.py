@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
+from trains import Call, records
 
 from dlspec.backends.runtime import RunError
 from dlspec.objectives import augmentations
@@ -30,6 +32,7 @@ CASES: list[tuple[augmentations.Augmentation, augmentations.Augmentation | None]
     (augmentations.RandomScale((0.5, 1.5)), augmentations.RandomScale((1, 1))),
     (augmentations.RandomIntensity(0.2), augmentations.RandomIntensity(0)),
     (augmentations.RandomContrast(0.5), augmentations.RandomContrast(0)),
+    (augmentations.RandomLighting(), augmentations.RandomLighting(0)),
     (augmentations.GaussianNoise(0.1), augmentations.GaussianNoise(0)),
 ]
 IDS = [repr(case) for case, _ in CASES]
@@ -132,6 +135,32 @@ def test_normalized_is_all_that_is_looked_at() -> None:
     assert torch.equal(pipeline.settled(rows), (rows - torch.tensor([0.1, 0.2, 0.3])) / 0.5)
     flipped = Pipeline([augmentations.RandomHorizontalFlip(p=1), augmentations.Normalize(0.5, 0.5)])
     assert torch.equal(flipped.augmented(IMAGES, 0, 6, 0), (IMAGES.flip(3) - 0.5) / 0.5)
+
+
+def test_lighting_is_along_the_principal_components_of_colors() -> None:
+    """Over many draws its covariance is that of the components, each by the square of its eigenvalue times `std`."""
+    recipe = augmentations.RandomLighting(0.5)
+    many = IMAGES[:1].expand(20_000, -1, -1, -1)[..., :2, :2].double()
+    added = changed(recipe, many) - many
+    assert torch.allclose(added, added[:, :, :1, :1].expand_as(added), atol=1e-12)
+    vectors = torch.tensor(recipe.eigvec, dtype=torch.float64)
+    assert torch.allclose(vectors.T @ vectors, torch.eye(3, dtype=torch.float64), atol=1e-3)
+    shares = added[:, :, 0, 0] @ vectors / torch.tensor(recipe.eigval)
+    assert torch.allclose(shares.T.cov(), 0.25 * torch.eye(3, dtype=torch.float64), atol=0.01)
+    assert float((shares.mean(0)).abs().max()) < 0.02
+    assert float((shares**4).mean() / 0.25**2) == pytest.approx(3, abs=0.1)  # as a normal distribution has it
+    gray = augmentations.RandomLighting(0.5, 0.2, ((1.0,),))
+    assert changed(gray, IMAGES[:, :1]).shape == (6, 1, 12, 10)
+
+
+def test_alexnet_trains_on_parts_in_another_light(call: Call) -> None:
+    np.savez("data.npz", image=np.random.default_rng(0).random((12, 3, 72, 72), np.float32), label=np.arange(12) % 3)
+    small = [f"--set={setting}" for setting in ("side=64", "classes=3", "hidden=8")]
+    status, _, err = call(
+        "train", "std.alexnet", "--data", "data.npz", *small, "--batch-size=5", "--steps=2", "--out=run"
+    )
+    assert (status, err) == (0, "")
+    assert records("run")[-1]["held_out"]["named"].keys() == {"loss", "top1", "top5"}
 
 
 def test_turning_by_a_right_angle() -> None:

@@ -66,6 +66,10 @@ def test_a_run_says_it_and_goes_on(call: Call) -> None:
         ("int[N, 8] -> Normalize(0.5, 0.5)", "`Normalize` changes numbers, float[N, ...], and this is int[N, 8]"),
         ("float[N] -> Normalize(0.5, 0.5)", "`Normalize` changes numbers, float[N, ...], and this is float[N]"),
         ("float[N, 8] -> Normalize(0.5, 0.5) -> RandomHorizontalFlip", "augmentations change images"),
+        ("float[N, 1, 8, 8] -> RandomLighting", "`RandomLighting` has 3 numbers for the 1 channels"),
+        ("float[N, 3, 8, 8] -> RandomLighting(eigvec=[[1, 0, 0], [0, 1], [0, 0, 1]])", "`eigvec` has a row for each"),
+        ("float[N, 3, 8, 8] -> RandomLighting(eigval=0.2)", "of a number for each of 1 eigenvalues"),
+        ("float[N, 3, 8, 8] -> RandomLighting(eigvec=1)", "`eigvec` has a row for each channel"),
     ],
 )
 def test_refused(data: str, message: str) -> None:

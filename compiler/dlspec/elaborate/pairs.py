@@ -17,15 +17,14 @@ def check_change(change: Augmentation, type: TensorType, step: ast.Expression) -
         if not type.dtype.is_float or type.rank < 2:
             message = f"`Normalize` changes numbers, float[N, ...], and this is {type}"
             raise Failure("DL0202", message, step.span)
-        size = type.shape[1]
-        for count in change.channels - {1}:
-            if count != size:
-                message = f"`Normalize` has {count} numbers for the {size} channels of {type}"
-                raise Failure("DL0201", message, step.span)
     elif type.rank != 4 or not type.dtype.is_float:
         message = f"augmentations change images, float[N, C, H, W], and this is {type}"
         hint = "a mask is changed with its image: `data (image: ..., mask: ...) -> RandomHorizontalFlip`"
         raise Failure("DL0202", message, step.span, hint=hint)
+    for count in change.channels - {type.shape[1]}:
+        name = change.__class__.__name__
+        message = f"`{name}` has {count} numbers for the {type.shape[1]} channels of {type}"
+        raise Failure("DL0201", message, step.span)
 
 
 def check_pair(node: ast.Pair, made: Sequence[Data], common: Sequence[Augmentation]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from dlspec.ir.fields import Fielded, Floats, Ints, Pair
+from dlspec.ir.fields import Data, Fielded, Floats, Ints, Pair
 from dlspec.ir.op import OpError
 
 
@@ -17,6 +17,11 @@ class Augmentation(Fielded):
 
     moves: ClassVar[bool] = True
     random: ClassVar[bool] = True
+
+    @property
+    def channels(self) -> set[int]:
+        """The numbers of channels that it is for; none where it is for any."""
+        return set()
 
 
 class RandomHorizontalFlip(Augmentation):
@@ -99,6 +104,32 @@ class GaussianNoise(Augmentation):
     p: float = 1.0
 
 
+class RandomLighting(Augmentation):
+    """Adds to all pixels of an image a color along the principal components of the colors of a data set, each as far as its
+    eigenvalue times a normal number of deviation `std` (Krizhevsky et al. 2012).
+
+    A row of `eigvec` is of a channel, a column of a component. Those of ImageNet, for pixels from 0 to 1, unless told.
+    """
+
+    moves = False
+
+    std: float = 0.1
+    eigval: Floats = (0.2175, 0.0188, 0.0045)
+    eigvec: Data = ((-0.5675, 0.7192, 0.4009), (-0.5808, -0.0045, -0.8140), (-0.5836, -0.6948, 0.4203))
+
+    def check(self) -> None:
+        """Raises `OpError` for eigenvectors that are no table with a column for each eigenvalue."""
+        rows = self.eigvec if isinstance(self.eigvec, tuple) else ()
+        count = len(self.eigval) if isinstance(self.eigval, tuple) else 1
+        if not rows or any(not isinstance(row, tuple) or len(row) != count for row in rows):
+            message = f"`eigvec` has a row for each channel, of a number for each of {count} eigenvalues"
+            raise OpError(message, code="DL0208")
+
+    @property
+    def channels(self) -> set[int]:
+        return {len(self.eigvec)}
+
+
 class Normalize(Augmentation):
     """Takes `mean` off and divides by `std`, each a number or one for each channel; also at evaluation."""
 
@@ -116,8 +147,7 @@ class Normalize(Augmentation):
 
     @property
     def channels(self) -> set[int]:
-        """The numbers of channels that it is for; none where one number is for all."""
-        return {len(each) for each in (self.mean, self.std) if isinstance(each, tuple)}
+        return {len(each) for each in (self.mean, self.std) if isinstance(each, tuple) and len(each) > 1}
 
 
 AUGMENTATIONS: dict[str, type[Augmentation]] = {cls.__name__: cls for cls in Augmentation.__subclasses__()}

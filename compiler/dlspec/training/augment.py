@@ -26,7 +26,7 @@ _WARPS = "kornia.geometry.transform"
 class Change:
     """One augmentation at work. ``draws`` are the numbers that an image takes."""
 
-    draws: ClassVar[int] = 1
+    draws: int = 1
 
     def __init__(self, recipe: Any, between: str = "bilinear") -> None:
         self.recipe = recipe
@@ -160,6 +160,22 @@ class Noise(Change):
         return _where(u[:, 0] < self.recipe.p, images + self.recipe.std * noise.to(images.dtype), images)
 
 
+class Lighting(Change):
+    """Normal numbers are made of those that are drawn by the inverse of their distribution."""
+
+    def __init__(self, recipe: Any, between: str = "bilinear") -> None:
+        super().__init__(recipe, between)
+        torch = require_torch()
+        eigval = torch.tensor(recipe.eigval, dtype=torch.float64).reshape(-1)
+        self.components = torch.tensor(recipe.eigvec, dtype=torch.float64) * eigval
+        self.draws = len(eigval)
+
+    def apply(self, images: Tensor, u: Tensor) -> Tensor:
+        normal = require_torch().special.ndtri(u.clamp(min=1e-16))
+        color = self.recipe.std * normal @ self.components.T
+        return images + color.to(images.dtype)[:, :, None, None]
+
+
 class Normalized(Change):
     """Also of what is no image: of [N, features] the channels are the second axis too."""
 
@@ -186,6 +202,7 @@ CHANGES: dict[type[augmentations.Augmentation], type[Change]] = {
     augmentations.RandomIntensity: Intensity,
     augmentations.RandomContrast: Contrast,
     augmentations.GaussianNoise: Noise,
+    augmentations.RandomLighting: Lighting,
     augmentations.Normalize: Normalized,
 }
 """What does each augmentation of the language."""

@@ -270,6 +270,18 @@ def find_discriminator(model: Any, data: Iterator[Batch], _: int) -> Steps:
         yield {"judge": value}, list(d.parameters())
 
 
+def alexnet(model: Any, data: Iterator[Batch], _: int) -> Steps:
+    network = model.model
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.01, momentum=0.9, weight_decay=5e-4)
+    plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, factor=0.1, patience=0)
+    while True:
+        image, label = next(data).values()
+        loss = F.cross_entropy(network(image), label)
+        made(optimizer, loss)
+        plateau.step(loss)
+        yield {"model": loss}, list(network.parameters())
+
+
 LOOPS: dict[str, tuple[Callable[..., Steps], dict[str, Any], tuple[str, ...]]] = {
     "flow:FitPoints": (fit_points, {"width": 16}, ("flow",)),
     "flow:FitImages": (fit_images, {"width": 8}, ("flow",)),
@@ -287,6 +299,7 @@ LOOPS: dict[str, tuple[Callable[..., Steps], dict[str, Any], tuple[str, ...]]] =
         gaussian_vae(False), {"side": 4, "draws": 3, "deviation": 0.3, "analytic": False}, ("model",)
     ),
     "vae:TrainConvCVAE": (conditional_vae, {"latent": 4, "classes": 3}, ("model",)),
+    "alexnet:Classify": (alexnet, {"patience": 0}, ("model",)),
     "gan:TrainMinMaxGAN": (min_max(True), {"K": 2, "M": 5, "J": 7}, ("generate", "judge")),
     "gan:TrainMinMaxGAN not saturating": (
         min_max(False), {"K": 2, "M": 5, "J": 7, "saturating": False}, ("generate", "judge")
