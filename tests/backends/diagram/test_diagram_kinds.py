@@ -93,7 +93,7 @@ def test_each_distinct_block_is_laid_out_once(monkeypatch: pytest.MonkeyPatch) -
     asked: list[int] = []
     solve = Engine.solve
     monkeypatch.setattr(Engine, "solve", lambda engine, graphs: asked.append(len(graphs)) or solve(engine, graphs))
-    drawing = lay_out(scene_of(UNROLLED))
+    drawing = lay_out(scene_of(UNROLLED, unroll=True))
     blocks = [placed for placed in drawing.root.walk() if placed.box.name == "B"]
     assert len(blocks) == 40
     assert len({placed.sketch for placed in blocks}) == 1

@@ -106,6 +106,62 @@ def test_only_equal_turns_are_one(body: str, counts: list[int]) -> None:
     assert [box.count for box in boxes] == counts
 
 
+_KEPT = "h = x\n ys = []\n for i in range(4) { h = h -> Conv(8, 1)\n ys = ys + [h] }\n"
+_CONV, _ADD, _TAKES = ["Conv"], ["Add"], "for y in ys[:3] { h = (h + y) -> Conv(8, 1) }\n h"
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ("[h + ys[1], h]", [(_CONV, 2, []), (_CONV, 2, []), (_ADD, 1, [])]),
+        ("[h, stack(ys)]", [(_CONV, 4, ["", "each turn's"]), (["Stack"], 1, [])]),
+        (
+            "x = ys + [h] -> Concat\n [x, x]",  # of the last turn there are two
+            [(_CONV, 3, ["", "each turn's"]), (_CONV, 1, []), (["Concat"], 1, [])],
+        ),
+        (
+            f"{_TAKES.replace('ys[:3]', 'reversed(ys[:3])')} -> Split(2)",  # the last turn gives its own to the first only
+            [
+                (_CONV, 3, ["", "each turn's, last first:"]), (_CONV, 1, []), (["Add", "Conv"], 3, [""]),
+                (["Split"], 1, []),
+            ],
+        ),
+        (
+            f"{_TAKES.replace('ys[:3]', '[ys[1], ys[2], ys[0]]')} -> Split(2)",
+            [
+                (_CONV, 3, ["", "each turn's, in another order:"]), (_CONV, 1, []), (["Add", "Conv"], 3, [""]),
+                (["Split"], 1, []),
+            ],
+        ),
+        (
+            "for y in [x, h] { h = (h + 2 * y) -> Conv(8, 1) }\n h -> Split(2)",  # from different boxes
+            [(_CONV, 4, []), (_ADD, 1, []), (_CONV, 1, []), (_ADD, 1, []), (_CONV, 1, []), (["Split"], 1, [])],
+        ),
+        ("for i in range(3) { h = h + x[:, i, none] }\n h -> Split(2)", [(_CONV, 4, []), (_ADD, 3, []), (["Split"], 1, [])]),
+    ],
+)  # fmt: skip
+def test_turns_are_one_whose_tensors_all_go_the_same_way(
+    body: str, expected: list[tuple[list[str], int, list[str]]]
+) -> None:
+    scene = scene_of(
+        f"block B {{ {_KEPT}{body} }}\nnetwork A(x: float[N, 8, 32, 32]) -> one, two {{ one, two = x -> b: B }}"
+    )
+    found = [
+        (
+            [child.name for child in box.children if box.kind == "repeat"]
+            or [box.children[-1].name if box.children else box.name],
+            box.count,
+            sorted(port.each for port in box.outputs) if box.kind == "repeat" else [],
+        )
+        for box in scene.find("b").children
+    ]
+    assert found == expected
+    for box in scene.boxes():
+        assert len(box.inputs) == len(
+            {edge.into for around in scene.boxes() for edge in around.edges if edge.target is box}
+        )
+
+
 def test_steps_under_labels_with_dots_are_blocks_of_their_own() -> None:
     scene = scene_of(
         "block Down(width) { Conv(width, 3) -> ReLU }\n"

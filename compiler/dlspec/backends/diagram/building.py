@@ -10,7 +10,7 @@ from dlspec.analyses.sizes import Sizing
 from dlspec.analyses.written import MOST_ITEMS, operator_name, positional, written_arguments, written_given
 from dlspec.backends.diagram.arithmetic import Arithmetic, text_of
 from dlspec.backends.diagram.marks import mark_differences, mark_main_paths, mark_shared
-from dlspec.backends.diagram.repeats import Repeats, counterparts
+from dlspec.backends.diagram.repeats import Each, Repeats
 from dlspec.backends.diagram.routing import Router
 from dlspec.backends.diagram.scene import Box, Port, Run, Scene, fold
 from dlspec.elaborate.network import deep_recursion
@@ -55,7 +55,7 @@ class _SceneBuilder:
         self._faults = faults
         self._shown = Sizing(summary.shown)
         self._repeats = Repeats(graph, lambda turn: unroll or (bool(expand) and not expand.isdisjoint(_paths(turn))))
-        self._drawn: dict[Node, Node] = {}  # a node of a later turn to that of the first
+        self._loops: dict[Scope, Box] = {}  # the boxes of loops by their first turn
         self._ids: dict[str, int] = {}
         self._runs: dict[tuple[TensorType, TensorType | None], tuple[Run, ...]] = {}
         self._boxes: dict[Node, Box] = {}
@@ -84,15 +84,15 @@ class _SceneBuilder:
         makers |= self._begins
         for node in self._graph.nodes:
             if node in self._boxes:
-                for value, target, into in self._taken(node):
-                    value = self._drawn_value(value)
-                    router.route(value, *makers[value], target, into, training=node.training)
+                for value, each, target, into in self._taken(node):
+                    given = (self._loops[each.turn], str(each)) if each is not None else None
+                    router.route(value, *makers[value], target, into, training=node.training, each=given)
         for output, box in results:
-            value = self._drawn_value(output.value)
+            value = self._repeats.value(output.value)
             router.route(value, *makers[value], box, 0, training=output.training)
         for fault, box in faults:
             for into, value in enumerate(fault.inputs):
-                value = self._drawn_value(value)
+                value = self._repeats.value(value)
                 router.route(value, *makers[value], box, into, fault=True)
         self._finish(root, turns)
         return root
@@ -126,13 +126,14 @@ class _SceneBuilder:
             if len(turns) == 1:
                 self._fill(box, first)
                 continue
-            self._drawn |= counterparts(turns)
             name = "repeat" if loop.kind == "repeat" else "for"
             id_ = self._id(f"{loop.path}/{name}")
             around = Box(id_, "repeat", "", "", name, loop.span, family="repeat", scope=loop)
             self._fill(around, first)
             around.count = len(turns)
-            if len(around.children) == 1 and around.children[0].count == 1:
+            self._loops[first] = around
+            apart = any(each.turn is first for each in self._repeats.each.values())
+            if len(around.children) == 1 and around.children[0].count == 1 and not apart:
                 only = around.children[0]
                 only.count = len(turns)
                 box.children.append(only)
@@ -185,7 +186,7 @@ class _SceneBuilder:
             self._id(node.name), "op", node.name, title, indexed or operator_name(type(op)), node.span,
             arguments=() if indexed else tuple(written_arguments(op, MOST_ITEMS)), positional=positional(op),
             family=type(op).__module__.rpartition(".")[2],
-            inputs=[Port(value.name, self._type(value.type)) for value in node.inputs],
+            inputs=[Port(value.name, self._type(value.type)) for value, _ in self._inputs(node)],
             outputs=[Port(value.name, self._type(value.type)) for value in node.outputs],
             training=node.training,
         )  # fmt: skip
@@ -200,14 +201,24 @@ class _SceneBuilder:
             arguments=tuple(written_given(scope, MOST_ITEMS).values()), family="block", scope=scope,
         )  # fmt: skip
 
-    def _taken(self, node: Node) -> Iterator[tuple[Value, Box, int]]:
+    def _inputs(self, node: Node) -> Iterator[tuple[Value, Each | None]]:
+        """The tensors that are drawn for those that a node takes: what it takes of all turns of a loop is one."""
+        gathered: set[Value] = set()
+        for place, value in enumerate(map(self._repeats.value, node.inputs)):
+            each = self._repeats.each.get((node, place))
+            if each is None or value not in gathered:
+                yield value, each
+            if each is not None and each.gathered and node.body is None:
+                gathered.add(value)
+
+    def _taken(self, node: Node) -> Iterator[tuple[Value, Each | None, Box, int]]:
         """The tensors that a node takes, with the boxes that they flow into: of a scan where a turn begins and ends."""
         given = () if node.body is None else node.body.given
-        for place, value in enumerate(node.inputs):
+        for place, (value, each) in enumerate(self._inputs(node)):
             if place < len(given):
-                yield value, *self._begins[given[place]]
+                yield value, each, *self._begins[given[place]]
             else:
-                yield value, self._boxes[node], place - len(given)
+                yield value, each, self._boxes[node], place - len(given)
 
     def _fault(self, fault: Fault, root: Box) -> Box:
         """A box for what could not be built, in the innermost block around it that is drawn."""
@@ -230,24 +241,15 @@ class _SceneBuilder:
         """The nodes that are drawn, each with those of all turns."""
         turns: dict[Node, list[Node]] = {}
         for node in self._graph.nodes:
-            turns.setdefault(self._first(node), []).append(node)
+            turns.setdefault(self._repeats.node(node), []).append(node)
         return turns
-
-    def _first(self, node: Node) -> Node:
-        while node in self._drawn:
-            node = self._drawn[node]
-        return node
-
-    def _drawn_value(self, value: Value) -> Value:
-        if value.producer is None:
-            return value
-        return self._first(value.producer).gives[value.producer.gives.index(value)]
 
     def _finish(self, root: Box, turns: dict[Node, list[Node]]) -> None:
         """Says which turns a box stands for and what it costs, and marks what is shared, straight or different."""
         for node, box in self._boxes.items():
             box.nodes = tuple(turns[node])
             box.turns = _several(each.name for each in box.nodes)
+            box.title = _common_title(box, node.scope)
         for box in root.walk():
             if box.kind == "arithmetic":
                 box.turns = box.children[-1].turns
@@ -255,6 +257,7 @@ class _SceneBuilder:
             inside = next((inner for inner in box.walk() if inner.nodes), None)
             if inside is not None:
                 box.turns = _several(_ancestor(each, inside.nodes[0], scope).path for each in inside.nodes)
+                box.title = _common_title(box, scope)
         for box in reversed(list(root.walk())):
             if box.children:
                 inner = [child for child in box.children if child.kind not in ("input", "output")]
@@ -293,8 +296,10 @@ class _SceneBuilder:
             port.fault = port.fault or edge.fault
             before = box.inputs[0].type if box.inputs else None
             new = box.kind != "input" and (before is None or before.shape != port.type.shape)
-            if new or port.fault:
+            if new or port.fault or port.each:
                 port.runs = self._shape_runs(port.type, before if new else None)
+            if port.each:
+                port.runs = Run(f"{port.each} "), *port.runs
 
     def _shape_runs(self, type_: TensorType, before: TensorType | None) -> tuple[Run, ...]:
         runs = self._runs.get((type_, before))
@@ -321,6 +326,14 @@ def _label(path: str, scope: Scope | None) -> str:
     while around is not None and not around.folds:
         around = around.parent
     return path.removeprefix(f"{around.path}." if around is not None and around.path else "")
+
+
+def _common_title(box: Box, scope: Scope) -> str:
+    """The label of a box, as it was written where it is another one in each turn."""
+    if not box.title or all(turn == box.title or turn.endswith(f".{box.title}") for turn in box.turns):
+        return box.title
+    written = next((around.labels[box.title] for around in scope.ancestors() if box.title in around.labels), None)
+    return written.expression.span.text[1:-1] if written is not None else box.title
 
 
 def _last(path: str) -> str:

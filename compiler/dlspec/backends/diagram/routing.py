@@ -20,8 +20,8 @@ class Router:
             for child in box.children:
                 self._parent[child] = box
                 self._level[child] = self._level[box] + 1
-        self._into: dict[tuple[Box, Value], int] = {}
-        self._out: dict[tuple[Box, Value], int] = {}
+        self._into: dict[tuple[Box, Value, bool], int] = {}
+        self._out: dict[tuple[Box, Value, bool], int] = {}
 
     def route(
         self,
@@ -33,23 +33,28 @@ class Router:
         *,
         training: bool = False,
         fault: bool = False,
+        each: tuple[Box, str] | None = None,
     ) -> None:
-        """Adds the edges from an output of one box to an input of another, and ports to the boxes between."""
+        """Adds the edges from an output of one box to an input of another, and ports to the boxes between. Of what
+        ``each`` turn of a loop gives that is another one than of what its last turn does."""
         around = self._common(source, target)
+        loop, words = each or (None, "")
+        beyond = False
         while source is not around and self._parent[source] is not around:
             box = self._parent[source]
-            port = self._out.get((box, value))
+            beyond = beyond or box is loop
+            port = self._out.get((box, value, beyond))
             if port is None:
-                port = self._out[box, value] = len(box.outputs)
-                box.outputs.append(Port(value.name, self._shown(value.type)))
+                port = self._out[box, value, beyond] = len(box.outputs)
+                box.outputs.append(Port(value.name, self._shown(value.type), each=words if beyond else ""))
                 self._edge(box, value, source, out, None, port, training, fault)
             source, out = box, port
         while target is not around and self._parent[target] is not around:
             box = self._parent[target]
-            port = self._into.get((box, value))
+            port = self._into.get((box, value, each is not None))
             entered = port is not None
             if port is None:
-                port = self._into[box, value] = len(box.inputs)
+                port = self._into[box, value, each is not None] = len(box.inputs)
                 box.inputs.append(Port(value.name, self._shown(value.type)))
             self._edge(box, value, None, port, target, into, training, fault)
             if entered:

@@ -45,13 +45,14 @@ class Port:
     """Where a tensor enters or leaves a box. Ports stand in the order of the operands or results.
 
     ``runs`` is the shape to write at the edge that leaves here: empty where it is that of what flows in, or none leaves.
-    ``fault`` where something does not accept this tensor.
+    ``fault`` where something does not accept this tensor. ``each`` where every turn of a loop gives its own, in words.
     """
 
     name: str
     type: TensorType
     runs: tuple[Run, ...] = ()
     fault: bool = False
+    each: str = ""
 
 
 @dataclass(slots=True, eq=False, repr=False)

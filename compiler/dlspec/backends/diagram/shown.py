@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Literal, TypeAlias
 
-from dlspec.backends.diagram.scene import Scene
+from dlspec.backends.diagram.scene import Run, Scene
 
 Hidden: TypeAlias = Literal["counts", "arguments", "shapes", "title"]
 Shown: TypeAlias = Literal["shapes", "legend"]
@@ -35,4 +35,4 @@ def choose_parts(scene: Scene, hide: Collection[Hidden] = (), show: Collection[S
         box.seen = of_ends if box.kind in ("input", "output") else seen
         if "shapes" in hide or "shapes" in show:
             for port in box.outputs:
-                port.runs = () if not port.fault else port.runs
+                port.runs = port.runs if port.fault else (Run(port.each),) if port.each else ()
