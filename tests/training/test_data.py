@@ -12,7 +12,7 @@ from trains import MLP, Call, training
 
 from dlspec.backends.runtime import RunError
 from dlspec.training.batches import Batches, batch_size, settled, split
-from dlspec.training.sources import open_data
+from dlspec.training.opening import open_data
 from dlspec.training.table import Table, match
 
 CLASSES = {"cat": 3, "ant": 2, "bee": 4}
@@ -191,7 +191,7 @@ WRONG = [
     (X, ["notes.txt"], "notes.txt is not NAME=x.npy, and not one folder or .npz alone"),
     (X, ["x=x.npy", "x=x.npy"], "the data `x` is given twice"),
     (X, ["x=two.npz", "w=two.npz"], "two.npz has no array `w`, but x, y"),
-    (X, ["x=zoo"], "a folder is given alone"),
+    (X, ["x=zoo"], "is none of float32 [9, 3, 6, 5] (9 images of zoo as RGB)"),
     (X, ["bad.npz"], "bad.npz is not a NumPy file that can be read"),
     (
         "x: float[N, 1, 3, 1] -> RandomCrop((3, 1))",

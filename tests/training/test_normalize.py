@@ -10,7 +10,7 @@ from trains import Call, training
 
 from dlspec.diagnostics import DlspecError
 from dlspec.training.apart import apart
-from dlspec.training.sources import open_data
+from dlspec.training.opening import open_data
 from dlspec.training.table import match
 
 AUTOENCODER = """\

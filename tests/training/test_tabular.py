@@ -38,11 +38,11 @@ def flowers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_columns_are_numbers_or_classes() -> None:
     columns = open_table("t.csv")
-    assert {name: (array.dtype.name, array.shape) for name, (array, _) in columns.items()} == {
+    assert {name: (column.numbers.dtype.name, column.numbers.shape) for name, column in columns.items()} == {
         "long": ("float32", (24,)), "wide": ("int64", (24,)), "kind": ("int64", (24,)), "count": ("int64", (24,)),
     }  # fmt: skip
-    assert columns["kind"][0].tolist()[:3] == [1, 0, 1]
-    assert columns["kind"][1] == "kind of t.csv (aster, rose)"
+    assert columns["kind"].numbers.tolist()[:3] == [1, 0, 1]
+    assert columns["kind"].origin == "kind of t.csv (aster, rose)"
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,9 @@ def test_columns_are_numbers_or_classes() -> None:
     ],
 )
 def test_columns_side_by_side(text: str, rank: int, first: list[Any]) -> None:
-    assert chosen(text, rank)[0][:2].tolist() == first
+    column = chosen(text, rank)
+    numbers = np.eye(len(column.classes))[column.numbers] if column.one_hot else column.numbers
+    assert numbers[:2].tolist() == first
 
 
 def test_a_run_on_a_table(call: Call) -> None:
@@ -101,7 +103,7 @@ def test_parquet() -> None:
         open_table("t.parquet")
     del table["wide"]
     parquet.write_table(sys.modules["pyarrow"].table(table), "t.parquet")
-    columns = {name: array.tolist() for name, (array, _) in open_table("t.parquet").items()}
+    columns = {name: column.numbers.tolist() for name, column in open_table("t.parquet").items()}
     assert columns == {"x": [0.5, 1.5], "kind": [1, 0]}
 
 

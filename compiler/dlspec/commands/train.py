@@ -34,7 +34,10 @@ def declare(parser: Parser) -> None:
         action="append",
         required=True,
         metavar="D",
-        help="a folder of images by class, .npz, .csv, .parquet, NAME=x.npy, NAME=t.csv:COLUMN,COLUMN, or `digits`",
+        help="a folder of images, .npz, .csv, .parquet, NAME=FOLDER, NAME=x.npy, NAME=t.csv:COLUMN,COLUMN, or `digits`",
+    )
+    parser.add_argument(
+        "--val-data", action="append", default=[], metavar="D", help="what is held out, in the forms of --data"
     )
     parser.add_argument("--resize", metavar="HxW", help="the size that images get")
     parser.add_argument("--epochs", type=positive, metavar="N", help="passes over the data (default 10)")
@@ -97,9 +100,12 @@ def run(arguments: Namespace) -> int:
         raise CallError("--patience is for --best: it says which number is to become better")
     if arguments.eval is not None and arguments.resume is not None:
         raise CallError("--eval trains nothing, and --resume goes on: one of them")
+    if arguments.eval is not None and arguments.val_data:
+        raise CallError("--eval looks at all of --data, and --val-data is for training: one of them")
     place = arguments.resume if arguments.eval is None else arguments.eval
     options = Options(
         data=tuple(arguments.data),
+        val_data=tuple(arguments.val_data),
         out=Path(arguments.out or f"runs/{training.name}"),
         epochs=arguments.epochs,
         steps=arguments.steps,

@@ -30,6 +30,13 @@ def split(examples: int, fraction: float, seed: int) -> tuple[Array, Array]:
     return order[held_out:], order[:held_out]
 
 
+def all_of(table: Table) -> Array:
+    """All examples, in order."""
+    import numpy as np
+
+    return np.arange(table.examples)
+
+
 def batch_size(table: Table, asked: int | None, examples: int, processes: int, accumulated: int = 1) -> int:
     """The examples of a batch, of all processes together and of all parts that these take it in.
 

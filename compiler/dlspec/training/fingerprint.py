@@ -11,12 +11,12 @@ _BYTES = 1 << 26
 """Of each tensor so much is read: all examples of a small one, of a large one some at equal distances."""
 
 
-def fingerprint(table: Table) -> str:
+def fingerprint(*tables: Table) -> str:
     """A digest of the names, types, shapes and numbers of all data. Where it lies, and what changes it, is no part of it."""
     import numpy as np
 
     digest = blake2b(digest_size=16)
-    for column in table.columns:
+    for column in (column for table in tables for column in table.columns):
         source = column.source
         digest.update(f"{column.name}/{source.dtype.str}/{source.shape};".encode())
         count = source.shape[0]

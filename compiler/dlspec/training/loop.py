@@ -16,13 +16,13 @@ from dlspec.training.batches import Batches, settled
 from dlspec.training.best import Best
 from dlspec.training.checkpoint import Checkpoint, form_of
 from dlspec.training.devices import Devices
+from dlspec.training.examples import Examples
 from dlspec.training.log import FILE, Bar, Metrics, read, spoken
 from dlspec.training.options import DEFAULT_EPOCHS, Options, kept
 from dlspec.training.pictures import names_of, write_curves
 from dlspec.training.samples import Samples
 from dlspec.training.settling import unsettled
 from dlspec.training.stepper import Begin, Say, Stepper
-from dlspec.training.table import Table
 from dlspec.training.weights import write_weights
 
 if TYPE_CHECKING:
@@ -40,22 +40,20 @@ class Run:
         training: Training,
         options: Options,
         devices: Devices,
-        table: Table,
-        data: str,
+        examples: Examples,
         begin: Begin,
         saved: Checkpoint | None,
         best: Best | None,
         say: Say,
     ) -> None:
-        """``data``: see `fingerprint`; ``begin``: gives the weights to begin with.
+        """``begin``: gives the weights to begin with.
 
         Raises `DlspecError` where PyTorch cannot express the objectives.
         """
         self._training = training
         self._options = options
         self._devices = devices
-        self._table = table
-        self._data = data
+        self._examples = examples
         self._say = say
         self._stepper = Stepper(training, options, devices, begin, saved, say)
         self._parts_of_a_batch = options.accumulate or 1
@@ -66,17 +64,17 @@ class Run:
             self._stopped = self._out_of_patience()
         self._scalars = [name for name, value in training.named.items() if _is_number(value)]
         self._passes = sum(update.times for update in training.updates)
-        self._samples = Samples(training, table.flat, options.out)
+        self._samples = Samples(training, examples.table.flat, options.out)
         self._names = names_of(training)
 
     # The loop
 
-    def fit(self, batches: Batches, held_out: Array) -> None:
+    def fit(self, batches: Batches) -> None:
         """Trains to the end of the run, and writes checkpoints, metrics, curves, samples and the trained weights.
 
         Raises `DlspecError` where an objective is not finite, and `OSError`.
         """
-        first = not self._devices.process
+        first, held_out = not self._devices.process, self._examples.looked_at
         metrics = Metrics(self._options.out, self._stepper.steps) if first else None
         bar = Bar(self._training.name, self._last_step(batches), self._stepper.steps, first)
         self._stepper.take(batches)
@@ -122,17 +120,15 @@ class Run:
         if first:
             self._finish(last, weights)
 
-    def evaluate(self, examples: int) -> None:
-        """Says what the objectives and named numbers are over all examples. Raises `RunError` where no batch fits."""
-        import numpy as np
-
-        rows = np.arange(examples)
+    def evaluate(self) -> None:
+        """Says what objectives and named numbers are over all that is looked at. Raises `RunError` where no batch fits."""
+        rows = self._examples.looked_at
         looked = sum(map(len, self._parts(rows)))
         if not looked:
-            raise RunError(f"`{self._training.name}` takes no batch of the {examples} examples that are given")
+            raise RunError(f"`{self._training.name}` takes no batch of the {len(rows)} examples that are given")
         numbers = self._spoken(self._held_out(rows))
         if not self._devices.process:
-            self._say(f"step {self._stepper.steps}, over {looked:,} of {examples:,} examples: {numbers}")
+            self._say(f"step {self._stepper.steps}, over {looked:,} of {len(rows):,} examples: {numbers}")
 
     # Where it ends
 
@@ -188,7 +184,7 @@ class Run:
         sums = torch.zeros(len(names) + len(self._scalars) + 1, device=self._devices.device)
         for number, chosen in enumerate(self._parts(rows)):
             if self._devices.sharded or number % self._devices.processes == self._devices.process:
-                batch = self._devices.here(settled(self._table, chosen))
+                batch = self._devices.here(settled(self._examples.held, chosen))
                 with self._stepper.evaluator.looking("held out", number):
                     objectives = self._stepper.evaluator.objectives(batch, self._stepper.steps)
                     named = self._stepper.evaluator.named(batch, self._stepper.steps)
@@ -207,14 +203,14 @@ class Run:
         assert self._options.batch is not None
         size = self._options.batch // self._devices.processes // self._parts_of_a_batch
         parts = [rows[start : start + size] for start in range(0, len(rows), size)]
-        return [part for part in parts if not self._table.refusal(len(part))]
+        return [part for part in parts if not self._examples.held.refusal(len(part))]
 
     def _look(self, held_out: Array) -> None:
         """Writes the tensors of images that the body names, of a batch that is held out if there is one."""
         if not self._samples:
             return
         parts = self._parts(held_out)
-        batch = self._devices.here(settled(self._table, parts[0])) if parts else self._stepper.batch
+        batch = self._devices.here(settled(self._examples.held, parts[0])) if parts else self._stepper.batch
         with self._stepper.evaluator.looking("samples"):
             named = self._stepper.evaluator.named(batch, self._stepper.steps)
         if not self._devices.process:
@@ -235,8 +231,8 @@ class Run:
             form_of(self._training),
             state,
             batches.taken,
-            self._table.examples,
-            self._data,
+            self._examples.table.examples,
+            self._examples.digest,
             kept(self._options),
         )
         if best:

@@ -23,6 +23,7 @@ class Options:
 
     data: tuple[str, ...]
     out: Path
+    val_data: tuple[str, ...] = ()
     epochs: int | None = None
     steps: int | None = None
     batch: int | None = None

@@ -1,22 +1,21 @@
-"""Where examples come from: arrays in memory or in files, and images in files."""
+"""What examples come from: a tensor of all of them, read where a batch asks for some."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
-from dlspec.backends.arrays import load_numpy
 from dlspec.backends.runtime import RunError
-from dlspec.backends.torch.live import require_torch
-from dlspec.training.extras import need
-from dlspec.training.tabular import chosen, is_table, open_table
+from dlspec.diagnostics import did_you_mean
 
 if TYPE_CHECKING:
     import numpy as np
 
     Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
+
+_SHOWN = 6
+"""Classes that a message lists."""
 
 
 class Source(Protocol):
@@ -29,6 +28,18 @@ class Source(Protocol):
     def rows(self, indices: Array) -> Array:
         """Those examples, in this order: an array of the source's dtype."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What a call gives to train on.
+
+    ``exact`` says that the names are the user's: a tensor has its name and no other. Several sources may have one name, in
+    different forms.
+    """
+
+    sources: tuple[tuple[str, Source], ...]
+    exact: bool
 
 
 class ArraySource:
@@ -44,130 +55,30 @@ class ArraySource:
         return self._array[indices]
 
 
-@dataclass(frozen=True, slots=True)
-class Offer:
-    """What a call gives to train on.
+class Labels(ArraySource):
+    """Classes that have names, by number or one hot."""
 
-    ``exact`` says that the names are the user's. Otherwise several sources may have one name, in different forms, and a
-    name may be another than the spec's.
-    """
+    def __init__(self, numbers: Array, classes: Sequence[str], origin: str, one_hot: bool = False) -> None:
+        import numpy as np
 
-    sources: tuple[tuple[str, Source], ...]
-    exact: bool
+        super().__init__(np.eye(len(classes), dtype=np.float32)[numbers] if one_hot else numbers, origin)
+        self.classes = tuple(classes)
+        self._numbers = numbers
+        self._one_hot = one_hot
 
+    def among(self, classes: Sequence[str]) -> Labels:
+        """The same by the numbers that these classes have. Raises `RunError` for one that is none of them."""
+        import numpy as np
 
-def open_data(given: Sequence[str], ranks: Mapping[str, int], resize: tuple[int, int] | None) -> Offer:
-    """The sources that ``--data`` names: "digits", a folder of images by class, an .npz, or files as name=x.npy and
-    name=x.npz.
-
-    ``ranks`` are those of the spec's data by name, ``resize`` is the height and width that images get. Raises `RunError`.
-    """
-    first = Path(given[0])
-    if len(given) == 1 and given[0] != "digits" and first.is_dir():
-        return _folder(first, resize)
-    if list(given) == ["digits"]:
-        return _digits(resize)
-    if resize is not None:
-        raise RunError("--resize is for images: of a folder, or the digits")
-    if len(given) == 1 and first.suffix == ".npy" and "=" not in given[0]:
-        if len(ranks) != 1:
-            raise RunError(f"{first} is one array, and the spec has the data {', '.join(ranks)}", "--data NAME=x.npy")
-        given = [f"{next(iter(ranks))}={given[0]}"]
-    if len(given) == 1 and first.suffix == ".npz" and ("=" not in given[0] or first.exists()):
-        loaded = load_numpy(first)
-        assert isinstance(loaded, Mapping)
-        return _named({name: ArraySource(array, f"{name} of {first}") for name, array in loaded.items()})
-    if len(given) == 1 and "=" not in given[0] and is_table(given[0]):
-        return _named({name: ArraySource(*column) for name, column in open_table(given[0]).items()})
-    sources: dict[str, Source] = {}
-    for text in given:
-        name, source = _assigned(text, ranks)
-        if name in sources:
-            raise RunError(f"the data `{name}` is given twice")
-        sources[name] = source
-    return _named(sources)
-
-
-def _assigned(text: str, ranks: Mapping[str, int]) -> tuple[str, Source]:
-    name, equals, file = text.partition("=")
-    if equals and is_table(file):
-        return name, ArraySource(*chosen(file, ranks.get(name, 2)))
-    if not equals:
-        if not Path(text).exists():
-            raise RunError(f"there is no file or folder {text}", "--data takes digits, a folder, .npz or NAME=x.npy")
-        raise RunError(f"--data {text} is not NAME=x.npy, and not one folder or .npz alone", "--data NAME=x.npy")
-    if Path(file).is_dir():
-        raise RunError(f"--data {text}: a folder is given alone, without a name", f"--data {file}")
-    loaded = load_numpy(Path(file), map_file=True)
-    if not isinstance(loaded, Mapping):
-        return name, ArraySource(loaded, file)
-    key = next(iter(loaded)) if len(loaded) == 1 else name
-    if key not in loaded:
-        raise RunError(
-            f"{file} has no array `{name}`, but {', '.join(loaded) or 'none'}", f"--data {file} takes all of it"
-        )
-    return name, ArraySource(loaded[key], f"{key} of {file}")
-
-
-def _named(sources: Mapping[str, Source]) -> Offer:
-    return Offer(tuple(sources.items()), exact=True)
-
-
-def _digits(resize: tuple[int, int] | None) -> Offer:
-    """The digits that scikit-learn ships: 1797 images of 8 by 8, or scaled to another size, their values from 0 to 1."""
-    import numpy as np
-
-    loaded = need("sklearn.datasets", "the data set digits").load_digits()
-    images = (loaded.images / 16).astype(np.float32)[:, None]
-    if resize is not None:
-        torch = require_torch()
-        scaled = torch.nn.functional.interpolate(torch.from_numpy(images), resize, mode="bilinear", antialias=True)
-        images = scaled.numpy()
-    return _pictured(ArraySource(images, "digits' images"), loaded.target.astype(np.int64), 10, "digits'")
-
-
-def _folder(folder: Path, resize: tuple[int, int] | None) -> Offer:
-    """A folder with a folder of images for each class, or with the images themselves."""
-    import numpy as np
-
-    from dlspec.training.images import ImageSource, common_size, image_files
-
-    classes = sorted(path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
-    files = [image_files(folder / name) for name in classes] if classes else [image_files(folder)]
-    if not any(files):
-        raise RunError(f"{folder} has no images", "a folder for each class with .png or .jpg files in it")
-    empty = [name for name, of_class in zip(classes, files, strict=False) if not of_class]
-    if empty:
-        message = f"the class {empty[0]} has no images: {folder / empty[0]} is empty"
-        raise RunError(message, "take the folder away, or begin its name with a dot")
-    paths = [path for of_class in files for path in of_class]
-    size = resize or common_size(paths)
-    offered: list[tuple[str, Source]] = []
-    labels = np.repeat(np.arange(len(files), dtype=np.int64), [len(of_class) for of_class in files])
-    for mode in ("RGB", "L", "RGBA"):
-        images = ImageSource(paths, mode, size, resize is not None, f"{len(paths)} images of {folder} as {mode}")
-        if not classes:
-            offered.append(("image", images))
-        elif mode == "RGB":
-            offered += _pictured(images, labels, len(classes), f"{folder}'s {len(classes)}").sources
-        else:
-            offered += [("image", images), ("image", Flat(images))]
-    return Offer(tuple(offered), exact=False)
-
-
-def _pictured(images: Source, labels: Array, classes: int, whose: str) -> Offer:
-    import numpy as np
-
-    one_hot = np.eye(classes, dtype=np.float32)[labels]
-    return Offer(
-        (
-            ("image", images),
-            ("image", Flat(images)),
-            ("label", ArraySource(labels, f"{whose} classes by number")),
-            ("label", ArraySource(one_hot, f"{whose} classes, one hot")),
-        ),
-        exact=False,
-    )
+        if self.classes == tuple(classes):
+            return self
+        for name in self.classes:
+            if name not in classes:
+                shown = ", ".join(classes[:_SHOWN]) + (" ..." if len(classes) > _SHOWN else "")
+                message = f"{self.origin}: the class `{name}` is none of those that are trained on"
+                raise RunError(message, did_you_mean(name, classes) or f"these are {shown}")
+        numbers = np.array([classes.index(name) for name in self.classes])[self._numbers]
+        return Labels(numbers, classes, self.origin, self._one_hot)
 
 
 class Flat:
@@ -186,3 +97,16 @@ class Flat:
 
     def rows(self, indices: Array) -> Array:
         return self._source.rows(indices).reshape(len(indices), -1)
+
+
+def in_both_forms(name: str, images: Source) -> list[tuple[str, Source]]:
+    """Images as they are, and as vectors."""
+    return [(name, images), (name, Flat(images))]
+
+
+def labelled(numbers: Array, classes: Sequence[str], whose: str) -> list[tuple[str, Source]]:
+    """The classes of a set of images, by number and one hot."""
+    return [
+        ("label", Labels(numbers, classes, f"{whose} classes by number")),
+        ("label", Labels(numbers, classes, f"{whose} classes, one hot", one_hot=True)),
+    ]

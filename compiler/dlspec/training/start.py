@@ -13,20 +13,17 @@ from dlspec.objectives.training import Training
 from dlspec.training import checkpoint
 from dlspec.training.accumulate import check_parts
 from dlspec.training.apart import apart
-from dlspec.training.batches import Batches, batch_size, split
+from dlspec.training.batches import Batches, batch_size
 from dlspec.training.beginning import Beginning
 from dlspec.training.best import Best
-from dlspec.training.classes import check_classes
 from dlspec.training.devices import Devices, first_process
+from dlspec.training.examples import settled_options, to_look_at, to_train_on
 from dlspec.training.extras import check_installed
-from dlspec.training.fingerprint import fingerprint
 from dlspec.training.log import FILE
 from dlspec.training.loop import Run
-from dlspec.training.options import Options, completed
+from dlspec.training.options import Options
 from dlspec.training.shards import check_shards
-from dlspec.training.sources import open_data
 from dlspec.training.stepper import Say
-from dlspec.training.table import match, unused
 
 Warn: TypeAlias = Callable[[Diagnostics], None]
 """Shows findings."""
@@ -42,7 +39,7 @@ def train(training: Training, options: Options, beginning: Beginning, say: Say, 
     check_installed("lightning_fabric", "matplotlib", "PIL", *(["kornia"] if changes else []))
     place = _place(options)
     saved = None if place is None else checkpoint.load(place, training)
-    options = replace(completed(options, saved and saved.options), checkpoint=place)
+    options = replace(settled_options(options, saved), checkpoint=place)
     seed = options.seed or 0
     devices = Devices(options)
     if devices.sharded:
@@ -52,56 +49,35 @@ def train(training: Training, options: Options, beginning: Beginning, say: Say, 
     if (options.accumulate or 1) > 1:
         check_parts(training, devices.sharded)
     best = None if options.best is None else Best(training, options.best)
-    offer = open_data(options.data, {data.value.name: data.value.type.rank for data in training.data}, options.resize)
-    table = match(training, offer)
-    check_classes(table)
     if options.evaluate:
+        examples = to_look_at(training, options)
         devices.launch()
         try:
-            Run(training, options, devices, table, "", lambda: None, saved, None, say).evaluate(table.examples)
+            Run(training, options, devices, examples, lambda: None, saved, None, say).evaluate()
         finally:
             devices.close()
         return
-    if saved is not None and saved.examples != table.examples:
-        raise RunError(f"the run that goes on had {saved.examples} examples, and --data gives {table.examples}")
-    data = fingerprint(table)
-    if saved is not None and saved.data != data:
-        given = ", ".join(column.source.origin for column in table.columns)
-        hint = "its own data goes on with it, and --out names another folder for a run on these"
-        raise RunError(f"the run that goes on had other numbers than {given}", hint)
-    rows, held_out = split(table.examples, options.held_out or 0.0, seed)
+    examples = to_train_on(training, options, saved)
+    table, rows = examples.table, examples.rows
     size = batch_size(table, options.batch, len(rows), options.devices * options.nodes, options.accumulate or 1)
     if saved is None and first_process():
         warn(Diagnostics(apart(table)))
     devices.launch()
-    run = Run(
-        training,
-        replace(options, batch=size),
-        devices,
-        table,
-        data,
-        lambda: beginning.weights(training, seed),
-        saved,
-        best,
-        say,
-    )
+    options = replace(options, batch=size)
+    run = Run(training, options, devices, examples, lambda: beginning.weights(training, seed), saved, best, say)
     part = {"process": devices.process, "processes": devices.processes, "taken": saved.taken if saved else 0}
     batches = Batches(table, rows, size, seed, **part)
     if not devices.process:
         options.out.mkdir(parents=True, exist_ok=True)
         more = f", going on after batch {saved.taken}" if saved else ""
-        counts = f"{len(rows):,} examples to train on, {len(held_out):,} held out"
+        counts = f"{len(rows):,} examples to train on, {len(examples.looked_at):,} held out"
         say(
             f"{training.name}: {counts}, {batches.per_epoch:,} batches of {size} an epoch, seed {seed}, {devices}{more}"
         )
-        for column in table.columns:
-            say(f"data {column}")
-        for line in beginning.lines:
+        for line in (*examples.lines, *beginning.lines, *(f"not used: {name}" for name in examples.unused)):
             say(line)
-        for name in unused(training, offer):
-            say(f"not used: {name}")
     try:
-        run.fit(batches, held_out)
+        run.fit(batches)
         devices.wait()
     except DlspecError:
         if not devices.process:  # they all found it

@@ -13,7 +13,7 @@ from dlspec.diagnostics import did_you_mean
 from dlspec.ir.types import DType
 from dlspec.objectives.training import Data, Training
 from dlspec.training.augment import Pipeline
-from dlspec.training.sources import Flat, Offer, Source
+from dlspec.training.sources import Flat, Labels, Offer, Source
 
 if TYPE_CHECKING:
     import numpy as np
@@ -110,16 +110,19 @@ class Table:
         return ""
 
 
-def match(training: Training, offer: Offer) -> Table:
+def match(training: Training, offer: Offer, trained_on: Table | None = None) -> Table:
     """The table of a `train` from what is offered, by name, or by shape and type where the names are nobody's choice.
 
-    Raises `RunError` where a tensor is missing, does not fit, or could be several; the message has both shapes.
+    Classes have the numbers that they have in ``trained_on``. Raises `RunError` where a tensor is missing, does not fit, or
+    could be several; the message has both shapes.
     """
     for data in training.data:
         if data.value.type.dtype is DType.BFLOAT16:
             raise RunError(f"the data `{data.value.name}` is bfloat16, which NumPy has not", "declare it as float")
-    find = _by_name if offer.exact else _by_form
-    columns = [Column(data, find(training, data, offer), f"`{training.name}`") for data in training.data]
+    columns = [Column(data, _found(training, data, offer), f"`{training.name}`") for data in training.data]
+    for column, other in zip(columns, trained_on.columns if trained_on else (), strict=False):
+        if isinstance(column.source, Labels) and isinstance(other.source, Labels):
+            column.source = column.source.among(other.source.classes)
     for place, column in enumerate(columns):
         for other in columns[:place]:
             if column.source is other.source:
@@ -152,27 +155,29 @@ def _first() -> Array:
 def unused(training: Training, offer: Offer) -> list[str]:
     """The names that are offered by the user and that no data has."""
     names = {data.value.name for data in training.data}
-    return [name for name, _ in offer.sources if name not in names] if offer.exact else []
+    return list(dict.fromkeys(name for name, _ in offer.sources if name not in names)) if offer.exact else []
 
 
-def _by_name(training: Training, data: Data, offer: Offer) -> Source:
-    name, sources = data.value.name, dict(offer.sources)
-    if name not in sources:
-        hint = did_you_mean(name, sources) or f"there is {', '.join(sources) or 'nothing'}"
-        raise RunError(f"the data `{name}: {data.value.type}` of `{training.name}` is not given", hint)
-    return sources[name]
-
-
-def _by_form(training: Training, data: Data, offer: Offer) -> Source:
+def _found(training: Training, data: Data, offer: Offer) -> Source:
+    """The source of some data: the only one of its name that the user gave, else one that has its form."""
     name = data.value.name
-    fitting = [(other, source) for other, source in offer.sources if _fits(data, source)]
-    chosen = [source for other, source in fitting if other == name] or [source for _, source in fitting]
-    if len(chosen) == 1:
-        return chosen[0]
-    if chosen:
-        could = " or ".join(source.origin for source in chosen)
-        raise RunError(f"the data `{name}: {data.value.type}` could be {could}", "call it `image` or `label`")
-    near = [source for other, source in offer.sources if other == name] or [source for _, source in offer.sources]
+    named = [source for other, source in offer.sources if other == name]
+    if offer.exact and not named:
+        names = list(dict.fromkeys(other for other, _ in offer.sources))
+        hint = did_you_mean(name, names) or f"there is {', '.join(names) or 'nothing'}"
+        raise RunError(f"the data `{name}: {data.value.type}` of `{training.name}` is not given", hint)
+    if offer.exact and len(named) == 1:
+        return named[0]
+    fitting = [source for source in named if _fits(data, source)]
+    if not fitting and not offer.exact:
+        fitting = [source for _, source in offer.sources if _fits(data, source)]
+    if len(fitting) == 1:
+        return fitting[0]
+    if fitting:
+        could = " or ".join(source.origin for source in fitting)
+        hint = "write its sizes" if offer.exact else "call it `image` or `label`"
+        raise RunError(f"the data `{name}: {data.value.type}` could be {could}", hint)
+    near = named or [source for _, source in offer.sources]
     shapes = ", ".join(f"{source.dtype.name} {list(source.shape)} ({source.origin})" for source in near)
     hint = "--resize HxW makes images of another size" if _only_size_differs(data, near) else ""
     raise RunError(f"the data `{name}: {data.value.type}` of `{training.name}` is none of {shapes}", hint)
@@ -194,10 +199,14 @@ def _fits(data: Data, source: Source) -> bool:
 
 
 def _only_size_differs(data: Data, sources: Sequence[Source]) -> bool:
-    from dlspec.training.images import ImageSource
+    from dlspec.training.images import ImageSource, MaskSource
 
     shape = data.value.type.shape
-    return any(isinstance(source, ImageSource) and source.shape[1:2] == shape[1:2] for source in sources)
+    return any(
+        (isinstance(source, ImageSource) and source.shape[1:2] == shape[1:2])
+        or (isinstance(source, MaskSource) and len(shape) == 3)
+        for source in sources
+    )
 
 
 def _batch_axis(training: Training) -> tuple[int | None, str]:

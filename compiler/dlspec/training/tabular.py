@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from dlspec.backends.runtime import RunError
 from dlspec.diagnostics import did_you_mean, first_line
@@ -27,13 +27,22 @@ def is_table(text: str) -> bool:
     return Path(text.partition(":")[0]).suffix.lower() in _READERS
 
 
-def open_table(text: str) -> dict[str, tuple[Array, str]]:
-    """The columns of ``FILE``, each with what it is: numbers, or the numbers of classes for texts. Raises `RunError`."""
+class Column(NamedTuple):
+    """Numbers, or the numbers of classes that have names. ``origin`` says what it is."""
+
+    numbers: Array
+    origin: str
+    classes: Sequence[str] = ()
+    one_hot: bool = False
+
+
+def open_table(text: str) -> dict[str, Column]:
+    """The columns of ``FILE``, texts as classes. Raises `RunError`."""
     path = Path(text)
-    return {name: (_numbers(column)[0], _origin(path, name, column)) for name, column in _read(path).items()}
+    return {name: _column(path, name, column) for name, column in _read(path).items()}
 
 
-def chosen(text: str, rank: int) -> tuple[Array, str]:
+def chosen(text: str, rank: int) -> Column:
     """The columns that ``FILE:A,B`` names, or all of ``FILE``, side by side: [examples, columns].
 
     One alone is [examples] where the data has that ``rank``; of texts it is then their classes by number, and else one
@@ -50,34 +59,30 @@ def chosen(text: str, rank: int) -> tuple[Array, str]:
             listed = ", ".join(list(columns)[:_SHOWN])
             raise RunError(f"{path} has no column `{name}`", did_you_mean(name, columns) or f"there is {listed}")
     if len(names) == 1:
-        column = columns[names[0]]
-        numbers, classes = _numbers(column)
-        made = (
-            numbers if rank == 1 else np.eye(len(classes), dtype=np.float32)[numbers] if classes else numbers[:, None]
-        )
-        return made, _origin(path, names[0], column)
+        column = _column(path, names[0], columns[names[0]])
+        if column.classes:
+            return column._replace(one_hot=rank != 1)
+        return column if rank == 1 else column._replace(numbers=column.numbers[:, None])
     for name in names:
         if columns[name].dtype.kind in "US":
             hint = f"give it alone, or leave it out: {file}:{','.join(n for n in names if n != name)}"
             raise RunError(f"the column `{name}` of {path} is text, which does not stand among numbers", hint)
     side = [columns[name].astype(np.float32) if rank > 1 else columns[name] for name in names]
-    return np.stack(side, 1), f"{', '.join(names[:_SHOWN])}{' ...' if len(names) > _SHOWN else ''} of {path}"
+    return Column(np.stack(side, 1), f"{_listed(names)} of {path}")
 
 
-def _origin(path: Path, name: str, column: Array) -> str:
-    classes = _numbers(column)[1]
-    shown = f" ({', '.join(classes[:_SHOWN])}{' ...' if len(classes) > _SHOWN else ''})" if classes else ""
-    return f"{name} of {path}{shown}"
-
-
-def _numbers(column: Array) -> tuple[Array, list[str]]:
-    """A column as numbers, and the classes of which these are the places, where it is text."""
+def _column(path: Path, name: str, column: Array) -> Column:
     import numpy as np
 
     if column.dtype.kind not in "US":
-        return column, []
-    classes, places = np.unique(column, return_inverse=True)
-    return places.astype(np.int64), [str(each) for each in classes]
+        return Column(column, f"{name} of {path}")
+    found, places = np.unique(column, return_inverse=True)
+    classes = [str(each) for each in found]
+    return Column(places.astype(np.int64), f"{name} of {path} ({_listed(classes)})", classes)
+
+
+def _listed(names: Sequence[str]) -> str:
+    return f"{', '.join(names[:_SHOWN])}{' ...' if len(names) > _SHOWN else ''}"
 
 
 def _read(path: Path) -> Columns:
