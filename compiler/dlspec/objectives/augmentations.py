@@ -127,7 +127,7 @@ class RandomLighting(Augmentation):
 
     @property
     def channels(self) -> set[int]:
-        return {len(self.eigvec)}
+        return {len(self.eigvec)} if isinstance(self.eigvec, tuple) else set()
 
 
 class Normalize(Augmentation):
