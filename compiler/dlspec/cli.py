@@ -23,6 +23,7 @@ COMMANDS = {
     "run": "run a network in ONNX Runtime or PyTorch",
     "verify": "compare a network in ONNX Runtime with itself in PyTorch, with the same weights",
     "train": "train the networks of a spec on data",
+    "sample": "draw from a generator, a decoder or a sampler, as images or arrays",
     "weights": "make, convert, list and compare files of weights",
     "ops": "list the built-in layers and functions, or show one",
     "explain": "explain the code of an error or a warning",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from argparse import Namespace
-from collections.abc import Generator, Mapping
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
@@ -16,7 +16,7 @@ from dlspec.commands.common import OK, graph_of, say
 from dlspec.commands.errors import CallError
 from dlspec.commands.given import given_inputs, given_labels, input_of
 from dlspec.commands.lowering import dtype_of, prepared
-from dlspec.commands.writing import onnx_model, write_onnx
+from dlspec.commands.writing import onnx_model, write_npz, write_onnx
 from dlspec.ir.graph import Graph
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def run(arguments: Namespace) -> int:
         lines += _described(array, arguments.top, labels.get(name))
     lines.append(f"time: {median(seconds) * 1000:.2f} ms, the median of {arguments.repeat} runs")
     if arguments.output is not None:
-        _write(outputs, Path(arguments.output))
+        write_npz(outputs, Path(arguments.output))
         lines.append(f"wrote {arguments.output}")
     say("\n".join(lines))
     for sentence in not_finite(outputs):
@@ -141,23 +141,6 @@ def _session(graph: Graph, arguments: Namespace, place: str) -> Generator[Sessio
         weigh(model.weights, COPIES)
         write_onnx(model, path)
         yield Session(path, place, graph)
-
-
-def _write(outputs: Mapping[str, Array], path: Path) -> None:
-    """The outputs as an .npz, whole or not at all. Raises `OSError`."""
-    from io import BytesIO
-    from zipfile import ZipFile
-
-    import numpy as np
-
-    from dlspec.backends.files import write_bytes
-
-    buffer = BytesIO()
-    with ZipFile(buffer, "w") as archive:  # `numpy.savez` takes no array by the name `file`
-        for name, array in outputs.items():
-            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
-                np.lib.format.write_array(member, np.asarray(array), allow_pickle=False)
-    write_bytes(path, buffer.getvalue())
 
 
 def _described(array: Array, top: int, labels: list[str] | None) -> list[str]:

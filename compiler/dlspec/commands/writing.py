@@ -7,7 +7,7 @@ from argparse import Namespace
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from dlspec.commands.common import say
 from dlspec.commands.errors import CallError
@@ -15,8 +15,12 @@ from dlspec.commands.lowering import prepared
 from dlspec.render import printable
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from dlspec.backends.onnx.model import OnnxModel
     from dlspec.ir.graph import Graph
+
+    Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
 _PROGRESS_FROM = 1 << 28
 """Bytes of weights from which writing is long enough to be shown."""
@@ -73,6 +77,23 @@ def write_json(made: Mapping[str, Any], path: str) -> None:
 
     write_bytes(path, (json.dumps(made, indent=1) + "\n").encode())
     say(f"wrote {path}")
+
+
+def write_npz(arrays: Mapping[str, Array], path: Path) -> None:
+    """Arrays as an .npz, whole or not at all. Raises `OSError`."""
+    from io import BytesIO
+    from zipfile import ZipFile
+
+    import numpy as np
+
+    from dlspec.backends.files import write_bytes
+
+    buffer = BytesIO()
+    with ZipFile(buffer, "w") as archive:  # `numpy.savez` takes no array by the name `file`
+        for name, array in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, np.asarray(array), allow_pickle=False)
+    write_bytes(path, buffer.getvalue())
 
 
 def write_source(text: str, path: Path) -> None:

@@ -457,7 +457,7 @@ class Expressions:
             if value.__class__ is list:
                 self._budget.walk(value)
         if name in distributions.DISTRIBUTIONS or distributions.asks(name, values):
-            return self._asked(distributions.call(self.builder, name, given, node.span), name, node.span)
+            return self._asked(distributions.call(self.builder, name, given, node.span), name, given, node.span)
         with_tensors = any(has_tensor(value) for value in values)
         draws = name in FUNCTIONS and bool(values) and isinstance(values[0], list)
         initial = name in constants.INITIALISERS and not draws
@@ -475,12 +475,13 @@ class Expressions:
         op, inputs, written = function_op(FUNCTIONS[name], name, given, node.span, env)
         return self.function(op, self._lifted(op, inputs, node, written), node, written)
 
-    def _asked(self, made: Any, name: str, span: Span) -> Any:
+    def _asked(self, made: Any, name: str, given: list[Given], span: Span) -> Any:
         graph = self.builder.graph
         if isinstance(made, Distribution):
             graph.claims += [Claim(value, title, takes, span) for value, title, takes in made.claims()]
         elif name == "kl" and isinstance(made, Value):
             graph.divergences.add(made)
+            graph.priors |= distributions.priors(given)
         return made
 
     def special(self, node: ast.Call, function: ast.Name, given: list[Given], env: Env) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, cast
 
 from dlspec.diagnostics import Diagnostic, Note
@@ -363,6 +363,16 @@ class Claim(NamedTuple):
     span: Span
 
 
+class Prior(NamedTuple):
+    """A distribution of numbers, drawn each for itself: ``family`` and the order of ``parameters`` are torch's."""
+
+    family: str
+    parameters: tuple[float, ...]
+
+    def __str__(self) -> str:
+        return f"{self.family}({', '.join(f'{number:g}' for number in self.parameters)})"
+
+
 class Graph:
     """A network, elaborated.
 
@@ -371,7 +381,8 @@ class Graph:
     * ``conditions``: what its sizes must satisfy, declared and derived, simplified. ``derived`` says where the latter
       come from, as long as the graph is the one that was elaborated.
     * ``claims``: what is said of tensors that no node says. ``divergences``: those that say how far two distributions are
-      apart. Both, too, of the graph that was elaborated.
+      apart. ``priors``: of tensors by which a distribution is told, the one that it is to be close to. All three of the
+      graph that was elaborated.
     * ``nodes``: in the order of running; those in the body of another stand before it.
     * ``parameters``: by path, in the order of declaration, which is the state dict's. ``aliases``: further names that the
       state dict has for some of them, each with the path.
@@ -394,6 +405,7 @@ class Graph:
         self.derived: list[Derived] = []
         self.claims: list[Claim] = []
         self.divergences: set[Value] = set()
+        self.priors: dict[Value, Prior] = {}
         self.former: dict[Any, Any] = {}
         self._templates: dict[int, Template] = {}
         if root.template is not None:
@@ -430,14 +442,14 @@ class Graph:
         fits = (n for n in range(1, 1025) if all(each.holds({**sizes, symbol: n}) for each in asked))
         return next(fits, 1)
 
-    def needed(self, values: Iterable[Value]) -> list[Node]:
-        """The nodes that some tensors depend on, in order."""
-        wanted = set(values)
+    def needed(self, values: Iterable[Value], known: Collection[Value] = ()) -> list[Node]:
+        """The nodes that some tensors depend on, in order; not those behind tensors that are ``known``."""
+        wanted = set(values).difference(known)
         nodes: list[Node] = []
         for node in reversed(self.nodes):
             if not wanted.isdisjoint(node.outputs):
                 nodes.append(node)
-                wanted.update(node.inputs)
+                wanted.update(value for value in node.inputs if value not in known)
         return nodes[::-1]
 
     def verify(self) -> None:

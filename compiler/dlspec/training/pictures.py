@@ -44,9 +44,7 @@ def write_curves(metrics: Path, path: Path, names: Mapping[str, str]) -> None:
         if len(lines) > 1:
             panel.legend(fontsize="small")
     panels[-1].set_xlabel("step")
-    buffer = BytesIO()
-    figure.savefig(buffer, format="png", dpi=120)
-    write_bytes(path, buffer.getvalue())
+    write_bytes(path, _file_of(figure))
 
 
 def _curves(
@@ -126,4 +124,23 @@ def png(pixels: Array) -> bytes:
     image = library.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
     buffer = BytesIO()
     image.resize((image.width * scale, image.height * scale), library.Resampling.NEAREST).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def points_png(points: Array, classes: Array | None = None) -> bytes:
+    """The file of a picture of points [N, 2], in the colours of their classes [N] if they have some."""
+    _fonts()
+    figure: Any = need("matplotlib.figure", "drawing points").Figure((5, 5), layout="constrained")
+    axes = figure.subplots()
+    axes.scatter(
+        points[:, 0], points[:, 1], s=6, c=classes, cmap="tab10" if classes is not None else None, linewidths=0
+    )
+    axes.set_aspect("equal", "datalim")
+    axes.grid(alpha=0.3)
+    return _file_of(figure)
+
+
+def _file_of(figure: Any) -> bytes:
+    buffer = BytesIO()
+    figure.savefig(buffer, format="png", dpi=120)
     return buffer.getvalue()

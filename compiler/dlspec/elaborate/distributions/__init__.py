@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from dlspec.elaborate.distributions.calls import DISTRIBUTIONS, FUNCTIONS, Entry, asks, call
+from dlspec.elaborate.distributions.calls import DISTRIBUTIONS, FUNCTIONS, Entry, asks, call, priors
 
-__all__ = ["DISTRIBUTIONS", "FUNCTIONS", "Entry", "asks", "call"]
+__all__ = ["DISTRIBUTIONS", "FUNCTIONS", "Entry", "asks", "call", "priors"]

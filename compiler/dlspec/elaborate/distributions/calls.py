@@ -26,7 +26,7 @@ from dlspec.elaborate.distributions.multivariate import MultivariateNormal
 from dlspec.elaborate.values import Failure, freeze, kind_of
 from dlspec.ir.constants import Constant, is_dim
 from dlspec.ir.fields import MISSING, FieldError, describe
-from dlspec.ir.graph import Value
+from dlspec.ir.graph import Prior, Value
 from dlspec.ir.types import TensorType
 from dlspec.ops.algebra import Algebra, NodeBuilder, Term
 from dlspec.source import Span
@@ -196,6 +196,20 @@ def _kl(a: Algebra, q: Family, p: object, samples: object, reduction: object) ->
         _draws(a, 1 if samples is None else samples)
         return _reduced(a, divergence(a, q, p), reduction)
     return _reduced(a, estimate(a, q, p, _draws(a, samples)), reduction)
+
+
+def priors(given: list[Given]) -> dict[Value, Prior]:
+    """Of a call of `kl(q, p)` whose p is told by numbers alone: p for each tensor that tells q."""
+    named = {
+        argument.name.name if argument.name else "qp"[place]: value for place, (argument, value) in enumerate(given[:2])
+    }
+    q, p = named.get("q"), named.get("p")
+    while isinstance(p, Independent):
+        p = p.base
+    if not isinstance(q, Family) or not isinstance(p, Parametric) or p.values:
+        return {}
+    numbers = tuple(number for number in p.parameters.values() if isinstance(number, float))
+    return dict.fromkeys(q.values, Prior(type(p).__name__, numbers))
 
 
 def _draws(a: Algebra, samples: object) -> int:
