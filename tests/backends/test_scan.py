@@ -29,6 +29,7 @@ from dlspec.ir.types import DType
 from dlspec.ir.verify import BrokenGraph
 from dlspec.ops.scan import Scan
 from dlspec.passes.fold_batch_norm import fold_batch_norm, folded_weights
+from dlspec.passes.noise_inputs import noise_as_inputs
 from dlspec.passes.retype import with_dtype
 from dlspec.pipeline import elaborate, open_program, open_source
 from dlspec.source import Source
@@ -77,6 +78,40 @@ def test_a_newer_opset_computes_the_same(name: str) -> None:
         results.append(session.run(None, {key: random.normal(size=s).astype("f") for key, s in given.items()}))
     for one, other in zip(*results, strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def test_turns_draw_apart() -> None:
+    text = "network Noise(x: float[N, T, 2]) -> y { y = scan step in x along 1 { step + normal(step.shape) } }"
+    run = onnxruntime.InferenceSession(to_bytes(build(graph_of(text)))).run
+    x = np.zeros((1, 4000, 2), np.float32)
+    first, second = run(None, {"x": x})[0], run(None, {"x": x})[0]
+    module = to_module(graph_of(text)).eval()
+    for drawn in (first, second, module(torch.from_numpy(x)).numpy(), first - second):
+        np.testing.assert_allclose(drawn.mean(), 0, atol=0.1)
+        assert len(np.unique(drawn)) > 7900
+    np.testing.assert_allclose([first.std(), second.std()], 1, atol=0.05)
+
+
+def test_noise_of_turns_lies_along_their_axis() -> None:
+    graph = noise_as_inputs(network("Drawn"))
+    types = {value.name: str(value.type) for value in graph.inputs}
+    assert types == {
+        "x": "float[N, T, 3]", "normal": "float[N, T, 3]", "uniform": "float[1, T]", "uniform_2": "float[N, T, 3]"
+    }  # fmt: skip
+    twice = noise_as_inputs(network("DrawnTwice"))
+    assert [str(value.type) for value in twice.inputs] == ["float[N, T, S, 3]", "float[S, T, 3]"]
+    random = np.random.default_rng(0)
+    given = {name: random.uniform(size=(1, 5) if name == "uniform" else (2, 5, 3)).astype("f") for name in types}
+    weights = draw_all(graph)
+    ys, last = onnxruntime.InferenceSession(to_bytes(build(graph))).run(None, given)
+    h = np.zeros((2, 3))
+    for turn in range(5):
+        step = given["x"][:, turn] @ weights["0.weight"].T + weights["0.bias"]
+        h = 0.5 * h + step + given["normal"][:, turn] * given["uniform"][0, turn]
+        np.testing.assert_allclose(ys[:, turn], h * (given["uniform_2"][:, turn] < 1 / (1 + np.exp(-h))), atol=1e-5)
+    np.testing.assert_allclose(last, h, atol=1e-5)
+    assert verify(graph).faults == []
+    assert verify(twice).faults == []
 
 
 # Against torch.nn

@@ -231,8 +231,6 @@ class Builder:
         except Failure as failure:
             failure.at(type(op).__name__, inputs)
             raise
-        if self.scope.inside is not None:
-            self._refuse_in_turn(op, self.scope.inside.span, span)
         self.spend(NODE, span)
         known = {} if given is None else given(weights)
         parameters = tuple(
@@ -242,15 +240,6 @@ class Builder:
         node = Node(op, inputs, parameters, self.scope, self.unique(name), span, types, origin)
         self.graph.nodes.append(node)
         return node.outputs
-
-    def _refuse_in_turn(self, op: Op, scan: Span, span: Span) -> None:
-        """Raises `Failure` for what cannot stand in the body of a `scan`."""
-        drawn = "numbers cannot be drawn in a turn of a `scan`", "draw those of all turns before, and go along them too"
-        refusal = drawn if op.random else op.no_turn
-        if refusal:
-            message, hint = refusal
-            around = Note(Span(scan.source, scan.start, scan.start + len("scan")), "which stands around it")
-            raise Failure("DL0422", message, span, hint=hint, notes=(around,))
 
     def function(self, op: Op, inputs: tuple[Value, ...], span: Span, origin: Origin = COMPILER) -> tuple[Value, ...]:
         """A node for a function of tensors: it takes no position and is named after the function."""

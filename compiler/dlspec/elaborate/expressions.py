@@ -13,7 +13,7 @@ from dlspec.elaborate.builder import Builder, too_much
 from dlspec.elaborate.calls import Given, bind_block, bind_op, function_op
 from dlspec.elaborate.compare import Comparison, compare
 from dlspec.elaborate.foreign import BY_VALUES, foreign
-from dlspec.elaborate.gradients import check_dependence
+from dlspec.elaborate.gradients import check_dependence, check_turn
 from dlspec.elaborate.indexing import index_list, index_tensor, positions, tensor_attribute
 from dlspec.elaborate.instances import Instances
 from dlspec.elaborate.tied import takes_weight, weight_of
@@ -507,6 +507,7 @@ class Expressions:
         """The tensor a function gives, or a list of them where it has several results."""
         if isinstance(op, Grad):
             self.instances.refused += 1  # the way between two tensors is more than their types
+            check_turn(inputs[0], inputs[1], self.builder.scope.inside, step.span)
             check_dependence(inputs[0], inputs[1], self.builder.graph.nodes, step.span)
         origin = Origin(step, "function" if isinstance(step, ast.Call) else "operator", written)
         outputs = self.builder.function(op, inputs, step.span, origin)

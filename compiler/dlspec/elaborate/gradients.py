@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from dlspec.diagnostics import Note
 from dlspec.elaborate.values import Failure
-from dlspec.ir.graph import Node, Value
+from dlspec.ir.body import Body
+from dlspec.ir.graph import Node, Scope, Value
 from dlspec.ops.constant import Stored
 from dlspec.ops.gradient import cuts
 from dlspec.source import Span
@@ -36,6 +37,46 @@ def check_dependence(y: Value, x: Value, nodes: Iterable[Node], span: Span) -> N
         raise Failure("DL0410", f"no gradient of {_what(y)} reaches {_what(x)}", span, notes=notes)
     notes = (Note(y.span, "this is differentiated"), Note(x.span, "and does not depend on this"))
     raise Failure("DL0410", f"{_what(y)} does not depend on {_what(x)}", span, notes=notes)
+
+
+def check_turn(y: Value, x: Value, inside: Scope | None, span: Span) -> None:
+    """Raises `Failure` where ``y``, in the body of a `scan`, depends on ``x`` by other turns too. ``inside`` is the
+    innermost scope around it that has a body."""
+    around: dict[Value, Body] = {}
+    within: set[Value] = set()
+    while inside is not None:
+        body = inside.body
+        assert body is not None
+        within.update(body.given)
+        if x not in within and not (x.producer is not None and inside in _scopes(x.producer.scope)):
+            around.update(dict.fromkeys(body.given, body))
+        inside = inside.parent.inside if inside.parent is not None else None
+    stack: list[tuple[Value, Value | None]] = [(y, None)]
+    seen: set[tuple[Value, Value | None]] = set()
+    while stack:
+        value, given = step = stack.pop()
+        if step in seen:
+            continue
+        seen.add(step)
+        if value in around and value in around[value].states:
+            given = value
+        elif value in around:
+            stack.append((around[value].entries[value], given or value))
+            continue
+        elif value is not x and value.producer is not None and not cuts(value.producer):
+            stack += [(before, given) for before in value.producer.inputs]
+        if given is not None and value in (x, given):
+            message = f"{_what(y)} depends on `{given.name}`, and by that in other turns on {_what(x)}"
+            hint = (
+                f"differentiate by a tensor of the turn, or what the `scan` gives; `detach({given.name})` keeps it out"
+            )
+            raise Failure("DL0422", message, span, hint=hint, notes=(Note(given.span, "given to each turn"),))
+
+
+def _scopes(scope: Scope | None) -> Iterator[Scope]:
+    while scope is not None:
+        yield scope
+        scope = scope.parent
 
 
 def _refuse_held(x: Value, nodes: Iterable[Node], span: Span) -> None:

@@ -62,7 +62,7 @@ def _built(elaborator: Elaborator, node: ast.Scan, flow: Any, env: Env) -> tuple
     given = tuple(Value(n.name, type, None, n.span) for n, type in zip(given_names, types, strict=True))
     written = {"axis": Written(node.axis, env)}
     with builder.region("scan", node.span, origin=Origin(node, "scope", written)) as scope:
-        body = Body(scope, given[: len(xs)], given[len(xs) :])
+        body = Body(scope, given[: len(xs)], given[len(xs) :], (*xs, *starts))
         scope.bound = {value: value.name for value in given}
         inner = Env(env, {value.name: value for value in given})
         result = elaborator.run_body(node.body, inner, apply=False)

@@ -14,15 +14,18 @@ class Body:
 
     Each turn finds its own ``slices`` of the tensors that the node goes along, and ``states`` as the turn before left them.
     Those are tensors that the node gives, though they are none of its outputs. What else is read stands outside and is the
-    same in each turn: it is ``captured``.
+    same in each turn: it is ``captured``. ``begins`` is what is given to the first turn, until a node has it.
     """
 
-    __slots__ = ("node", "scope", "slices", "states")
+    __slots__ = ("begins", "node", "scope", "slices", "states")
 
-    def __init__(self, scope: Scope, slices: tuple[Value, ...], states: tuple[Value, ...]) -> None:
+    def __init__(
+        self, scope: Scope, slices: tuple[Value, ...], states: tuple[Value, ...], begins: tuple[Value, ...] = ()
+    ) -> None:
         self.scope = scope
         self.slices = slices
         self.states = states
+        self.begins = begins
         self.node: Node | None = None
         scope.body = self
 
@@ -56,8 +59,7 @@ class Body:
     @property
     def entries(self) -> dict[Value, Value]:
         """What is given to a turn, with what it is a slice of, or begins as."""
-        assert self.node
-        return dict(zip(self.given, self.node.inputs, strict=False))
+        return dict(zip(self.given, self.begins if self.node is None else self.node.inputs, strict=False))
 
     @property
     def results(self) -> tuple[Value, ...]:

@@ -61,6 +61,8 @@ class Editor:
         self._retype = retype
         self._copies: dict[Value, Value] = {}
         self._names = {node.name for node in graph.nodes}
+        self._scopes: dict[Scope, Scope] = {}
+        self._along: dict[Scope, list[tuple[Value, Value]]] = {}
         self._node: Node | None = None
         self._scope = self.graph.root
 
@@ -70,7 +72,8 @@ class Editor:
         for value in inputs:
             self._copies[value] = self.input(value.name, self._retyped(value.type), value.span)
         needed = set(nodes)
-        scopes = {source.root: made.root}
+        scopes = self._scopes
+        scopes[source.root] = made.root
         for part in source.root.walk():
             if isinstance(part, Scope):
                 assert part.parent
@@ -81,9 +84,10 @@ class Editor:
             elif part in needed:
                 self._node, self._scope = part, scopes[part.scope]
                 self._names.discard(part.name)
-                self._copies |= zip(part.outputs, self._stands(part, rule, scopes), strict=True)
+                self._copies |= zip(part.outputs, self._stands(part, rule), strict=True)
         for scope, copy in scopes.items():
             copy.refer(scope, self._copies.get)
+            copy.bound |= {part: part.name.rpartition(".")[2] for _, part in self._along.get(scope, ())}
             copy.twin = None if scope.twin is None else scopes.get(scope.twin)
         made.outputs = [Output(each.name, self._copies[each.value], each.training) for each in outputs]
         made.symbols, made.sizes, made.settings = source.symbols, source.sizes, source.settings
@@ -92,12 +96,19 @@ class Editor:
         became = {**self._copies, **scopes}
         made.former = {old: became.get(new) for old, new in source.former.items()} | became
 
-    def _stands(self, node: Node, rule: Rule, scopes: dict[Scope, Scope]) -> Sequence[Value]:
-        """What stands for the outputs of a node. One with a body stays, with what rules have put into the body."""
+    def _stands(self, node: Node, rule: Rule) -> Sequence[Value]:
+        """What stands for the outputs of a node. One with a body stays, with what rules have put into the body, and goes
+        along what they have put beside it."""
         if node.body is None:
             return rule(self, node)
-        made, body = self.keep(node), scopes[node.body.scope].body
+        body = self._scopes[node.body.scope].body
         assert body is not None
+        inputs, count = self.inputs(node), len(node.body.slices)
+        along = tuple([value for value, _ in self._along.get(node.body.scope, ())])
+        op = node.op.changed(sliced=len(body.slices)) if along else node.op
+        types = tuple([self._retyped(value.type) for value in node.outputs])
+        inputs = (*inputs[:count], *along, *inputs[count:])
+        made = self._put(node.copied(op, inputs, node.weights, self._scope, node.name, types))
         body.close(self.graph.nodes[-1])
         return made
 
@@ -141,6 +152,31 @@ class Editor:
         """A further input of the graph."""
         value = Value(name, type, None, span)
         self.graph.inputs.append(value)
+        return value
+
+    def part(self, name: str, type: TensorType, span: Span) -> Value:
+        """A tensor at this place that comes in by a further input: of those bodies that stand around the place each turn has
+        its own part of it. In a body it may have axes of size 1 in front."""
+        assert self._node
+        around: list[Scope] = []
+        scope = self._node.scope.inside
+        while scope is not None:
+            around.append(scope)
+            scope = scope.parent.inside if scope.parent is not None else None
+        whole, parts = type, list[TensorType]()
+        for scope in around:
+            assert scope.body is not None
+            assert scope.body.node is not None
+            node = scope.body.node
+            whole, part = node.op.turned(tuple([self._retyped(x.type) for x in node.inputs]), whole)
+            parts.append(part)
+        value = self.input(name, whole, span)
+        for scope in reversed(around):
+            body = self._scopes[scope].body
+            assert body is not None
+            inner = Value(name, parts.pop(), None, span)
+            self._along.setdefault(scope, []).append((value, inner))
+            body.slices, value = (*body.slices, inner), inner
         return value
 
     def inputs(self, node: Node) -> tuple[Value, ...]:

@@ -150,7 +150,6 @@ class Op(Fielded):
     * ``between``: the interval of its output, whatever flows in, where ``gives`` does not say it. ``range`` tells it from
       those of the inputs.
     * ``takes``: the interval that its first input must be in for the result to be a number.
-    * ``no_turn``: why it cannot stand in the body of a `scan`, and what to do instead; empty where it can.
     * ``divergence``: it gives how far two distributions are apart, which is to be small.
     * ``overwritable``: no derivative looks at its output again, so what comes after may be written over it.
     * ``leads``: of several results the first is what flows on in a chain. The others are had by names: `y, h = x -> GRU(8)`.
@@ -195,7 +194,6 @@ class Op(Fielded):
     gives: ClassVar[Numbers | None] = None
     between: ClassVar[Interval | None] = None
     takes: ClassVar[Interval | None] = None
-    no_turn: ClassVar[tuple[str, str] | tuple[()]] = ()
     divergence: ClassVar[bool] = False
     overwritable: ClassVar[bool] = False
     leads: ClassVar[bool] = False
@@ -233,6 +231,11 @@ class Op(Fielded):
     def turns(self, inputs: Types) -> Dim:
         """How often its body runs."""
         return 1
+
+    def turned(self, inputs: Types, part: TensorType) -> tuple[TensorType, TensorType]:
+        """The type of a tensor that it goes along so that each turn of its body gets a part of it, and that part: with axes
+        of size 1 in front where it would have too few."""
+        raise NotImplementedError
 
     def formula(self, inputs: Types, outputs: Types) -> tuple[str, ...]:
         """The sizes of the output that are computed, each with the numbers put in, for people to follow.

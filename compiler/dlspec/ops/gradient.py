@@ -28,7 +28,8 @@ class Grad(Op):
     """The gradient of the sum of `y` with respect to `x`: a tensor of the shape of `x`, to be differentiated again.
 
     Where the first axis of both is the batch and samples do not mix, it holds the gradient of each sample. In ONNX it is
-    the nodes that compute it. The work of going back through the graph is not counted in FLOPs.
+    the nodes that compute it. In the body of a `scan` it goes back through its turn and no further. The work of going back
+    through the graph is not counted in FLOPs.
 
     Griewank and Walther, 2008, "Evaluating Derivatives".
     """
@@ -36,7 +37,6 @@ class Grad(Op):
     tensors: ClassVar[tuple[str, ...]] = ("y", "x")
     layer = False
     function = "grad"
-    no_turn = ("`grad` cannot be taken in a turn of a `scan`", "differentiate what the `scan` gives, outside of it")
 
     def infer(self, need: Needs, inputs: Types) -> TensorType:
         y, x = inputs

@@ -65,6 +65,11 @@ class Scan(Op):
     def turns(self, inputs: Types) -> Dim:
         return inputs[0].shape[self.axis]
 
+    def turned(self, inputs: Types, part: TensorType) -> tuple[TensorType, TensorType]:
+        more = max(0, self.axis - part.rank, -self.axis - part.rank - 1)
+        part = part.with_shape(*(1,) * more, *part.shape)
+        return self._stacked(part, self.turns(inputs)), part
+
     def flops(self, inputs: Types, outputs: Types) -> Dim:
         return 0
 

@@ -7,13 +7,14 @@ from itertools import count
 
 from dlspec.ir.edit import Editor, edited
 from dlspec.ir.graph import Graph, Node, Value
+from dlspec.ir.types import TensorType
 from dlspec.ir.verify import verified
 from dlspec.ops.combine import Less, Sub
 from dlspec.ops.elementwise import Cast, Log, Neg
 from dlspec.ops.ordering import TopK
 from dlspec.ops.random import Multinomial, Normal, Uniform
 from dlspec.ops.reduce import ArgMax
-from dlspec.ops.shape import Expand, Unsqueeze
+from dlspec.ops.shape import Expand, Reshape, Unsqueeze
 
 
 def draws(graph: Graph) -> dict[str, Node]:
@@ -45,8 +46,13 @@ def noise_as_inputs(graph: Graph) -> Graph:
 
     An input holds the very numbers that are drawn, from the distribution that the spec gives. Where ones are drawn with
     a probability, the input is uniform between 0 and 1, and there is a one where it is less. Where positions are drawn by
-    their weights it has a number, uniform between 0 and 1, for each weight, and for each draw with replacement.
+    their weights it has a number, uniform between 0 and 1, for each weight, and for each draw with replacement. What the
+    turns of a `scan` draw lies along its axis.
     """
+
+    def noise_of(edit: Editor, node: Node, type: TensorType) -> Value:
+        part = edit.part(names[node], type, node.span)
+        return part if part.type == type else edit.insert(Reshape(type.shape), (part,))[0]
 
     def drawn(edit: Editor, node: Node, op: Multinomial) -> Sequence[Value]:
         """The greatest sums of a logarithm and Gumbel noise, which is made of uniform one."""
@@ -55,7 +61,7 @@ def noise_as_inputs(graph: Graph) -> Graph:
             rows = weights.type.shape
             (weights,) = edit.insert(Unsqueeze(-2), (weights,))
             (weights,) = edit.insert(Expand((*rows[:-1], op.num_samples, rows[-1])), (weights,))
-        noise = edit.input(names[node], weights.type, node.span)
+        noise = noise_of(edit, node, weights.type)
         for step in (Log(), Neg(), Log()):
             (noise,) = edit.insert(step, (noise,))
         scores = edit.insert(Sub(), (*edit.insert(Log(), (weights,)), noise))
@@ -70,7 +76,7 @@ def noise_as_inputs(graph: Graph) -> Graph:
             return edit.keep(node)
         if isinstance(node.op, Multinomial):
             return drawn(edit, node, node.op)
-        noise = edit.input(names[node], node.outputs[0].type, node.span)
+        noise = noise_of(edit, node, node.outputs[0].type)
         if isinstance(node.op, Normal | Uniform):
             return (noise,)
         (p,) = edit.inputs(node)

@@ -207,6 +207,8 @@ class Planner(Making):
         over = turns[0] if len(turns) == 1 else call("zip", *turns)
         names_ = tuple(self._bound(x, body.scope) for x in body.slices)
         act("loop", 0, self._forward(over, node), list(body.slices), names_, Mark("loop", key))
+        for value in body.given:
+            self._track(value, conditions, node.training)
         self._steps(region.parts[0], conditions)
         made = Sequence(tuple(self.expression(value) for value in body.results))
         self._slots = known
@@ -268,7 +270,10 @@ class Planner(Making):
             training = training or not self._always(value)
             key = (value.span.source.name, value.span.start, value.span.end, f"tracked {value.name}", 0)
             tracked = call("tracked", self.expression(value))
-            hint = self._hints([value], value.producer.scope) if value.producer else (names.variable(value.name),)
+            scope = value.producer.scope if value.producer is not None else None
+            if value.producer is not None and value.producer.body is not None and value in value.producer.body.given:
+                scope = value.producer.body.scope
+            hint = self._hints([value], scope) if scope is not None else (names.variable(value.name),)
             self._act(key, tracked, [value], conditions, training, False, False, hint)
 
     def _step(self, step: Step, conditions: tuple[Key, ...]) -> None:
