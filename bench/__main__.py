@@ -7,7 +7,7 @@ import compileall
 import tempfile
 from pathlib import Path
 
-from bench import compiling, counting, drawing, editing, modern, running
+from bench import compiling, counting, drawing, editing, modern, running, steps
 from bench.timing import ROOT
 
 BENCHES = {
@@ -17,6 +17,7 @@ BENCHES = {
     "editing": editing.run,
     "running": running.run,
     "modern": modern.run,
+    "steps": steps.run,
 }
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import compiling, counting, drawing, editing, modern, running
+from bench import compiling, counting, drawing, editing, modern, running, steps
 
 
 def test_compiling(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -54,3 +54,11 @@ def test_modern(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert all(ratio > 0 or "nodes" in name for name, ratio in ratios.items())
     assert ratios["tiny Llama, T = 128, nodes per attention at opset 24"] == 1
     assert 1 < ratios["tiny Llama, T = 128, nodes per attention at opset 22"] <= 9
+
+
+def test_steps(tmp_path: Path) -> None:
+    """Logged steps of a run between those of the plain loop; what they take, `make bench` prints."""
+    (ratio,) = steps.run(tmp_path, runs=1, cases=steps.CASES[:1]).values()
+    assert ratio > 0
+    lines = (tmp_path / "MLP" / "run" / "metrics.jsonl").read_text().splitlines()
+    assert len(lines) == 12

@@ -112,7 +112,11 @@ class Devices:
         """A batch on this process's device."""
         if self.device.type == "cpu":
             return batch
-        return {name: tensor.to(self.device, non_blocking=True) for name, tensor in batch.items()}
+        pins = self.device.type == "cuda"  # else the copy waits for what the device has to do
+        return {
+            name: (tensor.pin_memory() if pins else tensor).to(self.device, non_blocking=True)
+            for name, tensor in batch.items()
+        }
 
     def mean(self, tensor: Tensor) -> Tensor:
         """The mean over all processes."""

@@ -47,7 +47,7 @@ class Evaluator:
         self._model.eval()
         grad = torch.enable_grad if self._differentiates else torch.no_grad
         with torch.random.fork_rng(devices), grad(), self._devices.autocast():
-            torch.manual_seed(seed_of(self._seed, "look", self._devices.process, *seed))
+            self._devices.seed(seed_of(self._seed, "look", self._devices.process, *seed))
             yield
         self._model.train(training)
 

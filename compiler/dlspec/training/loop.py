@@ -165,15 +165,21 @@ class Run:
             "lr": {name: float(rate) for name, rate in rates.items()},
         }
         if self._scalars:
-            torch = require_torch()
-            parts: list[Tensor] = []
-            for part in part_of(self._stepper.batch, self._parts_of_a_batch):
-                with self._stepper.evaluator.looking("record", self._stepper.steps):
-                    named = self._stepper.evaluator.named(part, self._stepper.steps)
-                parts.append(torch.stack([named[name].float() for name in self._scalars]))
-            numbers = self._devices.means(torch.stack(parts).mean(0))
-            record["named"] = dict(zip(self._scalars, numbers, strict=True))
+            record["named"] = {self._names[name]: objectives[name] for name in self._names} | self._looked_at()
         return record
+
+    def _looked_at(self) -> dict[str, float]:
+        """The named numbers of the last batch, but for those that are objectives."""
+        names = [name for name in self._scalars if name not in self._names.values()]
+        if not names:
+            return {}
+        torch = require_torch()
+        parts: list[Tensor] = []
+        for part in part_of(self._stepper.batch, self._parts_of_a_batch):
+            with self._stepper.evaluator.looking("record", self._stepper.steps):
+                named = self._stepper.evaluator.named(part, self._stepper.steps)
+            parts.append(torch.stack([named[name].float() for name in names]))
+        return dict(zip(names, self._devices.means(torch.stack(parts).mean(0)), strict=True))
 
     def _held_out(self, rows: Array) -> dict[str, dict[str, float]]:
         """The objectives and named numbers over what is held out, each process looking at some of its batches, or at all
