@@ -70,6 +70,13 @@ def declare(parser: Parser) -> None:
     parser.add_argument(
         "--log-every", type=positive, default=10, metavar="N", help="steps between metrics (default 10)"
     )
+    parser.add_argument(
+        "--log",
+        action="append",
+        choices=("tensorboard", "wandb"),
+        default=[],
+        help="write the metrics and samples for such a program too; both may be given",
+    )
     parser.add_argument("--accelerator", choices=("auto", "cpu", "cuda", "mps"), default="auto")
     parser.add_argument(
         "--devices", type=positive, default=1, metavar="N", help="processes on this machine (default 1)"
@@ -119,6 +126,7 @@ def run(arguments: Namespace) -> int:
         patience=arguments.patience,
         accumulate=arguments.accumulate,
         log_every=arguments.log_every,
+        log=tuple(arguments.log),
         resume=place is not None,
         evaluate=arguments.eval is not None,
         checkpoint=Path(place) if place else None,

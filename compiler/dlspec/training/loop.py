@@ -23,6 +23,7 @@ from dlspec.training.pictures import names_of, write_curves
 from dlspec.training.samples import Samples
 from dlspec.training.settling import unsettled
 from dlspec.training.stepper import Begin, Say, Stepper
+from dlspec.training.trackers import Trackers
 from dlspec.training.weights import write_weights
 
 if TYPE_CHECKING:
@@ -75,6 +76,7 @@ class Run:
         Raises `DlspecError` where an objective is not finite, and `OSError`.
         """
         first, held_out = not self._devices.process, self._examples.looked_at
+        trackers = Trackers(self._training, self._options.log if first else (), self._options.out, self._stepper.steps)
         metrics = Metrics(self._options.out, self._stepper.steps) if first else None
         bar = Bar(self._training.name, self._last_step(batches), self._stepper.steps, first)
         self._stepper.take(batches)
@@ -103,8 +105,9 @@ class Run:
                         last["held_out"] = self._held_out(held_out)
                     if metrics:
                         metrics.write(last)
+                    trackers.record(last)
                 if over:
-                    self._look(held_out)
+                    trackers.images(self._look(held_out), self._stepper.steps)
                 if over and self._best is not None:
                     if self._best.see(last):
                         self._save(batches, best=True)
@@ -113,6 +116,7 @@ class Run:
                     self._save(batches)
         finally:
             bar.close()
+            trackers.close()
             if metrics:
                 metrics.close()
                 write_curves(metrics.path, self._options.out / "curves.png", self._names)
@@ -211,16 +215,15 @@ class Run:
         parts = [rows[start : start + size] for start in range(0, len(rows), size)]
         return [part for part in parts if not self._examples.held.refusal(len(part))]
 
-    def _look(self, held_out: Array) -> None:
-        """Writes the tensors of images that the body names, of a batch that is held out if there is one."""
+    def _look(self, held_out: Array) -> dict[str, Array]:
+        """Writes the tensors of images that the body names, of a batch that is held out if there is one, and gives them."""
         if not self._samples:
-            return
+            return {}
         parts = self._parts(held_out)
         batch = self._devices.here(settled(self._examples.held, parts[0])) if parts else self._stepper.batch
         with self._stepper.evaluator.looking("samples"):
             named = self._stepper.evaluator.named(batch, self._stepper.steps)
-        if not self._devices.process:
-            self._samples.write(named, self._stepper.steps)
+        return {} if self._devices.process else self._samples.write(named, self._stepper.steps)
 
     def _keeps(self, epoch_over: bool) -> bool:
         every = self._options.every

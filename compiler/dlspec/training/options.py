@@ -36,6 +36,7 @@ class Options:
     patience: int | None = None
     accumulate: int | None = None
     log_every: int = 10
+    log: tuple[str, ...] = ()
     resume: bool = False
     evaluate: bool = False
     checkpoint: Path | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from dlspec.backends.files import write_bytes
 from dlspec.ir.graph import Value
@@ -13,7 +13,10 @@ from dlspec.ops.gradient import Grad
 from dlspec.training.pictures import grid, png
 
 if TYPE_CHECKING:
+    import numpy as np
     from torch import Tensor
+
+    Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
 Size = tuple[int, int, int]
 """Channels, height and width."""
@@ -34,8 +37,9 @@ class Samples:
     def __bool__(self) -> bool:
         return bool(self._names)
 
-    def write(self, named: Mapping[str, Tensor], steps: int) -> None:
-        """A grid for each, as NAME/STEPS.png. Raises `OSError`."""
+    def write(self, named: Mapping[str, Tensor], steps: int) -> dict[str, Array]:
+        """A grid for each, as NAME/STEPS.png. Gives the pixels by name. Raises `OSError`."""
+        grids: dict[str, Array] = {}
         for name in self._names:
             images = named[name].detach().float().cpu()
             if images.ndim == 2:
@@ -43,7 +47,9 @@ class Samples:
             if min(images.shape) > 0 and max(images.shape[2:]) > 1:
                 folder = self._folder / name
                 folder.mkdir(parents=True, exist_ok=True)
-                write_bytes(folder / f"{steps:08}.png", png(grid(images.numpy())))
+                grids[name] = grid(images.numpy())
+                write_bytes(folder / f"{steps:08}.png", png(grids[name]))
+        return grids
 
     def _is_image(self, value: Value) -> bool:
         shape = value.type.shape

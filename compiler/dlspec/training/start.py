@@ -24,6 +24,7 @@ from dlspec.training.loop import Run
 from dlspec.training.options import Options
 from dlspec.training.shards import check_shards
 from dlspec.training.stepper import Say
+from dlspec.training.trackers import check_trackers
 
 Warn: TypeAlias = Callable[[Diagnostics], None]
 """Shows findings."""
@@ -37,6 +38,7 @@ def train(training: Training, options: Options, beginning: Beginning, say: Say, 
     """
     changes = any(change.random for data in training.data for change in data.augmentations)
     check_installed("lightning_fabric", "matplotlib", "PIL", *(["kornia"] if changes else []))
+    check_trackers(options.log)
     place = _place(options)
     saved = None if place is None else checkpoint.load(place, training)
     options = replace(settled_options(options, saved), checkpoint=place)

@@ -149,7 +149,9 @@ class TrainerWriter:
         objective = unique("objective", given)
         optimizer = self._own("optimizers", update)
         device = Attribute(Subscript(Name(parameters), (Const(0),)), "device")
-        steps = call("torch.full", Sequence((), "("), Name("self.steps"), device=device)  # made there, with no copy to wait for
+        steps = call(
+            "torch.full", Sequence((), "("), Name("self.steps"), device=device
+        )  # made there, with no copy to wait for
         passed = [steps if value.name == STEP else Name(argument) for argument, value in inputs]
         up = Unary("-", Name(objective)) if update.direction == "maximize" else Name(objective)
         lines = [
