@@ -145,6 +145,46 @@ Each step
 """
 
 
+PARTS = """\
+network Net(x: float[N, 8]) -> y { x -> stem: Linear(8) -> BatchNorm -> body: Linear(8) -> head: Linear(3) }
+train Fit {
+    data x: float[N, 8]
+    shared f = Net
+    freeze(f.stem)
+    minimize mean((x -> f) ** 2) over f, f.head(lr=1e-2, weight_decay=0)
+        using AdamW(lr=ramp(0.0, 1e-3, steps=10), decay="weights")
+}
+"""
+
+PARTS_TABLE = """\
+Network  Is   Params  Weights
+f        Net     187  trained, f.stem frozen
+
+Each step
+1. f
+   minimize mean((x -> f) ** 2)
+   over f: 88 params, lr=ramp(0.0, 1e-3, steps=10)
+        f.head: 27 params, lr=0.01, weight_decay=0.0
+   reaches 115 of 115 params
+   using AdamW, lr=ramp(0.0, 1e-3, steps=10), decay="weights"
+
+115 params are trained, 72 are frozen
+"""
+
+
+def test_summary_and_json_of_parts(call: Call, folder: Path) -> None:
+    Path("parts.dlspec").write_text(PARTS, encoding="utf-8")
+    status, out, err = call("summary", "parts.dlspec:Fit")
+    assert (status, out.partition("\n\n")[2], err) == (0, PARTS_TABLE, "")
+    made = json.loads(call("summary", "parts.dlspec:Fit", "--format", "json")[1])
+    assert (made["trained"], made["frozen"]) == (115, 72)
+    assert made["updates"][0]["groups"][1] == {"path": "f.head", "params": 27, "own": "lr=0.01, weight_decay=0.0"}
+    assert call("compile", "parts.dlspec:Fit", "-o", "parts.json")[0] == 0
+    made = json.loads(Path("parts.json").read_text())
+    assert made["frozen"] == ["f.stem"]
+    assert made["updates"][0]["groups"][1]["own"] == {"lr": 0.01, "weight_decay": 0.0}
+
+
 def test_summary_of_a_train(call: Call, folder: Path) -> None:
     assert call("summary", "gan.dlspec:WGAN") == (0, TABLE, "")
     assert call("summary", "trains.dlspec") == (0, TABLE, "")

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from dlspec.analyses.objectives import reached
+from dlspec.analyses.training_report import TrainingSummary
 from dlspec.diagnostics import DlspecError
 from dlspec.objectives.augmentations import RandomCrop
-from dlspec.objectives.optimizers import Adam, Limits, StepLR
+from dlspec.objectives.optimizers import Adam, AdamW, Limits, StepLR
 from dlspec.objectives.training import STEP, Training
 from dlspec.pipeline import check_source, elaborate, elaborate_training, open_source
 from dlspec.source import Source
@@ -32,6 +33,12 @@ TIED = """
     shared a = Linear(8)
     h = image -> a
     shared b = Linear(8, weight=a.weight)
+"""
+TIED_INSIDE = """
+    data x: float[N, 8]
+    shared net = { shared embed = Linear(8)
+        x -> embed -> inner: Linear(8) -> out: Linear(8, weight=embed.weight) }
+    h = x -> net
 """
 
 
@@ -178,11 +185,38 @@ def test_schedules_are_functions_of_the_step(schedule: str, values: dict[int, fl
         (BODY + "minimize loss over y using Adam", "DL0705"),
         (BODY + "minimize loss over Net using Adam", "DL0705"),
         (BODY + "minimize loss over net.head using Adam", "DL0705"),
+        (BODY + "minimize loss over net[0:1] using Adam", "DL0705"),
+        (BODY + "minimize loss over net.0.weight.more using Adam", "DL0705"),
+        (BODY + "minimize loss over net.0.weight(lr=1e-3, lr=1) using Adam", "DL0303"),
+        (BODY + "minimize loss over net(rl=1e-3) using Adam", "DL0303"),
+        (BODY + "minimize loss over net(clip_weights=1) using Adam", "DL0303"),
+        (BODY + "minimize loss over net(1e-3) using Adam", "DL0306"),
+        (BODY + "minimize loss over net(lr=-1) using Adam", "DL0208"),
+        (BODY + "minimize loss over net(lr=loss) using Adam", "DL0305"),
+        (BODY + "minimize loss over net(lr=ramp(0, 1, 2)) using SGD(schedule=StepLR(1))", "DL0208"),
+        (BODY + "minimize loss over net.0(lr=1), net using SGD(schedule=OneCycleLR(0.1, 10))", "DL0208"),
+        (BODY + "minimize loss over net(lr=1) using LBFGS", "DL0208"),
+        (BODY + 'minimize loss over net using SGD(decay="weights")', "DL0208"),
+        (BODY + 'minimize loss over net using Rprop(decay="weights")', "DL0303"),
+        (BODY + 'minimize loss over net using AdamW(decay="norms")', "DL0305"),
+        (BODY + "minimize loss over net, net using Adam", "DL0303"),
+        (BODY + "minimize loss over net, net.0, net.2 using Adam", "DL0705"),
+        (BODY + "freeze(net.0)\nminimize loss over net.0 using Adam", "DL0705"),
+        (BODY + "freeze(net.0)\nminimize loss over net.0.weight, net using Adam", "DL0705"),
+        (BODY + "freeze(net)\nminimize loss over net using Adam", "DL0705"),
+        (BODY + "minimize loss over net using Adam\nfreeze(net.1)", "DL0705"),
+        (BODY + "minimize loss over net using Adam\nfreeze(judge.1)", "DL0705"),
+        (BODY + "minimize loss over net using Adam\nfreeze(layer=net.0)", "DL0303"),
+        (BODY + "minimize loss over net using Adam\nfreeze(y)", "DL0705"),
+        (BODY + "g = freeze(net.0)\nminimize loss over net using Adam", "DL0305"),
+        (TIED_INSIDE + "minimize mean(h) over net.embed, net.out(lr=1e-3) using Adam", "DL0705"),
+        (TIED_INSIDE + "freeze(net.embed)\nminimize mean(h) over net using Adam", "DL0705"),
         (TIED + "minimize mean(h -> b) over a, b using Adam", "DL0705"),
         (BODY + "minimize loss over net using Adan", "DL0706"),
         (BODY + "minimize loss over net using Adam(schedule=3)", "DL0706"),
         (BODY + "minimize loss over net using Adam { x }", "DL0706"),
-        (BODY + "minimize loss over net using Adam(1, 2, 3, 4, 5, 6, 7, 8, 9, 10)", "DL0306"),
+        (BODY + "minimize loss over net using Adam(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11)", "DL0306"),
+        (BODY + "minimize loss over net using Adam(1, (0.5, 0.9), 1e-8, 0, false, 6)", "DL0706"),
         (BODY + "minimize loss over net using Adam(lr=1, lr=2)", "DL0303"),
         (BODY + "minimize loss over net using Adam(clip_weights=0)", "DL0208"),
         (BODY + "minimize loss over net using Adam(lr=-1)", "DL0208"),
@@ -225,6 +259,67 @@ def test_schedules_are_functions_of_the_step(schedule: str, values: dict[int, fl
 )  # fmt: skip
 def test_refused(body: str, code: str) -> None:
     assert codes(body)[0] == code
+
+
+PARTS = """
+network Deep(x: float[N, 3]) -> y {
+    x -> stem: freeze({ Linear(4) -> BatchNorm -> Dropout(0.5) })
+        -> stages: { Linear(4) -> BatchNorm -> second: { Linear(4) -> BatchNorm } } -> head: { fc: Linear(3) }
+}
+train T {
+    data x: float[N, 3]
+    shared f = Deep
+    loss = mean((x -> f) ** 2)
+"""
+
+
+@pytest.mark.parametrize(
+    ("body", "frozen", "trained", "said"),
+    [
+        ("minimize loss over f using SGD", ["f.stem"], [28 + 28 + 15], ""),
+        ("minimize loss over f.head using SGD", ["f.stem"], [15], "no objective updates `f.stages`"),
+        ("freeze(f.stages)\nminimize loss over f.head.fc.weight using SGD", ["f.stem", "f.stages"], [12], ""),
+        ("minimize loss over f.stages.0, f.head using SGD", ["f.stem"], [20, 15], "`f.stages.1`, and its running"),
+        (
+            "freeze(f.stages.second)\nminimize loss over f(lr=1), f.stages[0](lr=2) using SGD",
+            ["f.stem", "f.stages.second"], [8 + 15, 20], "",
+        ),
+        ("minimize loss over f.haed using SGD", [], [], "DL0705: `f` has no part `haed` (did you mean `f.head`?)"),
+        ("minimize loss over f.head.cf using SGD", [], [], "`f.head` has no part `cf` (did you mean `f.head.fc`?)"),
+        ("minimize loss over f.wings using SGD", [], [], "no part `wings` (it has f.stem, f.stages, f.head)"),
+        ("minimize loss over f.stem using SGD", [], [], "`f.stem` is frozen and is not trained"),
+    ],
+)  # fmt: skip
+def test_parts_of_networks(body: str, frozen: list[str], trained: list[int], said: str) -> None:
+    source = Source("t.dlspec", f"{PARTS}{body}\n}}\n")
+    told = [f"{found.code}: {found.message} ({found.hint})" for found in check_source(source)]
+    assert any(said in each for each in told) if said else told == []
+    if trained:
+        made = elaborate_training(open_source(source), "T")
+        assert list(made.frozen) == frozen
+        (update,) = made.updates
+        assert [TrainingSummary(made).changed(update, group) for group in update.groups] == trained
+
+
+def test_what_holds_for_a_part_alone() -> None:
+    body = """
+    rate = ramp(0.0, 0.1, steps=10)
+    slowly = AdamW(lr=rate, decay="weights")
+    minimize loss over f.stages(lr=0.5 * rate, betas=(0.5, 0.9)), f.head.fc.weight(lr=1e-3), f using slowly
+    """
+    (update,) = elaborate_training(open_source(Source("t.dlspec", f"{PARTS}{body}}}")), "T").updates
+    one, two, three = update.groups
+    assert (one.optimizer, two.optimizer) == (AdamW(betas=(0.5, 0.9)), AdamW(lr=1e-3))
+    assert (three.optimizer, three.own, update.decay) == (AdamW(), (), "weights")
+    assert one.rate not in (None, update.rate)
+    assert two.rate is None
+    assert three.rate is update.rate
+
+
+def test_freezing_what_has_no_name_is_refused() -> None:
+    text = "network N(x: float[N, 3]) -> y { x -> freeze({ Linear(4) -> Dropout(0.5) }) }"
+    (found,) = check_source(Source("n.dlspec", text))
+    assert found.code == "DL0305"
 
 
 def test_a_loss_of_the_wrong_thing_is_a_warning_with_its_source() -> None:

@@ -58,7 +58,6 @@ LITERALS = {
     "1__0": "DL0106 2:5+4 `1__0` is no number | digits may be grouped with single underscores, and a name begins with a letter",
     "1e999": "DL0106 2:5+5 this number is too large | the largest is about 1.8e308",
     "0x10": "DL0106 2:5+4 `0x10` is no number | digits may be grouped with single underscores, and a name begins with a letter",
-    "1.5.2": "DL0103 2:9+1 expected a name, but found `2`",
 }
 # What was expected. Each stands in the second line of a block, from its fifth column on.
 EXPECTED = {
@@ -71,7 +70,7 @@ EXPECTED = {
     "x as 3": "DL0103 2:10+1 expected a name, but found `3`",
     "repeat { A }": "DL0103 2:12+1 expected an expression, but found `{`",
     "f(a=1 b=2)": "DL0103 2:11+1 expected `,` or `)`, but found `b`",
-    "a.3": "DL0103 2:7+1 expected a name, but found `3`",
+    "a.-3": "DL0103 2:7+1 expected a name or a number, but found `-`",
     "param g float[1]": "DL0103 2:13+5 expected a string or `:`, but found `float`",
     "default A": "DL0103 2:13+1 expected `(`, but found `}` [3:1 `}` stands here]",
     "shared a": "DL0103 2:12+1 expected `=`, but found `}` [3:1 `}` stands here]",

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import accumulate
 
 from dlspec.analyses.ranges import Ranges
 from dlspec.diagnostics import Diagnostic, Note, Severity
 from dlspec.ir.graph import Node, Value
 from dlspec.ir.intervals import NOT_NEGATIVE
-from dlspec.objectives.training import STEP, Training, Update
+from dlspec.objectives.training import STEP, Training, Update, within
+from dlspec.ops.constant import Stored
 from dlspec.ops.gradient import cuts
 from dlspec.syntax import ast
 
@@ -30,11 +32,11 @@ def objective_findings(training: Training) -> Iterator[Diagnostic]:
     trained: set[str] = set()
     for update in training.updates:
         known = reached(update.objective)
-        for name in update.over:
-            own = [path for path in training.weights(name) if training.graph.parameters[path].kind == "param"]
+        for group in update.groups:
+            own = training.trained(update, group)
             if known.isdisjoint(own):
-                yield _unreached(training, update, name, own)
-            trained.add(name)
+                yield _unreached(training, update, group.path, own)
+        trained.update(update.networks)
     sources = {network.source for network in training.networks.values()}
     for name, network in training.networks.items():
         has_weights = any(training.graph.parameters[path].kind == "param" for path in training.weights(name))
@@ -42,6 +44,7 @@ def objective_findings(training: Training) -> Iterator[Diagnostic]:
             message = f"no objective updates `{name}`" if has_weights else f"nothing uses `{name}`"
             hint = f"write `freeze({network.declaration})` if it keeps its weights" if has_weights else "take it out"
             yield Diagnostic("DL0708", message, network.span, hint=hint, severity=Severity.WARNING)
+    yield from _left_to_change(training)
     used = {value for node in training.graph.nodes for value in node.inputs}
     for data in training.data:
         if data.value not in used:
@@ -58,6 +61,26 @@ def _tied(training: Training) -> Iterator[Diagnostic]:
             message = f"`{one}` has the weight `{path}` of another network"
             hint = "declare them as one network, and update that"
             yield Diagnostic("DL0705", message, training.networks[one].span, hint=hint)
+
+
+def _left_to_change(training: Training) -> Iterator[Diagnostic]:
+    """Warnings for parts of networks that no update changes, but whose running statistics follow the batches."""
+    trained = {path for update in training.updates for path in training.trained(update)}
+    networks = {network for update in training.updates for network in update.networks}
+    parts: dict[str, str] = {}
+    for node in training.graph.nodes:
+        moving = [weight.path for weight in node.weights if weight.kind == "buffer" and not isinstance(node.op, Stored)]
+        network = moving[0].partition(".")[0] if moving else ""
+        if network in networks and not training.is_frozen(moving[0]):
+            levels = accumulate(moving[0].split(".")[:-1], lambda around, inner: f"{around}.{inner}")
+            part = next((part for part in levels if not any(within(path, part) for path in trained)), None)
+            if part is not None:
+                parts.setdefault(part, moving[0])
+    for part, moving in parts.items():
+        message = f"no objective updates `{part}`, and its running statistics, such as `{moving}`, go on changing"
+        hint = f"`freeze({part})`, a line of its own, keeps both"
+        span = training.networks[part.partition(".")[0]].span
+        yield Diagnostic("DL0708", message, span, hint=hint, severity=Severity.WARNING)
 
 
 def _wrong_signs(training: Training) -> Iterator[Diagnostic]:

@@ -9,7 +9,7 @@ from dlspec.ir.fields import Fielded
 from dlspec.ir.graph import Graph, Node, Parameter, Scope, Value
 from dlspec.ir.init import Init
 from dlspec.ir.types import DType
-from dlspec.objectives.training import Training, Update
+from dlspec.objectives.training import Group, Training, Update
 from dlspec.source import Span
 
 Json: TypeAlias = dict[str, Any]
@@ -60,6 +60,7 @@ def training_json(training: Training) -> Json:
             }
             for network in training.networks.values()
         ],
+        "frozen": list(training.frozen),
         "updates": [_update(update) for update in training.updates],
         "named": {name: value.name for name, value in training.named.items()},
     }
@@ -71,12 +72,22 @@ def _update(update: Update) -> Json:
         "direction": update.direction,
         "objective": update.expression.text,
         "over": list(update.over),
+        "groups": [_group(group) for group in update.groups],
         "optimizer": _called(update.optimizer),
         "schedule": None if update.schedule is None else _called(update.schedule),
         "rate": None if update.rate is None else update.rate.name,
         "limits": _called(update.limits)["arguments"],
+        "decay": update.decay,
         "times": update.times,
         "source": _place(update.span),
+    }
+
+
+def _group(group: Group) -> Json:
+    return {
+        "path": group.path,
+        "own": {name: _value(getattr(group.optimizer, name)) for name in group.own},
+        "rate": None if group.rate is None else group.rate.name,
     }
 
 

@@ -36,6 +36,8 @@ def as_table(summary: TrainingSummary, colour: bool, width: int | None = None) -
         for line in _update(summary, place, update):
             first, *more = wrapped(line, width and width - len(_HANGING))
             lines += [first, *(_HANGING + rest for rest in more)]
+    if summary.frozen:
+        lines += ["", f"{number(summary.trained)} params are trained, {number(summary.frozen)} are frozen"]
     if training.graph.conditions:
         first, *more = wrapped(", ".join(map(str, training.graph.conditions)), width and width - len("Needs  "))
         lines += ["", f"{paint('Needs', 'bold')}  {first}", *(" " * len("Needs  ") + rest for rest in more)]
@@ -44,12 +46,19 @@ def as_table(summary: TrainingSummary, colour: bool, width: int | None = None) -
 
 def _update(summary: TrainingSummary, place: int, update: Update) -> list[str]:
     times = f", {update.times} times, each on a batch of its own" if update.times > 1 else ""
-    reached, params = summary.reached(update), summary.params(*update.over)
+    reaches = f"reaches {number(summary.reached(update))} of {number(summary.changed(update))} params"
     objective = " ".join(update.expression.text.split())
+    over = [f"   over {', '.join(update.over)}: {reaches}"]
+    if any(group.own for group in update.groups):
+        groups = [
+            f"{group.path}: {number(summary.changed(update, group))} params, {summary.rates(group)}"
+            for group in update.groups
+        ]
+        over = [f"   over {groups[0]}", *(f"        {group}" for group in groups[1:]), f"   {reaches}"]
     return [
         f"{place}. {update.name}{times}",
         f"   {update.direction} {objective}",
-        f"   over {', '.join(update.over)}: reaches {number(reached)} of {number(params)} params",
+        *over,
         f"   using {summary.using(update)}",
     ]
 

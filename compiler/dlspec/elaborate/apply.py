@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager
 from functools import partial
+from itertools import takewhile
 from typing import Any
 
 from dlspec.diagnostics import Note, did_you_mean
 from dlspec.elaborate.builder import join
-from dlspec.elaborate.calls import gather_tensors, is_input, make_op, needs
+from dlspec.elaborate.calls import Given, bind_named, gather_tensors, is_input, make_op, needs
 from dlspec.elaborate.expressions import Expressions
 from dlspec.elaborate.parts import lone, weighs
 from dlspec.elaborate.shapes import match_type
@@ -22,6 +23,7 @@ from dlspec.elaborate.values import (
     Env,
     Failure,
     FrozenLayer,
+    Inside,
     Layer,
     OpLayer,
     Results,
@@ -33,7 +35,8 @@ from dlspec.elaborate.values import (
     leading,
 )
 from dlspec.ir.constants import is_dim
-from dlspec.ir.graph import Scope, Value
+from dlspec.ir.fields import MISSING
+from dlspec.ir.graph import Scope, Value, first_name
 from dlspec.ir.program import Origin, Turn, Written
 from dlspec.ir.types import DType
 from dlspec.source import Span
@@ -107,7 +110,7 @@ class Application(Expressions):
                     raise Failure("DL0307", f"{layer.title} has its name from `shared`", step.span, hint=hint)
                 return self.apply(layer.layer, flow, step, layer.label, join(layer.home, layer.label))
             case FrozenLayer():
-                return self.apply(layer.layer, flow, step, label, path)
+                return self._apply_frozen(layer, flow, step, label, path)
             case AverageLayer():
                 return self.apply(layer.source.layer, flow, step, label, path)
             case Deferred() | BranchLayer():
@@ -118,6 +121,36 @@ class Application(Expressions):
                     return self._deferred(layer, flow)
             case _:
                 raise AssertionError(layer)
+
+    def _apply_frozen(
+        self, layer: FrozenLayer, flow: Any, step: ast.Expression, label: str | None, path: str | None
+    ) -> Any:
+        """What a layer makes whose weights and statistics stay: the graph is told the paths of what has some."""
+        graph, around = self.builder.graph, self.builder.scope
+        self.instances.refused += 1  # each instance has paths of its own
+        before = len(graph.nodes)
+        made = self.apply(layer.layer, flow, step, label, path)
+        for node in graph.nodes[before:]:
+            inside = takewhile(lambda scope: scope is not around, node.scope.ancestors())
+            opened = [scope.path for scope in inside if scope.opens]
+            if node.op.identity_in_eval and not opened:
+                message = f"`{type(node.op).__name__}` would go on: what is frozen here has no name to hold it by"
+                hint = "give it a label: `stem: freeze({ ... })`"
+                raise Failure("DL0305", message, node.span, hint=hint)
+            if node.weights:
+                graph.frozen.setdefault(opened[-1] if opened else first_name(node.name), step.span)
+        return made
+
+    def special(self, node: ast.Call, function: ast.Name, given: list[Given], env: Env) -> Any:
+        if function.name != "freeze":
+            return super().special(node, function, given, env)
+        (layer,) = bind_named("`freeze`", given, {"layer": MISSING}, node.span).values()
+        if isinstance(layer, Inside):
+            hint = f"in a `train` a line of its own, `{node.span.text}`, freezes a part"
+            raise Failure("DL0305", f"`freeze` takes a layer, and this is {kind_of(layer)}", node.span, hint=hint)
+        if not isinstance(layer, Layer):
+            raise Failure("DL0305", f"`freeze` takes a layer, not {kind_of(layer)}", node.span)
+        return FrozenLayer(layer)
 
     def _level(
         self, label: str | None, path: str | None, step: ast.Expression, body: ast.Node, env: Env

@@ -63,7 +63,9 @@ _LAYER_SYNTAX = (ast.Braces, ast.Repeat, ast.For, ast.Labelled)
 
 Measure = Callable[[BlockLayer, str, Span], Any]
 
-_FUNCTIONS = dict.fromkeys((*FUNCTIONS, *constants.FUNCTIONS, *constants.INITIALISERS, *distributions.FUNCTIONS))
+_FUNCTIONS = dict.fromkeys(
+    (*FUNCTIONS, *constants.FUNCTIONS, *constants.INITIALISERS, *distributions.FUNCTIONS, "freeze")
+)
 
 
 class Expressions:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from dlspec.collector import paused_collector
-from dlspec.diagnostics import Diagnostics, Note, did_you_mean
+from dlspec.diagnostics import Diagnostics, did_you_mean
 from dlspec.elaborate.builder import Builder, too_much
-from dlspec.elaborate.calls import Given, bind_named, field_value
+from dlspec.elaborate.calls import Given, bind_named
 from dlspec.elaborate.expressions import Measure
 from dlspec.elaborate.flow import Elaborator
 from dlspec.elaborate.network import (
@@ -23,6 +24,8 @@ from dlspec.elaborate.network import (
 from dlspec.elaborate.pairs import check_change, check_pair, pixels_of
 from dlspec.elaborate.recorder import Recording
 from dlspec.elaborate.session import Session
+from dlspec.elaborate.targets import path_of, settle
+from dlspec.elaborate.using import Using, check_decay, defaults, fielded, group_with, using_of
 from dlspec.elaborate.values import (
     POISON,
     UNBOUND,
@@ -32,42 +35,27 @@ from dlspec.elaborate.values import (
     Env,
     Failure,
     FrozenLayer,
-    Layer,
     Module,
     SharedLayer,
     has_poison,
     kind_of,
 )
 from dlspec.ir.conditions import Conditions
-from dlspec.ir.fields import MISSING, Fielded
+from dlspec.ir.fields import MISSING
 from dlspec.ir.graph import Output, Value
-from dlspec.ir.op import OpError
 from dlspec.ir.types import DType, TensorType
 from dlspec.ir.verify import verified
 from dlspec.limits import Exceeded
 from dlspec.objectives import augmentations, optimizers
 from dlspec.objectives.augmentations import Augmentation
-from dlspec.objectives.optimizers import Limits, Optimizer, Schedule
+from dlspec.objectives.optimizers import Schedule
 from dlspec.objectives.schedules import SCHEDULES
-from dlspec.objectives.training import STEP, Data, Direction, Network, Training, Update
+from dlspec.objectives.training import STEP, Data, Direction, Group, Network, Training, Update
 from dlspec.ops.algebra import Algebra
-from dlspec.ops.constant import Param
 from dlspec.source import Span
 from dlspec.syntax import ast
 
 _Kind = TypeVar("_Kind")
-_Fielded = TypeVar("_Fielded", bound=Fielded)
-
-_LIMITS = [field.name for field in Limits.fields]
-
-
-class Using(NamedTuple):
-    """`Adam(lr=1e-3, schedule=StepLR(100), clip_grad_norm=1)`: an optimizer with what it is called with beside."""
-
-    optimizer: Optimizer
-    schedule: Schedule | None
-    limits: Limits
-    rate: Value | None = None
 
 
 @verified
@@ -115,6 +103,7 @@ class TrainElaborator(Elaborator):
         super().__init__(builder, diagnostics, measure)
         self.training = made
         self._step: Value | None = None
+        self._frozen: dict[str, Span] = {}
 
     def run(
         self, module: Module, declaration: ast.Train, settings: Mapping[str, object], sizes: Mapping[str, int]
@@ -134,9 +123,16 @@ class TrainElaborator(Elaborator):
                     self._pair(statement, env, sizes)
                 case ast.Update():
                     self._update(statement, env)
+                case ast.Evaluate(value=ast.Call(function=ast.Name(name="freeze"), branches=None) as call) if (
+                    env.find("freeze") is UNBOUND
+                ):
+                    self._freeze(call, env)
                 case _:
                     self.statement(statement, env)
         refuse_unknown_sizes(graph, declaration.name, sizes)
+        if not self.incomplete and len(self.diagnostics.errors) == before:
+            for failure in settle(self.training, self._frozen):
+                self.report(failure)
         if not self.training.updates and not self.incomplete and len(self.diagnostics.errors) == before:
             hint = "write `minimize loss over net using Adam(lr=1e-3)`"
             raise Failure("DL0703", f"`{graph.name}` updates nothing", span, hint=hint)
@@ -187,10 +183,11 @@ class TrainElaborator(Elaborator):
     def _update(self, node: ast.Update, env: Env) -> None:
         try:
             objective = self.evaluate(node.objective, env)
-            over = [self._target(name, env) for name in node.over]
+            over = [path_of(_without_arguments(each), env, self.training) for each in node.over]
             times = 1 if node.times is None else self.evaluate(node.times, env)
             using = self._recipe(node.optimizer, env, Using, optimizers.OPTIMIZERS, "an optimizer")
-            if using is None or has_poison([objective, times, *over]):
+            groups = () if using is None else self._groups(node, over, using, env)
+            if using is None or groups is None or has_poison([objective, times]):
                 self.incomplete = True
                 return
             if not isinstance(objective, Value) or objective.type.rank or not objective.type.dtype.is_float:
@@ -204,7 +201,7 @@ class TrainElaborator(Elaborator):
             self.report(failure)
             return
         known = [update.name for update in self.training.updates]
-        base = "_".join(over)
+        base = _joined(over)
         name = next(n for n in (base, *(f"{base}_{i}" for i in range(2, len(known) + 3))) if n not in known)
         direction: Direction = "minimize" if node.direction == "minimize" else "maximize"
         at = node.objective.span
@@ -212,7 +209,7 @@ class TrainElaborator(Elaborator):
             name,
             direction,
             objective,
-            tuple(over),
+            groups,
             using.optimizer,
             using.schedule,
             using.limits,
@@ -220,35 +217,35 @@ class TrainElaborator(Elaborator):
             node.span,
             at,
             using.rate,
+            using.decay,
         )
         self.training.updates.append(update)
         self.training.graph.outputs.append(Output(name, objective, training=False))
 
-    def _target(self, name: ast.Expression, env: Env) -> str:
-        """The path of what a name after `over` stands for."""
-        if not isinstance(name, ast.Name):
-            message = f"`{name.span.text}` is no network or weight by its name"
-            hint = "a part that is trained by itself is a `shared` network of its own"
-            raise Failure("DL0705", message, name.span, hint=hint)
-        value = env.find(name.name)
-        if value is POISON:
-            return name.name
-        if isinstance(value, Value) and value.producer is not None and isinstance(value.producer.op, Param):
-            if value.producer.op.kind == "param":
-                return value.producer.name
-            raise Failure("DL0705", f"`{name.name}` is a buffer, which is not trained", name.span, hint="`param`")
-        known = self.training.networks
-        if not isinstance(value, SharedLayer):
-            what = f"`{name.name}` is {kind_of(value)}" if value is not UNBOUND else f"there is no `{name.name}` here"
-            trained = [n for n, network in known.items() if not network.frozen]
-            hint = did_you_mean(name.name, trained) or f"declare it: `shared {name.name} = ...`"
-            raise Failure("DL0705", f"only networks and weights can be trained: {what}", name.span, hint=hint)
-        network = known[value.label]
-        if network.frozen:
-            note = Note(network.span, "declared here")
-            what = "a moving average" if network.source else "frozen"
-            raise Failure("DL0705", f"`{name.name}` is {what} and is not trained", name.span, notes=(note,))
-        return value.label
+    def _groups(self, node: ast.Update, over: list[str], using: Using, env: Env) -> tuple[Group, ...] | None:
+        """What is updated, each with the arguments that hold for it; None after an error that is reported. Raises
+        `Failure`."""
+        groups: list[Group] = []
+        for each, path in zip(node.over, over, strict=True):
+            if any(group.path == path for group in groups):
+                raise Failure("DL0303", f"`{path}` is given twice", each.span)
+            given = [(a, self.argument(a, env)) for a in each.arguments] if isinstance(each, ast.Call) else []
+            if has_poison([value for _, value in given]):
+                return None
+            groups.append(group_with(path, using, given, each.span))
+        check_decay(groups, using, node.optimizer.span)
+        return tuple(groups)
+
+    def _freeze(self, node: ast.Call, env: Env) -> None:
+        """`freeze(f.backbone)` by itself: parts of networks that keep their weights and statistics."""
+        for argument in node.arguments:
+            try:
+                if argument.name is not None:
+                    hint = "`freeze(f.backbone, f.neck)`"
+                    raise Failure("DL0303", "`freeze` takes parts of networks", argument.span, hint=hint)
+                self._frozen[path_of(argument.value, env, self.training)] = argument.span
+            except Failure as failure:
+                self.report(failure)
 
     def shared(self, node: ast.Shared, env: Env) -> Any:
         made = super().shared(node, env)
@@ -298,40 +295,12 @@ class TrainElaborator(Elaborator):
             return self._recipe(argument.value, env, Schedule, optimizers.SCHEDULES, "a schedule") or POISON
         return super().argument(argument, env)
 
-    def _using(self, name: ast.Name, given: list[Given], span: Span) -> Using:
-        """The optimizer of a call, with its schedule and limits."""
-        optimizer = optimizers.OPTIMIZERS[name.name]
-        more = {"schedule": None, **{field.name: None for field in Limits.fields}}
-        bound = bind_named(f"`{name.name}`", given, _defaults(optimizer) | more, span)
-        rate = bound["lr"] if isinstance(bound.get("lr"), Value) else None
-        if rate is not None:
-            _check_rate(rate, _place_of("lr", given, span))
-            bound["lr"] = _defaults(optimizer)["lr"]
-            if bound["schedule"] is not None:
-                raise Failure("DL0208", "`lr` is computed from the steps already, and `schedule` changes it too", span)
-        limits = _fielded(Limits, name, {key: bound[key] for key in bound if key in _LIMITS}, given, span)
-        for key in _LIMITS:
-            if getattr(limits, key) is not None and getattr(limits, key) <= 0:
-                raise Failure("DL0208", f"`{key}` is positive, not {getattr(limits, key):g}", span)
-        schedule: Schedule | None = bound["schedule"]
-        momentum = {"momentum", "betas"} & {field.name for field in optimizer.fields}
-        cycling = [part for part in (schedule.parts if schedule else ()) if getattr(part, "cycle_momentum", False)]
-        if cycling and not momentum:
-            message = f"`{type(cycling[0]).__name__}` changes the momentum too, and `{name.name}` has none"
-            raise Failure("DL0208", message, span, hint="set cycle_momentum=false")
-        return Using(_fielded(optimizer, name, bound, given, span), schedule, limits, rate)
-
     # Functions
 
     def special(self, node: ast.Call, function: ast.Name, given: list[Given], env: Env) -> Any:
         name = function.name
         if name in SCHEDULES:
             return self._schedule(node, name, given)
-        if name == "freeze":
-            (layer,) = _arguments(name, given, ("layer",), node.span)
-            if not isinstance(layer, Layer):
-                raise Failure("DL0305", f"`freeze` takes a layer, not {kind_of(layer)}", node.span)
-            return FrozenLayer(layer)
         if name == "moving_average":
             source, decay = _arguments(name, given, ("network", "decay"), node.span)
             if not isinstance(source, SharedLayer):
@@ -340,11 +309,11 @@ class TrainElaborator(Elaborator):
                 raise Failure("DL0208", f"`decay` is between 0 and 1, not {kind_of(decay)}", node.span)
             return AverageLayer(source, float(decay))
         if name in optimizers.OPTIMIZERS:
-            return self._using(function, given, node.span)
+            return using_of(function, given, node.span)
         recipe = optimizers.SCHEDULES.get(name) or augmentations.AUGMENTATIONS.get(name)
         if recipe is not None:
-            bound = bind_named(f"`{name}`", given, _defaults(recipe), node.span)
-            return _fielded(recipe, function, bound, given, node.span)
+            bound = bind_named(f"`{name}`", given, defaults(recipe), node.span)
+            return fielded(recipe, name, bound, given, node.span)
         return super().special(node, function, given, env)
 
     def _schedule(self, node: ast.Call, name: str, given: list[Given]) -> Value:
@@ -371,50 +340,23 @@ class _Recording(Recording, TrainElaborator):
     """The same, with a recorder."""
 
 
-def _check_rate(rate: Value, span: Span) -> None:
-    """Raises `Failure` for a rate that is no function of the steps alone."""
-    hint = "write lr=ramp(0.0, 1e-3, steps=500), or a computation with such numbers"
-    if rate.type.rank or not rate.type.dtype.is_float:
-        raise Failure("DL0305", f"`lr` is one number, not {kind_of(rate)}", span, hint=hint)
-    waiting, seen = [rate], set[Value]()
-    while waiting:
-        value = waiting.pop()
-        node = value.producer
-        if node is None and value.name != STEP:
-            raise Failure("DL0305", f"`lr` is computed from the steps alone, not from `{value.name}`", span, hint=hint)
-        if node is not None and (node.weights or node.op.random or isinstance(node.op, Param)):
-            what = type(node.op).function or type(node.op).__name__
-            raise Failure("DL0305", f"`lr` is computed from the steps alone, not by `{what}`", span, hint=hint)
-        new = [] if node is None else [each for each in node.inputs if each not in seen]
-        seen.update(new)
-        waiting += new
-    if all(value.name != STEP for value in (rate, *seen)):
-        raise Failure("DL0305", "`lr` is a tensor that does not change with the steps", span, hint=hint)
+def _joined(over: list[str]) -> str:
+    """What an update is called: after what it changes, and after the network where that is several parts of one."""
+    parts: dict[str, list[str]] = {}
+    for path in over:
+        parts.setdefault(path.partition(".")[0], []).append(path)
+    return "_".join(re.sub(r"\W", "_", own[0]) if len(own) == 1 else network for network, own in parts.items())
+
+
+def _without_arguments(node: ast.Expression) -> ast.Expression:
+    """What stands after `over` without the arguments that hold for it."""
+    return node.function if isinstance(node, ast.Call) and node.branches is None else node
 
 
 def _called(node: ast.Expression) -> ast.Name | None:
     """The name of what is called, `Adam` of `Adam(lr=1e-3)`; a bare name is a call without arguments."""
     function = node.function if isinstance(node, ast.Call) else node
     return function if isinstance(function, ast.Name) else None
-
-
-def _defaults(cls: type[Fielded]) -> dict[str, Any]:
-    return {field.name: field.default for field in cls.fields}
-
-
-def _fielded(cls: type[_Fielded], name: ast.Name, bound: Mapping[str, Any], given: list[Given], span: Span) -> _Fielded:
-    """An instance with the values of its fields among ``bound``. Raises `Failure` for one of a wrong kind."""
-    title = f"`{name.name}`"
-    values = {f.name: field_value(f, bound[f.name], _place_of(f.name, given, span), title) for f in cls.fields}
-    try:
-        return cls(**values)
-    except OpError as error:
-        raise Failure(error.code, error.message, span, hint=error.hint) from None
-
-
-def _place_of(name: str, given: list[Given], span: Span) -> Span:
-    """Where an argument stands, that of the call if it has no name there."""
-    return next((argument.span for argument, _ in given if argument.name and argument.name.name == name), span)
 
 
 def _arguments(name: str, given: list[Given], parameters: tuple[str, ...], span: Span) -> list[Any]:

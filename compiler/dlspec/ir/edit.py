@@ -93,6 +93,7 @@ class Editor:
         made.symbols, made.sizes, made.settings = source.symbols, source.sizes, source.settings
         made.conditions = source.conditions
         made.aliases = {name: path for name, path in source.aliases.items() if path in made.parameters}
+        made.frozen = dict(source.frozen)
         became = {**self._copies, **scopes}
         made.former = {old: became.get(new) for old, new in source.former.items()} | became
 

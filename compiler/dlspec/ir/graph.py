@@ -386,6 +386,8 @@ class Graph:
     * ``nodes``: in the order of running; those in the body of another stand before it.
     * ``parameters``: by path, in the order of declaration, which is the state dict's. ``aliases``: further names that the
       state dict has for some of them, each with the path.
+    * ``frozen``: the paths of layers and blocks whose weights and statistics training leaves as they are, each with where
+      that is said.
     * ``former``: what scopes and tensors of the graph that this one was made of have become: names still mean those.
     * ``templates``: the declarations that it is made of, each with its instances, in the order in which they first appear.
     """
@@ -398,6 +400,7 @@ class Graph:
         self.nodes: list[Node] = []
         self.parameters: dict[str, Parameter] = {}
         self.aliases: dict[str, str] = {}
+        self.frozen: dict[str, Span] = {}
         self.symbols: dict[str, int | None] = {}
         self.sizes: dict[str, int] = {}
         self.settings: dict[str, Any] = {}

@@ -13,6 +13,8 @@ class Optimizer(Fielded):
 
     searches: ClassVar[bool] = False
     """Whether a step evaluates its objective as often as it likes."""
+    decays: ClassVar[bool] = True
+    """Whether it has a weight decay."""
 
     def check(self) -> None:
         for field in self.fields:
@@ -130,6 +132,7 @@ class ASGD(Optimizer):
 class Rprop(Optimizer):
     """Steps by the signs of gradients (Riedmiller and Braun 1993). For whole batches: small ones change signs by chance."""
 
+    decays = False
     lr: float = 1e-2
     etas: Pair = (0.5, 1.2)
     step_sizes: Pair = (1e-6, 50)
@@ -146,6 +149,7 @@ class LBFGS(Optimizer):
     a step evaluates its objective up to `max_eval` times."""
 
     searches = True
+    decays = False
     lr: float = 1.0
     max_iter: int = 20
     max_eval: int | None = None
@@ -174,6 +178,11 @@ class Schedule(Fielded):
     @property
     def inner(self) -> tuple[Schedule, ...]:
         """The schedules that it is made of."""
+        return ()
+
+    @property
+    def sets(self) -> tuple[str, ...]:
+        """The arguments of optimizers to which it gives values of its own, whatever they are."""
         return ()
 
     @property
@@ -250,6 +259,10 @@ class OneCycleLR(Schedule):
     div_factor: float = 25.0
     final_div_factor: float = 1e4
 
+    @property
+    def sets(self) -> tuple[str, ...]:
+        return ("lr", "momentum", "betas") if self.cycle_momentum else ("lr",)
+
 
 class CyclicLR(Schedule):
     """Rises from `base_lr` to `max_lr` within `step_size_up` updates and falls again, over and over (Smith 2015)."""
@@ -261,6 +274,10 @@ class CyclicLR(Schedule):
     mode: Literal["triangular", "triangular2", "exp_range"] = "triangular"
     gamma: float = 1.0
     cycle_momentum: bool = True
+
+    @property
+    def sets(self) -> tuple[str, ...]:
+        return ("lr", "momentum", "betas") if self.cycle_momentum else ("lr",)
 
 
 class ReduceLROnPlateau(Schedule):
@@ -322,6 +339,13 @@ class Limits(Fielded):
     clip_grad_norm: float | None = None
     clip_grad_value: float | None = None
     clip_weights: float | None = None
+
+
+class Sparing(Fielded):
+    """What decays, an argument of all optimizers with a weight decay: all parameters, or "weights", which are those of more
+    than one axis. Biases, and what norms scale and shift by, have one."""
+
+    decay: Literal["all", "weights"] = "all"
 
 
 OPTIMIZERS: dict[str, type[Optimizer]] = {cls.__name__: cls for cls in Optimizer.__subclasses__()}

@@ -68,16 +68,43 @@ class Network:
         self.decay = decay
 
 
+Decay: TypeAlias = Literal["all", "weights"]
+
+
+class Group:
+    """What an update changes: a network, a part of one or a weight, by its ``path``, and all below it but for what
+    another group of the update has.
+
+    ``optimizer`` has the arguments that hold for it, ``own`` names those that are not the update's. ``rate`` is its rate of
+    learning where that is computed from the steps taken.
+    """
+
+    __slots__ = ("optimizer", "own", "path", "rate", "span")
+
+    def __init__(self, path: str, optimizer: Optimizer, own: tuple[str, ...], rate: Value | None, span: Span) -> None:
+        self.path = path
+        self.optimizer = optimizer
+        self.own = own
+        self.rate = rate
+        self.span = span
+
+    @property
+    def network(self) -> str:
+        """The network that it is, or is a part of."""
+        return self.path.partition(".")[0]
+
+
 class Update:
     """`minimize EXPR over NETWORKS using OPTIMIZER(...) times K`.
 
-    ``name`` says what is updated: the networks' names joined. ``objective`` is a scalar, ``expression`` where it is
-    written. ``rate`` is the rate of learning where that is computed from the steps taken.
+    ``name`` says what is updated: the paths of the ``groups`` joined. ``objective`` is a scalar, ``expression`` where it is
+    written. ``rate`` is the rate of learning where that is computed from the steps taken. Where ``decay`` is "weights",
+    parameters of at most one axis, biases and those of norms, do not decay.
     """
 
     __slots__ = (
-        "direction", "expression", "limits", "name", "objective", "optimizer", "over", "rate", "schedule", "span",
-        "times",
+        "decay", "direction", "expression", "groups", "limits", "name", "objective", "optimizer", "rate", "schedule",
+        "span", "times",
     )  # fmt: skip
 
     def __init__(
@@ -85,7 +112,7 @@ class Update:
         name: str,
         direction: Direction,
         objective: Value,
-        over: tuple[str, ...],
+        groups: tuple[Group, ...],
         optimizer: Optimizer,
         schedule: Schedule | None,
         limits: Limits,
@@ -93,11 +120,12 @@ class Update:
         span: Span,
         expression: Span,
         rate: Value | None = None,
+        decay: Decay = "all",
     ) -> None:
         self.name = name
         self.direction: Direction = direction
         self.objective = objective
-        self.over = over
+        self.groups = groups
         self.optimizer = optimizer
         self.schedule = schedule
         self.limits = limits
@@ -105,6 +133,32 @@ class Update:
         self.span = span
         self.expression = expression
         self.rate = rate
+        self.decay: Decay = decay
+
+    @property
+    def over(self) -> tuple[str, ...]:
+        """The paths of what it changes, in order."""
+        return tuple(group.path for group in self.groups)
+
+    @property
+    def networks(self) -> tuple[str, ...]:
+        """The networks of which it changes something, in order."""
+        return tuple(dict.fromkeys(group.network for group in self.groups))
+
+    @property
+    def splits(self) -> bool:
+        """Whether not all of its parameters are updated by one rule."""
+        return self.decay != "all" or any(group.own for group in self.groups)
+
+    def group_of(self, path: str) -> Group | None:
+        """The group of a weight: that of the longest path that its own begins with."""
+        own = [group for group in self.groups if within(path, group.path)]
+        return max(own, key=lambda group: len(group.path), default=None)
+
+
+def within(path: str, part: str) -> bool:
+    """Whether a path is a part's, or below it."""
+    return path == part or path.startswith(f"{part}.")
 
 
 STEP = "step"
@@ -117,7 +171,7 @@ class Training:
     ``graph`` computes everything: its inputs are the data and, where a schedule asks for it, `STEP`; its outputs are the
     objectives by the names of their updates. Each update evaluates its objective anew, draws included, from a batch.
     ``named`` are the tensors that the body names: scalars among them are metrics, images can be looked at. ``doc`` is the
-    comment above it.
+    comment above it. ``frozen`` are the parts of networks that keep their weights and statistics, with where that is said.
     """
 
     def __init__(self, graph: Graph) -> None:
@@ -127,6 +181,7 @@ class Training:
         self.networks: dict[str, Network] = {}
         self.updates: list[Update] = []
         self.named: dict[str, Value] = {}
+        self.frozen: dict[str, Span] = {}
 
     @property
     def name(self) -> str:
@@ -135,7 +190,29 @@ class Training:
     @property
     def looked_at(self) -> list[Value]:
         """The tensors that are results beside the objectives: those that the body names, and rates."""
-        return [*self.named.values(), *(update.rate for update in self.updates if update.rate is not None)]
+        rates = dict.fromkeys(group.rate for update in self.updates for group in update.groups)
+        return [*self.named.values(), *(rate for rate in rates if rate is not None)]
+
+    def is_frozen(self, path: str) -> bool:
+        """Whether a weight is in what is frozen."""
+        network = self.networks.get(path.partition(".")[0])
+        return (network is not None and network.frozen) or any(within(path, part) for part in self.frozen)
+
+    def picks(self, update: Update) -> bool:
+        """Whether an update leaves out something of the networks that it changes."""
+        parts = any(path not in self.networks for path in update.over)
+        return parts or any(within(part, path) for part in self.frozen for path in update.over)
+
+    def trained(self, update: Update, group: Group | None = None) -> list[str]:
+        """The paths of the parameters that an update changes, or of those in one of its groups."""
+        return [
+            path
+            for path, weight in self.graph.parameters.items()
+            if weight.kind == "param"
+            and (own := update.group_of(path)) is not None
+            and group in (None, own)
+            and not self.is_frozen(path)
+        ]
 
     def origin(self, path: str) -> str:
         """The path of the weight that one begins as: for a moving average that of its source, else its own."""

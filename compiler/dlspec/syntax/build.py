@@ -255,6 +255,16 @@ class AstBuilder:
     def attribute(self, children: Children) -> ast.Attribute:
         return ast.Attribute(self.span(children), children[0], self.token_name(children[2]))
 
+    def place(self, children: Children) -> ast.Attribute:
+        """`f.stages.0.1`, of which `0.1` is one token."""
+        made, token = children[0], children[2]
+        end = token.start
+        for part in token.text.split("."):
+            name = ast.Name(Span(self.source, end, end + len(part)), part)
+            made = ast.Attribute(Span(self.source, made.span.start, name.span.end), made, name)
+            end = name.span.end + 1
+        return made
+
     def arguments(self, children: Children) -> tuple[tuple[ast.Argument, ...], Token]:
         return nodes(children), children[-1]
 

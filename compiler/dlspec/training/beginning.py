@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from dlspec.backends.runtime import RunError
 from dlspec.backends.weights import initial_weights, untied
 from dlspec.diagnostics import Diagnostic, Severity, did_you_mean
-from dlspec.objectives.training import Training
+from dlspec.objectives.training import Training, within
 from dlspec.passes.retype import numpy_dtype
 
 if TYPE_CHECKING:
@@ -105,19 +105,22 @@ def whose(training: Training, text: str) -> tuple[str | None, str]:
 
 
 def undrawn(training: Training, beginning: Beginning) -> Iterator[Diagnostic]:
-    """Warnings for frozen networks whose weights are those of the seed: nobody gave them, and nothing will train them."""
-    for name, network in training.networks.items():
-        if not network.frozen or network.source is not None or network.declaration == "buffer":
-            continue
+    """Warnings for what is frozen with weights that are those of the seed: nobody gave them, and nothing will train them."""
+    kept = {
+        name: network.span
+        for name, network in training.networks.items()
+        if network.frozen and network.source is None and network.declaration != "buffer"
+    }
+    for part, span in {**kept, **training.frozen}.items():
         drawn = [
             path
-            for path in training.weights(name)
-            if training.graph.parameters[path].init.kind not in _DRAWN_APART and path not in beginning.given
+            for path, weight in training.graph.parameters.items()
+            if within(path, part) and weight.init.kind not in _DRAWN_APART and path not in beginning.given
         ]
         if drawn:
-            message = f"`{name}` is frozen, and its weights, such as `{drawn[0]}`, are drawn: nobody gave them"
-            hint = f"--weights {name}=FILE"
-            yield Diagnostic("DL0721", message, network.span, hint=hint, severity=Severity.WARNING)
+            message = f"`{part}` is frozen, and its weights, such as `{drawn[0]}`, are drawn: nobody gave them"
+            hint = f"--weights {part.partition('.')[0]}=FILE"
+            yield Diagnostic("DL0721", message, span, hint=hint, severity=Severity.WARNING)
 
 
 def _only(training: Training, file: str) -> str:

@@ -161,12 +161,11 @@ class Run:
     # What is said and kept
 
     def _record(self, batches: Batches, objectives: Mapping[str, float]) -> dict[str, Any]:
-        rates = {name: optimizer.param_groups[0]["lr"] for name, optimizer in self._stepper.trainer.optimizers.items()}
         record = {
             "step": self._stepper.steps,
             "epoch": round(batches.epochs, 4),
             "objectives": dict(objectives),
-            "lr": {name: float(rate) for name, rate in rates.items()},
+            "lr": self._rates(),
         }
         if self._scalars:
             record["named"] = {self._names[name]: objectives[name] for name in self._names} | self._looked_at()
@@ -184,6 +183,14 @@ class Run:
                 named = self._stepper.evaluator.named(part, self._stepper.steps)
             parts.append(torch.stack([named[name].float() for name in names]))
         return dict(zip(names, self._devices.means(torch.stack(parts).mean(0)), strict=True))
+
+    def _rates(self) -> dict[str, float]:
+        """The rates of learning, by update, and by part where an update has several."""
+        rates: dict[str, float] = {}
+        for name, optimizer in self._stepper.trainer.optimizers.items():
+            parts = {group.get("part", name): float(group["lr"]) for group in optimizer.param_groups}
+            rates |= {name if len(parts) == 1 else f"{name}/{part}": rate for part, rate in parts.items()}
+        return rates
 
     def _held_out(self, rows: Array) -> dict[str, dict[str, float]]:
         """The objectives and named numbers over what is held out, each process looking at some of its batches, or at all

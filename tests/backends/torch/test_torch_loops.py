@@ -240,6 +240,82 @@ def rates(model: Any, data: Iterator[Batch], steps: int) -> Iterator[tuple[dict[
         )
 
 
+def parts(model: Any, data: Iterator[Batch], steps: int) -> Iterator[tuple[dict[str, Tensor], list[Tensor]]]:
+    f, shift = model.f, model.shift
+    slow = copy.deepcopy(f).eval().requires_grad_(False)
+    f.stem.requires_grad_(False)
+    f.neck.requires_grad_(False)
+    inner, norm, _, outer = f.body
+    outer.bias.requires_grad_(False)
+    first = torch.optim.SGD(
+        [
+            {"params": [inner.weight], "lr": 0.1, "weight_decay": 0.05},
+            {"params": [inner.bias, *norm.parameters()], "lr": 0.1, "weight_decay": 0.0},
+            {"params": [f.head.weight]},
+            {"params": [f.head.bias, shift], "weight_decay": 0.0},
+            {"params": [outer.weight], "lr": 0.05},
+        ],
+        lr=0.5, momentum=0.9, weight_decay=0.01,
+    )  # fmt: skip
+    halved = torch.optim.lr_scheduler.StepLR(first, 2, gamma=0.5)
+    rest, deep, head = [*norm.parameters(), outer.weight], [*inner.parameters()], [*f.head.parameters()]
+    second = torch.optim.AdamW([{"params": rest}, {"params": deep, "lr": 1e-3}, {"params": head}])
+    third = torch.optim.SGD(head, lr=0.1)
+    everything = [p for p in f.parameters() if p.requires_grad]
+    matrices, vectors = [p for p in everything if p.ndim > 1], [p for p in everything if p.ndim < 2]
+    fourth = torch.optim.SGD([{"params": matrices, "weight_decay": 0.1}, {"params": vectors}])
+
+    def forward(x: Tensor) -> Tensor:
+        f.train()
+        f.stem.eval()
+        return f(x)
+
+    def made(optimizer: torch.optim.Optimizer, loss: Tensor, clipped: list[Tensor] | None = None) -> None:
+        f.zero_grad()
+        shift.grad = None
+        loss.backward()
+        if clipped:
+            nn.utils.clip_grad_norm_(clipped, 0.1)
+        optimizer.step()
+        with torch.no_grad():
+            for mine, theirs in zip(slow.parameters(), f.parameters(), strict=True):
+                mine.lerp_(theirs, 1 - 0.9)
+            for mine, theirs in zip(slow.buffers(), f.buffers(), strict=True):
+                mine.copy_(theirs)
+
+    while True:
+        x, wanted = next(data).values()
+        rate = float((torch.tensor(float(steps)) / 4).clamp(max=1.0) * 0.1)
+        one = F.mse_loss(forward(x) + shift, wanted)
+        made(first, one)
+        halved.step()
+        second.param_groups[0]["lr"], second.param_groups[2]["lr"] = 0.5 * rate, rate
+        two = (forward(x) ** 2).mean()
+        made(second, two, [*rest, *deep, *head])
+        three = forward(x).mean()
+        made(third, three)
+        for group in fourth.param_groups:
+            group["lr"] = rate
+        y = forward(x)
+        four = (slow(x) - y).mean()
+        made(fourth, four)
+        steps += 1
+        yield (
+            {"f_shift": one, "f": two, "f_head": three, "f_2": four},
+            [
+                *(f.stem[1].running_mean, f.stem[0].weight, inner.weight, inner.bias, norm.running_mean, norm.weight),
+                *(outer.weight, outer.bias, f.neck.weight, f.head.weight, f.head.bias, shift, slow.head.weight),
+            ],
+        )
+
+
+PARTS = [
+    "f.stem.1.running_mean", "f.stem.0.weight", "f.body.0.weight", "f.body.0.bias", "f.body.1.running_mean",
+    "f.body.1.weight", "f.body.3.weight", "f.body.3.bias", "f.neck.weight", "f.head.weight", "f.head.bias", "shift",
+    "slow.head.weight",
+]  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("name", "loop", "weights"),
     [
@@ -247,6 +323,7 @@ def rates(model: Any, data: Iterator[Batch], steps: int) -> Iterator[tuple[dict[
         ("wgan", wgan, GAN_WEIGHTS),
         ("wgan_gp", wgan_gp, GAN_WEIGHTS),
         ("vae", vae, ["encode.fc21.weight", "decode.fc4.bias"]),
+        ("parts", parts, PARTS),
         ("rates", rates, ["net.fc.weight", "warm.fc.weight", "flat.fc.weight", "search.weight"]),
         (
             "everything",

@@ -112,6 +112,7 @@ def test_steps_give_every_objective_and_train_only_what_is_named(text: str) -> N
         objectives = trainer.step(supply)
         assert list(objectives) == [update.name for update in made.updates]
         assert all(value.shape == () and value.isfinite() and not value.requires_grad for value in objectives.values())
+    kept |= {path for part in made.frozen for path in _paths(made, part, before)}
     after = model.state_dict()
     for path in kept:
         follows = made.networks[path.partition(".")[0]].source is not None

@@ -119,6 +119,28 @@ train Rates {
     maximize -mean(((x -> search) - x) ** 2) over search using LBFGS(lr=0.5, max_iter=3, clip_grad_norm=1.0)
 }
 """,
+    # Parts of a network: kept as they are, and trained by rates and decays of their own.
+    "parts": """
+network Deep(x: float[N, 3]) -> y {
+    x -> stem: freeze({ Linear(4) -> BatchNorm -> Dropout(0.5) })
+        -> body: { Linear(8) -> BatchNorm -> Tanh -> Linear(8) } -> neck: Linear(8) -> head: Linear(3)
+}
+train Parts {
+    data x: float[N, 3]
+    data wanted: float[N, 3]
+    shared f = Deep
+    shared slow = moving_average(f, decay=0.9)
+    freeze(f.neck, f.body.3.bias)
+    param shift: float[3] = 0.25
+    rate = ramp(0.0, 0.1, steps=4)
+    y = x -> f
+    minimize mse(y + shift, wanted) over f.body(lr=0.1, weight_decay=0.05), f.head, f.body[3](lr=0.05), shift
+        using SGD(lr=0.5, momentum=0.9, weight_decay=0.01, decay="weights", schedule=StepLR(2, gamma=0.5))
+    minimize mean(y ** 2) over f(lr=0.5 * rate), f.body.0(lr=1e-3), f.head using AdamW(lr=rate, clip_grad_norm=0.1)
+    minimize mean(y) over f.head using SGD(lr=0.1)
+    minimize mean((x -> slow) - y) over f using SGD(lr=ramp(0.0, 0.1, steps=4), weight_decay=0.1, decay="weights")
+}
+""",
     "looked_at": """
 train LookedAt {
     data x: float[N, 3]
@@ -209,7 +231,8 @@ train Hostile {
     torch = parameter + (follow -> __odd)
     minimize mean(torch ** 2) over measure, type, net_objective, net, train
         using SGD(lr=0.1, clip_weights=0.5)
-    minimize mean(torch) over net using SGD(lr=0.1)
+    minimize mean(torch) over net.fc, type.out using SGD(lr=0.1)
+    freeze(type.fc)
 }
 ''',
 }

@@ -37,9 +37,9 @@ def _update(box: Box, number: int, update: Update, described: TrainingSummary) -
     box.title, box.name = str(number), update.direction
     box.span = update.span
     times = [f"times {update.times}"] if update.times > 1 else []
-    box.arguments = (f"over {', '.join(update.over)}", *described.using_parts(update), *times)
+    box.arguments = (f"over {', '.join(described.over(update))}", *described.using_parts(update), *times)
 
 
 def _note(network: Network, training: Training, described: TrainingSummary) -> str:
-    numbers = [str(n) for n, update in enumerate(training.updates, 1) if network.name in update.over]
+    numbers = [str(n) for n, update in enumerate(training.updates, 1) if network.name in update.networks]
     return f"trained by {', '.join(numbers)}" if numbers else described.state(network)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any, TypeAlias, cast
 
@@ -53,13 +54,16 @@ def objective_names(training: Training) -> dict[str, str]:
     return made
 
 
-def rate_names(training: Training) -> dict[str, str]:
-    """The methods that compute the rates of learning, by the names of the updates that have one."""
+def rate_names(training: Training) -> dict[Value, str]:
+    """The methods that compute rates of learning, by what they give."""
     taken = set(objective_names(training).values())
-    made: dict[str, str] = {}
+    made: dict[Value, str] = {}
     for update in training.updates:
-        if update.rate is not None:
-            made[update.name] = names.unique(f"{update.name.strip('_') or 'update'}_rate", {*taken, *made.values()})
+        for group in update.groups:
+            rate = group.rate
+            if rate is not None and rate not in made:
+                whose = update.name if rate is update.rate else re.sub(r"\W", "_", group.path)
+                made[rate] = names.unique(f"{whose.strip('_') or 'update'}_rate", {*taken, *made.values()})
     return made
 
 

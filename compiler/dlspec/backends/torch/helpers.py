@@ -10,6 +10,34 @@ def follow(average: nn.Module, source: nn.Module, decay: float) -> None:
         for mine, theirs in zip(average.buffers(), source.buffers(), strict=True):
             mine.copy_(theirs)
 ''',
+    "parameters_of": '''
+def parameters_of(model: nn.Module, *paths: str) -> list[nn.Parameter]:
+    """Return the parameters at some paths and below them, but for frozen ones."""
+    prefixes = tuple(f"{path}." for path in paths)
+    inside = [each for name, each in model.named_parameters() if f"{name}.".startswith(prefixes)]
+    return [parameter for parameter in inside if parameter.requires_grad]
+''',
+    "param_groups": '''
+def param_groups(
+    model: nn.Module, parts: dict[str, dict[str, Any]], decay_vectors: bool = True
+) -> list[dict[str, Any]]:
+    """Group parameters by the longest of some paths that their names begin with, but for frozen ones.
+
+    Each group has the settings of its path. Without decay_vectors, parameters of at most one axis
+    (biases, norms) are in groups without weight decay.
+    """
+    groups = []
+    for part, settings in parts.items():
+        group = {"part": part, **settings}
+        groups += [{"params": [], **group}, {"params": [], **group, "weight_decay": 0.0}]
+    places = {part: 2 * place for place, part in enumerate(parts)}
+    for name, parameter in model.named_parameters():
+        own = [part for part in parts if f"{name}.".startswith(f"{part}.")]
+        if own and parameter.requires_grad:
+            spared = parameter.ndim < 2 and not decay_vectors
+            groups[places[max(own, key=len)] + spared]["params"].append(parameter)
+    return [group for group in groups if group["params"]]
+''',
     "tracked": '''
 def tracked(x: Tensor) -> Tensor:
     """Make a tensor one that gradients can be taken by."""

@@ -21,8 +21,9 @@ RESERVED = frozenset({
 
 _LOCALS = frozenset({
     "F", "Iterator", "NamedTuple", "OrderedDict", "Tensor", "ValueError", "abs", "bool", "center_crop", "copy", "dict",
-    "float", "follow", "int", "len", "list", "math", "max", "min", "next", "nn", "pad_to", "print", "range",
-    "round", "self", "stochastic_depth", "str", "sum", "super", "torch", "tracked", "tuple",
+    "float", "follow", "int", "len", "list", "math", "max", "min", "next", "nn", "pad_to", "param_groups",
+    "parameters_of", "print", "range", "round", "self", "stochastic_depth", "str", "sum", "super", "torch", "tracked",
+    "tuple",
 })  # fmt: skip
 
 

@@ -37,8 +37,12 @@ class TrainingPlanner(Planner):
         methods, rates = objective_names(self.training), rate_names(self.training)
         for update in self.training.updates:
             plan.methods[methods[update.name]] = self._method(elements, [update.objective])
-            if update.rate is not None:
-                plan.methods[rates[update.name]] = self._method(elements, [update.rate])
+            if update.splits:
+                self.helpers.add("param_groups")
+            elif self.training.picks(update):
+                self.helpers.add("parameters_of")
+        for rate, name in rates.items():
+            plan.methods[name] = self._method(elements, [rate])
         if copied:
             self.helpers.add("follow")
         if self.training.named:

@@ -8,12 +8,13 @@ from dlspec.analyses.training_report import TrainingSummary
 from dlspec.backends.torch.classes import Library
 from dlspec.backends.torch.docs import checks, docstring, entry, shapes, wrapped
 from dlspec.backends.torch.forward import Forward
+from dlspec.backends.torch.frozen import kept, member
 from dlspec.backends.torch.grouping import objective_names, rate_names
 from dlspec.backends.torch.layout import INDENT, WIDTH, flat, layout
 from dlspec.backends.torch.making import store_of
 from dlspec.backends.torch.objectives import averages
 from dlspec.backends.torch.plan import Plan
-from dlspec.backends.torch.python import Attribute, Const, Name, Py, Subscript, call, method
+from dlspec.backends.torch.python import Py, call
 from dlspec.backends.torch.resolve import Class
 from dlspec.backends.torch.template import Template, TMember
 from dlspec.backends.torch.tree import Module
@@ -41,9 +42,9 @@ class TrainingWriter(ClassWriter):
                 kind = "Weight" if network.declaration in ("param", "buffer") else "Network"
                 text = f"{kind}: {network.name}, {network.declaration}, {summary.state(network)}"
                 entries += wrapped(text, INDENT)
-        params = summary.params(*{name for update in training.updates for name in update.over})
+        told = f"{summary.trained:,} params are trained" + (f", {summary.frozen:,} are frozen" * (summary.frozen > 0))
         place = f"Generated from the train {graph.name} of {PurePath(graph.root.span.source.name).name}."
-        return docstring([title, entries, [f"{params:,} params are trained"], [place]])
+        return docstring([title, entries, [told], [place]])
 
     # Members
 
@@ -54,44 +55,42 @@ class TrainingWriter(ClassWriter):
 
     def _copy(self, label: str, source: str) -> list[str]:
         copied = call("copy.deepcopy", member(self.module, source, "self"))
-        return layout(_kept(copied), 2, f"{flat(member(self.module, label, 'self'))} = ")
+        return layout(kept(copied), 2, f"{flat(member(self.module, label, 'self'))} = ")
 
     def _value(self, member: TMember) -> Py:
         value = super()._value(member)
         network = self.training.networks.get(member.label)
-        return _kept(value) if network is not None and network.frozen and member.kind == "module" else value
+        return kept(value) if network is not None and network.frozen and member.kind == "module" else value
 
     # Methods
 
     def _forward(self) -> list[str]:
-        lines = self._mode()
+        lines: list[str] = []
         objectives, rates = objective_names(self.training), rate_names(self.training)
         for update in self.training.updates:
             name = objectives[update.name]
             lines += self._method(name, docstring([wrapped(spoken(update), width=WIDTH - 14)], 2), "Tensor")
-            if update.name in rates:
-                doc = docstring([[f"The rate of learning of {', '.join(update.over)}."]], 2)
-                lines += self._method(rates[update.name], doc, "Tensor")
+            for rate in dict.fromkeys(group.rate for group in update.groups):
+                if rate is not None and rate in rates:
+                    doc = docstring([[f"The rate of learning of {', '.join(self._learning_at(rate))}."]], 2)
+                    lines += self._method(rates.pop(rate), doc, "Tensor")
         if "measure" in self.made.methods:
             doc = docstring([["The tensors that the train names, of one batch."]], 2)
             differentiates = TrainingSummary(self.training).differentiates
             lines += self._method("measure", doc, "dict[str, Tensor]", differentiates)
         return lines
 
-    def _mode(self) -> list[str]:
-        """What keeps its weights keeps its statistics too."""
+    def _learning_at(self, rate: Value) -> list[str]:
+        groups = (group for update in self.training.updates for group in update.groups)
+        return list(dict.fromkeys(group.path for group in groups if group.rate is rate))
+
+    def _kept(self) -> list[Py]:
         frozen = [network.name for network in self.training.networks.values() if network.frozen]
-        kept = [label for label in frozen if label in self.averages or _is_module(self.module, label)]
-        if not kept:
-            return []
-        return [
-            *signature("train", ["self", "mode: bool = True"], "nn.Module"),
-            f'{INDENT * 2}"""Set the mode; what is not trained stays at inference."""',
-            f"{INDENT * 2}super().train(mode)",
-            *(f"{INDENT * 2}{flat(method(member(self.module, label, 'self'), 'eval'))}" for label in kept),
-            f"{INDENT * 2}return self",
-            "",
-        ]
+        labels = [label for label in frozen if label in self.averages or _is_module(self.module, label)]
+        return [*(member(self.module, label, "self") for label in labels), *super()._kept()]
+
+    def _frozen(self) -> list[str]:
+        return list(self.training.frozen)
 
     def _method(self, name: str, doc: list[str], returns: str, differentiated: bool = False) -> list[str]:
         template: Template = self.made.methods[name]
@@ -100,13 +99,6 @@ class TrainingWriter(ClassWriter):
         body = Forward(template, self._filled, {}, shapes(plan)).write()
         decorator = [f"{INDENT}@torch.enable_grad()"] if differentiated else []
         return [*decorator, *head, *doc, *checks(self.training.graph, arguments(plan)), *body, ""]
-
-
-def member(module: Module, label: str, base: str) -> Py:
-    """A member of the root, reached from ``base``."""
-    if module.hides(label):
-        return Subscript(Name(f"{base}.{store_of(module.members.get(label))}"), (Const(label),))
-    return Attribute(Name(base), label)
 
 
 def arguments(plan: Plan) -> list[tuple[str, Value]]:
@@ -124,7 +116,3 @@ def spoken(update: Update) -> str:
 
 def _is_module(module: Module, label: str) -> bool:
     return label in module.members and store_of(module.members[label]) == "_modules"
-
-
-def _kept(value: Py) -> Py:
-    return method(method(value, "requires_grad_", Const(False)), "eval")

@@ -6,12 +6,15 @@ from collections.abc import Callable
 from typing import Any
 
 from dlspec.backends.torch.docs import docstring, wrapped
+from dlspec.backends.torch.frozen import member
 from dlspec.backends.torch.grouping import objective_names, rate_names
 from dlspec.backends.torch.layout import INDENT, WIDTH, flat, layout, string
 from dlspec.backends.torch.names import unique
+from dlspec.backends.torch.objectives import averages
 from dlspec.backends.torch.python import (
     Attribute,
     Call,
+    Comprehension,
     Const,
     Dictionary,
     Keyword,
@@ -25,9 +28,10 @@ from dlspec.backends.torch.python import (
     method,
 )
 from dlspec.backends.torch.resolve import Class
-from dlspec.backends.torch.trained import arguments, averages, member, spoken
+from dlspec.backends.torch.trained import arguments, spoken
 from dlspec.backends.torch.write import signature
 from dlspec.ir.fields import Fielded
+from dlspec.ir.graph import Value
 from dlspec.objectives.optimizers import Schedule
 from dlspec.objectives.training import STEP, Training, Update
 
@@ -103,6 +107,9 @@ class TrainerWriter:
         parameters = {update.name: self._parameters(update) for update in updates}
         optimizers = {u.name: self._optimizer(u) for u in updates}
         schedules = {u.name: self._schedule(u, u.schedule) for u in updates if u.schedule is not None}
+        groups = {u.name: self._groups(u) for u in updates if u.splits}
+        if groups:
+            lines += layout(Dictionary(tuple(groups), tuple(groups.values())), 2, "groups = ")
         for name, kind, items in (
             ("parameters", "dict[str, list[nn.Parameter]]", parameters),
             ("optimizers", _OPTIMIZERS, optimizers),
@@ -113,7 +120,17 @@ class TrainerWriter:
 
     def _optimizer(self, update: Update) -> Py:
         always = () if update.rate is not None else ("lr",)
-        return _torch("torch.optim", update.optimizer, self._own("parameters", update), always)
+        updated = Subscript(Name("groups"), (Const(update.name),)) if update.splits else self._own("parameters", update)
+        return _torch("torch.optim", update.optimizer, updated, always)
+
+    def _groups(self, update: Update) -> Py:
+        """The groups of parameters of an optimizer."""
+        parts: list[Py] = []
+        for group in update.groups:
+            own = [key for key in group.own if key != "lr" or group.rate is None]
+            parts.append(Dictionary(tuple(own), tuple(Const(getattr(group.optimizer, key)) for key in own)))
+        spared = Keyword("decay_vectors", Const(update.decay == "all"), True)
+        return Call(Name("param_groups"), (Name("model"), Dictionary(update.over, tuple(parts))), (spared,))
 
     def _schedule(self, update: Update, schedule: Schedule) -> Py:
         if schedule.looks and update.direction == "maximize" and getattr(schedule, "mode", "") is None:
@@ -127,8 +144,14 @@ class TrainerWriter:
 
     def _parameters(self, update: Update) -> Py:
         """The weights of what is updated, as a list."""
+        if update.splits:
+            groups = Subscript(Name("groups"), (Const(update.name),))
+            inside = Subscript(Name("group"), (Const("params"),))
+            return Comprehension(Name("parameter"), "parameter", inside, times=groups, each="group")
+        if self.training.picks(update):
+            return call("parameters_of", Name("model"), *map(Const, update.over))
         found: list[Py] = []
-        for label in dict.fromkeys(update.over):
+        for label in update.over:
             reached = member(self.module, label, "model")
             weight = self.training.networks[label].declaration == "param"
             found.append(reached if weight else Star(method(reached, "parameters")))
@@ -192,17 +215,31 @@ class TrainerWriter:
 
     def _rate(self, update: Update, given: list[str]) -> list[str]:
         """What gives the optimizer its rate for this step."""
-        if update.name not in self.rates:
+        rates = {part.path: part.rate for part in update.groups if part.rate is not None}
+        if not rates:
             return []
         rate, group = unique("rate", given), unique("group", given)
-        method_name = self.rates[update.name]
-        inputs = [value for _, value in arguments(self.made.methods[method_name].plans[0])]
-        steps = [call("torch.tensor", Name("self.steps")) for _ in inputs]
+        over = f"{INDENT * 2}for {group} in {flat(self._own('optimizers', update))}.param_groups:"
+        if len(rates) == len(update.groups) and len(set(rates.values())) == 1:
+            return [
+                *layout(self._computed(update.groups[0].rate), 2, f"{rate} = "),
+                over,
+                f'{INDENT * 3}{group}["lr"] = {rate}',
+            ]
+        computed = Dictionary(tuple(rates), tuple(self._computed(each) for each in rates.values()))
         return [
-            *layout(call("float", call(f"self.model.{method_name}", *steps)), 2, f"{rate} = "),
-            f"{INDENT * 2}for {group} in {flat(self._own('optimizers', update))}.param_groups:",
-            f'{INDENT * 3}{group}["lr"] = {rate}',
+            *layout(computed, 2, f"{rate}s = "),
+            over,
+            f'{INDENT * 3}{group}["lr"] = {rate}s.get({group}["part"], {group}["lr"])',
         ]
+
+    def _computed(self, rate: Value | None) -> Py:
+        """A rate of this step."""
+        assert rate is not None
+        name = self.rates[rate]
+        inputs = arguments(self.made.methods[name].plans[0])
+        steps = [call("torch.tensor", Name("self.steps")) for _ in inputs]
+        return call("float", call(f"self.model.{name}", *steps))
 
     def _clipped(self, update: Update, parameters: str, depth: int) -> list[str]:
         lines: list[str] = []
@@ -226,7 +263,7 @@ class TrainerWriter:
     def _followed(self, update: Update) -> list[str]:
         lines: list[str] = []
         for label, source in averages(self.training, self.module).items():
-            if source in update.over:
+            if source in update.networks:
                 ends = [member(self.module, name, "self.model") for name in (label, source)]
                 lines += layout(call("follow", *ends, Const(self.training.networks[label].decay)), 2)
         return lines

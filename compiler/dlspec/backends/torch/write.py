@@ -9,6 +9,7 @@ from dlspec.backends.torch import names
 from dlspec.backends.torch.classes import Library
 from dlspec.backends.torch.docs import block_doc, checks, network_doc, shapes
 from dlspec.backends.torch.forward import Forward
+from dlspec.backends.torch.frozen import kept, reached
 from dlspec.backends.torch.layout import INDENT, WIDTH, flat, layout, literal
 from dlspec.backends.torch.lower_modules import class_name
 from dlspec.backends.torch.plan import Plan, Slot
@@ -62,7 +63,8 @@ class ClassWriter:
         return module.graph if module.parent is None else None
 
     def write(self) -> list[str]:
-        return [f"class {self.made.name}({self._base()}):", *self._doc(), *self._constructor(), *self._forward()]
+        head = f"class {self.made.name}({self._base()}):"
+        return [head, *self._doc(), *self._constructor(), *self._mode(), *self._forward()]
 
     def _base(self) -> str:
         if self.template.chain is not None:
@@ -134,7 +136,12 @@ class ClassWriter:
             value = resolve(self.template.chain)
             assert isinstance(value, Call)
             inits = [line for init in self.template.inits for line in layout(resolve(init), 2)]
-            body += [*layout(Call(_SUPER, value.args, value.keywords), 2), *inits, *self._converted()]
+            body += [
+                *layout(Call(_SUPER, value.args, value.keywords), 2),
+                *inits,
+                *self._freezing(),
+                *self._converted(),
+            ]
         else:
             body.insert(0, f"{INDENT * 2}super().__init__()")
             for name, value in made.attributes.items():
@@ -142,10 +149,44 @@ class ClassWriter:
             body += self._members()
             for init in self.template.inits:
                 body += layout(resolve(init), 2)
+            body += self._freezing()
             body += self._converted()
             if len(body) == 1:
                 return []
         return [*self._signature(), *body, ""]
+
+    def _frozen(self) -> list[str]:
+        """The paths of what keeps its weights and statistics."""
+        return [] if self.root is None else list(self.root.frozen)
+
+    def _kept(self) -> list[Py]:
+        """The modules among them."""
+        root = self.made.modules[0]
+        return [reached(root, path, "self") for path in self._frozen() if path not in root.graph.parameters]
+
+    def _freezing(self) -> list[str]:
+        """The statements that freeze parts."""
+        root = self.made.modules[0]
+        weights = [path for path in self._frozen() if path in root.graph.parameters]
+        frozen = [
+            method(reached(root, path, "self", "_parameters"), "requires_grad_", Const(False)) for path in weights
+        ]
+        frozen += [kept(reached(root, path, "self")) for path in self._frozen() if path not in weights]
+        return [line for statement in frozen for line in layout(statement, 2)]
+
+    def _mode(self) -> list[str]:
+        """What keeps its weights keeps its statistics too."""
+        modules = self._kept()
+        if not modules:
+            return []
+        return [
+            *signature("train", ["self", "mode: bool = True"], "nn.Module"),
+            f'{INDENT * 2}"""Set the mode; what is not trained stays at inference."""',
+            f"{INDENT * 2}super().train(mode)",
+            *(f"{INDENT * 2}{flat(method(module, 'eval'))}" for module in modules),
+            f"{INDENT * 2}return self",
+            "",
+        ]
 
     def _converted(self) -> list[str]:
         """The statement that gives a network its element type and memory format."""
