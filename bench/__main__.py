@@ -7,12 +7,13 @@ import compileall
 import tempfile
 from pathlib import Path
 
-from bench import compiling, counting, drawing, editing, modern, running, steps
+from bench import compiling, counting, data, drawing, editing, modern, running, steps
 from bench.timing import ROOT
 
 BENCHES = {
     "compiling": compiling.run,
     "counting": counting.run,
+    "data": data.run,
     "drawing": drawing.run,
     "editing": editing.run,
     "running": running.run,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
-from bench import compiling, counting, drawing, editing, modern, running, steps
+from bench import compiling, counting, data, drawing, editing, modern, running, steps
 
 
 def test_compiling(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -37,6 +38,16 @@ def test_running() -> None:
         f"MobileNetV2, {task}" for task in ("forward, batch 1", "forward, batch 16", "training step, batch 8")
     ]
     assert all(ratio > 0 for ratio in ratios.values())
+
+
+def test_data(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    if find_spec("torchvision") is None:
+        pytest.skip("needs torchvision")
+    figures = data.run(tmp_path, runs=1, images=256)
+    assert figures["speed of DataLoader's"] > 0.2  # of so few images most is the start; `make bench` prints what counts
+    assert "256 images, jpg, 64x64, 2 workers" in capsys.readouterr().out
+    first, second = (next(make(tmp_path / "zoo")) for make in (data.ours, data.theirs))
+    assert first["image"].shape == second[0].shape
 
 
 def test_drawing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -96,7 +96,10 @@ def positive(text: str) -> int:
     raise argparse.ArgumentTypeError(f"{text[:40]} is not a positive int of less than 19 digits")
 
 
-def seed(text: str) -> int:
+def natural(text: str) -> int:
     if len(text) < 19 and text.isascii() and text.isdigit():
         return int(text)
     raise argparse.ArgumentTypeError(f"{text[:40]} is not an int from 0 on of less than 19 digits")
+
+
+seed = natural

@@ -7,7 +7,7 @@ from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dlspec.commands.arguments import Parser, positive, seed, takes_settings, takes_weight_names
+from dlspec.commands.arguments import Parser, natural, positive, seed, takes_settings, takes_weight_names
 from dlspec.commands.common import OK, choose_train, elaborated_train, open_named, say, show, target
 from dlspec.commands.errors import CallError
 from dlspec.commands.lowering import read_files
@@ -40,6 +40,9 @@ def declare(parser: Parser) -> None:
         "--val-data", action="append", default=[], metavar="D", help="what is held out, in the forms of --data"
     )
     parser.add_argument("--resize", metavar="HxW", help="the size that images get")
+    parser.add_argument(
+        "--workers", type=natural, default=0, metavar="N", help="processes that prepare batches (default 0: a thread)"
+    )
     parser.add_argument("--epochs", type=positive, metavar="N", help="passes over the data (default 10)")
     parser.add_argument("--steps", type=positive, metavar="N", help="steps after which it ends")
     parser.add_argument("--batch-size", type=positive, metavar="N", help="examples of all processes (default 64)")
@@ -120,6 +123,7 @@ def run(arguments: Namespace) -> int:
         seed=arguments.seed,
         held_out=arguments.val_fraction,
         resize=_resize(arguments.resize),
+        workers=arguments.workers,
         every=arguments.every,
         keep=arguments.keep,
         best=arguments.best,

@@ -146,7 +146,8 @@ class Intensity(Change):
 class Contrast(Change):
     def apply(self, images: Tensor, u: Tensor) -> Tensor:
         factor = _column(_between(u[:, 0], 1 - self.recipe.amount, 1 + self.recipe.amount), images)
-        mean = images.mean((1, 2, 3), keepdim=True)
+        # By NumPy: PyTorch adds one image of many pixels in another order where it has more threads.
+        mean = require_torch().from_numpy(images.numpy().mean((1, 2, 3), keepdims=True))
         return mean + factor * (images - mean)
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from functools import lru_cache
+from itertools import count
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from dlspec.backends.runtime import RunError
 from dlspec.backends.torch.live import require_torch
+from dlspec.training.loading import Loader
 from dlspec.training.seeds import generator_of
 from dlspec.training.table import Table
 
@@ -63,11 +64,21 @@ class Batches(Iterator[dict[str, "Tensor"]]):
     """The batches to train on, without end; each process gets its part of every one.
 
     ``taken`` is how many were given out, over all epochs: a run goes on from there. What is left over at the end of an
-    epoch is not trained on in it. Batch ``k`` is the same whenever it is asked for.
+    epoch is not trained on in it. Batch ``k`` is the same whenever it is asked for, by this process or by one of its
+    ``workers``.
     """
 
     def __init__(
-        self, table: Table, rows: Array, size: int, seed: int, *, process: int = 0, processes: int = 1, taken: int = 0
+        self,
+        table: Table,
+        rows: Array,
+        size: int,
+        seed: int,
+        *,
+        process: int = 0,
+        processes: int = 1,
+        taken: int = 0,
+        workers: int = 0,
     ) -> None:
         self._table = table
         self._rows = rows
@@ -77,9 +88,9 @@ class Batches(Iterator[dict[str, "Tensor"]]):
         self._first = process * self._part
         self.per_epoch = len(rows) // size
         self.taken = taken
-        self._ahead = ThreadPoolExecutor(1, "batches")
-        self._next: Future[dict[str, Tensor]] | None = None
+        self._workers = workers
         self._order = lru_cache(2)(self._shuffled)
+        self._loader = Loader(self.at, count(taken), workers)
 
     @property
     def epochs(self) -> float:
@@ -87,15 +98,15 @@ class Batches(Iterator[dict[str, "Tensor"]]):
         return self.taken / self.per_epoch
 
     def __next__(self) -> dict[str, Tensor]:
-        ready = self._next or self._ahead.submit(self.at, self.taken)
+        made = next(self._loader)
         self.taken += 1
-        self._next = self._ahead.submit(self.at, self.taken)
-        return ready.result()
+        return made
 
     def go_to(self, taken: int) -> None:
         """Goes on after so many batches, those before or behind."""
+        self._loader.close()
         self.taken = taken
-        self._next = None
+        self._loader = Loader(self.at, count(taken), self._workers)
 
     def at(self, number: int) -> dict[str, Tensor]:
         """This process's part of batch ``number``, by the names of `data`."""
@@ -108,8 +119,8 @@ class Batches(Iterator[dict[str, "Tensor"]]):
         return batch
 
     def close(self) -> None:
-        """Ends the thread that prepares batches."""
-        self._ahead.shutdown(cancel_futures=True)
+        """Ends what prepares batches."""
+        self._loader.close()
 
     def _shuffled(self, epoch: int) -> Array:
         generator = generator_of(self._seed, "order", epoch)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from dlspec.backends.images import ENDINGS, class_numbers, opened, pixels, unit
 from dlspec.backends.runtime import RunError
+from dlspec.training.loading import in_worker
 from dlspec.training.sources import Source, in_both_forms
 
 if TYPE_CHECKING:
@@ -76,8 +77,7 @@ class ImageSource:
         """As `Source.rows`. Raises `RunError` for what cannot be decoded, and for an image of another size."""
         import numpy as np
 
-        with ThreadPoolExecutor(_DECODERS) as pool:
-            read = list(pool.map(self._read, indices.tolist()))
+        read = _each(self._read, indices)
         if len({each.dtype for each in read}) == 1:
             return unit(np.stack(read))
         return np.stack([unit(each) for each in read])
@@ -105,13 +105,19 @@ class MaskSource:
         """As `ImageSource.rows`."""
         import numpy as np
 
-        with ThreadPoolExecutor(_DECODERS) as pool:
-            return np.stack(list(pool.map(self._read, indices.tolist())))
+        return np.stack(_each(self._read, indices))
 
     def _read(self, index: int) -> Array:
         with self._pictures.opened(index) as image:
             _check_size(self._pictures, index, image, None if self._resize else self._size)
             return class_numbers(image, self._pictures.name(index), self._size if self._resize else None)
+
+
+def _each(read: Callable[[int], Array], indices: Array) -> list[Array]:
+    if in_worker():
+        return [read(index) for index in indices.tolist()]
+    with ThreadPoolExecutor(_DECODERS) as pool:
+        return list(pool.map(read, indices.tolist()))
 
 
 def _check_size(pictures: Pictures, index: int, image: Any, size: tuple[int, int] | None) -> None:

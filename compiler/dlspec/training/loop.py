@@ -17,6 +17,7 @@ from dlspec.training.best import Best
 from dlspec.training.checkpoint import Checkpoint, form_of
 from dlspec.training.devices import Devices
 from dlspec.training.examples import Examples
+from dlspec.training.loading import Loader
 from dlspec.training.log import FILE, Bar, Metrics, read, spoken
 from dlspec.training.options import DEFAULT_EPOCHS, Options, kept
 from dlspec.training.pictures import names_of, write_curves
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
+
+_WORTH = 8
+"""Batches for each of the workers from which on it pays to start them, after each epoch, for what is held out."""
 
 
 class Run:
@@ -199,15 +203,19 @@ class Run:
         self._devices.share_buffers(self._stepper.model)
         names = [update.name for update in self._training.updates]
         sums = torch.zeros(len(names) + len(self._scalars) + 1, device=self._devices.device)
-        for number, chosen in enumerate(self._parts(rows)):
-            if self._devices.sharded or number % self._devices.processes == self._devices.process:
-                batch = self._devices.here(settled(self._examples.held, chosen))
-                with self._stepper.evaluator.looking("held out", number):
-                    objectives = self._stepper.evaluator.objectives(batch, self._stepper.steps)
-                    named = self._stepper.evaluator.named(batch, self._stepper.steps)
-                numbers = [*(objectives[name] for name in names), *(named[name] for name in self._scalars)]
-                row = torch.stack([*(number.float() for number in numbers), sums.new_ones(())])
-                sums += len(chosen) * row
+        parts, processes = self._parts(rows), 1 if self._devices.sharded else self._devices.processes
+        mine = range(0 if self._devices.sharded else self._devices.process, len(parts), processes)
+        workers = self._options.workers if len(mine) > _WORTH * self._options.workers else 0
+        loader = Loader(lambda number: settled(self._examples.held, parts[number]), mine, workers)
+        for number, loaded in zip(mine, loader, strict=True):
+            batch = self._devices.here(loaded)
+            with self._stepper.evaluator.looking("held out", number):
+                objectives = self._stepper.evaluator.objectives(batch, self._stepper.steps)
+                named = self._stepper.evaluator.named(batch, self._stepper.steps)
+            numbers = [*(objectives[name] for name in names), *(named[name] for name in self._scalars)]
+            row = torch.stack([*(number.float() for number in numbers), sums.new_ones(())])
+            sums += len(parts[number]) * row
+        loader.close()
         *means, examples = self._devices.means(sums)
         means = [mean / examples if examples else math.nan for mean in means]
         return {

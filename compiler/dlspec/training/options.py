@@ -30,6 +30,7 @@ class Options:
     seed: int | None = None
     held_out: float | None = None
     resize: tuple[int, int] | None = None
+    workers: int = 0
     every: int | None = None
     keep: int = 2
     best: str | None = None

@@ -19,6 +19,7 @@ from dlspec.training.best import Best
 from dlspec.training.devices import Devices, first_process
 from dlspec.training.examples import settled_options, to_look_at, to_train_on
 from dlspec.training.extras import check_installed
+from dlspec.training.loading import check_workers
 from dlspec.training.log import FILE
 from dlspec.training.loop import Run
 from dlspec.training.options import Options
@@ -39,6 +40,7 @@ def train(training: Training, options: Options, beginning: Beginning, say: Say, 
     changes = any(change.random for data in training.data for change in data.augmentations)
     check_installed("lightning_fabric", "matplotlib", "PIL", *(["kornia"] if changes else []))
     check_trackers(options.log)
+    check_workers(options.workers)
     place = _place(options)
     saved = None if place is None else checkpoint.load(place, training)
     options = replace(settled_options(options, saved), checkpoint=place)
@@ -68,7 +70,7 @@ def train(training: Training, options: Options, beginning: Beginning, say: Say, 
     options = replace(options, batch=size)
     run = Run(training, options, devices, examples, lambda: beginning.weights(training, seed), saved, best, say)
     part = {"process": devices.process, "processes": devices.processes, "taken": saved.taken if saved else 0}
-    batches = Batches(table, rows, size, seed, **part)
+    batches = Batches(table, rows, size, seed, **part, workers=options.workers)
     if not devices.process:
         options.out.mkdir(parents=True, exist_ok=True)
         more = f", going on after batch {saved.taken}" if saved else ""
