@@ -393,6 +393,7 @@ LIGHT: Mapping[str, Mapping[str, Any]] = {
     "poolformer:PoolFormer_M48": {"depths": [1, 1, 2, 1]},
     "gcn:GCN": {"inputs": 12},
     "alexnet:Classify": {"side": 64, "hidden": 32, "classes": 3},
+    "unet:Segment": {"side": 16, "width": 4, "depth": 1, "classes": 3},
     "pix2pix:Generator": {"width": 4},
     "pix2pix:Discriminator": {"width": 8},
     "pix2pix:TrainPix2Pix": {"width": 2},

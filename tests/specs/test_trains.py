@@ -33,6 +33,7 @@ UPDATES: dict[str, list[str]] = {
     "clip:Contrast": ["minimize clip AdamW(lr=0.0005, betas=(0.9, 0.98), eps=1e-06, weight_decay=0.2)"],
     "mlp:Classify": [f"minimize model {ONE}"],
     "alexnet:Classify": ["minimize model SGD(lr=0.01, momentum=0.9, weight_decay=0.0005)"],
+    "unet:Segment": [f"minimize model {ONE}"],
     "approximation:Fit": ["minimize model Adam(lr=0.02)"],
     "lenet:Classify": [f"minimize model {ONE}"],
     "lenet:Localize": [f"minimize model {ONE}"],

@@ -282,6 +282,20 @@ def alexnet(model: Any, data: Iterator[Batch], _: int) -> Steps:
         yield {"model": loss}, list(network.parameters())
 
 
+def segment(model: Any, data: Iterator[Batch], _: int) -> Steps:
+    network = model.model
+    optimizer = adam(network, lr=1e-3)
+    while True:
+        image, mask = next(data).values()
+        logits = network(image)
+        p, truth = logits.softmax(1), F.one_hot(mask, 3).float().permute(0, 3, 1, 2)
+        both = (p * truth).sum((0, 2, 3))
+        apart = 1 - ((2 * both + 1) / ((p**2 + truth**2).sum((0, 2, 3)) + 1)).mean()
+        loss = F.cross_entropy(logits, mask) + apart
+        made(optimizer, loss)
+        yield {"model": loss}, list(network.parameters())
+
+
 LOOPS: dict[str, tuple[Callable[..., Steps], dict[str, Any], tuple[str, ...]]] = {
     "flow:FitPoints": (fit_points, {"width": 16}, ("flow",)),
     "flow:FitImages": (fit_images, {"width": 8}, ("flow",)),
@@ -300,6 +314,7 @@ LOOPS: dict[str, tuple[Callable[..., Steps], dict[str, Any], tuple[str, ...]]] =
     ),
     "vae:TrainConvCVAE": (conditional_vae, {"latent": 4, "classes": 3}, ("model",)),
     "alexnet:Classify": (alexnet, {"patience": 0}, ("model",)),
+    "unet:Segment": (segment, {}, ("model",)),
     "gan:TrainMinMaxGAN": (min_max(True), {"K": 2, "M": 5, "J": 7}, ("generate", "judge")),
     "gan:TrainMinMaxGAN not saturating": (
         min_max(False), {"K": 2, "M": 5, "J": 7, "saturating": False}, ("generate", "judge")
