@@ -79,6 +79,13 @@ gallery: $(VENV)/.run-installed ## draw the pictures of docs/gallery again
 	$(DRAW)/alexnet-volumes.svg specs/alexnet.dlspec:AlexNet --style volumes
 	$(DRAW)/vgg16-volumes.svg specs/vgg.dlspec:VGG16 --style volumes
 	$(DRAW)/unet-volumes.svg specs/unet.dlspec:UNet --depth 1 --style volumes
+	$(DRAW)/mobilenet_v2-poster.svg specs/mobilenet_v2.dlspec:MobileNetV2 --poster
+	$(DRAW)/hdenseunet.svg specs/hdenseunet.dlspec:HDenseUNet --depth 1 --wrap 1800 --hide counts,arguments,shapes
+	$(DRAW)/hrnet-exchange.svg specs/hrnet.dlspec:HRNetExchange --depth 2
+	$(DRAW)/stylegan.svg specs/stylegan.dlspec:Generator --depth 1 --expand generator.progression.4
+	$(DRAW)/nvae.svg specs/nvae.dlspec:NVAE --depth 1
+	$(DRAW)/vit.svg specs/vit.dlspec:ViT_B_16 --depth 4
+	$(DRAW)/llama-step.svg specs/llama.dlspec:Llama3_8BStep --depth 3
 
 zoo: $(VENV)/.dev-installed ## write docs/zoo.md and its pictures: every shipped network, with its figures
 	$(ONE_THREAD) PYTHONPATH=. $(BIN)/python tests/specs/zoo.py

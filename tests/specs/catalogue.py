@@ -240,6 +240,8 @@ REFERENCES: tuple[Reference, ...] = (
         for size in ("S12", "S24", "S36", "M36", "M48")
     ),
     _timm("cspdarknet:CSPDarknet53", "cspdarknet53", _ODD),
+    replace(_timm("hrnet:HRNet_W18", "hrnet_w18", {"H": 64, "W": 93}), reordered=True),
+    replace(_timm("hrnet:HRNet_W32", "hrnet_w32"), reordered=True),
     *(_timm(f"dpn:DPN{size}", f"dpn{size}", _ODD if size == 68 else None) for size in (68, 92, 98, 131, 107)),
     *(_torchvision(f"vit:ViT_{size}", f"vit_{size.lower()}", {"N": 1} if size == "B_32" else {}) for size in _VITS),
     *(
@@ -449,6 +451,7 @@ LIGHT: Mapping[str, Mapping[str, Any]] = {
 
 WITHOUT_RECORD = {
     "mlp:MLP": "an example of a size of our own",
+    "hrnet:HRNetExchange": "a part of HRNet_W18",
     "super_resolution:VGGFeatures": "the first layers of torchvision's VGG19, with their names",
     **dict.fromkeys(
         ("diffusion:Denoiser", "continuous:Field", "flow:RealNVP", "energy:Energy"),

@@ -5,10 +5,11 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
-from drawn import shipped
+from drawn import scene_of, shipped
 from geometry import faults
 
 from dlspec.backends.diagram.layout import Drawing, TooWide, lay_out
+from dlspec.backends.diagram.poster import lay_out_poster
 
 CASES = (
     ("resnet", "ResNet34", 1, 350), ("resnet", "ResNet34", 2, 900), ("resnet", "ResNet34", None, 600),
@@ -48,3 +49,25 @@ def test_the_input_stands_beside_a_block_of_several_lines(spec: str, network: st
     image, block, *_ = lay_out(shipped(spec, network, depth=depth), "LR", 900).root.children
     assert block.sketch.height > 300
     assert block.y < image.y < block.y + block.sketch.height
+
+
+def test_what_passes_many_rows_runs_close_below_each_line() -> None:
+    """Not below what is highest in any of them."""
+    steps = " -> ".join(["ReLU"] * 36)
+    branches = " | ".join(["Conv(3, 1)"] * 6)
+    scene = scene_of(
+        f"network A(x: float[N, 3, 8, 8]) -> y {{\n y = x -> {steps} -> Add {{ {branches} }} -> {steps}\n x + y\n}}"
+    )
+    drawing = lay_out(scene, "LR", 700)
+    assert not faults(drawing)
+    tops = sorted({placed.y for placed in drawing.root.children if placed.box.name == "ReLU"})
+    assert len(tops) > 6
+    assert sum(below - above > 100 for above, below in pairwise(tops)) == 2, "above and below the branches"
+
+
+def test_what_is_low_on_a_poster_stands_in_columns() -> None:
+    drawing = lay_out_poster(shipped("mobilenet_v2", "MobileNetV2"))
+    assert not faults(drawing)
+    tallest = max(panel.sketch.height for panel in drawing.others)
+    assert drawing.height < tallest + 200
+    assert len({panel.bounds[0] for panel in drawing.others}) < len(drawing.others)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -96,6 +96,7 @@ class Placing:
             self._by_row[item.row].append(item)
         self._channels = [self._channel(row) for row in range(self._rows - 1)]
         self._shifts = [0.0] * self._rows
+        self._rises = [0.0] * self._rows  # how much nearer lanes outside of the rows are to those of its line
         self._starts = [0.0] * self._rows
         length = self._in_one_line()
         inner = self._inner_rows()
@@ -134,7 +135,7 @@ class Placing:
 
     def _run_outside(self) -> None:
         """Places the lanes outside of the rows, the shorter ones further in."""
-        edge = max(item.across + item.shape.right for item in self._items if item.until < 0)
+        edge = self._edge(self._items)
         columns: list[list[Item]] = []
         for lane in sorted(self._plan.outside.values(), key=lambda lane: lane.until - lane.row):
             free = (c for c in columns if all(lane.until < one.row - 1 or one.until + 1 < lane.row for one in c))
@@ -143,6 +144,10 @@ class Placing:
                 columns.append(column := [])
             column.append(lane)
             lane.across = edge + SEPARATION + LANE * columns.index(column)
+
+    def _edge(self, items: Iterable[Item]) -> float:
+        """Where the rows of items end, without what runs outside."""
+        return max((item.across + item.shape.right for item in items if item.until < 0), default=0.0)
 
     def axis(self) -> float:
         """Where the block's first tensor comes in; in a network, where its main path begins."""
@@ -288,6 +293,8 @@ class Placing:
                 shifts.append(shifts[-1] + self._descent(row, inner))
             if start == starts[0]:
                 start, shifts = 0, [0.0] * (start > 0) + shifts
+            edges = [self._edge(self._by_row[row]) for row in range(start, stop)]
+            self._rises[start:stop] = [self._edge(self._items) - max(edges)] * (stop - start)
             ends = [self._reach(row, shift) for row, shift in zip(range(start, stop), shifts, strict=True)]
             low = min(each[0] for each in ends)
             offset = 0.0
@@ -310,11 +317,12 @@ class Placing:
 
     def _reach(self, row: int, shift: float) -> tuple[float, float]:
         """How far what is in a row reaches to both sides."""
-        low = [item.across - item.shape.left for item in self._by_row[row]]
-        high = [item.across + item.shape.right for item in self._by_row[row]]
+        items = [item for item in self._by_row[row] if item.until < 0]
+        low = [item.across - item.shape.left for item in items]
+        high = [item.across + item.shape.right for item in items]
         for lane in self._plan.outside.values():
             if lane.row <= row <= lane.until:
-                high.append(lane.across + LANE / 2)
+                high.append(lane.across - self._rises[row] + LANE / 2)
         return min(low, default=0.0) + shift, max(high, default=0.0) + shift
 
     # Edges
@@ -329,24 +337,29 @@ class Placing:
         for step in way:
             if step.start.until >= 0:
                 for row in range(step.start.row, step.start.until):
-                    points += self._turn(row, step.start, 0, step.start.across, step.start.across)
+                    here, there = (self._at(step.start, each, step.start.across) for each in (row, row + 1))
+                    points += self._turn(row, step.start, 0, here, there)
             points += self._bends(step)
         return [*points, (_arrival(last) + self._shifts[last.end.row], last.end.along)]
 
     def _bends(self, step: Step) -> list[tuple[float, float]]:
         """The corners between where a step leaves a row and where it comes to the next."""
-        here, there = step.start.leaves(step.port), _arrival(step)
-        if step.row in self._turns:
-            return self._turn(step.row, step.start, step.port, here, there)
-        shift, along = self._shifts[step.row], self._starts[step.row]
-        tracks = self._channels[step.row].tracks.get(step, [])
-        if here == there or not tracks or self._shifts[step.row + 1] != shift:
+        row = step.row
+        here = self._at(step.start, row, step.start.leaves(step.port))
+        there = self._at(step.end, row + 1, _arrival(step))
+        if row in self._turns:
+            return self._turn(row, step.start, step.port, here, there)
+        shift, along = self._shifts[row], self._starts[row]
+        tracks = self._channels[row].tracks.get(step, [])
+        if here == there or not tracks or self._shifts[row + 1] != shift:
             return []
-        points: list[tuple[float, float]] = []
-        for place, (across, track) in enumerate(tracks):
-            beyond = tracks[place + 1][0] if place + 1 < len(tracks) else there
-            points += [(across + shift, along + track), (beyond + shift, along + track)]
-        return points
+        across = [here, *(place + shift for place, _ in tracks[1:]), there]
+        turns = zip(pairwise(across), tracks, strict=True)
+        return [(place, along + track) for ends, (_, track) in turns for place in ends]
+
+    def _at(self, item: Item, row: int, across: float) -> float:
+        """Where a place of an item is in a row that may be of several lines."""
+        return across + self._shifts[row] - self._rises[row] * (item.until >= 0)
 
     def _turn(self, row: int, item: Item, port: int, here: float, there: float) -> list[tuple[float, float]]:
         """The corners of a tensor that passes the end of a line, if one ends there: those in the same order do not cross."""
@@ -356,8 +369,7 @@ class Placing:
         place = turn.places[item, port]
         back = (len(turn.places) - 1 - place) * TRACK
         right, below, left = turn.right + back, turn.below + back, turn.left - place * TRACK
-        leaves, comes = here + self._shifts[row], there + self._shifts[row + 1]
-        return [(leaves, right), (below, right), (below, left), (comes, left)]
+        return [(here, right), (below, right), (below, left), (there, left)]
 
     def _texts(self) -> Iterator[Text]:
         for (child, port), line in self._plan.labels.items():

@@ -75,12 +75,19 @@ def _given(scope: Scope) -> Hashable:
 
 
 def _shelve(blocks: Sequence[Placed], left: float, top: float, width: float) -> None:
-    """Puts pictures side by side in rows."""
-    x, y, height = left, top, 0.0
+    """Puts pictures side by side in rows; what is low stands below the one before it where the row is higher."""
+    x, y, height = left, top, 0.0  # of the row
+    across, below = 0.0, top  # the width of the last column, and where it ends
     for block in blocks:
         low, high, right, lower = block.bounds
-        if x > left and x + right - low > left + width:
+        own, length = right - low, lower - high
+        if below + length > y + height or x + own > left + width:
+            x, below = x + across + _BETWEEN * (across > 0), y
+            across = 0.0
+        if x > left and x + own > left + width:
             x, y, height = left, y + height + _BETWEEN, 0.0
-        block.shift(x - low, y - high)
-        x += right - low + _BETWEEN
-        height = max(height, lower - high)
+            below = y
+        block.shift(x - low, below - high)
+        below += length + _BETWEEN
+        across = max(across, own)
+        height = max(height, below - _BETWEEN - y)
