@@ -256,6 +256,13 @@ REFERENCES: tuple[Reference, ...] = (
         replace(_timm(f"cait:CaiT_{size}", f"cait_{size.lower()}_{image}", small), reordered=True)
         for size, image, small in (("XXS24", 224, {"N": 1}), ("XXS36", 224, None), ("S24", 224, None), ("M36", 384, None))
     ),
+    replace(_timm("beit:BEiT_B_16", "beit_base_patch16_224"), unsaved=474_924),
+    replace(_timm("beit:BEiT_L_16", "beit_large_patch16_224"), unsaved=955_992),
+    replace(
+        _timm("beit:BEiT_B_16", "beit_base_patch16_224", {"N": 2}, embed_dim=48, depth=2, num_heads=4, img_size=48),
+        settings={"width": 48, "depth": 2, "heads": 4, "size": 48},
+        unsaved=296,
+    ),
     Reference("vit:ViTBaseModel", "hf_vit_base", reordered=True),
     Reference("vit:DeiTTinyWithTeacher", "hf_deit_tiny_distilled", reordered=True),
     Reference("swin:SwinTinyModel", "hf_swin_tiny", reordered=True, unsaved=28_812),
@@ -381,6 +388,7 @@ LIGHT: Mapping[str, Mapping[str, Any]] = {
         "vocabulary": 99,
         "end": 1,
     },
+    **{f"beit:BEiT_{size}_16": _NARROW_IMAGES | {"size": 32} for size in "BL"},
     **{f"cait:CaiT_{size}": _NARROW_IMAGES | {"size": 32} for size in ("XXS24", "XXS36", "S24", "M36")},
     **{f"vit:ViT_{size}": _NARROW_IMAGES | {"size": 2 * int(size[2:])} for size in _VITS},
     **{f"vit:DeiT{size}Distilled": _NARROW_IMAGES | {"size": 32} for size in ("Tiny", "Small", "Base")},

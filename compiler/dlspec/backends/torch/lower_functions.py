@@ -349,9 +349,9 @@ def uniform(e: Lower, op: random.Uniform, xs: list[Py]) -> Py:
 
 @lowers(random.Full)
 def full(e: Lower, op: random.Full, xs: list[Py]) -> Py:
-    value = Arg(op.value, "value")
-    if not op.dtype.is_float:
-        value = Const(bool(op.value) if op.dtype is DType.BOOL else int(op.value))
+    value = Const(bool(op.value)) if op.dtype is DType.BOOL else Arg(op.value, "value")
+    if op.dtype.is_integer:
+        value = Arg(int(op.value), "value")
     return call("torch.full", _shape(e, op.shape), value, **e.made(op.dtype))
 
 
