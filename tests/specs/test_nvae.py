@@ -8,15 +8,16 @@ from typing import Any, TypeAlias
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
+from catalogue import program
+from torch import Tensor, nn
 
 from dlspec.backends.onnx.model import build
 from dlspec.backends.onnx.write import to_bytes
 from dlspec.backends.runtime import run
-from dlspec.backends.torch.live import to_module
+from dlspec.backends.torch.live import to_module, to_training
 from dlspec.backends.weights import draw
 from dlspec.ir.graph import Graph
-from dlspec.pipeline import elaborate, open_source
+from dlspec.pipeline import elaborate, elaborate_training, open_source
 from dlspec.source import Source
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
@@ -60,3 +61,26 @@ def test_likelihood_of_all_images_is_one() -> None:
     found = run(to_bytes(build(graph)), {"image": images, "p": parameters})["y"]
     assert found.shape == (512, 1, 1)
     assert np.exp(found.astype(np.float64)).sum() == pytest.approx(1, abs=1e-4)
+
+
+def test_steepness_is_that_of_all_convolutions_and_norms() -> None:
+    """By the singular values of what they multiply by, and by no power iteration: Vahdat and Kautz, section 3.2."""
+    settings = {"width": 4, "groups": [2], "iterations": 60}
+    model, _ = to_training(elaborate_training(program("nvae"), "TrainNVAE", settings))
+    used: list[Tensor] = []
+    conv2d = nn.functional.conv2d
+    model.eval()
+
+    def kept(x: Tensor, weight: Tensor, *rest: Any, **more: Any) -> Tensor:
+        used.extend([weight.detach()] * (not isinstance(weight, nn.Parameter)))  # plain convolutions stay as they are
+        return conv2d(x, weight, *rest, **more)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(nn.functional, "conv2d", kept)
+        model.model(torch.rand(1, 3, 32, 32))
+    assert len(used) == sum(path.endswith("log_weight_norm") for path, _ in model.named_parameters())
+    expected = sum(float(torch.linalg.svdvals(weight.flatten(1))[0]) for weight in used)
+    expected += sum(float(m.weight.abs().max()) for m in model.modules() if isinstance(m, nn.BatchNorm2d))
+    found = model.measure(torch.rand(1, 3, 32, 32), torch.tensor(0))["steepness"]
+    assert found.item() == pytest.approx(expected, rel=1e-3)
+    assert found.item() <= expected * (1 + 1e-6)

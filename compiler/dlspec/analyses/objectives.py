@@ -7,7 +7,7 @@ from itertools import accumulate
 
 from dlspec.analyses.ranges import Ranges
 from dlspec.diagnostics import Diagnostic, Note, Severity
-from dlspec.ir.graph import Node, Value
+from dlspec.ir.graph import Node, Value, first_name
 from dlspec.ir.intervals import NOT_NEGATIVE
 from dlspec.objectives.training import STEP, Training, Update, within
 from dlspec.ops.constant import Stored
@@ -38,9 +38,10 @@ def objective_findings(training: Training) -> Iterator[Diagnostic]:
                 yield _unreached(training, update, group.path, own)
         trained.update(update.networks)
     sources = {network.source for network in training.networks.values()}
+    flown = {first_name(node.name).partition(".")[0] for node in training.graph.nodes}
     for name, network in training.networks.items():
         has_weights = any(training.graph.parameters[path].kind == "param" for path in training.weights(name))
-        if not network.frozen and name not in trained and (has_weights or name not in sources):
+        if not network.frozen and name not in trained and (has_weights or name not in sources | flown):
             message = f"no objective updates `{name}`" if has_weights else f"nothing uses `{name}`"
             hint = f"write `freeze({network.declaration})` if it keeps its weights" if has_weights else "take it out"
             yield Diagnostic("DL0708", message, network.span, hint=hint, severity=Severity.WARNING)

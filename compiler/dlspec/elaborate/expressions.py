@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from dlspec.diagnostics import Diagnostics, did_you_mean
-from dlspec.elaborate import constants, distributions
+from dlspec.elaborate import constants, distributions, held
 from dlspec.elaborate.blame import item
 from dlspec.elaborate.bodies import as_scan
 from dlspec.elaborate.builder import Builder, too_much
@@ -14,6 +14,7 @@ from dlspec.elaborate.calls import Given, bind_block, bind_op, function_op
 from dlspec.elaborate.compare import Comparison, compare
 from dlspec.elaborate.foreign import BY_VALUES, foreign
 from dlspec.elaborate.gradients import check_dependence, check_turn
+from dlspec.elaborate.held import Held
 from dlspec.elaborate.indexing import index_list, index_tensor, positions, tensor_attribute
 from dlspec.elaborate.instances import Instances
 from dlspec.elaborate.tied import takes_weight, weight_of
@@ -64,7 +65,14 @@ _LAYER_SYNTAX = (ast.Braces, ast.Repeat, ast.For, ast.Labelled)
 Measure = Callable[[BlockLayer, str, Span], Any]
 
 _FUNCTIONS = dict.fromkeys(
-    (*FUNCTIONS, *constants.FUNCTIONS, *constants.INITIALISERS, *distributions.FUNCTIONS, "freeze")
+    (
+        *FUNCTIONS,
+        *constants.FUNCTIONS,
+        *constants.INITIALISERS,
+        *distributions.FUNCTIONS,
+        *held.FUNCTIONS,
+        "freeze",
+    )
 )
 
 
@@ -76,6 +84,7 @@ class Expressions:
         self.diagnostics = diagnostics
         self.measure = measure
         self.instances = Instances(builder)
+        self.held = Held(builder)
         self.made = builder.known.made
         self.where: tuple[ast.Expression, ...] = ()
         """What the signature of the network that is built demands of its sizes."""
@@ -488,6 +497,14 @@ class Expressions:
 
     def special(self, node: ast.Call, function: ast.Name, given: list[Given], env: Env) -> Any:
         """A call of what is neither layer nor function of tensors or constants."""
+        if function.name in held.FUNCTIONS:
+            self.instances.refused += 1  # what a shared layer holds is no part of an instance
+            try:
+                return self.held.call(function.name, given, node)
+            except Failure:
+                if self.broken:
+                    return POISON
+                raise
         raise self._unknown(function, env)
 
     def _lifted(
@@ -555,7 +572,7 @@ class Expressions:
             return tensor_attribute(base, node.name)
         if isinstance(base, SharedLayer | Inside):
             try:
-                return weight_of(base, node, self.builder, alone=node is self._to_layer)
+                return weight_of(base, node, self.held, alone=node is self._to_layer)
             except Failure:
                 if self.broken:  # what would have made the weight may not be there
                     return POISON

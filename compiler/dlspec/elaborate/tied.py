@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dlspec.diagnostics import Note, did_you_mean
-from dlspec.elaborate.builder import Builder, join
+from dlspec.elaborate.builder import join
 from dlspec.elaborate.calls import extra_tensors, signature_hint
+from dlspec.elaborate.held import Held
 from dlspec.elaborate.values import Arguments, Failure, Inside, OpLayer, SharedLayer
 from dlspec.ir.graph import Graph, Parameter, Scope, Value
 from dlspec.ir.op import Op, Weight
@@ -13,17 +14,17 @@ from dlspec.ops.constant import Stored
 from dlspec.syntax import ast
 
 
-def weight_of(base: SharedLayer | Inside, node: ast.Attribute, builder: Builder, alone: bool) -> Value | Inside:
+def weight_of(base: SharedLayer | Inside, node: ast.Attribute, held: Held, alone: bool) -> Value | Inside:
     """A weight of a shared layer as a tensor, or the layer inside it on the way there. ``alone``: the tensor is none of the
     graph, for a layer is only given the weight. Raises `Failure`."""
     layer, around = (base.layer, base.path) if isinstance(base, Inside) else (base, join(base.home, base.label))
+    builder = held.builder
     name, known = node.name.name, builder.graph.parameters
     path = join(around, name)
     if path in known:
         scope = Scope("network", None, node.span) if alone else None
         return builder.tied(known[path], node.span, Origin(node, "weight", labelled=True), scope)
-    builder.spend(len(known), node.span)
-    inside = dict.fromkeys(each.removeprefix(f"{around}.").partition(".")[0] for each in known if _in(each, around))
+    inside = held.names(around, node.span)
     if name in inside:
         return Inside(layer, path)
     if not inside:
@@ -43,10 +44,6 @@ def apart(value: object, graph: Graph) -> bool:
     """Whether it is a weight that a layer is only given: a tensor of no graph."""
     scope = value.producer.scope if isinstance(value, Value) and value.producer is not None else graph.root
     return scope.parent is None and scope is not graph.root
-
-
-def _in(path: str, around: str) -> bool:
-    return path.startswith(f"{around}.")
 
 
 def takes_weight(op: type[Op], name: str) -> bool:

@@ -1,4 +1,4 @@
-"""The trainers of the generators that grow against loops over the same networks: the same losses and weights, bit for bit."""
+"""The trainers of generators that grow against loops over the same networks: the same losses and weights, bit for bit."""
 
 from __future__ import annotations
 

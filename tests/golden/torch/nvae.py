@@ -15,27 +15,23 @@ class NormConv(nn.Module):
     such weights have it.
     """
 
-    def __init__(
-        self, in_channels: int, width: int, kernel: int = 1, stride: int = 1, groups: int = 1
-    ) -> None:
+    def __init__(self, in_channels: int, width: int, kernel: int = 1, stride: int = 1) -> None:
         super().__init__()
-        inputs = in_channels // groups
-        bound = 1 / math.sqrt(inputs * kernel * kernel)
+        bound = 1 / math.sqrt(in_channels * kernel * kernel)
         self.stride = stride
         self.kernel = kernel
-        self.groups = groups
-        self.weight = nn.Parameter(torch.empty(width, inputs, kernel, kernel))
+        self.weight = nn.Parameter(torch.empty(width, in_channels, kernel, kernel))
+        self.bias = nn.Parameter(torch.empty(width))
         self.log_weight_norm = nn.Parameter(
             torch.full((width, 1, 1, 1), math.log(1 / math.sqrt(3) + 0.01))
         )
         nn.init.uniform_(self.weight, -bound, bound)
+        nn.init.uniform_(self.bias, -bound, bound)
 
-    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        free = self.weight * mask
-        y = torch.exp(self.log_weight_norm) * free
-        z = torch.sqrt((free * free).sum(dim=(1, 2, 3), keepdim=True)) + 1e-05
-        y = y / z
-        return F.conv2d(x, y, stride=self.stride, padding=self.kernel // 2, groups=self.groups)
+    def forward(self, x: Tensor) -> Tensor:
+        y = torch.sqrt((self.weight * self.weight).sum(dim=(1, 2, 3), keepdim=True))
+        y = torch.exp(self.log_weight_norm) * self.weight / (y + 1e-05)
+        return F.conv2d(x, y, bias=self.bias, stride=self.stride, padding=self.kernel // 2)
 
 
 class NormConv2(nn.Module):
@@ -43,94 +39,28 @@ class NormConv2(nn.Module):
     such weights have it.
     """
 
-    def __init__(
-        self, in_channels: int, width: int, kernel: int = 1, stride: int = 1, groups: int = 1
-    ) -> None:
+    def __init__(self, in_channels: int, width: int, kernel: int = 1, stride: int = 1) -> None:
         super().__init__()
-        inputs = in_channels // groups
-        bound = 1 / math.sqrt(inputs * kernel * kernel)
+        bound = 1 / math.sqrt(in_channels * kernel * kernel)
         self.stride = stride
         self.kernel = kernel
-        self.groups = groups
-        self.weight = nn.Parameter(torch.empty(width, inputs, kernel, kernel))
-        self.bias = nn.Parameter(torch.empty(width))
-        self.log_weight_norm = nn.Parameter(
-            torch.full((width, 1, 1, 1), math.log(1 / math.sqrt(3) + 0.01))
-        )
-        nn.init.uniform_(self.weight, -bound, bound)
-        nn.init.uniform_(self.bias, -bound, bound)
-
-    def forward(self, x: Tensor) -> Tensor:
-        length = torch.sqrt((self.weight * self.weight).sum(dim=(1, 2, 3), keepdim=True))
-        y = torch.exp(self.log_weight_norm) * self.weight / (length + 1e-05)
-        return F.conv2d(
-            x, y, bias=self.bias, stride=self.stride, padding=self.kernel // 2, groups=self.groups
-        )
-
-
-class NormConv3(nn.Module):
-    """A convolution whose weight is a direction, and the logarithm of a length that begins as
-    such weights have it.
-    """
-
-    def __init__(
-        self, in_channels: int, width: int, kernel: int = 1, stride: int = 1, groups: int = 1
-    ) -> None:
-        super().__init__()
-        inputs = in_channels // groups
-        bound = 1 / math.sqrt(inputs * kernel * kernel)
-        self.stride = stride
-        self.kernel = kernel
-        self.groups = groups
-        self.weight = nn.Parameter(torch.empty(width, inputs, kernel, kernel))
-        self.bias = nn.Parameter(torch.empty(width))
-        self.log_weight_norm = nn.Parameter(
-            torch.full((width, 1, 1, 1), math.log(1 / math.sqrt(3) + 0.01))
-        )
-        nn.init.uniform_(self.weight, -bound, bound)
-        nn.init.uniform_(self.bias, -bound, bound)
-
-    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        free = self.weight * mask
-        y = torch.exp(self.log_weight_norm) * free
-        z = torch.sqrt((free * free).sum(dim=(1, 2, 3), keepdim=True)) + 1e-05
-        y = y / z
-        return F.conv2d(
-            x, y, bias=self.bias, stride=self.stride, padding=self.kernel // 2, groups=self.groups
-        )
-
-
-class NormConv4(nn.Module):
-    """A convolution whose weight is a direction, and the logarithm of a length that begins as
-    such weights have it.
-    """
-
-    def __init__(
-        self, in_channels: int, width: int, kernel: int = 1, stride: int = 1, groups: int = 1
-    ) -> None:
-        super().__init__()
-        inputs = in_channels // groups
-        bound = 1 / math.sqrt(inputs * kernel * kernel)
-        self.stride = stride
-        self.kernel = kernel
-        self.groups = groups
-        self.weight = nn.Parameter(torch.empty(width, inputs, kernel, kernel))
+        self.weight = nn.Parameter(torch.empty(width, in_channels, kernel, kernel))
         self.log_weight_norm = nn.Parameter(
             torch.full((width, 1, 1, 1), math.log(1 / math.sqrt(3) + 0.01))
         )
         nn.init.uniform_(self.weight, -bound, bound)
 
     def forward(self, x: Tensor) -> Tensor:
-        length = torch.sqrt((self.weight * self.weight).sum(dim=(1, 2, 3), keepdim=True))
-        y = torch.exp(self.log_weight_norm) * self.weight / (length + 1e-05)
-        return F.conv2d(x, y, stride=self.stride, padding=self.kernel // 2, groups=self.groups)
+        y = torch.sqrt((self.weight * self.weight).sum(dim=(1, 2, 3), keepdim=True))
+        y = torch.exp(self.log_weight_norm) * self.weight / (y + 1e-05)
+        return F.conv2d(x, y, stride=self.stride, padding=self.kernel // 2)
 
 
 class NormSwishConv(nn.Module):
     def __init__(self, in_channels: int, width: int, stride: int = 1) -> None:
         super().__init__()
         self.bn_act = nn.BatchNorm2d(in_channels, momentum=0.05)
-        self.conv_0 = NormConv2(in_channels, width, kernel=3, stride=stride)
+        self.conv_0 = NormConv(in_channels, width, kernel=3, stride=stride)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.conv_0(F.silu(self.bn_act(x), inplace=True))
@@ -159,10 +89,10 @@ class FactorizedReduce(nn.Module):
     def __init__(self, in_channels: int) -> None:
         super().__init__()
         width = in_channels // 2
-        self.conv_1 = NormConv2(in_channels, width, stride=2)
-        self.conv_2 = NormConv2(in_channels, width, stride=2)
-        self.conv_3 = NormConv2(in_channels, width, stride=2)
-        self.conv_4 = NormConv2(in_channels, width, stride=2)
+        self.conv_1 = NormConv(in_channels, width, stride=2)
+        self.conv_2 = NormConv(in_channels, width, stride=2)
+        self.conv_3 = NormConv(in_channels, width, stride=2)
+        self.conv_4 = NormConv(in_channels, width, stride=2)
 
     def forward(self, x: Tensor) -> Tensor:
         y = F.silu(x)
@@ -281,11 +211,54 @@ class Mask2(nn.Module):
         return self.constant.reshape(1, 1, self.kernel, self.kernel) + x * y
 
 
+class MaskedConv(nn.Module):
+    def __init__(self, in_channels: int, width: int, kernel: int, groups: int = 1) -> None:
+        super().__init__()
+        inputs = in_channels // groups
+        bound = 1 / math.sqrt(inputs * kernel * kernel)
+        self.kernel = kernel
+        self.groups = groups
+        self.weight = nn.Parameter(torch.empty(width, inputs, kernel, kernel))
+        self.log_weight_norm = nn.Parameter(
+            torch.full((width, 1, 1, 1), math.log(1 / math.sqrt(3) + 0.01))
+        )
+        nn.init.uniform_(self.weight, -bound, bound)
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        y = self.weight * mask
+        z = torch.exp(self.log_weight_norm) * y
+        y = torch.sqrt((y * y).sum(dim=(1, 2, 3), keepdim=True)) + 1e-05
+        return F.conv2d(x, z / y, padding=self.kernel // 2, groups=self.groups)
+
+
+class MaskedConv2(nn.Module):
+    def __init__(self, in_channels: int, width: int, kernel: int, groups: int = 1) -> None:
+        super().__init__()
+        inputs = in_channels // groups
+        bound = 1 / math.sqrt(inputs * kernel * kernel)
+        self.kernel = kernel
+        self.groups = groups
+        self.weight = nn.Parameter(torch.empty(width, inputs, kernel, kernel))
+        self.bias = nn.Parameter(torch.empty(width))
+        self.log_weight_norm = nn.Parameter(
+            torch.full((width, 1, 1, 1), math.log(1 / math.sqrt(3) + 0.01))
+        )
+        nn.init.uniform_(self.weight, -bound, bound)
+        nn.init.uniform_(self.bias, -bound, bound)
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        y = self.weight * mask
+        z = torch.exp(self.log_weight_norm) * y
+        y = torch.sqrt((y * y).sum(dim=(1, 2, 3), keepdim=True)) + 1e-05
+        z = z / y
+        return F.conv2d(x, z, bias=self.bias, padding=self.kernel // 2, groups=self.groups)
+
+
 class FlowConvz(nn.ModuleDict):
     def __init__(self, in2_channels: int, hidden: int) -> None:
         super().__init__()
-        self["0"] = NormConv(in2_channels, hidden, kernel=3)
-        self["2"] = NormConv(hidden, hidden, kernel=5, groups=hidden)
+        self["0"] = MaskedConv(in2_channels, hidden, 3)
+        self["2"] = MaskedConv(hidden, hidden, 5, groups=hidden)
 
     def forward(self, x: Tensor, z: Tensor, each: Tensor) -> Tensor:
         x = self["2"](F.elu(self["0"](z, x), inplace=True), each)
@@ -295,8 +268,8 @@ class FlowConvz(nn.ModuleDict):
 class FlowConvz2(nn.ModuleDict):
     def __init__(self, in2_channels: int, hidden: int) -> None:
         super().__init__()
-        self["0"] = NormConv(in2_channels, hidden, kernel=3)
-        self["2"] = NormConv(hidden, hidden, kernel=5, groups=hidden)
+        self["0"] = MaskedConv(in2_channels, hidden, 3)
+        self["2"] = MaskedConv(hidden, hidden, 5, groups=hidden)
 
     def forward(self, x: Tensor, skip: Tensor, each: Tensor) -> Tensor:
         x = self["2"](F.elu(self["0"](skip, x), inplace=True), each)
@@ -324,7 +297,7 @@ class FlowConv2(nn.Module):
 class FlowMu(nn.Module):
     def __init__(self, in_channels: int, outer_channels: int) -> None:
         super().__init__()
-        self.conv_0 = NormConv3(in_channels, outer_channels)
+        self.conv_0 = MaskedConv2(in_channels, outer_channels, 1)
 
     def forward(self, x: Tensor, narrow: Tensor) -> Tensor:
         return self.conv_0(F.elu(x), narrow)
@@ -422,7 +395,7 @@ class DecoderCell(nn.Module):
         self.skip = (
             nn.Sequential(
                 nn.Upsample(scale_factor=2, mode="bilinear", align_corners=True),
-                NormConv4(in_channels, width),
+                NormConv2(in_channels, width),
             )
             if double
             else nn.Identity()
@@ -458,7 +431,7 @@ class NVAE(nn.ModuleDict):
     def __init__(self, outputs: int = 100) -> None:
         super().__init__()
         self.prior_ftr0 = nn.Parameter(torch.empty(256, 16, 16))
-        self.stem = NormConv2(3, 128, kernel=3)
+        self.stem = NormConv(3, 128, kernel=3)
         self.pre_process = nn.Sequential(
             EncoderCell(128), FactorizedReduceEncoderCell(128, halve=True)
         )
@@ -524,70 +497,70 @@ class NVAE(nn.ModuleDict):
                 "85": EncoderCell(256),
                 "87": EncoderCell(256),
                 "88": EncoderCell(256),
-                "86": nn.Sequential(OrderedDict(conv=NormConv2(256, 256))),
-                "83": nn.Sequential(OrderedDict(conv=NormConv2(256, 256))),
-                "80": nn.Sequential(OrderedDict(conv=NormConv2(256, 256))),
-                "77": nn.Sequential(OrderedDict(conv=NormConv2(256, 256))),
-                "74": nn.Sequential(OrderedDict(conv=NormConv2(256, 256))),
-                "71": nn.Sequential(OrderedDict(conv=NormConv2(256, 256))),
-                "68": nn.Sequential(OrderedDict(conv=NormConv2(256, 256))),
-                "65": nn.Sequential(OrderedDict(conv=NormConv2(256, 256))),
-                "62": nn.Sequential(OrderedDict(conv=NormConv2(256, 256))),
-                "59": nn.Sequential(OrderedDict(conv=NormConv2(256, 256))),
-                "56": nn.Sequential(OrderedDict(conv=NormConv2(256, 256))),
-                "53": nn.Sequential(OrderedDict(conv=NormConv2(256, 256))),
-                "50": nn.Sequential(OrderedDict(conv=NormConv2(256, 256))),
-                "47": nn.Sequential(OrderedDict(conv=NormConv2(256, 256))),
-                "44": nn.Sequential(OrderedDict(conv=NormConv2(256, 256))),
-                "41": nn.Sequential(OrderedDict(conv=NormConv2(256, 256))),
-                "38": nn.Sequential(OrderedDict(conv=NormConv2(256, 256))),
-                "35": nn.Sequential(OrderedDict(conv=NormConv2(256, 256))),
-                "32": nn.Sequential(OrderedDict(conv=NormConv2(256, 256))),
-                "29": nn.Sequential(OrderedDict(conv=NormConv2(256, 256))),
-                "26": nn.Sequential(OrderedDict(conv=NormConv2(256, 256))),
-                "23": nn.Sequential(OrderedDict(conv=NormConv2(256, 256))),
-                "20": nn.Sequential(OrderedDict(conv=NormConv2(256, 256))),
-                "17": nn.Sequential(OrderedDict(conv=NormConv2(256, 256))),
-                "14": nn.Sequential(OrderedDict(conv=NormConv2(256, 256))),
-                "11": nn.Sequential(OrderedDict(conv=NormConv2(256, 256))),
-                "8": nn.Sequential(OrderedDict(conv=NormConv2(256, 256))),
-                "5": nn.Sequential(OrderedDict(conv=NormConv2(256, 256))),
-                "2": nn.Sequential(OrderedDict(conv=NormConv2(256, 256))),
+                "86": nn.Sequential(OrderedDict(conv=NormConv(256, 256))),
+                "83": nn.Sequential(OrderedDict(conv=NormConv(256, 256))),
+                "80": nn.Sequential(OrderedDict(conv=NormConv(256, 256))),
+                "77": nn.Sequential(OrderedDict(conv=NormConv(256, 256))),
+                "74": nn.Sequential(OrderedDict(conv=NormConv(256, 256))),
+                "71": nn.Sequential(OrderedDict(conv=NormConv(256, 256))),
+                "68": nn.Sequential(OrderedDict(conv=NormConv(256, 256))),
+                "65": nn.Sequential(OrderedDict(conv=NormConv(256, 256))),
+                "62": nn.Sequential(OrderedDict(conv=NormConv(256, 256))),
+                "59": nn.Sequential(OrderedDict(conv=NormConv(256, 256))),
+                "56": nn.Sequential(OrderedDict(conv=NormConv(256, 256))),
+                "53": nn.Sequential(OrderedDict(conv=NormConv(256, 256))),
+                "50": nn.Sequential(OrderedDict(conv=NormConv(256, 256))),
+                "47": nn.Sequential(OrderedDict(conv=NormConv(256, 256))),
+                "44": nn.Sequential(OrderedDict(conv=NormConv(256, 256))),
+                "41": nn.Sequential(OrderedDict(conv=NormConv(256, 256))),
+                "38": nn.Sequential(OrderedDict(conv=NormConv(256, 256))),
+                "35": nn.Sequential(OrderedDict(conv=NormConv(256, 256))),
+                "32": nn.Sequential(OrderedDict(conv=NormConv(256, 256))),
+                "29": nn.Sequential(OrderedDict(conv=NormConv(256, 256))),
+                "26": nn.Sequential(OrderedDict(conv=NormConv(256, 256))),
+                "23": nn.Sequential(OrderedDict(conv=NormConv(256, 256))),
+                "20": nn.Sequential(OrderedDict(conv=NormConv(256, 256))),
+                "17": nn.Sequential(OrderedDict(conv=NormConv(256, 256))),
+                "14": nn.Sequential(OrderedDict(conv=NormConv(256, 256))),
+                "11": nn.Sequential(OrderedDict(conv=NormConv(256, 256))),
+                "8": nn.Sequential(OrderedDict(conv=NormConv(256, 256))),
+                "5": nn.Sequential(OrderedDict(conv=NormConv(256, 256))),
+                "2": nn.Sequential(OrderedDict(conv=NormConv(256, 256))),
             },
         )
-        self.enc0 = nn.Sequential(nn.ELU(inplace=True), NormConv2(256, 256), nn.ELU(inplace=True))
+        self.enc0 = nn.Sequential(nn.ELU(inplace=True), NormConv(256, 256), nn.ELU(inplace=True))
         self.enc_sampler = nn.ModuleList(
             [
-                NormConv2(256, 40, kernel=3),
-                NormConv2(256, 40, kernel=3),
-                NormConv2(256, 40, kernel=3),
-                NormConv2(256, 40, kernel=3),
-                NormConv2(256, 40, kernel=3),
-                NormConv2(256, 40, kernel=3),
-                NormConv2(256, 40, kernel=3),
-                NormConv2(256, 40, kernel=3),
-                NormConv2(256, 40, kernel=3),
-                NormConv2(256, 40, kernel=3),
-                NormConv2(256, 40, kernel=3),
-                NormConv2(256, 40, kernel=3),
-                NormConv2(256, 40, kernel=3),
-                NormConv2(256, 40, kernel=3),
-                NormConv2(256, 40, kernel=3),
-                NormConv2(256, 40, kernel=3),
-                NormConv2(256, 40, kernel=3),
-                NormConv2(256, 40, kernel=3),
-                NormConv2(256, 40, kernel=3),
-                NormConv2(256, 40, kernel=3),
-                NormConv2(256, 40, kernel=3),
-                NormConv2(256, 40, kernel=3),
-                NormConv2(256, 40, kernel=3),
-                NormConv2(256, 40, kernel=3),
-                NormConv2(256, 40, kernel=3),
-                NormConv2(256, 40, kernel=3),
-                NormConv2(256, 40, kernel=3),
-                NormConv2(256, 40, kernel=3),
-                NormConv2(256, 40, kernel=3),
-                NormConv2(256, 40, kernel=3),
+                NormConv(256, 40, kernel=3),
+                NormConv(256, 40, kernel=3),
+                NormConv(256, 40, kernel=3),
+                NormConv(256, 40, kernel=3),
+                NormConv(256, 40, kernel=3),
+                NormConv(256, 40, kernel=3),
+                NormConv(256, 40, kernel=3),
+                NormConv(256, 40, kernel=3),
+                NormConv(256, 40, kernel=3),
+                NormConv(256, 40, kernel=3),
+                NormConv(256, 40, kernel=3),
+                NormConv(256, 40, kernel=3),
+                NormConv(256, 40, kernel=3),
+                NormConv(256, 40, kernel=3),
+                NormConv(256, 40, kernel=3),
+                NormConv(256, 40, kernel=3),
+                NormConv(256, 40, kernel=3),
+                NormConv(256, 40, kernel=3),
+                NormConv(256, 40, kernel=3),
+                NormConv(256, 40, kernel=3),
+                NormConv(256, 40, kernel=3),
+                NormConv(256, 40, kernel=3),
+                NormConv(256, 40, kernel=3),
+                NormConv(256, 40, kernel=3),
+                NormConv(256, 40, kernel=3),
+                NormConv(256, 40, kernel=3),
+                NormConv(256, 40, kernel=3),
+                NormConv(256, 40, kernel=3),
+                NormConv(256, 40, kernel=3),
+                NormConv(256, 40, kernel=3),
             ],
         )
         self["5"] = MeanAndDeviation()
@@ -628,127 +601,127 @@ class NVAE(nn.ModuleDict):
         )
         self.dec_tower = nn.ModuleList(
             [
-                nn.Sequential(OrderedDict(conv=NormConv2(276, 256))),
+                nn.Sequential(OrderedDict(conv=NormConv(276, 256))),
                 DecoderCell(256),
                 DecoderCell(256),
-                nn.Sequential(OrderedDict(conv=NormConv2(276, 256))),
+                nn.Sequential(OrderedDict(conv=NormConv(276, 256))),
                 DecoderCell(256),
                 DecoderCell(256),
-                nn.Sequential(OrderedDict(conv=NormConv2(276, 256))),
+                nn.Sequential(OrderedDict(conv=NormConv(276, 256))),
                 DecoderCell(256),
                 DecoderCell(256),
-                nn.Sequential(OrderedDict(conv=NormConv2(276, 256))),
+                nn.Sequential(OrderedDict(conv=NormConv(276, 256))),
                 DecoderCell(256),
                 DecoderCell(256),
-                nn.Sequential(OrderedDict(conv=NormConv2(276, 256))),
+                nn.Sequential(OrderedDict(conv=NormConv(276, 256))),
                 DecoderCell(256),
                 DecoderCell(256),
-                nn.Sequential(OrderedDict(conv=NormConv2(276, 256))),
+                nn.Sequential(OrderedDict(conv=NormConv(276, 256))),
                 DecoderCell(256),
                 DecoderCell(256),
-                nn.Sequential(OrderedDict(conv=NormConv2(276, 256))),
+                nn.Sequential(OrderedDict(conv=NormConv(276, 256))),
                 DecoderCell(256),
                 DecoderCell(256),
-                nn.Sequential(OrderedDict(conv=NormConv2(276, 256))),
+                nn.Sequential(OrderedDict(conv=NormConv(276, 256))),
                 DecoderCell(256),
                 DecoderCell(256),
-                nn.Sequential(OrderedDict(conv=NormConv2(276, 256))),
+                nn.Sequential(OrderedDict(conv=NormConv(276, 256))),
                 DecoderCell(256),
                 DecoderCell(256),
-                nn.Sequential(OrderedDict(conv=NormConv2(276, 256))),
+                nn.Sequential(OrderedDict(conv=NormConv(276, 256))),
                 DecoderCell(256),
                 DecoderCell(256),
-                nn.Sequential(OrderedDict(conv=NormConv2(276, 256))),
+                nn.Sequential(OrderedDict(conv=NormConv(276, 256))),
                 DecoderCell(256),
                 DecoderCell(256),
-                nn.Sequential(OrderedDict(conv=NormConv2(276, 256))),
+                nn.Sequential(OrderedDict(conv=NormConv(276, 256))),
                 DecoderCell(256),
                 DecoderCell(256),
-                nn.Sequential(OrderedDict(conv=NormConv2(276, 256))),
+                nn.Sequential(OrderedDict(conv=NormConv(276, 256))),
                 DecoderCell(256),
                 DecoderCell(256),
-                nn.Sequential(OrderedDict(conv=NormConv2(276, 256))),
+                nn.Sequential(OrderedDict(conv=NormConv(276, 256))),
                 DecoderCell(256),
                 DecoderCell(256),
-                nn.Sequential(OrderedDict(conv=NormConv2(276, 256))),
+                nn.Sequential(OrderedDict(conv=NormConv(276, 256))),
                 DecoderCell(256),
                 DecoderCell(256),
-                nn.Sequential(OrderedDict(conv=NormConv2(276, 256))),
+                nn.Sequential(OrderedDict(conv=NormConv(276, 256))),
                 DecoderCell(256),
                 DecoderCell(256),
-                nn.Sequential(OrderedDict(conv=NormConv2(276, 256))),
+                nn.Sequential(OrderedDict(conv=NormConv(276, 256))),
                 DecoderCell(256),
                 DecoderCell(256),
-                nn.Sequential(OrderedDict(conv=NormConv2(276, 256))),
+                nn.Sequential(OrderedDict(conv=NormConv(276, 256))),
                 DecoderCell(256),
                 DecoderCell(256),
-                nn.Sequential(OrderedDict(conv=NormConv2(276, 256))),
+                nn.Sequential(OrderedDict(conv=NormConv(276, 256))),
                 DecoderCell(256),
                 DecoderCell(256),
-                nn.Sequential(OrderedDict(conv=NormConv2(276, 256))),
+                nn.Sequential(OrderedDict(conv=NormConv(276, 256))),
                 DecoderCell(256),
                 DecoderCell(256),
-                nn.Sequential(OrderedDict(conv=NormConv2(276, 256))),
+                nn.Sequential(OrderedDict(conv=NormConv(276, 256))),
                 DecoderCell(256),
                 DecoderCell(256),
-                nn.Sequential(OrderedDict(conv=NormConv2(276, 256))),
+                nn.Sequential(OrderedDict(conv=NormConv(276, 256))),
                 DecoderCell(256),
                 DecoderCell(256),
-                nn.Sequential(OrderedDict(conv=NormConv2(276, 256))),
+                nn.Sequential(OrderedDict(conv=NormConv(276, 256))),
                 DecoderCell(256),
                 DecoderCell(256),
-                nn.Sequential(OrderedDict(conv=NormConv2(276, 256))),
+                nn.Sequential(OrderedDict(conv=NormConv(276, 256))),
                 DecoderCell(256),
                 DecoderCell(256),
-                nn.Sequential(OrderedDict(conv=NormConv2(276, 256))),
+                nn.Sequential(OrderedDict(conv=NormConv(276, 256))),
                 DecoderCell(256),
                 DecoderCell(256),
-                nn.Sequential(OrderedDict(conv=NormConv2(276, 256))),
+                nn.Sequential(OrderedDict(conv=NormConv(276, 256))),
                 DecoderCell(256),
                 DecoderCell(256),
-                nn.Sequential(OrderedDict(conv=NormConv2(276, 256))),
+                nn.Sequential(OrderedDict(conv=NormConv(276, 256))),
                 DecoderCell(256),
                 DecoderCell(256),
-                nn.Sequential(OrderedDict(conv=NormConv2(276, 256))),
+                nn.Sequential(OrderedDict(conv=NormConv(276, 256))),
                 DecoderCell(256),
                 DecoderCell(256),
-                nn.Sequential(OrderedDict(conv=NormConv2(276, 256))),
+                nn.Sequential(OrderedDict(conv=NormConv(276, 256))),
                 DecoderCell(256),
                 DecoderCell(256),
-                nn.Sequential(OrderedDict(conv=NormConv2(276, 256))),
+                nn.Sequential(OrderedDict(conv=NormConv(276, 256))),
             ],
         )
         self.dec_sampler = nn.ModuleList(
             [
-                nn.Sequential(nn.ELU(), NormConv2(256, 40)),
-                nn.Sequential(nn.ELU(), NormConv2(256, 40)),
-                nn.Sequential(nn.ELU(), NormConv2(256, 40)),
-                nn.Sequential(nn.ELU(), NormConv2(256, 40)),
-                nn.Sequential(nn.ELU(), NormConv2(256, 40)),
-                nn.Sequential(nn.ELU(), NormConv2(256, 40)),
-                nn.Sequential(nn.ELU(), NormConv2(256, 40)),
-                nn.Sequential(nn.ELU(), NormConv2(256, 40)),
-                nn.Sequential(nn.ELU(), NormConv2(256, 40)),
-                nn.Sequential(nn.ELU(), NormConv2(256, 40)),
-                nn.Sequential(nn.ELU(), NormConv2(256, 40)),
-                nn.Sequential(nn.ELU(), NormConv2(256, 40)),
-                nn.Sequential(nn.ELU(), NormConv2(256, 40)),
-                nn.Sequential(nn.ELU(), NormConv2(256, 40)),
-                nn.Sequential(nn.ELU(), NormConv2(256, 40)),
-                nn.Sequential(nn.ELU(), NormConv2(256, 40)),
-                nn.Sequential(nn.ELU(), NormConv2(256, 40)),
-                nn.Sequential(nn.ELU(), NormConv2(256, 40)),
-                nn.Sequential(nn.ELU(), NormConv2(256, 40)),
-                nn.Sequential(nn.ELU(), NormConv2(256, 40)),
-                nn.Sequential(nn.ELU(), NormConv2(256, 40)),
-                nn.Sequential(nn.ELU(), NormConv2(256, 40)),
-                nn.Sequential(nn.ELU(), NormConv2(256, 40)),
-                nn.Sequential(nn.ELU(), NormConv2(256, 40)),
-                nn.Sequential(nn.ELU(), NormConv2(256, 40)),
-                nn.Sequential(nn.ELU(), NormConv2(256, 40)),
-                nn.Sequential(nn.ELU(), NormConv2(256, 40)),
-                nn.Sequential(nn.ELU(), NormConv2(256, 40)),
-                nn.Sequential(nn.ELU(), NormConv2(256, 40)),
+                nn.Sequential(nn.ELU(), NormConv(256, 40)),
+                nn.Sequential(nn.ELU(), NormConv(256, 40)),
+                nn.Sequential(nn.ELU(), NormConv(256, 40)),
+                nn.Sequential(nn.ELU(), NormConv(256, 40)),
+                nn.Sequential(nn.ELU(), NormConv(256, 40)),
+                nn.Sequential(nn.ELU(), NormConv(256, 40)),
+                nn.Sequential(nn.ELU(), NormConv(256, 40)),
+                nn.Sequential(nn.ELU(), NormConv(256, 40)),
+                nn.Sequential(nn.ELU(), NormConv(256, 40)),
+                nn.Sequential(nn.ELU(), NormConv(256, 40)),
+                nn.Sequential(nn.ELU(), NormConv(256, 40)),
+                nn.Sequential(nn.ELU(), NormConv(256, 40)),
+                nn.Sequential(nn.ELU(), NormConv(256, 40)),
+                nn.Sequential(nn.ELU(), NormConv(256, 40)),
+                nn.Sequential(nn.ELU(), NormConv(256, 40)),
+                nn.Sequential(nn.ELU(), NormConv(256, 40)),
+                nn.Sequential(nn.ELU(), NormConv(256, 40)),
+                nn.Sequential(nn.ELU(), NormConv(256, 40)),
+                nn.Sequential(nn.ELU(), NormConv(256, 40)),
+                nn.Sequential(nn.ELU(), NormConv(256, 40)),
+                nn.Sequential(nn.ELU(), NormConv(256, 40)),
+                nn.Sequential(nn.ELU(), NormConv(256, 40)),
+                nn.Sequential(nn.ELU(), NormConv(256, 40)),
+                nn.Sequential(nn.ELU(), NormConv(256, 40)),
+                nn.Sequential(nn.ELU(), NormConv(256, 40)),
+                nn.Sequential(nn.ELU(), NormConv(256, 40)),
+                nn.Sequential(nn.ELU(), NormConv(256, 40)),
+                nn.Sequential(nn.ELU(), NormConv(256, 40)),
+                nn.Sequential(nn.ELU(), NormConv(256, 40)),
             ],
         )
         self["11"] = MeanAndDeviation()
@@ -813,7 +786,7 @@ class NVAE(nn.ModuleDict):
             DecoderCell(256, double=True, expansion=3), DecoderCell(128, expansion=3)
         )
         self.image_conditional = nn.Sequential(
-            nn.ELU(inplace=True), NormConv2(128, outputs, kernel=3)
+            nn.ELU(inplace=True), NormConv(128, outputs, kernel=3)
         )
         nn.init.uniform_(self.prior_ftr0, 0, 1)
 
