@@ -97,6 +97,13 @@ def test_a_tied_weight_has_its_names(call: Call) -> None:
         assert call("compile", "net.dlspec", "-o", f"{name}.onnx", "--weights", "one.pt", "--drop-unknown")[0] == 0
         assert call("weights", "convert", "one.pt", "--for", "net.dlspec", "-o", "again.safetensors")[0] == 0
         assert sorted(load_file("again.safetensors")) == ["embed.weight", "head.weight"]
+        once = ("weights", "convert", "one.pt", "--for", "net.dlspec", "--tied", "once", "-o", "once.safetensors")
+        assert call(*once)[0] == 0
+        assert list(load_file("once.safetensors")) == ["embed.weight"]
+        assert torch.equal(torch.from_numpy(load_file("once.safetensors")["embed.weight"]), both["embed.weight"])
+    assert call("weights", "init", "net.dlspec", "--tied", "once", "-o", "first.safetensors")[0] == 0
+    assert list(load_file("first.safetensors")) == ["embed.weight"]
+    assert call("weights", "diff", "net.dlspec", "first.safetensors")[0] == 0
     assert call("compile", "net.dlspec", "-o", "both.onnx", "--weights", "both.pt")[0] == 0
     assert len({Path(f"{name}.onnx").read_bytes() for name in (*both, "both")}) == 1
     assert call("compile", "net.dlspec", "-o", "net.py", "--weights", "one.pt")[0] == 0
@@ -229,6 +236,7 @@ WRONG: list[tuple[list[str], str]] = [
     (["weights", "list", "none.pt"], "there is no file none.pt"),
     (["weights", "list", "w.pt", "--key", "x"], "it has no `x`"),
     (["weights", "convert", "w.pt", "-o", "x.npz"], "the formats are .safetensors and .pt"),
+    (["weights", "convert", "w.pt", "-o", "x.pt", "--tied", "once"], "--tied needs --for"),
     (["weights", "convert", "w.pt", "-o", "x.pt", "--for", "std.lenet:LeNet5"], "has none of these weights"),
 ]
 

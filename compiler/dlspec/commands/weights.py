@@ -28,11 +28,13 @@ def declare(parser: Parser) -> None:
     takes_network(init)
     init.add_argument("--seed", type=seed, metavar="N", help="what weights are drawn with (default 0)")
     init.add_argument("-o", "--output", required=True, metavar="OUT", help="a .safetensors or .pt file")
+    takes_tied(init)
     convert = actions.add_parser("convert", help="write weights as .safetensors or .pt", allow_abbrev=False)
     takes_files(convert)
     convert.add_argument("-o", "--output", required=True, metavar="OUT", help="a .safetensors or .pt file")
     convert.add_argument("--dtype", choices=DTYPES, help="the element type of floating-point weights")
     convert.add_argument("--for", dest="spec", metavar="FILE[:NETWORK]", help="only what this network has")
+    takes_tied(convert)
     listed = actions.add_parser("list", help="show what files hold", allow_abbrev=False)
     takes_files(listed)
     diff = actions.add_parser("diff", help="compare files with what a network needs", allow_abbrev=False)
@@ -51,6 +53,11 @@ def takes_files(parser: Parser) -> None:
     takes_weight_names(parser)
 
 
+def takes_tied(parser: Parser) -> None:
+    help = "a weight that layers share, under the names of both (default) or the first, as Hugging Face's files have it"
+    parser.add_argument("--tied", choices=("both", "once"), help=help)
+
+
 def run(arguments: Namespace) -> int:
     actions = {"init": _init, "convert": _convert, "list": _list, "diff": _diff}
     return actions[arguments.action](arguments)
@@ -65,20 +72,24 @@ def _init(arguments: Namespace) -> int:
     graph, path = graph_of(arguments), Path(arguments.output)
     weigh(graph.parameters.values(), COPIES)
     weigh_on_disk(graph.parameters.values(), path)
-    _save(with_aliases(graph, draw_all(graph, arguments.seed or 0)), path)
+    tensors = draw_all(graph, arguments.seed or 0)
+    _save(tensors if arguments.tied == "once" else with_aliases(graph, tensors), path)
     return OK
 
 
 def _convert(arguments: Namespace) -> int:
     from dlspec.backends.weight_files.write import as_dtype
 
+    if arguments.tied is not None and arguments.spec is None:
+        raise CallError("--tied needs --for: the spec says which names are of one weight")
     tensors = read_files(arguments.files, arguments)
     if arguments.spec is not None:
         from dlspec.backends.weights import untied, with_aliases
 
         graph = graph_of(Namespace(target=arguments.spec, set=[], size=[], project=None))
         tensors = untied(graph, tensors)
-        tensors = with_aliases(graph, {path: tensors[path] for path in graph.parameters if path in tensors})
+        tensors = {path: tensors[path] for path in graph.parameters if path in tensors}
+        tensors = tensors if arguments.tied == "once" else with_aliases(graph, tensors)
         if not tensors:
             raise CallError(f"{graph.name} has none of these weights", "`dlspec weights diff` shows what differs")
     if arguments.dtype is not None:
