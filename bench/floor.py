@@ -14,8 +14,9 @@ from typing import Any
 
 import numpy as np
 
-# Bytes as they are, or (SFC64 seed, elements, low, high) of a uniform draw, or (value, elements) of a constant.
-Piece = bytes | tuple[int, int, float, float] | tuple[float, int]
+# Bytes as they are, or (SFC64 seed, elements, low, high) of a uniform draw, or (seed, elements, mean, std, "normal") of a
+# normal one, or (value, elements) of a constant.
+Piece = bytes | tuple[int, int, float, float] | tuple[int, int, float, float, str] | tuple[float, int]
 
 
 def draw(piece: Piece) -> Any:
@@ -23,6 +24,12 @@ def draw(piece: Piece) -> Any:
         return piece
     if len(piece) == 2:
         return memoryview(np.full(piece[1], piece[0], np.float32)).cast("B")
+    if len(piece) == 5:
+        seed, size, mean, std, _ = piece
+        values = np.random.Generator(np.random.SFC64(seed)).standard_normal(size, np.float32)
+        values *= np.float32(std)
+        values += np.float32(mean)
+        return memoryview(values).cast("B")
     seed, size, low, high = piece
     values = np.random.Generator(np.random.SFC64(seed)).random(size, np.float32)
     values *= np.float32(high - low)
