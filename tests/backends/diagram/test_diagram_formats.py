@@ -8,17 +8,18 @@ import xml.etree.ElementTree as ET
 from typing import Any
 
 import pytest
-from drawn import SPECS, hostile_scene, shipped
+from drawn import SPECS, hostile_scene, scene_of, shipped
 from geometry import faults
 from hostile import HOSTILE
 
 import dlspec
+from dlspec.backends.diagram import fonts
 from dlspec.backends.diagram.digraph import digraph
+from dlspec.backends.diagram.engine import EngineError
 from dlspec.backends.diagram.layout import lay_out
 from dlspec.backends.diagram.looks import BOLD, SIZES
 from dlspec.backends.diagram.metrics import TIMES, text_width
 from dlspec.backends.diagram.picture import FORMATS, Picture
-from dlspec.backends.diagram.raster import font_files
 from dlspec.backends.diagram.svg import svg
 from dlspec.backends.diagram.text import mermaid
 from dlspec.backends.diagram.theme import HUES, THEMES
@@ -166,11 +167,39 @@ def test_png_and_pdf() -> None:
     assert pdf.count(b"/FontFile2") == pdf.count(b"/BaseFont") == 2  # all are embedded
 
 
+@pytest.mark.parametrize(
+    ("letter", "ending", "here", "message"),
+    [
+        ("ü", ".png", "", ""),
+        ("ü", ".pdf", "", ""),
+        ("ш", ".png", "ш", ""),
+        ("ш", ".png", "", "no font here has `ш` (U+0448)"),
+        ("高", ".pdf", "高", "Bitstream Vera Sans, the font of a PDF, lacks `高` (U+9AD8)"),
+    ],
+)
+def test_no_letter_is_an_empty_box(
+    monkeypatch: pytest.MonkeyPatch, letter: str, ending: str, here: str, message: str
+) -> None:
+    """Whatever fonts this machine has: those of the test have the letters that are ``here``."""
+    pytest.importorskip("resvg_py")
+    vera = fonts._is_drawn
+    monkeypatch.setattr(fonts, "_is_drawn", lambda sign, system: sign in here if system else vera(sign, False))
+    text = f'x -> Rearrange("n c {letter} w -> n c w {letter}")'
+    picture = Picture(scene_of(f"network A(x: float[N, 3, 8, 8]) -> y {{ {text} }}"))
+    if not message:
+        assert picture.content(ending)
+        return
+    with pytest.raises(EngineError) as raised:
+        picture.content(ending)
+    assert (str(raised.value), raised.value.code) == (message, "DL0612")
+    assert letter.encode() in picture.content(".svg")
+
+
 def test_widths_are_those_of_the_font() -> None:
-    fonts = pytest.importorskip("reportlab.pdfbase.ttfonts")
+    ttf = pytest.importorskip("reportlab.pdfbase.ttfonts")
     for style in SIZES:
         bold = style in BOLD
-        font = fonts.TTFontFile(font_files()[bold])
+        font = ttf.TTFontFile(fonts.font_files()[bold])
         for character in "abcXYZ019[],=._-()\N{MULTIPLICATION SIGN}… ":
             assert text_width(character, 1000, bold) == pytest.approx(font.charWidths[ord(character)], abs=1)
         for character in "·äßø":

@@ -64,16 +64,20 @@ class Picture:
         self._wrap = wrap
         self._poster = poster
         self._width = width
-        self._levels: Levels | None = None
         self._unasked = layout is None
-        if layout == "levels" or (layout is None and direction is None and wrap is None and not poster and not volumes):
-            levels = Levels(scene)
-            if layout == "levels" and not levels.named:
-                raise NoLevels(levels.several)
-            if levels.named and (layout == "levels" or levels.skipping):
-                self._levels = levels
+        self._by_levels = layout == "levels" or not (layout or direction or wrap is not None or poster or volumes)
+        if layout == "levels" and self._levels is None:
+            raise NoLevels(Levels(scene).several)
         self._tensors = tensors
         self._style: Style = style
+
+    @cached_property
+    def _levels(self) -> Levels | None:
+        """Those by which it is drawn, if it is; a page and text have no use for them."""
+        if not self._by_levels:
+            return None
+        levels = Levels(self.scene)
+        return levels if levels.named and (levels.skipping or not self._unasked) else None
 
     @cached_property
     def _drawing(self) -> Sheet:

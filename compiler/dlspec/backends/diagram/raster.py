@@ -1,5 +1,4 @@
-"""PNG and PDF: the marks of the SVG, in Bitstream Vera Sans, which comes with reportlab, so that they look the same
-everywhere. Text stays text in the PDF."""
+"""PNG and PDF: the marks of the SVG, in fonts that look the same everywhere. Text stays text in the PDF."""
 
 from __future__ import annotations
 
@@ -7,12 +6,12 @@ import io
 import struct
 import zlib
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from dlspec.backends.diagram.engine import EngineError
+from dlspec.backends.diagram.fonts import VERA, NoFont, font_files, needs_others, others
 from dlspec.backends.diagram.looks import BOLD, SIZES
-from dlspec.backends.diagram.metrics import clean
+from dlspec.backends.diagram.metrics import FONTS, clean
 from dlspec.backends.diagram.paint import Fill, Letters, Painted, Rect, Sheet, Stroke, patches
 from dlspec.backends.diagram.sketch import Point
 from dlspec.backends.diagram.svg import svg
@@ -26,21 +25,13 @@ PRINTED = 300.0
 """The pixels of an inch on paper."""
 
 
-def font_files() -> tuple[str, str]:
-    """The regular and the bold font. Raises ImportError without reportlab."""
-    import reportlab
-
-    folder = Path(reportlab.__file__).parent / "fonts"
-    return str(folder / "Vera.ttf"), str(folder / "VeraBd.ttf")
-
-
 def png(drawing: Sheet, theme: ThemeName = "light", scale: float = 2.0) -> bytes:
     """The picture as PNG, with ``scale`` pixels for each of its own. Raises `EngineError` where resvg is missing
-    and for one that is too large."""
+    for one that is too large, and for text that no font has."""
     try:
         from resvg_py import svg_to_bytes
 
-        fonts = font_files()
+        system = needs_others(drawing)
     except ImportError:
         raise EngineError("PNG needs resvg and reportlab", _INSTALL) from None
     paper = drawing.paper
@@ -55,8 +46,8 @@ def png(drawing: Sheet, theme: ThemeName = "light", scale: float = 2.0) -> bytes
         )  # fmt: skip
     made = bytes(
         svg_to_bytes(
-            svg_string=svg(replace(drawing, paper=None), theme, "Bitstream Vera Sans", tips=False), zoom=scale,
-            skip_system_fonts=True, font_files=list(fonts),
+            svg_string=svg(replace(drawing, paper=None), theme, FONTS if system else VERA, tips=False), zoom=scale,
+            skip_system_fonts=not system, font_files=list(font_files()),
         )
     )  # fmt: skip
     return made if paper is None or paper.unit == "px" else _with_density(made)
@@ -72,15 +63,20 @@ def _with_density(made: bytes) -> bytes:
 
 def pdf(drawing: Sheet, theme: ThemeName = "light") -> bytes:
     """The picture as a PDF of one page, a point for a pixel or as on paper, fonts embedded. Raises `EngineError` without
-    reportlab."""
+    reportlab, and for text that the fonts lack."""
     try:
         from reportlab.pdfbase.pdfmetrics import registerFont  # pyright: ignore[reportUnknownVariableType]
         from reportlab.pdfbase.ttfonts import TTFont
         from reportlab.pdfgen.canvas import Canvas
     except ImportError:
         raise EngineError("PDF needs reportlab", _INSTALL) from None
-    for name, font in zip(("Regular", "Bold"), font_files(), strict=True):
-        registerFont(TTFont(name, font))
+    strange = sorted(others(drawing))
+    for name, file in zip(("Regular", "Bold"), font_files(), strict=True):
+        font = TTFont(name, file)
+        registerFont(font)
+        known: Any = font.face
+        if missing := [character for character in strange if ord(character) not in known.charToGlyph]:
+            raise NoFont(f"{VERA}, the font of a PDF, lacks", missing, "write it as .svg, .html or .png")
     file = io.BytesIO()
     make: Any = Canvas  # its types take `initialFontName` for a number
     canvas = make(
