@@ -80,6 +80,9 @@ def declare(parser: Parser) -> None:
         default=[],
         help="write the metrics and samples for such a program too; both may be given",
     )
+    parser.add_argument(
+        "--probe", action="store_true", help="log norms of gradients, dead units and variances of activations by layer"
+    )
     parser.add_argument("--accelerator", choices=("auto", "cpu", "cuda", "mps"), default="auto")
     parser.add_argument(
         "--devices", type=positive, default=1, metavar="N", help="processes on this machine (default 1)"
@@ -112,6 +115,8 @@ def run(arguments: Namespace) -> int:
         raise CallError("--eval trains nothing, and --resume goes on: one of them")
     if arguments.eval is not None and arguments.val_data:
         raise CallError("--eval looks at all of --data, and --val-data is for training: one of them")
+    if arguments.eval is not None and arguments.probe:
+        raise CallError("--eval trains nothing, and --probe looks at training: one of them")
     place = arguments.resume if arguments.eval is None else arguments.eval
     options = Options(
         data=tuple(arguments.data),
@@ -131,6 +136,7 @@ def run(arguments: Namespace) -> int:
         accumulate=arguments.accumulate,
         log_every=arguments.log_every,
         log=tuple(arguments.log),
+        probe=arguments.probe,
         resume=place is not None,
         evaluate=arguments.eval is not None,
         checkpoint=Path(place) if place else None,

@@ -55,6 +55,7 @@ def _checked(content: Any) -> dict[str, Any]:
     """A record as `Metrics` writes it, with the numbers that are drawn. Raises ValueError."""
     record = _dict(content)
     parts = [_dict(of.get(name, {})) for of in (record, _dict(record.get("held_out", {}))) for name in NUMBERS]
+    parts += [_dict(part) for part in _dict(record.get("probe", {})).values()]
     numbers = [number for part in parts for number in part.values() if number is not None]
     if type(record.get("step")) is not int or any(type(number) not in (int, float) for number in numbers):
         raise ValueError

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from dlspec.backends.runtime import RunError
@@ -21,6 +22,7 @@ from dlspec.training.loading import Loader
 from dlspec.training.log import FILE, Bar, Metrics, read, spoken
 from dlspec.training.options import DEFAULT_EPOCHS, Options, kept
 from dlspec.training.pictures import names_of, write_curves
+from dlspec.training.probe import Probe, findings
 from dlspec.training.samples import Samples
 from dlspec.training.settling import unsettled
 from dlspec.training.stepper import Begin, Say, Stepper
@@ -61,9 +63,11 @@ class Run:
         self._examples = examples
         self._say = say
         self._stepper = Stepper(training, options, devices, begin, saved, say)
+        self._probe = Probe(self._stepper.model, self._stepper.trainer) if options.probe else None
         self._parts_of_a_batch = options.accumulate or 1
         self._best = best
         self._stopped = False
+        self._probed: dict[str, dict[str, float]] | None = None
         if best is not None and saved is not None:
             best.go_on(read(options.out / FILE), self._stepper.steps)
             self._stopped = self._out_of_patience()
@@ -94,10 +98,11 @@ class Run:
         try:
             while not self._ended(batches):
                 epoch = int(batches.epochs)
-                self._stepper.step()
+                probes = self._probe is not None and self._probes()
+                self._step(probes)
                 ended = self._ended(batches)
                 over = ended or int(batches.epochs) > epoch
-                logs = over or self._stepper.steps % self._options.log_every == 0
+                logs = over or probes or self._stepper.steps % self._options.log_every == 0
                 if logs or self._keeps(over):
                     objectives = self._stepper.objectives()
                 bar.show(self._stepper.steps, objectives)
@@ -105,6 +110,8 @@ class Run:
                     last = self._record(batches, objectives)
                     if int(batches.epochs) > epoch:
                         last["epoch_over"] = True
+                    if self._probe is not None and probes:
+                        last["probe"] = self._probed = self._probe.record()
                     if over and len(held_out):
                         last["held_out"] = self._held_out(held_out)
                     if metrics:
@@ -137,6 +144,15 @@ class Run:
         numbers = self._spoken(self._held_out(rows))
         if not self._devices.process:
             self._say(f"step {self._stepper.steps}, over {looked:,} of {len(rows):,} examples: {numbers}")
+
+    def _step(self, probes: bool) -> None:
+        with self._probe.looking() if self._probe is not None and probes else nullcontext():
+            self._stepper.step()
+
+    def _probes(self) -> bool:
+        """Whether the next step is the first, or one that is logged for its number."""
+        steps = self._stepper.steps
+        return steps == 0 or (steps + 1) % self._options.log_every == 0
 
     # Where it ends
 
@@ -274,6 +290,8 @@ class Run:
             hint = unsettled(self._stepper.model, last["objectives"], last["held_out"]["objectives"])
             if hint:
                 self._say(hint)
+        for line in findings(self._probed) if self._probed else ():
+            self._say(line)
         if self._best is not None:
             where = checkpoint.folder_of(self._options.out) / checkpoint.BEST
             ended = f"; {self._best.behind} epochs without a better one end it" if self._stopped else ""

@@ -38,6 +38,7 @@ class Options:
     accumulate: int | None = None
     log_every: int = 10
     log: tuple[str, ...] = ()
+    probe: bool = False
     resume: bool = False
     evaluate: bool = False
     checkpoint: Path | None = None

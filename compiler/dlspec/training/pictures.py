@@ -20,38 +20,94 @@ if TYPE_CHECKING:
 
     Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
+_Line: TypeAlias = tuple[list[int], list[float]]
+"""Steps and numbers."""
+
+_PROBED = {"gradients": "norms of gradients, by layer", "dead": "share of dead units, by layer"}
+_LEGEND = 12
+"""Layers whose names stand beside their lines."""
+
 _ROW, _MOST, _GAP = 8, 64, 1
 """Images of a row, of a grid, and the pixels between them."""
 
 
 def write_curves(metrics: Path, path: Path, names: Mapping[str, str]) -> None:
-    """Draws what a file of metrics has over the steps: a panel for each number, what is held out over it.
+    """Draws what a file of metrics has over the steps: a panel for each number, what is held out over it, and where the run
+    was probed a panel for each kind of what was seen, with a line for each layer, and one of the variances at the start.
 
     ``names``: of objectives those that the body has for them. Such a number is drawn once.
     """
-    curves = _curves(read(metrics), names)
+    records = read(metrics)
+    curves, probed = _curves(records, names), _probed(records)
     if not curves:
         return
     _fonts()
-    figure: Any = need("matplotlib.figure", "drawing curves").Figure((7, 2.4 * len(curves)), layout="constrained")
-    panels = figure.subplots(len(curves), 1, squeeze=False, sharex=True)[:, 0]
-    for panel, (name, lines) in zip(panels, curves.items(), strict=True):
+    starts: list[Mapping[str, float | None]] = [
+        record["probe"].get("variance", {}) for record in records if "probe" in record
+    ]
+    start = next(filter(None, starts), None)
+    count = len(curves) + len(probed) + (start is not None)
+    figure: Any = need("matplotlib.figure", "drawing curves").Figure((7, 2.4 * count), layout="constrained")
+    panels = figure.subplots(count, 1, squeeze=False)[:, 0]
+    over_steps = panels[: len(curves) + len(probed)]
+    for panel, (name, lines) in zip(over_steps, {**curves, **probed}.items(), strict=True):
         for label, (steps, numbers) in lines.items():
             marker = "." if len(steps) < 50 else ""
             panel.plot(steps, numbers, label=label, linewidth=1.2, marker=marker)
         panel.set_title(name, fontsize="medium", loc="left")
         panel.grid(alpha=0.3)
-        if len(lines) > 1:
+        panel.sharex(panels[0])
+        if name in probed:
+            _by_layer(panel, name)
+        elif len(lines) > 1:
             panel.legend(fontsize="small")
-    panels[-1].set_xlabel("step")
+    over_steps[-1].set_xlabel("step")
+    if start is not None:
+        _draw_start(panels[-1], start)
     write_bytes(path, _file_of(figure))
 
 
-def _curves(
-    records: list[dict[str, Any]], names: Mapping[str, str]
-) -> dict[str, dict[str, tuple[list[int], list[float]]]]:
+def _probed(records: list[dict[str, Any]]) -> dict[str, dict[str, _Line]]:
+    """Steps and numbers of layers, by what was seen of them."""
+    curves: dict[str, dict[str, _Line]] = {}
+    for record in records:
+        for kind, layers in record.get("probe", {}).items():
+            for layer, number in layers.items() if kind in _PROBED else ():
+                steps, numbers = curves.setdefault(_PROBED[kind], {}).setdefault(layer, ([], []))
+                steps.append(record["step"])
+                numbers.append(float("nan") if number is None else number)
+    return curves
+
+
+def _by_layer(panel: Any, name: str) -> None:
+    """Lines from dark to light, from the first layer to the last; with names for all that there is room for."""
+    lines = panel.get_lines()
+    colours: Any = need("matplotlib", "drawing curves").colormaps["viridis"]
+    for place, line in enumerate(lines):
+        line.set_color(colours(0.9 * place / max(1, len(lines) - 1)))
+    if name == _PROBED["gradients"] and any(number > 0 for line in lines for number in line.get_ydata()):
+        panel.set_yscale("log")
+    elif name == _PROBED["dead"]:
+        panel.set_ylim(-0.05, 1.05)
+    shown = lines if len(lines) <= _LEGEND else [lines[0], lines[-1]]
+    panel.legend(handles=shown, fontsize="x-small", loc="center left", bbox_to_anchor=(1, 0.5))
+
+
+def _draw_start(panel: Any, variance: Mapping[str, float | None]) -> None:
+    """The variances of activations before anything was learned, in the order of the layers."""
+    numbers = [float("nan") if number is None else number for number in variance.values()]
+    panel.plot(range(len(numbers)), numbers, marker="o", linewidth=1.2)
+    panel.set_title("variance of activations at the start, by layer", fontsize="medium", loc="left")
+    if any(number > 0 for number in numbers):
+        panel.set_yscale("log")
+    if len(numbers) <= 2 * _LEGEND:
+        panel.set_xticks(range(len(numbers)), list(variance), rotation=60, ha="right", fontsize="x-small")
+    panel.grid(alpha=0.3)
+
+
+def _curves(records: list[dict[str, Any]], names: Mapping[str, str]) -> dict[str, dict[str, _Line]]:
     """Steps and numbers by what the number is and which data it is of."""
-    curves: dict[str, dict[str, tuple[list[int], list[float]]]] = {}
+    curves: dict[str, dict[str, _Line]] = {}
     for record in records:
         for label, of in (("training", record), ("held out", record.get("held_out", {}))):
             for name, number in numbers_of(of, names).items():

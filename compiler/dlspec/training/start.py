@@ -48,6 +48,8 @@ def train(training: Training, options: Options, beginning: Beginning, say: Say, 
     devices = Devices(options)
     if devices.sharded:
         check_shards(training)
+        if options.probe:
+            raise RunError("--probe looks at whole weights, and --strategy fsdp divides them", "--strategy ddp")
     if options.devices * options.nodes > 1:
         _check_together(training)
     if (options.accumulate or 1) > 1:
