@@ -21,6 +21,7 @@ def routed(x: tuple[int, ...], weight: tuple[int, ...], index: Input) -> Case:
 CASES: list[Case] = [
     routed((2, 5, 1, 4), (3, 6, 4), Input((2, 5, 2), "int64", 0, 3)),
     routed((2, 5, 2, 4), (3, 6, 4), Input((2, 5, 2), "int64", 0, 3)),
+    routed((6, 4), (1, 3, 4), Input((6,), "int64", 0, 1)),
     routed((7, 4), (5, 3, 4), Input((7,), "int32", 0, 2)),
 ]
 

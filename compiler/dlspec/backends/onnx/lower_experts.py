@@ -1,4 +1,4 @@
-"""Experts: each computes the rows that chose it."""
+"""Experts: each computes the rows that chose it, which lie together for that: one node for each of them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dlspec.backends.onnx.registry import lowers
 from dlspec.ir.dims import product
 from dlspec.ir.graph import Node
 from dlspec.ir.op import Needs
+from dlspec.ir.types import DType
 from dlspec.ops.experts import RoutedLinear
 
 
@@ -18,18 +19,19 @@ def routed_linear(e: Emitter, op: RoutedLinear, node: Node, xs: list[str], ws: l
     if not isinstance(experts, int):
         raise e.unsupported("`routed_linear` of an open number of experts", "give the weight a number of experts")
     rows, count = op.rows(Needs(), x, index), product(out.shape[:-1])
-    given, chosen = xs[0], xs[2]
-    if x.shape[:-1] != rows:
-        given = e.op("Expand", [given, e.shape([*rows, x.shape[-1]])])
-    if index.shape != rows:
-        chosen = e.op("Expand", [chosen, e.shape(rows)])
+    given = xs[0] if x.shape[:-1] == rows else e.op("Expand", [xs[0], e.shape([*rows, x.shape[-1]])])
     given = e.op("Reshape", [given, e.shape([-1, x.shape[-1]])])
-    chosen = e.op("Reshape", [chosen, e.constant([-1])])
     maps = e.op("Transpose", [xs[1]], perm=[0, 2, 1])
-    made = e.op("Expand", [e.scalar(0, out.dtype), e.shape([count, out.shape[-1]])])
-    for expert in range(experts):
-        own = e.op("Equal", [chosen, e.constant(expert, index.dtype)])
-        places = e.op("Transpose", [e.op("NonZero", [own])], perm=[1, 0])
-        mine = e.op("GatherND", [given, places])
-        made = e.op("ScatterND", [made, places, e.op("MatMul", [mine, e.op("Gather", [maps, e.constant(expert)])])])
-    return e.op("Reshape", [made, e.shape(out.shape)])
+    if experts == 1:
+        return e.op("Reshape", [e.op("MatMul", [given, maps]), e.shape(out.shape)])
+    chosen = xs[2] if index.dtype is DType.INT64 else e.cast(xs[2], DType.INT64)
+    chosen = chosen if index.shape == rows else e.op("Expand", [chosen, e.shape(rows)])
+    chosen = e.op("Reshape", [chosen, e.constant([-1])])
+    order = e.op("TopK", [chosen, e.dim1(count)], 2, axis=0, largest=0)[1]
+    own = e.op("Equal", [e.op("Unsqueeze", [chosen, e.constant([-1])]), e.constant(list(range(experts)))])
+    counts = e.op("ReduceSum", [e.cast(own, DType.INT64), e.constant([0])], keepdims=0)
+    parts = e.op("Split", [e.op("Gather", [given, order]), counts], experts, axis=0)
+    each = e.op("Split", [maps, e.constant([1] * experts)], experts, axis=0)
+    made = e.op("Concat", [e.op("MatMul", [part, map]) for part, map in zip(parts, each, strict=True)], axis=1)
+    back = e.op("TopK", [order, e.dim1(count)], 2, axis=0, largest=0)[1]
+    return e.op("Reshape", [e.op("Gather", [made, back], axis=1), e.shape(out.shape)])
