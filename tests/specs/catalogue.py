@@ -527,6 +527,8 @@ WITHOUT_RECORD = {
     "latent:PCA": "compared with scikit-learn's figures in test_latent.py",
     "latent:PPCA": "compared with scikit-learn's figures in test_latent.py",
     "latent:GaussianMixture": "compared with scikit-learn's figures in test_latent.py",
+    "latent:PrincipalAxes": "compared with numpy's eigenvectors in test_latent.py",
+    "latent:Seeds": "our own form of k-means++; what comes of it is tested in test_latent.py",
     "latent:EMStep": "compared with scikit-learn's figures in test_latent.py",
     "progan:LabelledGenerator": "Generator with labels beside the noise",
     "progan:LabelledDiscriminator": "Discriminator with an output for each label",

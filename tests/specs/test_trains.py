@@ -42,6 +42,8 @@ UPDATES: dict[str, list[str]] = {
     "siamese:TrainTriplet": [f"minimize embed {ONE}"],
     "siamese:TrainContrastive": [f"minimize embed {ONE}"],
     "latent:TrainPCA": ["minimize model Adam(lr=0.01)"],
+    "latent:FitPCA": ["minimize model SGD(lr=1.0)"],
+    "latent:FitMixture": ["minimize model SGD(lr=1.0)"],
     "latent:TrainPPCA": ["maximize model Adam(lr=0.01)"],
     "latent:TrainMixture": ["maximize model Adam(lr=0.01)"],
     "vae:TrainVAE": [f"minimize model {ONE}"],

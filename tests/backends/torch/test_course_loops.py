@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable, Iterator, Mapping
+from itertools import count
 from typing import Any, TypeAlias
 
 import pytest
@@ -55,6 +56,24 @@ def fit_images(model: Any, data: Iterator[Batch], _: int) -> Steps:
         bits = 8 - likelihood / (image[0].numel() * math.log(2))
         made(optimizer, bits)
         yield {"flow": bits}, list(model.flow.parameters())
+
+
+def mixture(model: Any, data: Iterator[Batch], _: int) -> Steps:
+    network, seeds = model.model, model.seeds
+    optimizer = torch.optim.SGD(network.parameters(), lr=1.0)
+    for step in count():
+        x = next(data)["x"]
+        _, r = network(x)
+        begun = seeds(x)
+        r = r.clamp(min=1e-8)
+        share = r / r.sum(0)
+        means = share.T @ x
+        spread = (share[:, :, None] * (x[:, None] - means) ** 2).sum(0) + 1e-6
+        weights, means, spread = (r.mean(0), means, spread) if step else begun
+        off = ((network.means - means) ** 2).sum() + ((network.log_scale - torch.log(spread) / 2) ** 2).sum()
+        loss = (off + ((network.logits - torch.log(weights[1:] / weights[0])) ** 2).sum()) / 2
+        made(optimizer, loss)
+        yield {"model": loss}, list(network.parameters())
 
 
 def diffusion(model: Any, data: Iterator[Batch], _: int) -> Steps:
@@ -299,6 +318,7 @@ def segment(model: Any, data: Iterator[Batch], _: int) -> Steps:
 LOOPS: dict[str, tuple[Callable[..., Steps], dict[str, Any], tuple[str, ...]]] = {
     "flow:FitPoints": (fit_points, {"width": 16}, ("flow",)),
     "flow:FitImages": (fit_images, {"width": 8}, ("flow",)),
+    "latent:FitMixture": (mixture, {"features": 3}, ("model",)),
     "diffusion:TrainDiffusion": (diffusion, {"wanted": "velocity"}, ("model", "slow")),
     "continuous:MatchFlow": (match_flow, {"width": 16}, ("model", "slow")),
     "continuous:MatchScore": (match_score, {"width": 16}, ("model", "slow")),
