@@ -12,6 +12,7 @@ from dlspec.elaborate.bodies import as_scan
 from dlspec.elaborate.builder import Builder, too_much
 from dlspec.elaborate.calls import Given, bind_block, bind_op, function_op
 from dlspec.elaborate.compare import Comparison, compare
+from dlspec.elaborate.comprehensions import comprehend
 from dlspec.elaborate.foreign import BY_VALUES, foreign
 from dlspec.elaborate.gradients import check_dependence, check_turn
 from dlspec.elaborate.held import Held
@@ -43,7 +44,7 @@ from dlspec.ir.fields import FieldError, describe
 from dlspec.ir.graph import Claim, Value
 from dlspec.ir.init import Init
 from dlspec.ir.op import Op, OpError
-from dlspec.ir.program import Origin, Turn, Written
+from dlspec.ir.program import Origin, Written
 from dlspec.ir.types import DType
 from dlspec.limits import Exceeded
 from dlspec.ops import FUNCTIONS, LAYERS, by_name
@@ -238,34 +239,7 @@ class Expressions:
         return POISON if any(item is POISON for item in value) else value
 
     def _comprehension(self, node: ast.Comprehension, env: Env) -> Any:
-        items: list[Any] = []
-        return self.made_list(items) if self._comprehended(node, 0, env, items) else POISON
-
-    def _comprehended(self, node: ast.Comprehension, depth: int, env: Env, items: list[Any]) -> bool:
-        """Appends the items of a comprehension from one of its clauses on; False after an error that is reported."""
-        if depth == len(node.clauses):
-            items.append(self.evaluate(node.item, env))
-            return True
-        clause = node.clauses[depth]
-        values = self.evaluate(clause.iterable, env)
-        if values is POISON:
-            return False
-        written = Written(clause.iterable, env)
-        turns = self.iterate(values, clause.iterable.span)
-        self._budget.spend(2 * len(turns))
-        for index, value in enumerate(turns):
-            inner = Env(env, self.taken(clause, value, written, index))
-            inner.turn = Turn(clause, written, values, index)
-            keep: Any = True
-            for condition in clause.conditions:
-                keep = self.condition(condition, inner)
-                if keep is POISON:
-                    return False
-                if not keep:
-                    break
-            if keep and not self._comprehended(node, depth + 1, inner, items):
-                return False
-        return True
+        return comprehend(self, node, env)
 
     def iterate(self, values: Any, span: Span) -> list[Any]:
         if isinstance(values, list):

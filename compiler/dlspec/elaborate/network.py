@@ -260,6 +260,10 @@ def _mark_training(graph: Graph) -> list[Node]:
     unneeded = [node for node in graph.nodes if node not in inference and node not in training]
     for node in unneeded:
         node.training = any(value.producer is not None and value.producer.training for value in node.inputs)
+    for node in graph.nodes:
+        if node.training and node.body is not None:
+            for inner in node.body.scope.nodes():
+                inner.training = True
     feeding = {value.producer for node in unneeded for value in node.inputs}
     return [node for node in unneeded if node not in feeding]
 

@@ -112,6 +112,34 @@ SOME = {
         "network Net(x: float[N, 3, 4], n = 3, w = 2) -> y {\n"
         "    fs = [x -> Conv(w + i, 1) for i in range(n)]\n    fs -> Concat -> Conv(n, 1)\n}"
     ),
+    "a comprehension in a block, of several lengths": (
+        'block Heads(n, w) { concat([x -> "heads.{i}": Linear(w * (i + 1)) for i in range(n)], dim=-1) }\n'
+        "network Net(x: float[N, 4], n = 3, w = 2) -> y { x -> Heads(n, w) -> Heads(2, w) -> Heads(1, n) }"
+    ),
+    "a comprehension between others": (
+        "network Net(x: float[N, 3, 4], n = 3, w = 2) -> y {\n"
+        '    far = [x -> "c.{i + 1}": { Conv(w, 3, padding=r, dilation=r) -> ReLU } for i, r in enumerate([1, 2, n])]\n'
+        '    [x -> "c.0": Conv(w, 1)] + far + [x -> "c.4": Conv(n, 1)] -> Concat -> Conv(2, 1)\n}'
+    ),
+    "a comprehension that leaves turns out": (
+        "network Net(x: float[N, 4], n = 4) -> y {\n"
+        '    [x -> "a{i}": Linear(2) -> Tanh for i in range(n) if i != 1] -> Concat -> Linear(3)\n}'
+    ),
+    "a comprehension of two loops": (
+        "network Net(x: float[N, 4], n = 2, m = 3) -> y {\n"
+        '    [x -> "a{i}_{j}": Linear(i + 2) for i in range(n) for j in range(m)] -> Concat -> Linear(3)\n}'
+    ),
+    "a comprehension without a turn": (
+        "network Net(x: float[N, 4], n = 0) -> y { [x] + [x -> Linear(2) for i in range(n)] -> Concat -> Linear(3) }"
+    ),
+    "a comprehension in a loop": (
+        "network Net(x: float[N, 4], n = 3, m = 2) -> y {\n    y = x\n    for i in range(n) {\n"
+        '        y = y + (concat([y -> "l{i}.{k}": Linear(2 + k) for k in range(m)]) -> "o{i}": Linear(4))\n    }\n    y\n}'
+    ),
+    "a comprehension over tensors": (
+        "network Net(x: float[N, 4], w = 3) -> y {\n    a = x -> Linear(w)\n"
+        "    b, c = [each -> Linear(5) -> Tanh for each in [a, x]]\n    y = b + c\n}"
+    ),
     "layers of a list of settings": (
         "network Net(x: float[N, T, 4], heads = 4, kv = 2, size = 3) -> y {\n"
         '    q, k, v = [x -> "{name}_proj": Linear(many * size)\n'

@@ -23,6 +23,29 @@ CASES: dict[str, tuple[str, list[str], list[str]]] = {
         ["def __init__(self, in_channels: int, a: int, b: int)", "nn.Conv2d(a, b + 2, 1)"],
         ["2 * a"],
     ),
+    "comprehension_that_makes_layers": (
+        'block Heads(n, w) { concat([x -> "heads.{i}": Linear(w * (i + 1)) for i in range(n)], dim=-1) }\n'
+        "network Net(x: float[N, 8]) -> y { x -> Heads(3, 4) -> ReLU -> Heads(2, 5) }",
+        [
+            "nn.ModuleList([nn.Linear(in_features, w * (i + 1)) for i in range(n)])",
+            "return torch.cat([self.heads[i](x) for i in range(self.n)], dim=-1)",
+        ],
+        ["Heads2"],
+    ),
+    "comprehension_in_the_middle_of_a_list": (
+        'block Pyramid(rates) {\n    near = x -> "convs.0": Conv(4, 1)\n'
+        '    far = [x -> "convs.{i + 1}": Conv(4, 3, padding=r, dilation=r) for i, r in enumerate(rates)]\n'
+        "    [near] + far + [x] -> Concat\n}\n"
+        "network Net(x: float[N, 3, 16, 16]) -> y { x -> Pyramid([1, 2, 3]) }",
+        ["for r in rates", "padding=r, dilation=r", "self.convs[i + 1](x)"],
+        ["rates[0]"],
+    ),
+    "list_that_a_loop_of_a_dotted_label_makes": (
+        "network Net(x: float[N, 8]) -> y {\n    h = x\n    hs = []\n    for i in range(6) {\n"
+        '        h = h -> "fc.{i}": Linear(4) -> ReLU\n        hs = hs + [h]\n    }\n    y = concat(hs)\n}',
+        ["nn.ModuleList([nn.Linear(8 if i == 0 else 4, 4) for i in range(6)])", "hs.append(h)"],
+        [],
+    ),
     "parameters_of_one_value": (
         'block Same(width, kernel) { Conv(width, kernel, padding="same") -> ReLU }\n'
         "network Net(x: float[N, 3, 16, 16]) -> y { x -> Same(3, 3) -> Same(5, 5) }",

@@ -529,76 +529,10 @@ class NVAE(nn.ModuleDict):
             },
         )
         self.enc0 = nn.Sequential(nn.ELU(inplace=True), NormConv(256, 256), nn.ELU(inplace=True))
-        self.enc_sampler = nn.ModuleList(
-            [
-                NormConv(256, 40, kernel=3),
-                NormConv(256, 40, kernel=3),
-                NormConv(256, 40, kernel=3),
-                NormConv(256, 40, kernel=3),
-                NormConv(256, 40, kernel=3),
-                NormConv(256, 40, kernel=3),
-                NormConv(256, 40, kernel=3),
-                NormConv(256, 40, kernel=3),
-                NormConv(256, 40, kernel=3),
-                NormConv(256, 40, kernel=3),
-                NormConv(256, 40, kernel=3),
-                NormConv(256, 40, kernel=3),
-                NormConv(256, 40, kernel=3),
-                NormConv(256, 40, kernel=3),
-                NormConv(256, 40, kernel=3),
-                NormConv(256, 40, kernel=3),
-                NormConv(256, 40, kernel=3),
-                NormConv(256, 40, kernel=3),
-                NormConv(256, 40, kernel=3),
-                NormConv(256, 40, kernel=3),
-                NormConv(256, 40, kernel=3),
-                NormConv(256, 40, kernel=3),
-                NormConv(256, 40, kernel=3),
-                NormConv(256, 40, kernel=3),
-                NormConv(256, 40, kernel=3),
-                NormConv(256, 40, kernel=3),
-                NormConv(256, 40, kernel=3),
-                NormConv(256, 40, kernel=3),
-                NormConv(256, 40, kernel=3),
-                NormConv(256, 40, kernel=3),
-            ],
-        )
+        self.enc_sampler = nn.ModuleList([NormConv(256, 40, kernel=3) for _ in range(30)])
         self["5"] = MeanAndDeviation()
         self["6"] = MeanAndDeviation()
-        self.nf_cells = nn.ModuleList(
-            [
-                PairedFlow(20),
-                PairedFlow(20),
-                PairedFlow(20),
-                PairedFlow(20),
-                PairedFlow(20),
-                PairedFlow(20),
-                PairedFlow(20),
-                PairedFlow(20),
-                PairedFlow(20),
-                PairedFlow(20),
-                PairedFlow(20),
-                PairedFlow(20),
-                PairedFlow(20),
-                PairedFlow(20),
-                PairedFlow(20),
-                PairedFlow(20),
-                PairedFlow(20),
-                PairedFlow(20),
-                PairedFlow(20),
-                PairedFlow(20),
-                PairedFlow(20),
-                PairedFlow(20),
-                PairedFlow(20),
-                PairedFlow(20),
-                PairedFlow(20),
-                PairedFlow(20),
-                PairedFlow(20),
-                PairedFlow(20),
-                PairedFlow(20),
-                PairedFlow(20),
-            ],
-        )
+        self.nf_cells = nn.ModuleList([PairedFlow(20) for _ in range(30)])
         self.dec_tower = nn.ModuleList(
             [
                 nn.Sequential(OrderedDict(conv=NormConv(276, 256))),

@@ -63,8 +63,8 @@ class UNetRecursive(nn.Sequential):
     Generated from the network UNetRecursive of unet.dlspec.
     """
 
-    def __init__(self, classes: int = 2) -> None:
-        super().__init__(Level(3, 64, 4), nn.Conv2d(64, classes, 1))
+    def __init__(self, width: int = 64, classes: int = 2) -> None:
+        super().__init__(Level(3, width, 4), nn.Conv2d(width, classes, 1))
 
     def forward(self, image: Tensor) -> Tensor:
         if not torch.compiler.is_compiling():

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dlspec.backends.torch import names
-from dlspec.backends.torch.layout import INDENT, layout
+from dlspec.backends.torch.layout import INDENT, flat, layout
 from dlspec.backends.torch.plan import Slot
-from dlspec.backends.torch.python import IfElse, Name, Py, Sequence, call
+from dlspec.backends.torch.python import Comprehension, IfElse, Name, Py, Sequence, call, rebuild
+from dlspec.backends.torch.registry import Ref
 from dlspec.backends.torch.resolve import variables
 from dlspec.backends.torch.scanning import Scanning
-from dlspec.backends.torch.statements import GENERIC, Pending, refs
+from dlspec.backends.torch.statements import GENERIC, INLINE_WIDTH, Pending, depth, refs
 from dlspec.backends.torch.template import TAction, TRound
+
+COMPREHENDED = 3
+"""Calls inside each other that a comprehension may gather."""
 
 
 class Forward(Scanning):
@@ -73,6 +77,8 @@ class Forward(Scanning):
 
     def _round(self, step: TRound) -> None:
         """A loop. What a turn takes from the one before is in one variable, before, inside and after."""
+        if self._gathered(step):
+            return
         self._flush()
         inside = [slot for action in step.body for slot in refs(self._values[id(action)])]
         made = {(action.key, place) for action in step.body for place in range(action.outputs)}
@@ -83,9 +89,7 @@ class Forward(Scanning):
         for slot, of, begun in sorted(step.carried, key=lambda slots: self._wanted(slots) == self._variables[slots[2]]):
             self._carry(slot, of, begun, step.body)
         for slot, of in step.lists.items():
-            hint = self._made[of[0]].action.hint
-            wanted = hint[of[1]] if hint else "result"
-            self._variables[slot] = names.unique(f"{wanted}s", self._live())
+            self._variables[slot] = names.unique(self._plural(of), self._live())
             self._left[slot] = self._left.get(slot, 0) + 1
             self._emit(f"{self._variables[slot]} = ", Sequence(()))
         values = [self._values[id(action)] for action in step.body]
@@ -112,6 +116,38 @@ class Forward(Scanning):
             self._left[of] -= 2
         for of in step.lists.values():
             self._left[of] -= 2
+
+    def _plural(self, of: Slot) -> str:
+        """What a list is called by what is in it."""
+        hint = self._made[of[0]].action.hint
+        return f"{hint[of[1]] if hint else 'result'}s"
+
+    def _gathered(self, step: TRound) -> bool:
+        """A loop that does nothing but gather what its turns give in a list, as a comprehension, where that reads well."""
+        if step.carried or len(step.lists) != 1:
+            return False
+        ((slot, of),) = step.lists.items()
+        last = step.body[-1]
+        if of != (last.key, 0) or self._uses[of] != 2:
+            return False
+        inside: dict[Slot, Py] = {}
+        for action in step.body:
+            raw = self._values[id(action)]
+            plain = action.outputs == 1 and not action.action.augment and slot not in refs(raw)
+            if not plain or (action is not last and self._uses.get((action.key, 0), 0) != 1):
+                return False
+            inside[action.key, 0] = rebuild_refs(raw, inside)
+        item, over = inside[of], self._values[id(step)]
+        outside = [each for each in (*refs(item), *refs(over)) if each in self._pending]
+        self._flush(outside)
+        if depth(item) > COMPREHENDED or len(flat(self._put(item, {}))) > INLINE_WIDTH:
+            return False
+        target, iterable = variables(step.loop, self._taken(over), [item])
+        value = Comprehension(self._taken(item), target, iterable)
+        self._pending[slot] = Pending(value, False, (self._plural(of),), None)
+        if self._uses.get(slot, 0) != 1:
+            self._flush([slot])
+        return True
 
     def _wanted(self, carried: tuple[Slot, Slot, Slot]) -> str:
         """The name of what goes from turn to turn: the author's, else that of the beginning."""
@@ -142,7 +178,7 @@ class Forward(Scanning):
             return False
         value = IfElse(Name(flag), self._use(raw, item.action.light), Name(self._variables[alias]))
         if self._uses.get(slot, 0) == 1:
-            self._pending[slot] = Pending(value, True)
+            self._pending[slot] = Pending(value, True, item.action.hint, raw)
         else:
             self._assign([slot], value, item.action.hint, raw)
         return True
@@ -172,3 +208,10 @@ class Forward(Scanning):
 
 def _unsaid(slot: Slot) -> str | None:
     return None
+
+
+def rebuild_refs(value: Py, known: dict[Slot, Py]) -> Py:
+    """The expression with what stands for some tensors."""
+    if isinstance(value, Ref):
+        return known.get(value.value, value)
+    return rebuild(value, lambda inner: rebuild_refs(inner, known))

@@ -184,34 +184,31 @@ class Making:
         if refused is not None:
             raise self._refused(module, refused)
         if module.numbered:
-            listed = self._listed(self.tree.elements(module.scope), module)
-            if listed is not None and [*_members_in(listed)] == [*module.members]:
-                return Chain(listed, False, listed=True)
+            for within in (module, module.owner):
+                listed = self._listed(self.tree.elements(within.scope), module)
+                if [*_members_in(listed)] == [*module.members]:
+                    return Chain(listed, False, listed=True)
             return call("nn.ModuleList", Sequence(tuple(items.values())))
         return call("nn.ModuleDict", Dictionary(tuple(items), tuple(items.values())))
 
-    def _listed(self, elements: list[Element], module: Module) -> tuple[Part, ...] | None:
-        """The members of a list with the loops that make them; None where not all that runs says when."""
+    def _listed(self, elements: list[Element], module: Module) -> tuple[Part, ...]:
+        """The members of a list among what runs, with the loops that make them."""
         parts: list[Part] = []
         for element in elements:
             match element:
                 case Step():
-                    label = self.tree.labels[element.node][1]
+                    _, label = self.tree.labels.get(element.node, (None, ""))
                     if module.members.get(label) is element.node:
                         parts.append(Item(element.key, Const(label), self._layer(element.node)))
                 case Enter():
-                    if module.members.get(element.module.label) is not element.module:
-                        return None
-                    parts.append(Item(element.key, Const(element.module.label), self._submodule(element.module)))
+                    if module.members.get(element.module.label) is element.module:
+                        parts.append(Item(element.key, Const(element.module.label), self._submodule(element.module)))
                 case Region(kind="loop"):
-                    turns = [self._listed(part, module) for part in element.parts]
-                    made = tuple(turn for turn in turns if turn is not None)
-                    if len(made) < len(turns):
-                        return None
-                    if any(made):
-                        parts.append(self._loop(element, made))
+                    turns = tuple(self._listed(part, module) for part in element.parts)
+                    if any(turns):
+                        parts.append(self._loop(element, turns))
                 case Region():
-                    return None
+                    pass  # not every class has what is made there
         return tuple(parts)
 
     def _fill(self, module: Module) -> None:
@@ -262,7 +259,7 @@ class Making:
     def _places(self, module: Module) -> dict[str, tuple[int, set[str]]]:
         """Where the members of a chain are, counted from the end behind a loop, and the settings that this hangs on."""
         found: list[tuple[str, set[str]]] = []
-        loops: list[set[str]] = []
+        loops: list[frozenset[str]] = []
 
         def walk(elements: list[Element], inside: set[str]) -> None:
             for element in elements:
@@ -272,7 +269,8 @@ class Making:
                     case Enter():
                         found.append((element.module.label, inside))
                     case Region():
-                        hinges = self._loop_hinges(element) if element.kind == "loop" else set[str]()
+                        loop = element.kind == "loop"
+                        hinges = self.author.settings.of_region(element.scope) if loop else frozenset[str]()
                         loops.extend([hinges] if hinges else [])
                         for part in element.parts:
                             walk(part, inside | hinges)
@@ -317,7 +315,7 @@ class Making:
         if turns is None:
             turns = tuple(self._parts(part) for part in region.parts)
         targets, iterable = self._looped(region)
-        hinges = frozenset(self._loop_hinges(region))
+        hinges = self.author.settings.of_region(region.scope)
         return Loop(
             region.key,
             loop_id(region.scope),
@@ -335,16 +333,12 @@ class Making:
     def _looped(self, region: Region, at_hand: AtHand | None = None) -> tuple[tuple[str, ...], Py | None]:
         """The variables of a loop and what it runs over; None where that cannot be written."""
         step = region.scope.origin.step
-        targets = targets_of(step.targets) if isinstance(step, ast.For) else ()
+        targets = targets_of(step.targets) if isinstance(step, ast.For | ast.Clause) else ()
         iterable = None
         with suppress(Unwritten):
             made = self.author.looped(region.scope, self.plan.module, at_hand)
             iterable = made if len(evaluate(made)) == len(region.parts) else None
         return targets, iterable
-
-    def _loop_hinges(self, region: Region) -> set[str]:
-        """The settings that say how often a loop runs."""
-        return {name for each in region.scope.origin.written.values() for name in self.author.settings.behind(each)}
 
 
 def _members_in(parts: Iterable[Part]) -> Iterator[str]:

@@ -68,7 +68,11 @@ def counts(turn: Turn | None, name: str, most: int) -> bool:
     """Whether a variable of a loop counts its turns: `i` of `enumerate(widths)`, or of a `range` that is given so many
     arguments at most."""
     step = turn.step if turn is not None else None
-    if not isinstance(step, ast.For) or not isinstance(step.targets[0], ast.Name) or step.targets[0].name != name:
+    if (
+        not isinstance(step, ast.For | ast.Clause)
+        or not isinstance(step.targets[0], ast.Name)
+        or step.targets[0].name != name
+    ):
         return False
     match step.iterable:
         case ast.Call(function=ast.Name(name="range"), arguments=arguments):

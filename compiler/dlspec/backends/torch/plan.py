@@ -111,8 +111,8 @@ class Action:
 class Run:
     """The steps of a loop that a forward runs: those of each turn are so many of the plan's actions, one turn after the
     other. ``inner`` are the loops inside, and ``running`` is ``iterable`` as a forward writes it. ``evenly``: labels are
-    numbered by turns. ``alone`` is what flows into the only turn of one, and what the next would find. The rest is as for
-    `Loop`."""
+    numbered by turns. ``alone`` is what flows into the only turn of one, and what the next would find. ``listed``: the text
+    makes a list of what its turns give. The rest is as for `Loop`."""
 
     key: Key
     loop: LoopId
@@ -124,6 +124,7 @@ class Run:
     evenly: bool
     inner: tuple[Run, ...]
     alone: tuple[Slot, Slot] | None
+    listed: bool
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -43,6 +43,7 @@ from dlspec.ir.graph import Node, Scope, Value
 from dlspec.ir.types import DType
 from dlspec.ops import combine, constant, dropout
 from dlspec.ops.scan import Scan
+from dlspec.syntax import ast
 
 
 class Planner(Making):
@@ -172,9 +173,12 @@ class Planner(Making):
             self._steps(part, conditions)
             bounds.append((begin, len(self.plan.actions)))
         targets, iterable = self._looped(region)
-        hinges, inner = frozenset(self._loop_hinges(region)), tuple(self.plan.loops)
+        hinges, inner = self.author.settings.of_region(region.scope), tuple(self.plan.loops)
         known, evenly, alone = loop_id(region.scope), self._evenly(region), self._alone(region)
-        around.append(Run(region.key, known, tuple(bounds), targets, iterable, running, hinges, evenly, inner, alone))
+        listed = isinstance(region.scope.origin.step, ast.Clause)
+        around.append(
+            Run(region.key, known, tuple(bounds), targets, iterable, running, hinges, evenly, inner, alone, listed)
+        )
         self.plan.loops = around
 
     def _scan(self, region: Region, conditions: tuple[Key, ...]) -> None:

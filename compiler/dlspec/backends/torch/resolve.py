@@ -320,7 +320,11 @@ def variables(loop: Rolled | TLoop, iterable: Py, body: Iterable[Py]) -> tuple[s
             return loop.index, call("range", call("len", iterable) if counted is None else Const(counted))
         inner = targets[0] if len(targets) == 1 else f"({', '.join(targets)})"
         return f"{loop.index}, {inner}", call("enumerate", iterable)
-    return ", ".join(targets) or "_", iterable
+    match targets, iterable:
+        case (["_", *others], Call(function=Name(text="enumerate"), args=(counted,))) if others:
+            return ", ".join(others), counted
+        case _:
+            return ", ".join(targets) or "_", iterable
 
 
 def _values(template: Template) -> Iterator[Py]:

@@ -152,7 +152,7 @@ def _worth(run: Run) -> bool:
     if run.iterable is None or run.running is None or turns == 0 or (turns == 1 and run.alone is None):
         return False
     steps = run.bounds[-1][1] - run.bounds[0][0]
-    return turns > _FEW or steps > _SHORT or not is_counted(run.running)
+    return run.listed or turns > _FEW or steps > _SHORT or not is_counted(run.running)
 
 
 def _places_behind(plan: Plan, made: Round) -> bool:
@@ -356,11 +356,12 @@ class _Behind:
     def _sequence(self, value: Sequence, items: tuple[Py, ...]) -> Py:
         slots = tuple(item.value if isinstance(item, Ref) else None for item in items)
         for listed, name, lists in self._lists:
-            if slots[-len(listed) :] == listed:
+            begin = next((k for k in range(len(slots)) if slots[k : k + len(listed)] == listed), None)
+            if begin is not None:
                 lists[name] = self._last[listed[-1]]
-                begun = tuple(self(item) for item in items[: -len(listed)])
-                return Sequence((*begun, Star(Ref(name)))) if begun else Ref(name)
-        return rebuild(value, self)
+                before, behind = items[:begin], items[begin + len(listed) :]
+                return self._sequence(value, (*before, Star(Ref(name)), *behind)) if before or behind else Ref(name)
+        return Sequence(tuple(item if isinstance(item, Star) else self(item) for item in items), value.opening)
 
 
 def _places(nodes: list[Py]) -> list[Any]:

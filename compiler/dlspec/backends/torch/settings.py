@@ -148,9 +148,15 @@ class Settings:
         known = self._regions.get(scope)
         if known is None:
             above = self._around(scope.parent) if scope.parent else frozenset[str]()
-            own = scope.origin.written.values() if scope.kind in ("repeat", "for", "if") else ()
-            known = self._regions[scope] = above.union(*(self.behind(written) for written in own))
+            known = self._regions[scope] = above | self.of_region(scope)
         return known
+
+    def of_region(self, scope: Scope) -> frozenset[str]:
+        """The settings that say how often a loop runs, or whether a condition holds."""
+        if scope.kind not in ("repeat", "for", "if"):
+            return frozenset()
+        counts = [each for each in scope.origin.written.values() if not isinstance(each.expression, ast.List)]
+        return frozenset[str]().union(*map(self.behind, counts))
 
     def _names_in(self, expression: ast.Expression) -> frozenset[str]:
         known = self._names.get(id(expression))

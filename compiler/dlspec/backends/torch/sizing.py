@@ -345,7 +345,7 @@ class Sizing:
     def _sum(self, first: Py, loop: Scope) -> Py:
         """The sum of what the turns of a loop say in the words of the first. Raises `Unwritten`."""
         step, known = loop.origin.step, loop_id(loop)
-        if not isinstance(step, ast.For):
+        if not isinstance(step, ast.For | ast.Clause):
             raise Unwritten
 
         def change(inner: Py) -> Py:

@@ -27,15 +27,19 @@ from dlspec.backends.torch.tree import Key
 
 GENERIC = ("x", "y", "z")
 _DEPTH = 3
-_INLINE_WIDTH = 76
+INLINE_WIDTH = 76
 
 Shape = Callable[[Slot], "str | None"]
 
 
 @dataclass(eq=False)
 class Pending:
+    """A result that has no variable yet. ``hint`` is what it would be called, ``raw`` the expression that made it."""
+
     value: Py
     light: bool
+    hint: tuple[str, ...]
+    raw: Py | None
 
     def __post_init__(self) -> None:
         self.names = {node.text for node in walk(self.value) if isinstance(node, Name)}
@@ -99,7 +103,7 @@ class Statements:
         value = self._use(raw, action.light)
         single = item.outputs == 1 and self._uses.get(slots[0], 0) == 1 and slots[0] not in self._variables
         if single and not (action.augment and first in self._variables):
-            self._pending[slots[0]] = Pending(value, action.light)
+            self._pending[slots[0]] = Pending(value, action.light, action.hint, raw)
             if action.hint and not action.light:
                 self._flush([slots[0]])
             return
@@ -118,9 +122,9 @@ class Statements:
             joins = isinstance(raw, Call) and any(isinstance(arg, Sequence) for arg in raw.args)
             for slot in waiting:
                 pending = self._pending[slot]
-                fits = depth(trial) <= _DEPTH + joins and (joins or len(flat(trial)) <= _INLINE_WIDTH)
+                fits = depth(trial) <= _DEPTH + joins and (joins or len(flat(trial)) <= INLINE_WIDTH)
                 plain = pending.light and not _heavy(pending.value)
-                short = len(flat(pending.value)) <= _INLINE_WIDTH
+                short = len(flat(pending.value)) <= INLINE_WIDTH
                 if not (fits and short and (light or plain)) and not (last and isinstance(raw, Ref)):
                     self._flush([slot])
 
@@ -165,8 +169,7 @@ class Statements:
         for slot in list(self._pending) if slots is None else slots:
             if slot in self._pending and slot not in (keep or ()):
                 pending = self._pending.pop(slot)
-                made = self._made[slot[0]]
-                self._assign([slot], pending.value, made.action.hint, self._values[id(made)])
+                self._assign([slot], pending.value, pending.hint, pending.raw)
 
     # Variables
 

@@ -23,6 +23,7 @@ from dlspec.backends.torch.python import (
     Sequence,
     Slice,
     Subscript,
+    Unary,
     rebuild,
     walk,
 )
@@ -427,7 +428,7 @@ def placed(node: Py, loop: LoopId | None = None) -> Py:
         made = rebuild_all(inner, change)
         if isinstance(made, Label):
             return joined(made.parts)
-        if isinstance(made, Binary | Call | Subscript | IfElse) and any(
+        if isinstance(made, Unary | Binary | Call | Subscript | IfElse) and any(
             isinstance(i, Turned | Flowing) for i in walk_all(inner)
         ):
             return _computed(made)
@@ -446,8 +447,11 @@ _WHOLE: dict[str, Callable[[int, int], int]] = {
 _OF_MANY: dict[str, Callable[[Any], int]] = {"len": len, "max": max, "min": min, "sum": sum}
 
 
-def _computed(node: Binary | Call | Subscript | IfElse) -> Py:
+def _computed(node: Unary | Binary | Call | Subscript | IfElse) -> Py:
     """An operation on whole numbers, done; an item of a list that is written out; what a condition chooses."""
+    if isinstance(node, Unary):
+        number = node.operand.value if isinstance(node.operand, Const) else None
+        return Const(-number) if node.operator == "-" and type(number) is int else node
     if isinstance(node, IfElse):
         if isinstance(node.condition, Const):
             return node.then if node.condition.value else node.otherwise

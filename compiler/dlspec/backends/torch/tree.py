@@ -94,6 +94,11 @@ class Module:
         return next(scope for scope in self.scope.ancestors() if scope.kind in ("block", "network"))
 
     @property
+    def owner(self) -> Module:
+        """The module around it in whose forward it is written out, if it is."""
+        return next(module for module in self.line if not module.inline)
+
+    @property
     def numbered(self) -> bool:
         """Whether its members are 0, 1, 2 ..."""
         return list(self.members) == [str(i) for i in range(len(self.members))]

@@ -268,7 +268,7 @@ class Writing(Sizing):
 
     def _found(self, where: Names, name: str) -> Callable[[Py], Py] | None:
         turn = where.turn
-        if turn is None or not isinstance(turn.step, ast.For):
+        if turn is None or not isinstance(turn.step, ast.For | ast.Clause):
             return None
         try:
             iterable = Writing(self.author, self._class_around(), self.place, None).written(turn.written)
@@ -400,6 +400,8 @@ def _simplified(operator: str, left: Py, right: Py, node: ast.Binary) -> Py:
     if stands_in and isinstance(left, py.Const) and isinstance(right, py.Const):
         value = evaluate(made)
         return py.Const(tupled(value)) if is_constant(value) else made
+    if operator == "*" and stands_in and isinstance(left, py.Const) and left.value == 1 and type(left.value) is int:
+        return right
     if not isinstance(right, py.Const) or type(right.value) is not int:
         return made
     if right.value == 1 and operator in ("*", "//", "**") and stands_in:
