@@ -67,6 +67,7 @@ gallery: $(VENV)/.run-installed ## draw the pictures of docs/gallery again
 	$(DRAW)/densenet121-poster.svg specs/densenet.dlspec:DenseNet121 --poster
 	$(DRAW)/unet.svg specs/unet.dlspec:UNet --depth 1
 	$(DRAW)/unet-recursive.svg specs/unet.dlspec:UNetRecursive --depth 1 --expand 0.3.3
+	$(DRAW)/unet3d.svg specs/unet3d.dlspec:UNet3D --depth 2
 	$(DRAW)/unetpp.svg specs/unetpp.dlspec:UNetPlusPlus --depth 1
 	$(DRAW)/nnunet3d.svg specs/nnunet.dlspec:NNUNet3D --depth 1
 	$(DRAW)/feature_pyramid.svg specs/feature_pyramid.dlspec:FPN --depth 2

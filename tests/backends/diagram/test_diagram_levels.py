@@ -11,6 +11,7 @@ from drawn import SPECS, scene_of, scenes, shipped
 from geometry import Area, area, faults
 
 import dlspec
+from dlspec.backends.diagram.engine import EngineError
 from dlspec.backends.diagram.layout import Drawing, Placed, lay_out
 from dlspec.backends.diagram.levels import Levels, NoLevels
 from dlspec.backends.diagram.metrics import TIMES
@@ -133,6 +134,42 @@ def test_skips_of_two_and_three_dimensions_run_straight(network: str, skips: int
     assert len(across) == skips
 
 
+@pytest.mark.parametrize(
+    ("spec", "network", "encoder", "decoder", "steps"),
+    [("unet3d", "UNet3D", "encoders", "decoders", 4), ("unet", "UNetOriginal", "down_path", "up_path", 5)],
+)
+def test_an_encoder_and_its_decoder_are_one_u(spec: str, network: str, encoder: str, decoder: str, steps: int) -> None:
+    """Their frames would be two stairs, with skips around both."""
+    scene = shipped(spec, network, depth=2)
+    drawing = drawn(scene)
+    assert not faults(drawing)
+    assert {placed.box.path for placed in drawing.root.walk()}.isdisjoint({encoder, decoder})
+    place = by_path(drawing)
+    stair = [place[f"{encoder}.{step}"] for step in range(steps)]
+    stair += [place[f"{decoder}.{step}"] for step in range(steps - 1)]
+    for one, other in pairwise(stair):
+        assert one.left < other.left
+    for step in range(steps - 1):
+        assert straight(drawing, f"{encoder}.{step}", f"{decoder}.{steps - 2 - step}")
+        assert f"{encoder}.{step}" in {placed.box.title for placed in drawing.root.walk()}
+    kept = {edge.type.shape for edge in scene.root.edges}
+    assert kept <= {edge.type.shape for edge in drawing.root.box.edges}
+
+
+def test_what_a_frame_passes_on_comes_from_before_it() -> None:
+    scene = scene_of(
+        "block Down { y = x -> Conv(8, 3, stride=2, padding=1)\n [x, y, y -> Conv(8, 3, stride=2, padding=1)] }\n"
+        "block Up { c, b, a = x\n d = (c -> Upsample(scale_factor=2)) + b\n (d -> Upsample(scale_factor=2)) + a }\n"
+        "network A(image: float[N, 8, H = 32, W = 32]) -> y {\n a, b, c = image -> down: Down\n [c, b, a] -> up: Up\n}"
+    )
+    drawing = drawn(scene)
+    assert not faults(drawing)
+    assert ("input:image", "up.add~2") in {
+        (edge.source.id, edge.target.id) for edge in drawing.root.box.edges if edge.source and edge.target
+    }
+    assert len(drawing.root.box.edges) == 9
+
+
 def test_of_one_dimension() -> None:
     scene = scene_of(SOUND, depth=1)
     levels, drawing = Levels(scene), drawn(scene)
@@ -231,3 +268,15 @@ def test_a_model_takes_the_same(tmp_path: Path) -> None:
     assert model.draw(depth=1).svg() == model.draw(depth=1, layout="levels").svg()
     assert model.draw(depth=1, layout="flow").svg() == model.draw(depth=1, direction="TB").svg()
     assert model.draw(expand=["up1"], depth=1).svg().count("ConvTranspose") >= 1
+
+
+def test_a_width_on_paper_is_that_of_levels_where_they_are_asked_for() -> None:
+    """The depth is chosen among those that have levels: folded the network has none."""
+    model = dlspec.load(str(SPECS / "unet3d.dlspec"), "UNet3D")
+    picture = model.draw(width="16in", layout="levels").svg()
+    assert "D/8" in picture
+    assert 'width="16in"' in picture
+    assert "D/8" not in model.draw(width="7in").svg()
+    with pytest.raises(EngineError, match="UNet3D is not readable when it is 7in wide") as raised:
+        model.draw(width="7in", layout="levels").svg()
+    assert "15.28in" in raised.value.hint

@@ -16,6 +16,7 @@ from dlspec.backends.diagram.looks import line_height
 from dlspec.backends.diagram.pieces import MARGIN
 from dlspec.backends.diagram.scene import Box, Scene
 from dlspec.backends.diagram.sketch import Bounds, Point, Sketch, Sketcher, Words
+from dlspec.backends.diagram.unframed import as_one_u
 
 Direction: TypeAlias = Literal["TB", "LR"]
 Arrangement: TypeAlias = Literal["levels", "flow"]
@@ -89,11 +90,14 @@ def lay_out(
 ) -> Drawing:
     """Lays out what is open in a scene.
 
-    With ``levels`` what is of another resolution stands in another row, and the flow is from left to right.
+    With ``levels`` what is of another resolution stands in another row, and the flow is from left to right; an encoder and
+    its decoder are one U.
 
     ``wrap`` breaks a network that flows from left to right into lines, so that the picture is no wider. Raises
     `EngineError`, of which `TooWide` is one.
     """
+    if levels is not None:
+        scene, levels = as_one_u(scene, levels)
     with Engine() as engine:
         if wrap is None:
             return settled(scene, place(scene.root, direction, engine, levels=levels))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
+from copy import copy
 from functools import cached_property
 from math import prod
 
@@ -39,6 +40,13 @@ class Levels:
         results = {output.name: output.value for output in scene.graph.outputs}
         self._results = {name: self._found.strides.get(value) for name, value in results.items()}
         self._finest: Strides = min(self._found.names, key=prod, default=())
+
+    def over(self, root: Box) -> Levels:
+        """The same of other boxes of the same graph."""
+        made = copy(self)
+        made.__dict__.pop("named", None)
+        made._root = root
+        return made
 
     @property
     def several(self) -> bool:

@@ -35,27 +35,28 @@ def on_paper(
     """The deepest picture of a scene that is so wide, whose text has `SMALLEST` and that is no higher than a `PAGE`. The
     scene stays as far open as it is drawn.
 
-    ``layouts`` gives its layouts of so many pixels, of which the first that is about as low as any is taken. Without
-    ``choose_depth`` the scene is drawn as it is, however high. Raises `Unreadable`.
+    ``layouts`` gives its layouts of so many pixels, none where it is not deep enough. The first is taken that is about as
+    low as any. Without ``choose_depth`` the scene is drawn as it is, however high. Raises `Unreadable`.
     """
     least = SMALLEST / _smallest(scene)
     highest = PAGE if choose_depth else inf
     best: Drawing | None = None
-    depth = 1
+    depth = deepest = 1
     while not choose_depth or _opens(scene, depth):
         found = [_printed(drawing, width, highest) for drawing in layouts(width.points / least)]
         fitting = [drawing for drawing in found if drawing.scale > least - 1e-6]
-        if not fitting and best is None:
+        if found and not fitting and best is None:
             raise Unreadable(scene.root.name, width, _needs(found, width, least, highest))
         if fitting:
             lowest = min(drawing.paper_height for drawing in fitting)
             best = next(drawing for drawing in fitting if drawing.paper_height <= lowest * _WORTH)
-        if not fitting or not choose_depth:
+            deepest = depth
+        if (found and not fitting) or not choose_depth:
             break
         depth += 1
-    assert best is not None
+    assert best is not None, "nothing was laid out at any depth"
     if choose_depth:
-        fold(scene, depth - 1, *scene.folded[1:])
+        fold(scene, deepest, *scene.folded[1:])
     return best
 
 

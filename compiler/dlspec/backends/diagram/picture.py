@@ -66,17 +66,19 @@ class Picture:
         self._width = width
         self._unasked = layout is None
         self._by_levels = layout == "levels" or not (layout or direction or wrap is not None or poster or volumes)
-        if layout == "levels" and self._levels is None:
+        self._resolutions: Levels | None = None
+        if layout == "levels" and self._levels() is None:
             raise NoLevels(Levels(scene).several)
         self._tensors = tensors
         self._style: Style = style
 
-    @cached_property
     def _levels(self) -> Levels | None:
-        """Those by which it is drawn, if it is; a page and text have no use for them."""
+        """Those by which what is open is drawn, if it is; a page and text have no use for them."""
         if not self._by_levels:
             return None
-        levels = Levels(self.scene)
+        self._resolutions = levels = (
+            self._resolutions.over(self.scene.root) if self._resolutions else Levels(self.scene)
+        )
         return levels if levels.named and (levels.skipping or not self._unasked) else None
 
     @cached_property
@@ -93,8 +95,8 @@ class Picture:
             return on_paper(self.scene, self._width, self._layouts, chooses)
         if self._poster:
             return lay_out_poster(self.scene, self._wrap)
-        if self._levels is not None:
-            drawn = lay_out(self.scene, levels=self._levels)
+        if (levels := self._levels()) is not None:
+            drawn = lay_out(self.scene, levels=levels)
             if not self._unasked or drawn.width <= WIDEST:
                 return drawn
         return lay_out(self.scene, self.direction, self._wrap)
@@ -103,10 +105,10 @@ class Picture:
         """Those of a picture that is to be so wide. Raises `EngineError`."""
         from dlspec.backends.diagram.poster import lay_out_poster
 
-        if self._levels is not None:
-            yield lay_out(self.scene, levels=self._levels)
-            if not self._unasked:
-                return
+        if (levels := self._levels()) is not None:
+            yield lay_out(self.scene, levels=levels)
+        if not self._unasked and self._by_levels:
+            return
         if not self._poster and self.direction == "TB":
             yield lay_out(self.scene)
         try:
