@@ -65,7 +65,11 @@ def test_values_are_those_of_the_trainer(text: str, monkeypatch: pytest.MonkeyPa
         data = {variable(name): array for name, array in (make_inputs(made.graph, SIZES) | inputs).items()}
         given = [torch.from_numpy(data[name]) for name in inspect.signature(method).parameters]
         with monkeypatch.context() as patched:
-            fix_draws(patched, [inputs[name] for name in draws(made.graph) if name in inputs])
+            drawn = {name: node for name, node in draws(made.graph).items() if name in inputs}
+            # In a scan, the first axis of the noise has a place for each turn.
+            fix_draws(
+                patched, [a for name in drawn for a in (inputs[name] if drawn[name].scope.inside else [inputs[name]])]
+            )
             expected = method(*given).detach()
         np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
 

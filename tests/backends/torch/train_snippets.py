@@ -103,6 +103,21 @@ train Everything {
         using AdamW(lr=1e-2, schedule=CosineAnnealingLR(T_max=10), clip_grad_value=0.05)
 }
 """,
+    # Langevin dynamics in a scan, of which one objective needs what another does not.
+    "scan": """
+train Contrast(turns = 4) {
+    data x: float[N, 3]
+    shared energy = { Linear(4) -> Tanh -> Linear(1) }
+    shared other = Linear(3)
+    start = x -> other
+    scan size in full([turns], 0.1) along 0 with y = detach(start) {
+        y = detach(y - size * grad(y -> energy, y) + 0.1 * normal(y.shape))
+    }
+    path = scan row in x along 0 with h = zeros([3]) { h = 0.5 * h + row; h }
+    minimize mean(x -> energy) - mean(y -> energy) over energy using Adam(lr=1e-2)
+    minimize mean((start - path) ** 2) over other using SGD(lr=0.1)
+}
+""",
     # Rates: by an expression, one schedule after another, by the objective, by searching.
     "rates": """
 train Rates {

@@ -11,7 +11,7 @@ from dlspec.backends.torch.plan import Plan
 from dlspec.backends.torch.planner import Planner
 from dlspec.backends.torch.python import Dictionary, Py, walk
 from dlspec.backends.torch.registry import Size
-from dlspec.backends.torch.tree import Element, Enter, Module, Step, Tree, flat, origin
+from dlspec.backends.torch.tree import Element, Enter, Module, Region, Step, Tree, origin
 from dlspec.ir.dims import Expr, symbols
 from dlspec.ir.graph import Value
 from dlspec.objectives.training import Training
@@ -79,7 +79,7 @@ class _MethodPlanner(Planner):
         author: Author,
         helpers: set[str],
         inputs: list[Value],
-        steps: list[Step | Enter],
+        steps: list[Element],
     ) -> None:
         tree = copy(tree)
         inside = [n for step in steps for n in ([step.node] if isinstance(step, Step) else tree.nodes_in(step.scope))]
@@ -93,7 +93,7 @@ class _MethodPlanner(Planner):
 
     def method(self, results: list[Value], keys: tuple[str, ...]) -> Plan:
         self._arguments(self.plan.module)
-        self._steps(list[Element](self.steps), ())
+        self._steps(self.steps, ())
         values = [self.expression(value) for value in results]
         self.plan.outputs = [(Dictionary(keys, tuple(values)), False)] if keys else [(v, False) for v in values]
         return self.plan
@@ -108,20 +108,41 @@ def averages(training: Training, module: Module) -> dict[str, str]:
     }
 
 
-def ancestors(tree: Tree, elements: list[Element], results: Iterable[Value]) -> tuple[list[Step | Enter], set[Value]]:
-    """The steps that some tensors need, in order, and all tensors that these use."""
+def ancestors(tree: Tree, elements: list[Element], results: Iterable[Value]) -> tuple[list[Element], set[Value]]:
+    """The steps that some tensors need, in order, and all tensors that these use. A scan is one step."""
     needed = set(results)
-    steps: list[Step | Enter] = []
-    for element in reversed(list(flat(elements))):
-        step = isinstance(element, Step)
-        gives = element.node.outputs if step else tree.outputs(element.scope)
+    steps: list[Element] = []
+    for element in reversed(list(_flat(elements))):
+        gives, takes = _flows(tree, element)
         if not needed.isdisjoint(gives):
             steps.append(element)
-            needed.update(element.node.inputs if step else tree.inputs(element.scope))
+            needed.update(takes)
     return steps[::-1], needed
 
 
-def _makes(step: Step | Enter) -> bool:
+def _flat(elements: list[Element]) -> Iterator[Element]:
+    """The elements without the loops around them."""
+    for element in elements:
+        if isinstance(element, Region) and element.kind != "scan":
+            for part in element.parts:
+                yield from _flat(part)
+        elif not (isinstance(element, Step) and element.node.body is not None):
+            yield element
+
+
+def _flows(tree: Tree, element: Element) -> tuple[Iterable[Value], Iterable[Value]]:
+    """The tensors that an element gives and takes."""
+    if isinstance(element, Step):
+        return element.node.outputs, element.node.inputs
+    if isinstance(element, Enter):
+        return tree.outputs(element.scope), tree.inputs(element.scope)
+    body = element.scope.body
+    assert body is not None
+    assert body.node is not None
+    return body.node.outputs, (*body.entries.values(), *body.captured)
+
+
+def _makes(step: Element) -> bool:
     return isinstance(step, Step) and not step.node.inputs and not isinstance(step.node.op, Stored)
 
 
