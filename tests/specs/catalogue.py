@@ -399,6 +399,7 @@ LIGHT: Mapping[str, Mapping[str, Any]] = {
     **{f"yolov8:YOLOv8{size}": {"depth": 0.1, "width": 0.1, "widest": 256} for size in "smlx"},
     "convnext:ConvNeXtLarge": {"depths": [1, 1, 2, 1]},
     "mlp_mixer:Mixer_L16": {"depth": 2, "size": 64},
+    **{f"resnet:{name}": {"side": 32} for name in ("LinearProbe", "FineTune")},
     "dpn:DPN107": {"depths": [2, 2, 2, 1]},
     "poolformer:PoolFormer_M48": {"depths": [1, 1, 2, 1]},
     "gcn:GCN": {"inputs": 12},

@@ -16,6 +16,7 @@ from catalogue import FILES, LIGHT, graph_of, program
 from test_numerics import outputs_of, random_weight
 from torch import Tensor
 
+from dlspec.analyses.training_report import TrainingSummary
 from dlspec.backends.onnx.model import build
 from dlspec.backends.onnx.write import to_bytes
 from dlspec.backends.runtime import make_inputs, run
@@ -35,6 +36,8 @@ UPDATES: dict[str, list[str]] = {
     "alexnet:Classify": ["minimize model SGD(lr=0.01, momentum=0.9, weight_decay=0.0005)"],
     "unet:Segment": [f"minimize model {ONE}"],
     "approximation:Fit": ["minimize model Adam(lr=0.02)"],
+    "resnet:LinearProbe": ["minimize model.fc Adam()"],
+    "resnet:FineTune": ["minimize model, model.fc(lr=0.01) SGD(momentum=0.9, weight_decay=0.0001)"],
     "lenet:Classify": [f"minimize model {ONE}"],
     "lenet:Localize": [f"minimize model {ONE}"],
     "hnet:Classify": [f"minimize model {ONE}"],
@@ -111,7 +114,7 @@ def training_of(name: str, settings: Mapping[str, Any] | None = None) -> Trainin
 def shown(training: Training) -> list[str]:
     lines: list[str] = []
     for update in training.updates:
-        line = f"{update.direction} {', '.join(update.over)} {update.optimizer!r}"
+        line = f"{update.direction} {', '.join(TrainingSummary(training).over(update))} {update.optimizer!r}"
         line += f" clip {update.limits.clip_weights}" if update.limits.clip_weights is not None else ""
         lines.append(line + (f" times {update.times}" if update.times > 1 else ""))
     return lines
