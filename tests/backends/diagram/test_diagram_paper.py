@@ -12,7 +12,7 @@ from geometry import faults
 
 import dlspec
 from dlspec.backends.diagram.engine import EngineError
-from dlspec.backends.diagram.layout import lay_out
+from dlspec.backends.diagram.layout import Drawing, lay_out
 from dlspec.backends.diagram.length import Length
 from dlspec.backends.diagram.looks import SIZES
 from dlspec.backends.diagram.paper import PAGE, SMALLEST, Unreadable
@@ -44,6 +44,20 @@ def test_a_picture_has_its_width_and_can_be_read(spec: str, network: str, width:
     assert min(sizes) * scale >= SMALLEST - 0.01
     assert max(sizes) * scale <= 10.01
     assert not faults(picture._drawing)
+
+
+def test_a_legend_takes_the_room_beside_a_narrow_picture() -> None:
+    """As narrow as the column above it, it was so high that the column did not fit a page, and one box a line was drawn."""
+    scene = shipped("resnet", "ResNet50")
+    choose_parts(scene, show=("legend",))
+    drawing = Picture(scene, width=Length.parse("3.3in"))._drawing
+    assert isinstance(drawing, Drawing)
+    assert all(len({x for x, _ in way.points}) == 1 for way in drawing.root.sketch.ways)
+    assert drawing.paper_height <= PAGE
+    assert drawing.legend is not None
+    for item in drawing.legend.items:
+        assert drawing.legend.x + item.words.x + item.words.width <= drawing.width
+        assert drawing.legend.y + item.y < drawing.height
 
 
 def test_the_files_have_the_width_too() -> None:

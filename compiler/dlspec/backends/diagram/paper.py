@@ -8,8 +8,10 @@ from math import ceil, inf
 
 from dlspec.backends.diagram.engine import EngineError
 from dlspec.backends.diagram.layout import Drawing
+from dlspec.backends.diagram.legend import lay_out_legend
 from dlspec.backends.diagram.length import Length
 from dlspec.backends.diagram.looks import SIZES
+from dlspec.backends.diagram.pieces import MARGIN
 from dlspec.backends.diagram.scene import Scene, fold
 
 SMALLEST = 6.0
@@ -88,11 +90,24 @@ def _smallest(scene: Scene) -> float:
 
 def _printed(drawing: Drawing, width: Length, highest: float) -> Drawing:
     """The drawing on paper, as large as that allows, in the middle where it is narrow."""
-    scale = min(width.points / drawing.width, highest / drawing.height, LARGEST / max(SIZES.values()))
-    room = float(ceil(width.points / scale - 1e-6))  # whole pixels, as of every picture
-    scale = width.points / room
-    aside = (room - drawing.width) / 2
+    room = _room(drawing, width, highest)
+    if drawing.legend is not None and room > drawing.width:
+        # Its legend has all the room: the lower it is the larger is the drawing, and so once more for what that leaves.
+        for _ in range(2):
+            drawing = _with_legend(drawing, _room(drawing, width, highest))
+        room = _room(drawing, width, highest)
     for placed in (drawing.root, *drawing.others):
-        placed.shift(aside, 0.0)
-    legend = drawing.legend and drawing.legend._replace(x=drawing.legend.x + aside)
-    return replace(drawing, width=room, legend=legend, scale=scale, paper=width)
+        placed.shift((room - drawing.width) / 2, 0.0)
+    return replace(drawing, width=room, scale=width.points / room, paper=width)
+
+
+def _room(drawing: Drawing, width: Length, highest: float) -> float:
+    """How many pixels wide it is on paper: whole ones, as of every picture."""
+    scale = min(width.points / drawing.width, highest / drawing.height, LARGEST / max(SIZES.values()))
+    return float(ceil(width.points / scale - 1e-6))
+
+
+def _with_legend(drawing: Drawing, room: float) -> Drawing:
+    assert drawing.legend is not None
+    legend = lay_out_legend(drawing.scene, MARGIN, drawing.legend.y, room - 2 * MARGIN)
+    return replace(drawing, legend=legend, height=drawing.height - drawing.legend.height + legend.height)
