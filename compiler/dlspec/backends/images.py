@@ -105,4 +105,5 @@ def opened(file: Path | str | BinaryIO, name: object = None) -> Generator[Any]:
     except RunError:
         raise
     except Exception as error:  # the decoders raise anything for the file of a stranger
-        raise RunError(f"{name} is not an image that can be read: {first_line(error)}") from None
+        why = first_line(error).replace(f" {file!r}", "")  # of what is no path an address
+        raise RunError(f"{name} is not an image that can be read: {why}") from None

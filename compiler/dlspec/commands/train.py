@@ -34,11 +34,13 @@ def declare(parser: Parser) -> None:
         action="append",
         required=True,
         metavar="D",
-        help="a folder of images, .npz, .csv, .parquet, NAME=FOLDER, NAME=x.npy, NAME=t.csv:COLUMN,COLUMN, or `digits`",
+        help="a folder of images, .npz, .csv, .parquet, .tar, torchvision:SET:FOLDER, huggingface:FOLDER, `digits`, or by "
+        "NAME=: a folder, x.npy, t.csv:COLUMN,COLUMN, x.tar:jpg",
     )
     parser.add_argument(
         "--val-data", action="append", default=[], metavar="D", help="what is held out, in the forms of --data"
     )
+    parser.add_argument("--download", action="store_true", help="let torchvision or datasets get what is not on disk")
     parser.add_argument("--resize", metavar="HxW", help="the size that images get")
     parser.add_argument(
         "--workers", type=natural, default=0, metavar="N", help="processes that prepare batches (default 0: a thread)"
@@ -99,6 +101,7 @@ def run(arguments: Namespace) -> int:
     from dlspec.training.beginning import undrawn
     from dlspec.training.devices import first_process
     from dlspec.training.options import Options
+    from dlspec.training.sets import is_set
     from dlspec.training.start import train
 
     wanted = target(arguments.target)
@@ -117,10 +120,13 @@ def run(arguments: Namespace) -> int:
         raise CallError("--eval looks at all of --data, and --val-data is for training: one of them")
     if arguments.eval is not None and arguments.probe:
         raise CallError("--eval trains nothing, and --probe looks at training: one of them")
+    if arguments.download and not any(map(is_set, [*arguments.data, *arguments.val_data])):
+        raise CallError("--download is for the data sets of torchvision: and huggingface:")
     place = arguments.resume if arguments.eval is None else arguments.eval
     options = Options(
         data=tuple(arguments.data),
         val_data=tuple(arguments.val_data),
+        download=arguments.download,
         out=Path(arguments.out or f"runs/{training.name}"),
         epochs=arguments.epochs,
         steps=arguments.steps,

@@ -81,7 +81,7 @@ def _table(
     training: Training, given: tuple[str, ...], options: Options, trained_on: Table | None = None
 ) -> tuple[Table, Offer]:
     ranks = {data.value.name: data.value.type.rank for data in training.data}
-    offer = open_data(given, ranks, options.resize)
+    offer = open_data(given, ranks, options.resize, options.download)
     table = match(training, offer, trained_on)
     check_classes(table)
     return table, offer

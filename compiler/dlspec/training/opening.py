@@ -10,8 +10,10 @@ from dlspec.backends.runtime import RunError
 from dlspec.backends.torch.live import require_torch
 from dlspec.training.extras import need
 from dlspec.training.folders import open_folder, open_pairs, splits_of
+from dlspec.training.sets import is_set, open_set
 from dlspec.training.sources import ArraySource, Labels, Offer, Source, in_both_forms, labelled
 from dlspec.training.tabular import Column, chosen, is_table, open_table
+from dlspec.training.tars import chosen_field, is_shards, open_shards
 
 
 def given_splits(given: tuple[str, ...], held_out: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -33,19 +35,25 @@ def given_splits(given: tuple[str, ...], held_out: tuple[str, ...]) -> tuple[tup
     return tuple(train), tuple(held)
 
 
-def open_data(given: Sequence[str], ranks: Mapping[str, int], resize: tuple[int, int] | None) -> Offer:
-    """The sources that ``--data`` names: "digits", a folder of images, an .npz, or folders and files by name: name=folder,
-    name=x.npy, name=x.npz, name=t.csv:columns.
+def open_data(
+    given: Sequence[str], ranks: Mapping[str, int], resize: tuple[int, int] | None, download: bool = False
+) -> Offer:
+    """The sources that ``--data`` names: "digits", a folder of images, an .npz, shards, a data set of a library, or folders
+    and files by name: name=folder, name=x.npy, name=x.npz, name=t.csv:columns, name=x.tar:jpg.
 
     ``ranks`` are those of the spec's data by name, ``resize`` is the height and width that images get. Raises `RunError`.
     """
     first = Path(given[0])
+    if len(given) == 1 and is_set(given[0]):
+        return open_set(given[0], resize, download)
+    if len(given) == 1 and "=" not in given[0] and is_shards(given[0]):
+        return open_shards(given[0], resize)
     if len(given) == 1 and given[0] != "digits" and first.is_dir():
         return open_folder(first, list(ranks), resize)
     if list(given) == ["digits"]:
         return _digits(resize)
     folders = _folders(given)
-    if resize is not None and not folders:
+    if resize is not None and not folders and not any(map(is_shards, given)):
         raise RunError("--resize is for images: of a folder, or the digits")
     if len(given) == 1 and first.suffix == ".npy" and "=" not in given[0]:
         if len(ranks) != 1:
@@ -57,15 +65,15 @@ def open_data(given: Sequence[str], ranks: Mapping[str, int], resize: tuple[int,
         return _named((name, ArraySource(array, f"{name} of {first}")) for name, array in loaded.items())
     if len(given) == 1 and "=" not in given[0] and is_table(given[0]):
         return _named((name, _source(column)) for name, column in open_table(given[0]).items())
-    sources: dict[str, Source] = {}
+    sources: dict[str, list[Source]] = {}
     for text in given:
         name = text.partition("=")[0]
         if name in sources or (name in folders and sum(each.startswith(f"{name}=") for each in given) > 1):
             raise RunError(f"the data `{name}` is given twice")
         if name not in folders:
-            sources[name] = _assigned(text, ranks)
+            sources[name] = _assigned(text, ranks, resize)
     images = open_pairs(folders, resize).sources if folders else ()
-    return _named([*sources.items(), *images])
+    return _named([*((name, form) for name, forms in sources.items() for form in forms), *images])
 
 
 def _folders(given: Iterable[str]) -> dict[str, Path]:
@@ -74,23 +82,28 @@ def _folders(given: Iterable[str]) -> dict[str, Path]:
     return {name: Path(path) for name, equals, path in parts if equals and path and Path(path).is_dir()}
 
 
-def _assigned(text: str, ranks: Mapping[str, int]) -> Source:
+def _assigned(text: str, ranks: Mapping[str, int], resize: tuple[int, int] | None) -> list[Source]:
+    """The forms of what ``NAME=FILE`` gives."""
     name, equals, file = text.partition("=")
+    if is_set(file) or is_set(text):
+        raise RunError(f"--data {text}: a data set is given alone, without a name", f"--data {file or text}")
     if equals and is_table(file):
-        return _source(chosen(file, ranks.get(name, 2)))
+        return [_source(chosen(file, ranks.get(name, 2)))]
+    if equals and is_shards(file):
+        return [form for _, form in chosen_field(name, file, resize)]
     if not equals:
         if not Path(text).exists():
             raise RunError(f"there is no file or folder {text}", "--data takes digits, a folder, .npz or NAME=x.npy")
         raise RunError(f"--data {text} is not NAME=x.npy, and not one folder or .npz alone", "--data NAME=x.npy")
     loaded = load_numpy(Path(file), map_file=True)
     if not isinstance(loaded, Mapping):
-        return ArraySource(loaded, file)
+        return [ArraySource(loaded, file)]
     key = next(iter(loaded)) if len(loaded) == 1 else name
     if key not in loaded:
         raise RunError(
             f"{file} has no array `{name}`, but {', '.join(loaded) or 'none'}", f"--data {file} takes all of it"
         )
-    return ArraySource(loaded[key], f"{key} of {file}")
+    return [ArraySource(loaded[key], f"{key} of {file}")]
 
 
 def _source(column: Column) -> Source:

@@ -24,6 +24,7 @@ class Options:
     data: tuple[str, ...]
     out: Path
     val_data: tuple[str, ...] = ()
+    download: bool = False
     epochs: int | None = None
     steps: int | None = None
     batch: int | None = None
