@@ -94,7 +94,9 @@ train Gan {
     fake = z -> generate
     maximize mean(real -> judge) - mean(fake -> judge)
         over judge using RMSprop(lr=1e-3, clip_weights=0.3) times 2
-    maximize mean(fake -> judge) over generate using Adam(lr=1e-3, clip_grad_norm=0.01)
+    freeze(generate.0.bias)
+    maximize mean(fake -> judge) over generate, generate.2(lr=3e-3)
+        using AdamW(lr=1e-3, weight_decay=0.1, decay="weights", clip_grad_norm=0.01)
 }
 """
 

@@ -211,6 +211,44 @@ def test_dropout_and_drop_path_follow_the_mode() -> None:
 # Names
 
 
+FROZEN = """
+block Enc(norm = BatchNorm) { Linear(8) -> norm -> ReLU -> Dropout(0.5) }
+network Body(x: float[N, 8]) -> y { x -> Enc }
+network Inner(x: float[N, 8]) -> y {
+    x -> body: freeze(Body) -> freeze(Linear(4)) -> type: freeze({ Linear(3) -> Dropout(0.1) })
+        -> repeat 2 { Enc(norm=freeze(LayerNorm)) } -> Linear(2)
+}
+network Net(x: float[N, 8]) -> y {
+    shared twice = freeze(Enc)
+    x -> twice -> twice -> Enc -> "block1-0": freeze(Linear(8)) -> first: Inner
+}
+"""
+
+
+def test_what_is_frozen_has_no_gradient_and_stays_at_inference() -> None:
+    module: Any = to_module(elaborate(open_source(Source("n.dlspec", FROZEN)), "Net"))
+    frozen = ["twice", "block1-0", "first.body", "first.1", "first.type", "first.3.1", "first.4.1"]
+
+    def inside(name: str) -> bool:
+        return any(f"{name}.".startswith(f"{part}.") for part in frozen)
+
+    for mode in (True, False, True):
+        module.train(mode)
+        assert {n for n, part in module.named_modules() if part.training} == {
+            n for n, _ in module.named_modules() if mode and not inside(n)
+        }
+    assert {n for n, p in module.named_parameters() if not p.requires_grad} == {
+        n for n, _ in module.named_parameters() if inside(n)
+    }
+    before = {name: tensor.clone() for name, tensor in module.state_dict().items()}
+    module(torch.rand(4, 8)).sum().backward()
+    assert {n for n, p in module.named_parameters() if p.grad is None} == {
+        n for n, _ in module.named_parameters() if inside(n)
+    }
+    changed = {name for name, tensor in module.state_dict().items() if not torch.equal(tensor, before[name])}
+    assert changed == {f"0.1.{name}" for name in ("running_mean", "running_var", "num_batches_tracked")}
+
+
 def test_reserved_names_are_all_that_torch_has() -> None:
     kinds = (nn.Module, nn.Sequential, nn.ModuleDict, nn.ModuleList)
     theirs = {name for kind in kinds for name in dir(kind) if not name.startswith("_")}
