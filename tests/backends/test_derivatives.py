@@ -217,8 +217,8 @@ TRAINS = {
     ("wgan", "TrainDenseWGANGP"): {},
     ("wgan", "TrainDigitWGANGP"): {"features": 8},
     ("wgan", "TrainPoints"): {},
-    ("progan", "TrainProGAN"): {},
-    ("stylegan", "TrainStyleGAN"): {},
+    ("progan", "TrainProGAN"): {"widest": 32},
+    ("stylegan", "TrainStyleGAN"): {"widest": 32},
 }
 
 

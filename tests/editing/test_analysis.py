@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NoReturn
 
 import pytest
+from tests.backends.variants import telling
 
 import dlspec
 from dlspec.editing.analysis import Analysis, Instance, Place, analyse
@@ -283,7 +284,7 @@ def test_records_are_what_the_graphs_hold(path: Path, compared: Callable[[str, i
     assert any(len(recorder.of(node)) >= MOST for node in nodes) == (path.stem in CROWDED)
 
     program = open_source(source)
-    graphs = [elaborate(program, name) for name in program.networks]
+    graphs = [elaborate(program, name) for name in telling(program)]
     graphs += [elaborate_training(program, name).graph for name in program.trains]
     number = 0
     for graph in graphs:
@@ -318,7 +319,7 @@ def test_every_beginning_of_a_text(path: Path) -> None:
     """A text that is typed token by token is answered at every token, with no more than a finding of syntax or two."""
     text = path.read_text(encoding="utf-8")
     chance = random.Random(path.stem)
-    for token in scan(Source("test", text))[:: 1 + len(text) // 800]:
+    for token in scan(Source("test", text))[:: 1 + len(text) // 400]:
         began = time.process_time()
         analysis = analyse(path, text=text[: token.start])
         assert sum(found.code.startswith("DL01") for found in analysis.diagnostics) <= 1

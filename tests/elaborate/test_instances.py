@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.backends.variants import telling
 from tests.elaborate.described import copies, described, findings, scopes
 from tests.elaborate.random_nets import Nets
 from tests.elaborate.specs import codes_in, graph_of, net
@@ -51,7 +52,7 @@ def network(program: Program, name: str) -> Callable[[], tuple[Graph, Any]]:
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_a_shipped_spec(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program = open_program(path)
-    for name in program.networks:
+    for name in telling(program):
         both(network(program, name), monkeypatch)
     for name in program.trains:
         both(lambda n=name: (elaborate_training(program, n).graph, None), monkeypatch)

@@ -9,6 +9,7 @@ from pkgutil import iter_modules
 from typing import Any
 
 import pytest
+from tests.backends.variants import telling
 
 from dlspec import passes
 from dlspec.ir.graph import Graph
@@ -46,7 +47,7 @@ def as_it_is(graph: Graph) -> list[tuple[object, ...]]:
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_graphs_are_sound_and_stay_as_they_are(path: Path) -> None:
     program = open_program(path)
-    graphs = [elaborate(program, name) for name in program.networks]
+    graphs = [elaborate(program, name) for name in telling(program)]
     graphs += [elaborate_training(program, name).graph for name in program.trains]
     for graph in graphs:
         before = as_it_is(graph)

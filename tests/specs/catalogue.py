@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -10,6 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from tests.backends.variants import telling
 from torch import nn
 
 from dlspec.ir.dims import evaluate
@@ -571,6 +573,14 @@ def program(stem: str) -> Program:
 def networks() -> list[str]:
     """Every network of every shipped file, as ``file:Network``."""
     return [f"{path.stem}:{name}" for path in FILES for name in program(path.stem).networks]
+
+
+@cache
+def shown() -> list[str]:
+    """Those that tell something of their own, or all where ``ALL_NETWORKS`` is set in the environment."""
+    if os.environ.get("ALL_NETWORKS"):
+        return networks()
+    return [f"{path.stem}:{name}" for path in FILES for name in telling(program(path.stem))]
 
 
 @cache

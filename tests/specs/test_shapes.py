@@ -8,7 +8,7 @@ from random import Random
 from typing import Any, TypeAlias
 
 import pytest
-from catalogue import graph_of, networks, shape_at
+from catalogue import graph_of, shape_at, shown
 from onnx_shapes import check_observed, check_shapes
 
 from dlspec.backends.onnx import wire
@@ -20,7 +20,7 @@ from dlspec.ir.types import TensorType
 
 Compared: TypeAlias = Callable[[str, int], None]
 
-SYMBOLIC = [network for network in networks() if graph_of(network).symbols.keys() - {"N"}]
+SYMBOLIC = [network for network in shown() if graph_of(network).symbols.keys() - {"N"}]
 
 
 _MANY = 1 << 20
@@ -120,7 +120,7 @@ def test_preconditions_read_so(network: str) -> None:
     assert [str(condition) for condition in graph_of(network, settings).conditions] == expected
 
 
-@pytest.mark.parametrize("network", networks())
+@pytest.mark.parametrize("network", shown())
 def test_onnx_infers_the_same_shapes(network: str, compared: Compared) -> None:
     symbols = graph_of(network).symbols
     graph = graph_of(network, sizes={name: size or 2 for name, size in symbols.items()})
@@ -130,7 +130,7 @@ def test_onnx_infers_the_same_shapes(network: str, compared: Compared) -> None:
     compared("dimensions that ONNX infers", comparison.equal)
 
 
-@pytest.mark.parametrize("network", networks())
+@pytest.mark.parametrize("network", shown())
 def test_onnx_infers_the_same_shapes_of_open_sizes(network: str, compared: Compared) -> None:
     """Of sizes that it cannot compute ONNX knows nothing, so there is less to compare."""
     comparison = check_shapes(weightless(build(graph_of(network))))

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from catalogue import LIGHT, graph_of, networks, program
+from catalogue import LIGHT, graph_of, shown
 from snippets import SNIPPETS
-from tests.backends.variants import telling
 
 from dlspec.backends import verify as subject
 from dlspec.backends.verify import Report, Row, sample_sizes, verify
@@ -22,12 +20,7 @@ MACS = 10**8
 """Larger samples than the least are left out above it, so that all networks take a minute."""
 
 
-ALL = [(stem, name) for stem, _, name in (network.partition(":") for network in networks())]
-SHOWN = [f"{stem}:{name}" for stem, name in ALL if os.environ.get("ALL_NETWORKS") or name in telling(program(stem))]
-"""Of the variants of one network the first and the last; with ALL_NETWORKS=1 all of them, which takes some minutes more."""
-
-
-@pytest.mark.parametrize("network", SHOWN)
+@pytest.mark.parametrize("network", shown())
 def test_shipped_networks(network: str) -> None:
     report = verify(graph_of(network, LIGHT.get(network)), macs=MACS)
     assert report.faults == []
