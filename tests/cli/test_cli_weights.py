@@ -247,3 +247,36 @@ def test_wrong_calls(arguments: list[str], message: str, call: Call, state: Stat
     status, out, err = call(*arguments)
     assert (status, out) == (2, "")
     assert message in err
+
+
+def test_files_that_were_written_apart_are_joined(call: Call, state: State) -> None:
+    other = {name: tensor + 1 for name, tensor in state.items()}
+    save_file(state, "one.safetensors")
+    torch.save({"model": other, "epoch": 3}, "a=b.pt")
+    status, out, err = call("weights", "merge", "small=one.safetensors", "deep.large=a=b.pt", "-o", "all.safetensors")
+    assert (status, err) == (0, "")
+    assert out.startswith("wrote all.safetensors, 12 tensors")
+    found = load_file("all.safetensors")
+    for path, given in (("small", state), ("deep.large", other)):
+        for name, tensor in given.items():
+            assert np.array_equal(found.pop(f"{path}.{name}"), tensor.numpy())
+    assert not found
+    assert call("weights", "merge", "one.safetensors", "-o", "same.safetensors")[0] == 0
+    assert load_file("same.safetensors").keys() == state.keys()
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        (["one.safetensors", "one.safetensors"], "`bn.bias` is in one.safetensors and in one.safetensors"),
+        (["=one.safetensors"], "=one.safetensors: there is no path before ="),
+        (["a=two.safetensors"], "there is no file two.safetensors"),
+        (["a=net.dlspec"], "it is no file of weights"),
+    ],
+)
+def test_what_cannot_be_joined(files: list[str], expected: str, call: Call, state: State) -> None:
+    save_file(state, "one.safetensors")
+    status, _, err = call("weights", "merge", *files, "-o", "all.safetensors")
+    assert status == 2
+    assert expected in err
+    assert not Path("all.safetensors").exists()

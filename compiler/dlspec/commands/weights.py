@@ -1,4 +1,4 @@
-"""`dlspec weights`: make, convert, list and compare files of weights."""
+"""`dlspec weights`: make, convert, join, list and compare files of weights."""
 
 from __future__ import annotations
 
@@ -35,6 +35,15 @@ def declare(parser: Parser) -> None:
     convert.add_argument("--dtype", choices=DTYPES, help="the element type of floating-point weights")
     convert.add_argument("--for", dest="spec", metavar="FILE[:NETWORK]", help="only what this network has")
     takes_tied(convert)
+    merge = actions.add_parser("merge", help="one file of several, each under a path", allow_abbrev=False)
+    merge.add_argument(
+        "files",
+        nargs="+",
+        metavar="[PATH=]FILE",
+        help="the names of this file begin with PATH, as in small=a.safetensors",
+    )
+    merge.add_argument("--key", metavar="A.B", help="where in each checkpoint the weights are")
+    merge.add_argument("-o", "--output", required=True, metavar="OUT", help="a .safetensors or .pt file")
     listed = actions.add_parser("list", help="show what files hold", allow_abbrev=False)
     takes_files(listed)
     diff = actions.add_parser("diff", help="compare files with what a network needs", allow_abbrev=False)
@@ -59,7 +68,7 @@ def takes_tied(parser: Parser) -> None:
 
 
 def run(arguments: Namespace) -> int:
-    actions = {"init": _init, "convert": _convert, "list": _list, "diff": _diff}
+    actions = {"init": _init, "convert": _convert, "merge": _merge, "list": _list, "diff": _diff}
     return actions[arguments.action](arguments)
 
 
@@ -94,6 +103,26 @@ def _convert(arguments: Namespace) -> int:
             raise CallError(f"{graph.name} has none of these weights", "`dlspec weights diff` shows what differs")
     if arguments.dtype is not None:
         tensors = as_dtype(tensors, arguments.dtype)
+    _save(tensors, Path(arguments.output))
+    return OK
+
+
+def _merge(arguments: Namespace) -> int:
+    """Joins files that were written apart, each with its names under a path."""
+    from dlspec.backends.weight_files.read import load_weights, unreadable
+
+    tensors: dict[str, Array] = {}
+    origins: dict[str, str] = {}
+    for text in arguments.files:
+        path, equals, file = ("", "", text) if "=" not in text or Path(text).exists() else text.partition("=")
+        if equals and not path.strip("."):
+            raise CallError(f"{text}: there is no path before =", "write PATH=FILE, as in small=a.safetensors")
+        for name, tensor in load_weights(file, arguments.key).items():
+            joined = f"{path}.{name}" if path else name
+            if joined in tensors:
+                hint = "give each a path of its own, as in small=a.safetensors"
+                raise unreadable(file, f"`{joined}` is in {origins[joined]} and in {file}", hint)
+            tensors[joined], origins[joined] = tensor, file
     _save(tensors, Path(arguments.output))
     return OK
 
