@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from math import pi
 from typing import Any
 
 import fill
 import numpy as np
-from catalogue import TRUTH, graph_of, program
+from catalogue import SPECS, TRUTH, graph_of, program
 from numpy.testing import assert_allclose
 from test_numerics import assert_fingerprint, filled_weights
+from tests.fuzz.timing import timed
 
 from dlspec.analyses.cost import cost
+from dlspec.analyses.report import totals
 from dlspec.backends.onnx.model import build
 from dlspec.backends.onnx.write import to_bytes
 from dlspec.backends.runtime import Session
+from dlspec.ir.dims import Dim
+from dlspec.pipeline import elaborate, open_program
 
 RECORD = json.loads((TRUTH / "hf_llama_tiny_kv_cache.json").read_text(encoding="utf-8"))
 FIGURES = json.loads((TRUTH / "figures.json").read_text(encoding="utf-8"))["hf_llama_tiny_kv_cache"]
@@ -54,6 +59,16 @@ def test_macs_of_a_prefill_and_steps_are_the_records() -> None:
     names = ["LlamaTinyPrefill", *["LlamaTinyStep"] * (TOTAL - PROMPT)]
     macs = [cost(graph_of(f"llama:{name}"), each).total.macs for name, each in zip(names, sizes, strict=True)]
     assert sum(int(str(each)) for each in macs) == FIGURES["macs"]
+
+
+def test_eight_billion_parameters_are_counted_in_a_moment() -> None:
+    def counted() -> Mapping[str, Dim]:
+        graph = elaborate(open_program(SPECS / "llama.dlspec"), "Llama3_8B")
+        return totals(graph, graph.default_sizes())
+
+    counts, seconds = timed(counted, 0.3)
+    assert counts["params"] == 8_030_261_248
+    assert seconds < 0.3
 
 
 def test_a_step_has_the_weights_of_the_whole() -> None:

@@ -231,7 +231,10 @@ def rearranged(e: Lower, op: rearrange.Rearrange, xs: list[Py]) -> Py:
         elif len(names) > 1:
             sizes = (e.size(given[name], name) if name in given else Const(-1) for name in names)
             x = method(x, "unflatten", Const(axis), Sequence(tuple(sizes), "("))
-    if plan.order != tuple(range(len(plan.order))):
+    moved = [axis for axis, other in enumerate(plan.order) if axis != other]
+    if len(moved) == 2:
+        x = method(x, "transpose", *map(Const, moved))
+    elif moved:
         x = method(x, "permute", *map(Const, plan.order))
     end = len(plan.order)
     for parts in reversed(plan.after):
