@@ -50,7 +50,7 @@ def declare(parser: Parser) -> None:
     parser.add_argument("--batch-size", type=positive, metavar="N", help="examples of all processes (default 64)")
     parser.add_argument("--seed", type=seed, metavar="N", help="what everything is drawn with (default 0)")
     parser.add_argument("--val-fraction", type=float, metavar="F", help="the part that is held out (default 0.1)")
-    parser.add_argument("--out", metavar="DIR", help="where everything is written (default runs/TRAIN)")
+    parser.add_argument("-o", "--out", metavar="DIR", help="where everything is written (default runs/TRAIN)")
     parser.add_argument(
         "--resume", nargs="?", const="", metavar="CKPT", help="go on from a checkpoint, or the last one"
     )
