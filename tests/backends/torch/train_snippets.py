@@ -115,7 +115,8 @@ train Contrast(turns = 4) {
     }
     path = scan row in x along 0 with h = zeros([3]) { h = 0.5 * h + row; h }
     minimize mean(x -> energy) - mean(y -> energy) over energy using Adam(lr=1e-2)
-    minimize mean((start - path) ** 2) over other using SGD(lr=0.1)
+    table = tensor([[1.0, 2.0], [3.0, 5.0]])[[[0, 1], [1, 1]]]
+    minimize mean((start - path) ** 2) + mean(start[:, [0, 2]] * table[0, 0]) over other using SGD(lr=0.1)
 }
 """,
     # Rates: by an expression, one schedule after another, by the objective, by searching.

@@ -146,11 +146,9 @@ class Planner(Making):
 
     def _steps(self, elements: list[Element], conditions: tuple[Key, ...]) -> None:
         for element in elements if self.keeps_constants else ():
-            op = element.node.op if isinstance(element, Step) else None
+            op = element.node.op if isinstance(element, Step) and not _is_list(element.node) else None
             if isinstance(element, Step) and isinstance(op, combine.Const) and isinstance(op.value, tuple):
-                flat = not any(isinstance(part, tuple) for part in op.value)
-                if element.node.origin.form != "constant" or not flat:  # else it stands between the brackets
-                    self._keep(element.node, op, conditions)
+                self._keep(element.node, op, conditions)
         for element in elements:
             match element:
                 case Region(kind="if"):
@@ -383,6 +381,8 @@ class Planner(Making):
         if node in self._constants:
             return None
         if isinstance(node.op, combine.Const) and isinstance(node.op.value, tuple):
+            if not _is_list(node):
+                return None
             return Sequence(tuple(Arg(part, "value", place, node) for place, part in enumerate(node.op.value)))
         if isinstance(node.op, combine.Const):
             return Arg(node.op.value, "value", origin=node)
@@ -400,3 +400,10 @@ class Planner(Making):
         if node in self._constants:
             return Name(f"self.{self._constants[node]}")
         return self.lowered(node)
+
+
+def _is_list(node: Node) -> bool:
+    """Whether a tensor stands between brackets as a list of positions. One of lists does not: alone there, they would be the
+    positions of several axes."""
+    values = node.op.value if isinstance(node.op, combine.Const) and node.origin.form == "constant" else None
+    return isinstance(values, tuple) and not any(isinstance(part, tuple) for part in values)
