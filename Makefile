@@ -80,6 +80,7 @@ gallery: $(VENV)/.run-installed ## draw the pictures of docs/gallery again
 	$(DRAW)/alexnet-volumes.svg specs/alexnet.dlspec:AlexNet --style volumes
 	$(DRAW)/vgg16-volumes.svg specs/vgg.dlspec:VGG16 --style volumes
 	$(DRAW)/unet-volumes.svg specs/unet.dlspec:UNet --depth 1 --style volumes
+	$(DRAW)/resnet18-volumes.svg specs/resnet.dlspec:ResNet18 --style volumes --wrap 900
 	$(DRAW)/mobilenet_v2-poster.svg specs/mobilenet_v2.dlspec:MobileNetV2 --poster
 	$(DRAW)/hdenseunet.svg specs/hdenseunet.dlspec:HDenseUNet --depth 1 --wrap 1800 --hide counts,arguments,shapes
 	$(DRAW)/hrnet-exchange.svg specs/hrnet.dlspec:HRNetExchange --depth 2

@@ -89,7 +89,7 @@ def _check(arguments: Namespace) -> None:
     if arguments.theme == "print" and arguments.output.endswith(".html"):
         raise CallError("--theme print is not for .html files", "a page is light or dark")
     if arguments.style == "volumes":
-        for flag in ("width", "hide", "show"):
+        for flag in ("hide", "show"):
             if getattr(arguments, flag):
                 raise CallError(f"--{flag} is for pictures of boxes: leave it or --style volumes out")
     for flag in ("wrap", "rankdir"):
@@ -108,9 +108,9 @@ def _check(arguments: Namespace) -> None:
     if both:
         raise CallError(f"--expand and --collapse both name `{both[0]}`")
     if arguments.style == "volumes":
-        for flag in ("rankdir", "wrap", "poster", "layout", "unroll"):
+        for flag in ("rankdir", "poster", "layout", "unroll"):
             if getattr(arguments, flag):
-                raise CallError(f"volumes stand in one row, each turn of a loop by itself: leave --{flag} out")
+                raise CallError(f"volumes stand in rows, each turn of a loop by itself: leave --{flag} out")
     if arguments.poster:
         for flag in ("rankdir", "depth", "expand", "collapse", "unroll"):
             if getattr(arguments, flag):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import xml.etree.ElementTree as ET
 
 import pytest
@@ -13,6 +14,7 @@ from test_diagram_tikz import check_forms
 import dlspec
 from dlspec.backends.diagram.engine import EngineError
 from dlspec.backends.diagram.features import features_of
+from dlspec.backends.diagram.paper import Unreadable
 from dlspec.backends.diagram.picture import Picture
 from dlspec.backends.diagram.scene import Scene
 from dlspec.backends.diagram.svg import svg
@@ -81,13 +83,17 @@ def test_what_is_hopeless_is_refused_with_what_to_do() -> None:
     assert "--size H=" in error.value.hint
 
 
-@pytest.mark.parametrize(("spec", "network", "depth"), [
-    ("lenet", "LeNet5", None), ("vgg", "VGG16", None), ("unet", "UNet", 1), ("inception_module", "InceptionModule", None),
-    ("googlenet", "GoogLeNet", 1), ("resnet", "ResNet18", None), ("vae", "VAE", None),
+@pytest.mark.parametrize(("spec", "network", "depth", "wrap"), [
+    ("lenet", "LeNet5", None, None), ("vgg", "VGG16", None, None), ("unet", "UNet", 1, None),
+    ("inception_module", "InceptionModule", None, None), ("googlenet", "GoogLeNet", 1, None),
+    ("resnet", "ResNet18", None, None), ("vae", "VAE", None, None), ("lenet", "LeNet5", None, 300),
+    ("vgg", "VGG16", None, 700), ("vgg", "VGG16", None, 450), ("googlenet", "GoogLeNet", 1, 800),
+    ("resnet", "ResNet18", None, 900), ("unet", "UNet", 1, 900),
 ])  # fmt: skip
-def test_nothing_stands_over_another(spec: str, network: str, depth: int | None) -> None:
+def test_nothing_stands_over_another(spec: str, network: str, depth: int | None, wrap: float | None) -> None:
     """Volumes may hide the side of the one before them, and no more; labels stand apart; lines meet no label."""
-    plan = _Plan(shipped(spec, network, depth=depth, unroll=True))
+    plan = _Plan(shipped(spec, network, depth=depth, unroll=True), wrap)
+    assert wrap is None or (plan.extent[0] <= wrap and (spec == "unet" or plan.volumes[-1].row > 0))
     for one, other in itertools.combinations(plan.volumes, 2):
         assert one.x + one.width <= other.x or other.x + other.width <= one.x or one.lane != other.lane
     labels: list[tuple[float, float, float, float]] = []
@@ -142,5 +148,14 @@ def test_hostile_names_are_text(name: str) -> None:
 def test_in_python() -> None:
     model = dlspec.load(SPECS / "lenet.dlspec", "LeNet5")
     assert "6@28\u00d728" in model.draw(style="volumes").svg()
-    with pytest.raises(ValueError, match="one row"):
+    paper = model.draw(style="volumes", width="3.3in").svg()
+    assert 'width="3.3in"' in paper
+    scale = 3.3 * 72 / float(ET.fromstring(paper).attrib["viewBox"].split()[2])
+    assert 9.5 * scale >= 6
+    with pytest.raises(Unreadable, match="LeNet5 is not readable when it is 0") as raised:
+        model.draw(style="volumes", width="0.5in").svg()
+    found = re.search(r"6 pt in ([0-9.]+in)", raised.value.hint)
+    assert found is not None
+    assert model.draw(style="volumes", width=found[1]).svg()
+    with pytest.raises(ValueError, match="rows"):
         model.draw(style="volumes", poster=True)

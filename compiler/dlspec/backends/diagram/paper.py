@@ -7,10 +7,11 @@ from dataclasses import replace
 from math import ceil, inf
 
 from dlspec.backends.diagram.engine import EngineError
-from dlspec.backends.diagram.layout import Drawing
+from dlspec.backends.diagram.layout import Drawing, TooWide
 from dlspec.backends.diagram.legend import lay_out_legend
 from dlspec.backends.diagram.length import Length
 from dlspec.backends.diagram.looks import SIZES
+from dlspec.backends.diagram.paint import Figure
 from dlspec.backends.diagram.pieces import MARGIN
 from dlspec.backends.diagram.scene import Scene, fold
 
@@ -60,6 +61,21 @@ def on_paper(
     if choose_depth:
         fold(scene, deepest, *scene.folded[1:])
     return best
+
+
+def figure_on_paper(name: str, width: Length, figure_of: Callable[[float], Figure]) -> Figure:
+    """A figure that is so wide and whose text has `SMALLEST`. ``figure_of`` gives it so many pixels wide at most. Raises
+    `Unreadable`."""
+    least = SMALLEST / SIZES["small"]
+    try:
+        figure = figure_of(width.points / least)
+    except TooWide as error:
+        enough = _up(width.of(error.least * least))
+        raise Unreadable(
+            name, width, f"its text has {SMALLEST:g} pt in {enough}: take that or a smaller --depth"
+        ) from None
+    room = float(ceil(max(figure.width, width.points / LARGEST * max(SIZES.values())) - 1e-6))
+    return replace(figure, width=room, scale=width.points / room, paper=width)
 
 
 def _opens(scene: Scene, depth: int) -> bool:

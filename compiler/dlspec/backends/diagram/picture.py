@@ -36,8 +36,8 @@ class Picture:
 
     ``layout`` is "flow", or "levels" with a row for each resolution. None is the latter where skips over resolutions make
     the network, nothing else is asked for and the picture is not wider than `WIDEST`. Raises `NoLevels` where "levels" finds
-    none. ``style`` "volumes" draws feature maps in perspective, to the right: no direction, wrap, poster and layout go
-    with it (ValueError). On paper a picture of boxes has the ``width``, see `paper`.
+    none. ``style`` "volumes" draws feature maps in perspective, to the right: no direction, poster and layout go with it
+    (ValueError). On paper a picture has the ``width``, see `paper`.
     """
 
     def __init__(
@@ -53,10 +53,8 @@ class Picture:
         width: Length | None = None,
     ) -> None:
         volumes = style == "volumes"
-        if volumes and width is not None:
-            raise ValueError("volumes have no width on paper: leave width out")
-        if volumes and (direction or wrap is not None or poster or layout):
-            raise ValueError("volumes stand in one row: leave direction, wrap, poster and layout out")
+        if volumes and (direction or poster or layout):
+            raise ValueError("volumes stand in rows: leave direction, poster and layout out")
         self.scene = scene
         self.direction: Direction = direction or ("LR" if wrap else "TB")
         self.theme: ThemeName = theme or "light"
@@ -84,12 +82,14 @@ class Picture:
     @cached_property
     def _drawing(self) -> Sheet:
         """The layout. Raises `EngineError`."""
-        from dlspec.backends.diagram.paper import on_paper
+        from dlspec.backends.diagram.paper import figure_on_paper, on_paper
         from dlspec.backends.diagram.poster import lay_out_poster
         from dlspec.backends.diagram.volumes import lay_out_volumes
 
         if self._style == "volumes":
-            return lay_out_volumes(self.scene)
+            if self._width is None:
+                return lay_out_volumes(self.scene, self._wrap)
+            return figure_on_paper(self.scene.root.name, self._width, lambda wrap: lay_out_volumes(self.scene, wrap))
         if self._width is not None:
             chooses = not self._poster and self.scene.folded[0] is None
             return on_paper(self.scene, self._width, self._layouts, chooses)

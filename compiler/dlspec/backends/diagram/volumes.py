@@ -1,16 +1,20 @@
 """`--style volumes`: feature maps as boxes in perspective, one behind the other, as figures of LeNet and AlexNet have them.
 
 A column for each step and a lane for each branch: the longest path is in the first. What leaves its lane, or passes over
-something, runs between columns and lanes, where nothing stands.
+something, runs between columns and lanes, where nothing stands. To keep a width the columns are broken into rows, where one
+tensor alone goes on.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from math import log2, sqrt
+from itertools import pairwise
+from math import ceil, log2, sqrt
 
 from dlspec.backends.diagram.features import Feature, features_of
+from dlspec.backends.diagram.layout import TooWide
 from dlspec.backends.diagram.looks import Line, Span, head, line_height, line_width
 from dlspec.backends.diagram.metrics import TIMES
 from dlspec.backends.diagram.paint import Figure, Mark
@@ -39,6 +43,7 @@ class Volume:
     slant: float
     lines: list[Line]
     column: int = 0
+    row: int = 0
     lane: int = 0
     x: float = 0.0
     y: float = 0.0
@@ -90,16 +95,17 @@ class Wire:
     kernel: bool = False
 
 
-def lay_out_volumes(scene: Scene) -> Figure:
-    """Lays out the volumes of what is open in a scene. Raises `EngineError` for too many, and for open sizes."""
-    plan = _Plan(scene)
+def lay_out_volumes(scene: Scene, wrap: float | None = None) -> Figure:
+    """Lays out the volumes of what is open in a scene, ``wrap`` pixels wide at most. Raises `EngineError` for too many and
+    for open sizes, and `TooWide`."""
+    plan = _Plan(scene, wrap)
     return Figure(scene, plan.extent[0], plan.extent[1], plan.marks)
 
 
 class _Plan:
     """Places the volumes of a scene."""
 
-    def __init__(self, scene: Scene) -> None:
+    def __init__(self, scene: Scene, wrap: float | None = None) -> None:
         features = features_of(scene)
         largest = max((size for f in features for size in f.space[-2:]), default=1)
         self.volumes = [_shape(feature, largest) for feature in features]
@@ -112,6 +118,8 @@ class _Plan:
             for volume in self.volumes:
                 volume.width, volume.height, volume.slant = _sizes(volume.feature, largest, TALLEST / 2)
         self._spread()
+        if wrap is not None:
+            self._break(scene.root.name, wrap)
         self._arcs = self._stack_arcs()
         self._drop()
         self.wires = [self._wire(*pair) for pair in self._pairs]
@@ -212,6 +220,36 @@ class _Plan:
         if run:
             yield run
 
+    def _break(self, name: str, wrap: float) -> None:
+        """Breaks the columns into rows that are no wider, each with lanes of its own."""
+        starts = self._row_starts(name, wrap)
+        lanes = len(self._lanes)
+        begins = [next(v.ends[0] for v in self.volumes if v.column == start) for start in starts]
+        for volume in self.volumes:
+            volume.row = bisect_right(starts, volume.column) - 1
+            back = begins[volume.row] - begins[0]
+            volume.x -= back
+            volume.ends = volume.ends[0] - back, volume.ends[1] - back
+            volume.lane += volume.row * lanes
+        self._lanes = [_Lane() for _ in range(len(starts) * lanes)]
+
+    def _row_starts(self, name: str, wrap: float) -> list[int]:
+        """The first columns of rows. Raises `TooWide`."""
+        ends = {volume.column: volume.ends for volume in self.volumes}
+        columns = sorted(ends)
+        passing = {c: len({s for s, t in self._pairs if s.column < c <= t.column}) for c in columns}
+        may = [columns[0], *(c for b, c in pairwise(columns) if passing[c] == 1 and ends[b] != ends[c])]
+        lasts = [b for b, c in pairwise(columns) if c in may] + columns[-1:]
+        room = wrap - 2 * MARGIN + _GAP
+        starts = may[:1]
+        for first, last in zip(may, lasts, strict=True):
+            if ends[last][1] - ends[starts[-1]][0] > room and first != starts[-1]:
+                starts.append(first)
+        widest = max(ends[last][1] - ends[first][0] for first, last in zip(may, lasts, strict=True))
+        if widest > room:
+            raise TooWide(name, wrap, ceil(widest + wrap - room))
+        return starts
+
     def _stack_arcs(self) -> dict[tuple[Volume, Volume], float]:
         """Skips within a lane, and how far above its middle each runs: those inside others are lower."""
         skips = [
@@ -236,6 +274,8 @@ class _Plan:
         y = MARGIN + sum(map(line_height, self._title.lines)) + 14
         for number, lane in enumerate(self._lanes):
             members = [v for v in self.volumes if v.lane == number]
+            if not members:
+                continue
             lane.up = max((v.height + v.slant) / 2 for v in members)
             arcs = [height for (source, _), height in self._arcs.items() if source.lane == number]
             lane.up = max(lane.up, *arcs) + 8 if arcs else lane.up + 4
@@ -257,6 +297,8 @@ class _Plan:
         if source.lane == target.lane:
             return Wire(source, target, [start, end], source.feature.sign == "" and bool(target.feature.window))
         leave, come = source.ends[1], target.ends[0]
+        if source.row != target.row:
+            return Wire(source, target, [start, (leave, start[1]), *self._from_above(target, leave)])
         if source.lane < target.lane:  # a branch begins: down behind its source, and along its own lane
             clear = not self._between(target.lane, source.column, target.column)
             if clear:
@@ -266,6 +308,18 @@ class _Plan:
         lane = self._lanes[max(source.lane, target.lane)]
         high = lane.middle - lane.up - 5
         return Wire(source, target, [start, (leave, start[1]), (leave, high), (come, high), (come, end[1]), end])
+
+    def _from_above(self, target: Volume, leave: float) -> list[Point]:
+        """The way of what comes from the row before, between both: from the left into the first of a row and into what stands
+        below others, from above into a further one."""
+        lane = self._lanes[min(v.lane for v in self.volumes if v.row == target.row)]
+        high = lane.middle - lane.up - 5
+        first = min(v.column for v in self.volumes if v.row == target.row)
+        if target.column == first or self._lanes[target.lane] is not lane:
+            come = target.ends[0]
+            return [(leave, high), (come, high), (come, target.middle), (target.x, target.middle)]
+        into = target.x + target.slant + target.width * 0.4
+        return [(leave, high), (into, high), (into, target.top)]
 
     def _between(self, lane: int, first: int, last: int) -> bool:
         return any(v.lane == lane and first < v.column < last for v in self.volumes)
