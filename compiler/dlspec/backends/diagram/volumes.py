@@ -310,8 +310,8 @@ class _Plan:
         return Wire(source, target, [start, (leave, start[1]), (leave, high), (come, high), (come, end[1]), end])
 
     def _from_above(self, target: Volume, leave: float) -> list[Point]:
-        """The way of what comes from the row before, between both: from the left into the first of a row and into what stands
-        below others, from above into a further one."""
+        """The way of what comes from the row before, between both: into the first of a row and what stands below others from
+        the left, into a further one from above."""
         lane = self._lanes[min(v.lane for v in self.volumes if v.row == target.row)]
         high = lane.middle - lane.up - 5
         first = min(v.column for v in self.volumes if v.row == target.row)
