@@ -85,9 +85,10 @@ def facts(summary: Summary) -> list[tuple[str, str]]:
     half = f"{number(causal)} MACs, in full; with half of them the MACs are {number(own.macs - causal // 2)}"
     idle = idle_macs(graph, summary.counted)
     chosen = f"the chosen ones; with all for each token the MACs are {number(own.macs + idle)}"
+    frozen = f", {number(summary.frozen)} of them frozen" if summary.frozen else ""
     return [
         *found,
-        ("Params", f"{number(own.params)}, {both_megabytes(memory.weights)}"),
+        ("Params", f"{number(own.params)}, {both_megabytes(memory.weights)}{frozen}"),
         ("Buffers", f"{number(own.buffers)} elements, {both_megabytes(memory.buffers)}"),
         ("MACs", f"{number(own.macs)}" + (f", {scaled(own.macs, 'MACs')}" if isinstance(own.macs, int) else "")),
         *([("Causal attention", half)] if causal != 0 else []),

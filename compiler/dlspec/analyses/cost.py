@@ -30,11 +30,6 @@ class Cost(NamedTuple):
     macs: Dim = 0
     flops: Dim = 0
 
-    @property
-    def trainable(self) -> int:
-        """The parameters that are trained: all of them, since a tensor that is kept but not trained is a buffer."""
-        return self.params
-
 
 @dataclass(frozen=True, slots=True)
 class Costs:

@@ -12,7 +12,7 @@ from dlspec.analyses.sizes import Sizing
 from dlspec.analyses.written import MOST_ITEMS, operator_name, written_op, written_scope
 from dlspec.collector import paused_collector
 from dlspec.ir.dims import Dim
-from dlspec.ir.graph import Graph, Node, Scope
+from dlspec.ir.graph import Graph, Node, Scope, within
 from dlspec.ir.types import TensorType
 
 Json: TypeAlias = dict[str, Any]
@@ -47,12 +47,21 @@ class Summary:
     memory: Memory
 
     @property
+    def frozen(self) -> int:
+        """The parameters that are frozen."""
+        return sum(
+            weight.elements
+            for path, weight in self.graph.parameters.items()
+            if weight.kind == "param" and any(within(path, part) for part in self.graph.frozen)
+        )
+
+    @property
     def totals(self) -> dict[str, Dim]:
         """The totals by name, as `expect` and the JSON know them. Bytes of weights leave the buffers out."""
         own = self.costs.total
         return {
             "params": own.params,
-            "trainable_params": own.trainable,
+            "trainable_params": own.params - self.frozen,
             "buffers": own.buffers,
             "macs": own.macs,
             "flops": own.flops,

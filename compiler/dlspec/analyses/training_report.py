@@ -8,7 +8,8 @@ from typing import Any, TypeAlias
 from dlspec.analyses.objectives import reached
 from dlspec.analyses.report import shape_json
 from dlspec.analyses.written import written_arguments, written_call, written_value
-from dlspec.objectives.training import Data, Group, Network, Training, Update, within
+from dlspec.ir.graph import within
+from dlspec.objectives.training import Data, Group, Network, Training, Update
 from dlspec.ops.gradient import differentiates
 
 _MANY = 4

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 
 from dlspec.diagnostics import Note, did_you_mean
 from dlspec.elaborate.values import POISON, UNBOUND, Env, Failure, SharedLayer, kind_of
-from dlspec.ir.graph import Value
-from dlspec.objectives.training import Group, Training, Update, within
+from dlspec.ir.graph import Value, within
+from dlspec.objectives.training import Group, Training, Update
 from dlspec.ops.constant import Param
 from dlspec.source import Span
 from dlspec.syntax import ast
@@ -135,7 +135,7 @@ def _nothing_left(training: Training, update: Update, group: Group) -> Iterator[
     where += [network.span] if network is not None and network.frozen else []
     others = [path for path in own if not training.is_frozen(path)]
     if others:
-        message = f"nothing is left of `{group.path}`: all in it is named by itself"
+        message = f"nothing is left of `{group.path}`: all in it is frozen or named by itself"
         yield Failure("DL0705", message, group.span, hint=f"take `{group.path}` out")
     else:
         notes = tuple(Note(span, "frozen here") for span in where)

@@ -42,6 +42,11 @@ def first_name(name: str) -> str:
     return name.partition(_AGAIN)[0]
 
 
+def within(path: str, part: str) -> bool:
+    """Whether a path is that of a part, or below it."""
+    return path == part or path.startswith(f"{part}.")
+
+
 class Scope:
     """A region of the graph as the spec wrote it.
 

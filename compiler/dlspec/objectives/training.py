@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, TypeAlias
 
-from dlspec.ir.graph import Graph, Value
+from dlspec.ir.graph import Graph, Value, within
 from dlspec.objectives.augmentations import Augmentation
 from dlspec.objectives.optimizers import Limits, Optimizer, Schedule
 from dlspec.source import Span
@@ -154,11 +154,6 @@ class Update:
         """The group of a weight: that of the longest path that its own begins with."""
         own = [group for group in self.groups if within(path, group.path)]
         return max(own, key=lambda group: len(group.path), default=None)
-
-
-def within(path: str, part: str) -> bool:
-    """Whether a path is a part's, or below it."""
-    return path == part or path.startswith(f"{part}.")
 
 
 STEP = "step"

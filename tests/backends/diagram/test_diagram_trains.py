@@ -8,11 +8,13 @@ import pytest
 from geometry import faults
 
 from dlspec.analyses.report import summarise
+from dlspec.backends.diagram.building import build_scene
 from dlspec.backends.diagram.layout import lay_out
 from dlspec.backends.diagram.scene import Scene
 from dlspec.backends.diagram.text import mermaid
 from dlspec.backends.diagram.trains import build_training_scene
-from dlspec.pipeline import Program, elaborate_training, open_program, open_source
+from dlspec.pipeline import Program, elaborate, elaborate_training, open_program, open_source
+from dlspec.report import facts
 from dlspec.source import Source
 
 SPECS = {path.stem: open_program(path) for path in sorted((Path(__file__).parents[3] / "specs").glob("*.dlspec"))}
@@ -51,6 +53,29 @@ def test_updates_and_networks() -> None:
     text = mermaid(scene)
     assert "1 minimize" in text
     assert "over g, f" in text
+
+
+def test_parts_that_are_frozen_or_have_rates_of_their_own() -> None:
+    text = """
+    network Net(x: float[N, 4]) -> y { x -> stem: { Linear(4) -> Tanh } -> body: freeze({ Linear(4) }) -> head: Linear(4) }
+    train T {
+        data x: float[N, 4]
+        shared f = Net
+        freeze(f.stem)
+        minimize mean(x -> f) over f.head(lr=0.5) using SGD
+    }
+    """
+    program = open_source(Source("t.dlspec", text))
+    scene = scene_of(program, "T")
+    (update,) = [box for box in scene.root.children if box.kind == "update"]
+    assert update.arguments == ("over f.head(lr=0.5)", "using SGD")
+    notes = {box.path: box.note for box in scene.root.walk() if box.note}
+    assert notes == {"f": "trained by 1", "f.stem": "frozen", "f.body": "frozen"}
+    network = elaborate(program, "Net")
+    summary = summarise(network)
+    assert {box.path: box.note for box in build_scene(network, summary).root.walk() if box.note} == {"body": "frozen"}
+    assert summary.totals["trainable_params"] == 40
+    assert dict(facts(summary))["Params"].endswith(", 20 of them frozen")
 
 
 @pytest.mark.parametrize("train", TRAINS)

@@ -40,6 +40,9 @@ def build_scene(
     where they happened. Takes time in proportion to the graph. Raises `UnknownPath`.
     """
     scene = Scene(graph, summary, _SceneBuilder(graph, summary, faults, frozenset(expand), unroll).build())
+    for box in scene.root.walk() if graph.frozen else ():
+        if box.path in graph.frozen:
+            box.note = "frozen"
     fold(scene, depth, expand, collapse)
     return scene
 

@@ -29,6 +29,9 @@ def build_training_scene(
             _update(box, *updates[box.path], described)
         elif box.path in training.networks:
             box.note = _note(training.networks[box.path], training, described)
+            for inner in box.walk():
+                if inner.path in training.frozen:
+                    inner.note = "frozen"
     return scene
 
 
