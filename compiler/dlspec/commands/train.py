@@ -94,6 +94,7 @@ def declare(parser: Parser) -> None:
         "--strategy", choices=("auto", "ddp", "fsdp"), default="auto", help="how processes work together"
     )
     parser.add_argument("--precision", choices=("32-true", "bf16-mixed"), help="what is computed in (default 32-true)")
+    parser.add_argument("--compile", action="store_true", help="let torch.compile make the networks faster")
 
 
 def run(arguments: Namespace) -> int:
@@ -151,6 +152,7 @@ def run(arguments: Namespace) -> int:
         nodes=arguments.num_nodes,
         strategy=arguments.strategy,
         precision=arguments.precision,
+        compile=arguments.compile,
     )
     train(training, options, beginning, say, show)
     return OK

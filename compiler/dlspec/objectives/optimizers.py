@@ -16,6 +16,9 @@ class Optimizer(Fielded):
     decays: ClassVar[bool] = True
     """Whether it has a weight decay."""
 
+    fuses: ClassVar[bool] = False
+    """Whether PyTorch has a step in one kernel for GPUs."""
+
     def check(self) -> None:
         for field in self.fields:
             value: Any = getattr(self, field.name)
@@ -28,6 +31,8 @@ class Optimizer(Fielded):
 
 class SGD(Optimizer):
     """Stochastic gradient descent, with momentum if asked for."""
+
+    fuses = True
 
     lr: float = 1e-3
     momentum: float = 0.0
@@ -44,6 +49,8 @@ class SGD(Optimizer):
 class Adam(Optimizer):
     """Adaptive moments (Kingma and Ba 2014, https://arxiv.org/abs/1412.6980)."""
 
+    fuses = True
+
     lr: float = 1e-3
     betas: Pair = (0.9, 0.999)
     eps: float = 1e-8
@@ -53,6 +60,8 @@ class Adam(Optimizer):
 
 class AdamW(Optimizer):
     """Adam with decoupled weight decay (Loshchilov and Hutter 2017, https://arxiv.org/abs/1711.05101)."""
+
+    fuses = True
 
     lr: float = 1e-3
     betas: Pair = (0.9, 0.999)

@@ -107,6 +107,11 @@ def restore(trainer: Any, saved: Checkpoint, path: Path | None, sharded: bool) -
     """Puts the state of a checkpoint into a trainer of the same form. Raises `RunError` where it does not fit."""
     fresh = _settings(trainer)
     try:
+        for name, optimizer in trainer.optimizers.items():
+            for group, own in zip(
+                saved.trainer["optimizers"][name]["param_groups"], optimizer.param_groups, strict=True
+            ):
+                group |= {"fused": own["fused"]} if "fused" in own else {}  # a matter of the device, not of the run
         trainer.load_state_dict(divided(saved.trainer, trainer) if sharded else saved.trainer)
         if not _alike(fresh, _settings(trainer)) or not _count(trainer.steps):
             raise ValueError("its settings are of another kind")

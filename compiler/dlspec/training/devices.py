@@ -81,6 +81,11 @@ class Devices:
     def device(self) -> Any:
         return self._fabric.device
 
+    @property
+    def fuses(self) -> bool:
+        """Whether optimizers take their steps in one kernel: on a CPU numbers stay those of a plain loop, bit for bit."""
+        return self.device.type == "cuda" and not self.sharded
+
     def __str__(self) -> str:
         torch = require_torch()
         place = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else str(self.device.type)

@@ -12,6 +12,7 @@ from dlspec.backends.torch.grouping import objective_names
 from dlspec.backends.torch.live import require_torch
 from dlspec.backends.torch.names import variable
 from dlspec.objectives.training import STEP, Training
+from dlspec.training.compiled import as_written
 from dlspec.training.devices import Devices
 from dlspec.training.seeds import seed_of
 
@@ -22,11 +23,12 @@ if TYPE_CHECKING:
 class Evaluator:
     """Looks at a model: in eval mode, with random numbers of its own, and leaving those of training as they are."""
 
-    def __init__(self, training: Training, model: nn.Module, devices: Devices, seed: int) -> None:
+    def __init__(self, training: Training, model: nn.Module, devices: Devices, seed: int, compiled: bool) -> None:
         self._training = training
         self._model = model
         self._devices = devices
         self._seed = seed
+        self._compiled = compiled
         self._differentiates = TrainingSummary(training).differentiates
 
     def objectives(self, batch: Mapping[str, Tensor], steps: int) -> dict[str, Tensor]:
@@ -46,7 +48,7 @@ class Evaluator:
         training = self._model.training
         self._model.eval()
         grad = torch.enable_grad if self._differentiates else torch.no_grad
-        with torch.random.fork_rng(devices), grad(), self._devices.autocast():
+        with torch.random.fork_rng(devices), grad(), self._devices.autocast(), as_written(self._compiled):
             self._devices.seed(seed_of(self._seed, "look", self._devices.process, *seed))
             yield
         self._model.train(training)

@@ -48,6 +48,7 @@ class Options:
     nodes: int = 1
     strategy: str = "auto"
     precision: str | None = None
+    compile: bool = False
 
 
 _KEPT = {

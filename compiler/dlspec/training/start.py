@@ -16,6 +16,7 @@ from dlspec.training.apart import apart
 from dlspec.training.batches import Batches, batch_size
 from dlspec.training.beginning import Beginning
 from dlspec.training.best import Best
+from dlspec.training.compiled import check_compile
 from dlspec.training.devices import Devices, first_process
 from dlspec.training.examples import settled_options, to_look_at, to_train_on
 from dlspec.training.extras import check_installed
@@ -50,6 +51,10 @@ def train(training: Training, options: Options, beginning: Beginning, say: Say, 
         check_shards(training)
         if options.probe:
             raise RunError("--probe looks at whole weights, and --strategy fsdp divides them", "--strategy ddp")
+    if options.compile:
+        check_compile(training, devices)
+        if options.probe:
+            raise RunError("--probe looks at layers, of which --compile makes one", "leave out one of the two")
     if options.devices * options.nodes > 1:
         _check_together(training)
     if (options.accumulate or 1) > 1:

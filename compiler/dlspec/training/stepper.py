@@ -17,6 +17,7 @@ from dlspec.training import checkpoint
 from dlspec.training.accumulate import accumulate
 from dlspec.training.batches import Batches
 from dlspec.training.checkpoint import Checkpoint, restore
+from dlspec.training.compiled import compile_networks, fuse, refused
 from dlspec.training.devices import Devices
 from dlspec.training.evaluate import Evaluator
 from dlspec.training.finite import NotFinite, Watch, finding, lost
@@ -55,13 +56,17 @@ class Stepper:
         if devices.sharded:
             shard(training, self.model, devices.processes, devices.device.type)
             self.trainer = type(self.trainer)(self.model)
+        if devices.fuses:
+            fuse(training, self.trainer)
         if saved is not None:
             restore(self.trainer, saved, options.checkpoint, devices.sharded)
         self.trainer.backward = self._backward
         self.trainer.seen = devices.mean
         if (options.accumulate or 1) > 1:
             accumulate(training, self.model, self.trainer, options.accumulate or 1)
-        self.evaluator = Evaluator(training, self.model, devices, self._seed)
+        if options.compile:
+            compile_networks(training, self.model)
+        self.evaluator = Evaluator(training, self.model, devices, self._seed, options.compile)
         self.kept: Path | None = options.checkpoint if saved is not None else None
         self.batch: dict[str, Tensor] = {}
         self._batches: Batches | None = None
@@ -85,10 +90,10 @@ class Stepper:
         """One step of all updates. Raises `DlspecError` where numbers that are not finite made an operator fail."""
         try:
             self._made = self._step()
-        except RuntimeError:
+        except RuntimeError as error:
             if self._devices.processes == 1:
                 self._check()
-            raise
+            raise (refused(error) or error) from None
 
     def objectives(self) -> dict[str, float]:
         """Those of the last step, means over the processes. Raises `DlspecError` where one of any step was not finite.
