@@ -73,7 +73,8 @@ def test_modern(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_steps(tmp_path: Path) -> None:
     """Logged steps of a run between those of the plain loop; what they take, `make bench` prints."""
-    (ratio,) = steps.run(tmp_path, runs=1, cases=steps.CASES[:1]).values()
-    assert ratio > 0
+    ratios = steps.run(tmp_path, runs=1, cases=steps.CASES[:1])
+    assert list(ratios) == ["MLP", "MLP, processor"]
+    assert all(ratio > 0 for ratio in ratios.values())
     lines = (tmp_path / "MLP" / "run" / "metrics.jsonl").read_text().splitlines()
     assert len(lines) == 12

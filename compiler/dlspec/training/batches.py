@@ -89,8 +89,9 @@ class Batches(Iterator[dict[str, "Tensor"]]):
         self.per_epoch = len(rows) // size
         self.taken = taken
         self._workers = workers
+        self._ready = all(column.ready for column in table.columns)
         self._order = lru_cache(2)(self._shuffled)
-        self._loader = Loader(self.at, count(taken), workers)
+        self._loader = Loader(self.at, count(taken), workers, self._ready)
 
     @property
     def epochs(self) -> float:
@@ -106,7 +107,7 @@ class Batches(Iterator[dict[str, "Tensor"]]):
         """Goes on after so many batches, those before or behind."""
         self._loader.close()
         self.taken = taken
-        self._loader = Loader(self.at, count(taken), self._workers)
+        self._loader = Loader(self.at, count(taken), self._workers, self._ready)
 
     def at(self, number: int) -> dict[str, Tensor]:
         """This process's part of batch ``number``, by the names of `data`."""

@@ -62,6 +62,8 @@ class ImageSource:
     is scaled until it covers that size and cut around its middle.
     """
 
+    ready = False
+
     def __init__(self, pictures: Pictures, mode: str, size: tuple[int, int], resize: bool) -> None:
         import numpy as np
 
@@ -90,6 +92,8 @@ class ImageSource:
 
 class MaskSource:
     """Masks of one size, int64[N, H, W]: the number of each pixel's class."""
+
+    ready = False
 
     def __init__(self, pictures: Pictures, size: tuple[int, int], resize: bool) -> None:
         import numpy as np

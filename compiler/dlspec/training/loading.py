@@ -46,18 +46,23 @@ class Loader(Iterator["Batch"]):
     """``make`` of each number, in order.
 
     The first is made here: what is wrong with it is found before processes are started, and these have what it imports.
+    What is ``ready``, rows of arrays, is all made here: a thread would take longer to ask for it.
     """
 
-    def __init__(self, make: Callable[[int], Batch], numbers: Iterable[int], workers: int = 0) -> None:
+    def __init__(
+        self, make: Callable[[int], Batch], numbers: Iterable[int], workers: int = 0, ready: bool = False
+    ) -> None:
         self._make = make
         self._numbers = iter(numbers)
         self._workers = workers
-        self._thread = None if workers else ThreadPoolExecutor(1, "batches")
+        self._thread = None if workers or ready else ThreadPoolExecutor(1, "batches")
         self._next: Future[Batch] | None = None
         self._rest: Iterator[Any] | None = None
 
     def __next__(self) -> Batch:
-        return self._of_processes() if self._thread is None else self._of_the_thread(self._thread)
+        if self._workers:
+            return self._of_processes()
+        return self._make(next(self._numbers)) if self._thread is None else self._of_the_thread(self._thread)
 
     def close(self) -> None:
         """Ends the thread or the processes."""

@@ -184,6 +184,8 @@ def _column(data: Any, name: str, count: int, origin: str, resize: tuple[int, in
 class _Rows:
     """A column of numbers or of lists of them."""
 
+    ready = False
+
     def __init__(self, data: Any, name: str, count: int, first: Array, origin: str) -> None:
         self._data = data
         self._name = name

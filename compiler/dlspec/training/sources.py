@@ -19,11 +19,13 @@ _SHOWN = 6
 
 
 class Source(Protocol):
-    """A tensor of all examples. ``shape`` is that of all, ``origin`` says what it is."""
+    """A tensor of all examples. ``shape`` is that of all, ``origin`` says what it is; what is ``ready`` is in memory
+    as it is asked for."""
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
     origin: str
+    ready: bool
 
     def rows(self, indices: Array) -> Array:
         """Those examples, in this order: an array of the source's dtype."""
@@ -50,6 +52,7 @@ class ArraySource:
         self.shape: tuple[int, ...] = array.shape
         self.dtype = array.dtype
         self.origin = origin
+        self.ready = type(array).__name__ != "memmap"
 
     def rows(self, indices: Array) -> Array:
         return self._array[indices]
@@ -94,6 +97,7 @@ class Flat:
         self.shape: tuple[int, ...] = (count, size)
         self.dtype = source.dtype
         self.origin = f"{source.origin}, flattened"
+        self.ready = source.ready
 
     def rows(self, indices: Array) -> Array:
         return self._source.rows(indices).reshape(len(indices), -1)

@@ -32,6 +32,7 @@ class Column:
         whole = not data.value.type.dtype.is_float
         self._changes = (self.name, Pipeline(data.own, whole)), (", ".join(data.pair), Pipeline(data.common, whole))
         self._taker = taker
+        self.ready = source.ready and not any(change.random for change in data.augmentations)
 
     def rows(self, indices: Array) -> Tensor:
         """Those examples in the element type of the spec, as they are."""

@@ -158,6 +158,8 @@ class _Pictures:
 class _Arrays:
     """A field that is arrays of one shape and type."""
 
+    ready = False
+
     def __init__(self, shards: _Shards, field: str) -> None:
         self._shards = shards
         self._field = field
