@@ -21,8 +21,8 @@ from dlspec.backends.diagram.unframed import as_one_u
 Direction: TypeAlias = Literal["TB", "LR"]
 Arrangement: TypeAlias = Literal["levels", "flow"]
 
-_ATTEMPTS = 3
-"""So often a picture is laid out to keep a width, before it is as narrow as it gets."""
+_ATTEMPTS = 2
+"""So often a picture that is wider than asked for is laid out again, before it is as narrow as it gets."""
 
 
 @dataclass(slots=True, eq=False)
@@ -118,16 +118,19 @@ class TooWide(EngineError):
 
 def place_within(top: Box, engine: Engine, wrap: float) -> Placed:
     """The same in lines, so that with its margins it is no wider than ``wrap``. Raises `TooWide` and `EngineError`."""
+    placed = place(top, "LR", engine, wrap)
+    if (width := _width(placed)) <= wrap:
+        return placed
+    narrowest = place(top, "LR", engine, 0)
+    if (least := _width(narrowest)) > wrap:
+        raise TooWide(top.name, wrap, least)
     room = wrap
     for _ in range(_ATTEMPTS):
+        room -= width - wrap
         placed = place(top, "LR", engine, room)
         if (width := _width(placed)) <= wrap:
             return placed
-        room -= width - wrap
-    placed = place(top, "LR", engine, 0)
-    if (width := _width(placed)) <= wrap:
-        return placed
-    raise TooWide(top.name, wrap, width)
+    return narrowest
 
 
 def _width(placed: Placed) -> int:
