@@ -10,7 +10,6 @@ from dlspec.diagnostics import Diagnostic, Note, Severity
 from dlspec.ir.graph import Graph, Node, Value
 from dlspec.ir.intervals import LEAST, Interval
 from dlspec.ir.op import Numbers
-from dlspec.ir.program import COMPILER
 
 _DEEPEST = 30
 """So many steps back are looked at."""
@@ -44,7 +43,7 @@ def range_findings(graph: Graph) -> Iterator[Diagnostic]:
             message, hint = f"{claim.title} takes {found[0]}", found[1]
             yield Diagnostic("DL0803", message, claim.span, notes=notes, hint=hint, severity=Severity.WARNING)
     for node in graph.nodes:
-        if node.op.takes is not None and node.origin is not COMPILER:
+        if node.op.takes is not None and node.origin.form != "compiler":
             found = _broken(node.inputs[0], node.op.takes, ranges)
             if found is not None:
                 yield _warning(node, f"`{node.op.function}` takes {found[0]}", found[1])

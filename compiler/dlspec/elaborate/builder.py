@@ -52,7 +52,7 @@ class Builder:
 
     ``depth`` is how many declarations are nested there, ``deepest`` how many were at most since it was set; ``nested``
     counts layers of all kinds. ``shares`` and ``scopes`` count the uses of shared layers and the scopes. All that is done is
-    counted in the ``budget``.
+    counted in the ``budget``. ``by_itself`` is how a node came to be for which nothing else is said.
     """
 
     def __init__(self, graph: Graph, conditions: Conditions, known: Known | None = None) -> None:
@@ -62,6 +62,7 @@ class Builder:
         self.scope = graph.root
         self.level = Level("")
         self.sharing = False
+        self.by_itself = COMPILER
         self.depth: int = 0
         self.deepest = 0
         self.nested = 0
@@ -241,10 +242,13 @@ class Builder:
         self.graph.nodes.append(node)
         return node.outputs
 
-    def function(self, op: Op, inputs: tuple[Value, ...], span: Span, origin: Origin = COMPILER) -> tuple[Value, ...]:
-        """A node for a function of tensors: it takes no position and is named after the function."""
+    def function(
+        self, op: Op, inputs: tuple[Value, ...], span: Span, origin: Origin | None = None
+    ) -> tuple[Value, ...]:
+        """A node for a function of tensors: it takes no position and is named after the function. Without an ``origin`` it
+        is made ``by_itself``."""
         name = type(op).function or type(op).__name__.lower()
-        return self.add(op, inputs, span, join(self.level.path, name), origin)
+        return self.add(op, inputs, span, join(self.level.path, name), origin or self.by_itself)
 
     def declare(self, op: Op, name: str, span: Span, origin: Origin) -> Value:
         """A node for a weight declared by `param` or `buffer`: its path is the level's with its own name."""

@@ -44,7 +44,7 @@ from dlspec.ir.fields import FieldError, describe
 from dlspec.ir.graph import Claim, Value
 from dlspec.ir.init import Init
 from dlspec.ir.op import Op, OpError
-from dlspec.ir.program import Origin, Written
+from dlspec.ir.program import ASKED, COMPILER, SIZED, Origin, Written
 from dlspec.ir.types import DType
 from dlspec.limits import Exceeded
 from dlspec.ops import FUNCTIONS, LAYERS, by_name
@@ -442,7 +442,13 @@ class Expressions:
             if value.__class__ is list:
                 self._budget.walk(value)
         if name in distributions.DISTRIBUTIONS or distributions.asks(name, values):
-            return self._asked(distributions.call(self.builder, name, given, node.span), name, given, node.span)
+            sized = any(isinstance(value, Distribution) and value.sized for value in values)
+            self.builder.by_itself = Origin(None, "compiler", {SIZED if sized else ASKED: Written(node, env)})
+            try:
+                made = distributions.call(self.builder, name, given, node.span)
+            finally:
+                self.builder.by_itself = COMPILER
+            return self._asked(made, name, given, node.span)
         with_tensors = any(has_tensor(value) for value in values)
         draws = name in FUNCTIONS and bool(values) and isinstance(values[0], list)
         initial = name in constants.INITIALISERS and not draws

@@ -284,7 +284,12 @@ class AverageLayer(Layer):
 
 
 class Distribution:
-    """A distribution of tensors. What it can be asked is in `distributions`."""
+    """A distribution of tensors. What it can be asked is in `distributions`.
+
+    ``sized`` says that its formulas have sizes of its parameters in them.
+    """
+
+    sized: bool = False
 
     def claims(self) -> list[tuple[Value, str, Interval | Numbers]]:
         """The tensors among its parameters that must be in an interval, or raw scores."""

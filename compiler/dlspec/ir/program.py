@@ -174,6 +174,9 @@ class Origin:
 
 COMPILER = Origin(None, "compiler")
 """Of what no expression of the text stands for by itself."""
+ASKED, SIZED = "asked", "sized"
+"""The names by which what the compiler makes for a call has that call among what is written; the second where its formula
+has the sizes of tensors in it."""
 
 
 class Template:

@@ -4,13 +4,15 @@ tensors that have no values, the same shapes."""
 from __future__ import annotations
 
 from collections.abc import Callable
+from inspect import signature
 
 import pytest
-from tests.backends.torch.settings import compared_with_others
+from tests.backends.torch.settings import compared_with_others, root
 from tests.backends.variants import telling
 
+from dlspec.backends.torch.text import source
 from dlspec.files import Disk
-from dlspec.pipeline import open_source
+from dlspec.pipeline import elaborate, open_source
 from dlspec.source import Source
 
 PROGRAMS = {
@@ -156,6 +158,22 @@ SOME = {
     "a padding that is put in another order": (
         "network Net(x: float[N, 3, 8], k = 2) -> y { x -> Pad([[k, 0]]) -> Conv(4, k) }"
     ),
+    "the size of a draw": (
+        "network Net(x: float[N, 4], w = 3, k = 2) -> y, v {\n    q = Normal(x -> Linear(w), 1.0)\n    y = sample(q, [k])\n"
+        "    v = tile(x -> Linear(w), [1, k])\n}"
+    ),
+    "the size of a draw in a block": (
+        "block Draw(k) { sample(Normal(x, 1.0), [k]) }\n"
+        "network Net(x: float[N, 4], w = 3, k = 2) -> y { x -> Linear(w) -> Draw(k) }"
+    ),
+    "draws of a divergence": (
+        "network Net(x: float[N, 4], w = 3) -> y { mu = x -> Linear(w)\n"
+        '    kl(Normal(mu, 1.0), Laplace(mu, 1.0), samples=2, reduction="none") }'
+    ),
+    "classes of a distribution": (
+        "network Net(x: float[N, 4], i: int[N], w = 3) -> y, z { q = Categorical(logits=x -> Linear(w))\n"
+        '    y = log_prob(q, i)\n    z = sample(q) -> Cast("float") }'
+    ),
     "equal by chance": (
         'block Stack(n) {\n    y = x\n    for i in range(n) { y = y + (y -> "l{i}": Linear(4)) }\n    y\n}\n'
         "network Net(x: float[N, 4], d = 3) -> y { x -> Stack(3) -> Stack(d) }"
@@ -168,6 +186,29 @@ def test_shipped_networks(file: str, name: str, compared: Callable[[str, int], N
     count = compared_with_others(PROGRAMS[file], name)
     if count:
         compared("shapes of shipped networks with other settings", count)
+
+
+@pytest.mark.parametrize(
+    ("body", "kept"),
+    [
+        ("y = log_prob(Normal(x, exp(x)), x) * s", True),
+        ("y = log_prob(Normal(x, s), x) * s", False),
+        ("q = Normal(x, s)\n    y = kl(q, Normal(0.0, 1.0)) + s", False),
+        ("y = kl(Normal(x, 1.0), Normal(x, 2.0 * s)) + s", False),
+        ("y = log_prob(Independent(Normal(x, exp(x)), 1), x) * s", True),
+    ],
+)
+def test_a_number_that_a_distribution_is_told_by_is_no_parameter(body: str, kept: bool) -> None:
+    """It stands as a number in the formula that the compiler writes."""
+    program = open_source(Source("settings.dlspec", f"network Net(x: float[N, 3], s = 0.5) -> y {{\n    {body}\n}}"))
+    assert ("s" in signature(root(source(elaborate(program, "Net")))).parameters) == kept
+
+
+def test_the_number_of_dimensions_in_a_density_is_no_parameter() -> None:
+    """It is in a number of the formula, as no shape is."""
+    body = "h = x -> Linear(w)\n    q = MultivariateNormal(h, eye(w))\n    y = log_prob(q, h) + sum(x -> Linear(w), 1)"
+    program = open_source(Source("settings.dlspec", f"network Net(x: float[N, 4], w = 3) -> y {{\n    {body}\n}}"))
+    assert "w" not in signature(root(source(elaborate(program, "Net")))).parameters
 
 
 @pytest.mark.parametrize("name", SOME)

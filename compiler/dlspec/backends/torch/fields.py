@@ -27,7 +27,7 @@ from dlspec.backends.torch.symbols import Arg, Dimension, Leaf, Turned, rebuild_
 from dlspec.backends.torch.tree import Module
 from dlspec.ir.dims import Expr
 from dlspec.ir.graph import Node, Value
-from dlspec.ir.program import Written
+from dlspec.ir.program import ASKED, SIZED, Written
 from dlspec.syntax import ast
 
 _MANY = 16
@@ -55,6 +55,10 @@ class Fields:
 
     def __call__(self, made: Py, node: Node) -> Py:
         if self.author.tree.graph.settings:
+            for key in (ASKED, SIZED):
+                if key in node.origin.written:
+                    sized = key == SIZED or any(field.name == "shape" for field in node.op.fields)
+                    self.hinges |= self.author.settings.behind_asked(node.origin.written[key], sized)
             said = {inner.field for inner in walk(made) if isinstance(inner, Arg)}
             pads = (f.name for f in node.op.fields if f.kind in ("Padding", "Pads") and f.name in node.origin.written)
             # What is written of a padding in another order stays numbers.

@@ -8,6 +8,7 @@ from dlspec.backends.torch.places import homes_of, names_in, turn_of
 from dlspec.backends.torch.symbols import Leaf
 from dlspec.backends.torch.tree import Tree
 from dlspec.backends.torch.turns import may_differ
+from dlspec.elaborate.values import Distribution
 from dlspec.ir.graph import Node, Scope, Value
 from dlspec.ir.program import Names, Written
 from dlspec.syntax import ast
@@ -39,6 +40,21 @@ class Settings:
         self._written[id(written)] = written, frozenset()  # what names itself adds nothing
         found = frozenset[str]().union(*(self._by(name, written) for name in self._names_in(written.expression)))
         self._written[id(written)] = written, found
+        return found
+
+    def behind_asked(self, asked: Written, sized: bool) -> frozenset[str]:
+        """The settings behind what stands as a number where a distribution is asked: the numbers that it is told by, and
+        where something is ``sized`` as it is the sizes of its tensors too."""
+        if sized:
+            return self.behind(asked)
+        found = frozenset[str]()
+        for name in self._names_in(asked.expression):
+            seen = asked.names.seen(name, asked.time)
+            if seen is None or isinstance(seen[1].value, Value):
+                continue
+            written = seen[1].written
+            known = isinstance(seen[1].value, Distribution) and written is not None
+            found |= self.behind_asked(written, sized) if known and written is not None else self._by(name, asked)
         return found
 
     def _by(self, name: str, written: Written) -> frozenset[str]:

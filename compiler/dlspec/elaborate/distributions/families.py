@@ -301,6 +301,8 @@ class Categorical(Discrete):
     The last axis of `probs`, which need not sum to 1, or of `logits` is that of the classes.
     """
 
+    sized = True
+
     def __init__(self, a: Algebra, **parameters: Parameter) -> None:
         super().__init__(a, **parameters)
         if not self.type.rank:
@@ -366,6 +368,7 @@ class Independent(Family):
         self.type = base.type
         self.event = base.event + axes
         self.reparametrised = base.reparametrised
+        self.sized = base.sized
 
     @property
     def values(self) -> list[Value]:

@@ -16,6 +16,8 @@ class Mixture(Family):
     (``torch.distributions.MixtureSameFamily``). The weights have no other axes, or the batch axes of the components.
     """
 
+    sized = True
+
     def __init__(self, a: Algebra, weights: Categorical, components: Family | list[Family]) -> None:
         self.weights = weights
         self.components = components

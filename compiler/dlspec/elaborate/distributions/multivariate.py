@@ -39,6 +39,7 @@ class MultivariateNormal(Family):
 
     event = 1
     reparametrised = True
+    sized = True
 
     def __init__(self, a: Algebra, loc: Parameter, matrix: Value, *, covariance: bool) -> None:
         self.matrix = matrix
