@@ -84,3 +84,13 @@ def test_what_is_wrong(expression: str, code: str, message: str) -> None:
     found = found_in(network(f"y = {expression}"))
     assert [(each.code, each.message) for each in found] == [(code, message)]
     assert found[0].hint
+
+
+def test_a_shared_layer_without_weights_is_used_where_something_flows_into_it() -> None:
+    def found(used: str) -> list[tuple[str, str]]:
+        text = f"{NET}train Fit {{\n    data x: float[N, 3, 8, 8]\n    shared f = Net\n    shared plain = Plain\n"
+        text += f"    minimize mean(x -> f) + {used} over f using SGD(lr=0.1)\n}}\n"
+        return [(each.code, each.message) for each in found_in(text)]
+
+    assert found("sum(stack([w -> plain for w in weights(f)]))") == []
+    assert found("sum(stack([sum(w) for w in weights(f)]))") == [("DL0708", "nothing uses `plain`")]
