@@ -79,7 +79,7 @@ def test_a_checkpoint_is_looked_at_on_other_data(call: Call) -> None:
     held_out = records("run")[-1]["held_out"]["objectives"]["f"]
     status, out, err = call(*FIT[:4], "--eval", "--out", "run")
     assert (status, err) == (0, "")
-    found = re.fullmatch(r"step 5, over 1,797 of 1,797 examples: f ([\d.]+).*\n", out)
+    found = re.fullmatch(r"step 5, over 1,797 of 1,797 examples: f ([\d.]+).*\nlabel: .*\n", out)
     assert found
     assert float(found[1]) == pytest.approx(held_out, rel=0.2)
     np.savez("few.npz", image=np.zeros((7, 64), np.float32), label=np.arange(7))

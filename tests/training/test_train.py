@@ -31,8 +31,8 @@ def test_lenet_learns_digits_and_goes_to_onnx(call: Call, tmp_path: Path) -> Non
     assert {path for path in everything(tmp_path) if not path.endswith(".dlspec")} == {
         f"run/{name}"
         for name in (
-            "metrics.jsonl", "curves.png", "model.safetensors", "networks/classify.safetensors", "checkpoints/175.pt",
-            "checkpoints/200.pt",
+            "metrics.jsonl", "curves.png", "classes.png", "model.safetensors", "networks/classify.safetensors",
+            "checkpoints/175.pt", "checkpoints/200.pt",
         )
     }  # fmt: skip
     trained = load_file("run/model.safetensors")

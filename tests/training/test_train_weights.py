@@ -142,7 +142,7 @@ def test_fine_tuning_reaches_in_one_epoch_what_training_from_scratch_does_in_ten
         assert call(*run, *few, "--out", out, *more)[0] == 0
         status, said, err = call(*run, "--data", "test.npz", "--eval", f"{out}/checkpoints/{4 * epochs}.pt")
         assert status == 0, err
-        return float(said.rpartition("accuracy ")[2].split(",")[0])
+        return float(said.rpartition("accuracy ")[2].split()[0].rstrip(","))
 
     many = "--data", "many.npz", "--set", "classes=8", "--batch-size", "32", "--epochs", "4", "--val-fraction", "0"
     assert call("train", "digits.dlspec:Classify", *many, "--out", "first")[0] == 0

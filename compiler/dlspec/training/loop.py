@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from contextlib import nullcontext
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from dlspec.backends.runtime import RunError
@@ -24,8 +25,11 @@ from dlspec.training.options import DEFAULT_EPOCHS, Options, kept
 from dlspec.training.pictures import names_of, write_curves
 from dlspec.training.probe import Probe, findings
 from dlspec.training.samples import Samples
+from dlspec.training.scores import FILE as CLASSES
+from dlspec.training.scores import Counter, Scores, write_scores
 from dlspec.training.settling import unsettled
 from dlspec.training.stepper import Begin, Say, Stepper
+from dlspec.training.summary import best_held_out, files_left, speed
 from dlspec.training.trackers import Trackers
 from dlspec.training.weights import write_weights
 
@@ -64,6 +68,8 @@ class Run:
         self._say = say
         self._stepper = Stepper(training, options, devices, begin, saved, say)
         self._probe = Probe(self._stepper.model, self._stepper.trainer) if options.probe else None
+        self._counter = Counter(examples.held, devices)
+        self._scores: Scores | None = None
         self._parts_of_a_batch = options.accumulate or 1
         self._best = best
         self._stopped = False
@@ -88,6 +94,7 @@ class Run:
         metrics = Metrics(self._options.out, self._stepper.steps) if first else None
         bar = Bar(self._training.name, self._last_step(batches), self._stepper.steps, first)
         self._stepper.take(batches)
+        begun, steps, taken = perf_counter(), self._stepper.steps, batches.taken
         left = len(held_out) - sum(map(len, self._parts(held_out)))
         if first and left:
             self._say(
@@ -133,7 +140,8 @@ class Run:
                 write_curves(metrics.path, self._options.out / "curves.png", self._names)
         weights = self._stepper.weights()
         if first:
-            self._finish(last, weights)
+            examples = (batches.taken - taken) * (self._options.batch or 0)
+            self._finish(last, weights, speed(self._stepper.steps - steps, examples, perf_counter() - begun))
 
     def evaluate(self) -> None:
         """Says what objectives and named numbers are over all that is looked at. Raises `RunError` where no batch fits."""
@@ -144,6 +152,7 @@ class Run:
         numbers = self._spoken(self._held_out(rows))
         if not self._devices.process:
             self._say(f"step {self._stepper.steps}, over {looked:,} of {len(rows):,} examples: {numbers}")
+            self._say_classes()
 
     def _step(self, probes: bool) -> None:
         with self._probe.looking() if self._probe is not None and probes else nullcontext():
@@ -212,9 +221,9 @@ class Run:
             rates |= {name if len(parts) == 1 else f"{name}/{part}": rate for part, rate in parts.items()}
         return rates
 
-    def _held_out(self, rows: Array) -> dict[str, dict[str, float]]:
-        """The objectives and named numbers over what is held out, each process looking at some of its batches, or at all
-        where a network runs in all of them at once."""
+    def _held_out(self, rows: Array) -> dict[str, dict[str, Any]]:
+        """The objectives, named numbers and what is told of classes over what is held out, each process looking at some of
+        its batches, or at all where a network runs in all of them at once."""
         torch = require_torch()
         self._devices.share_buffers(self._stepper.model)
         names = [update.name for update in self._training.updates]
@@ -226,7 +235,8 @@ class Run:
         for number, loaded in zip(mine, loader, strict=True):
             batch = self._devices.here(loaded)
             with self._stepper.evaluator.looking("held out", number):
-                objectives = self._stepper.evaluator.objectives(batch, self._stepper.steps)
+                with self._counter.counting():
+                    objectives = self._stepper.evaluator.objectives(batch, self._stepper.steps)
                 named = self._stepper.evaluator.named(batch, self._stepper.steps)
             numbers = [*(objectives[name] for name in names), *(named[name] for name in self._scalars)]
             row = torch.stack([*(number.float() for number in numbers), sums.new_ones(())])
@@ -234,9 +244,11 @@ class Run:
         loader.close()
         *means, examples = self._devices.means(sums)
         means = [mean / examples if examples else math.nan for mean in means]
+        self._scores = self._counter.scores()
         return {
             "objectives": dict(zip(names, means, strict=False)),
             "named": dict(zip(self._scalars, means[len(names) :], strict=True)),
+            **({"classes": self._scores.record()} if self._scores else {}),
         }
 
     def _parts(self, rows: Array) -> list[Array]:
@@ -280,7 +292,7 @@ class Run:
         else:
             checkpoint.save_last(self._options.out, self._stepper.steps, made, self._options.keep)
 
-    def _finish(self, last: Mapping[str, Any], weights: Mapping[str, Tensor]) -> None:
+    def _finish(self, last: Mapping[str, Any], weights: Mapping[str, Tensor], speed: str) -> None:
         if last:
             self._say(f"step {last['step']}, epoch {last['epoch']:g}: {self._spoken(last)}")
         else:
@@ -290,14 +302,27 @@ class Run:
             hint = unsettled(self._stepper.model, last["objectives"], last["held_out"]["objectives"])
             if hint:
                 self._say(hint)
+            self._say_classes()
         for line in findings(self._probed) if self._probed else ():
             self._say(line)
         if self._best is not None:
             where = checkpoint.folder_of(self._options.out) / checkpoint.BEST
             ended = f"; {self._best.behind} epochs without a better one end it" if self._stopped else ""
             self._say(f"best: {self._best}, in {where}{ended}")
+        else:
+            for line in best_held_out(self._training, self._options.out / FILE, self._names):
+                self._say(line)
+        if last:
+            self._say(speed)
+        if self._scores is not None:
+            write_scores(self._scores, self._options.out / CLASSES)
         written = write_weights(self._training, weights, self._options.out)
         self._say(f"wrote {', '.join(str(path) for path in written)}")
+        self._say(files_left(self._options.out))
+
+    def _say_classes(self) -> None:
+        if self._scores is not None:
+            self._say(str(self._scores))
 
     def _spoken(self, record: Mapping[str, Any]) -> str:
         """Objectives and named numbers, those that are both once."""

@@ -41,7 +41,7 @@ def write_curves(metrics: Path, path: Path, names: Mapping[str, str]) -> None:
     curves, probed = _curves(records, names), _probed(records)
     if not curves:
         return
-    _fonts()
+    quiet_fonts()
     starts: list[Mapping[str, float | None]] = [
         record["probe"].get("variance", {}) for record in records if "probe" in record
     ]
@@ -64,7 +64,7 @@ def write_curves(metrics: Path, path: Path, names: Mapping[str, str]) -> None:
     over_steps[-1].set_xlabel("step")
     if start is not None:
         _draw_start(panels[-1], start)
-    write_bytes(path, _file_of(figure))
+    write_bytes(path, file_of(figure))
 
 
 def _probed(records: list[dict[str, Any]]) -> dict[str, dict[str, _Line]]:
@@ -135,7 +135,7 @@ def names_of(training: Training) -> dict[str, str]:
     }
 
 
-def _fonts() -> None:
+def quiet_fonts() -> None:
     """Lets matplotlib list the fonts without leaving its list in the user's home."""
     variable = "MPLCONFIGDIR"
     if variable in os.environ or "matplotlib" in sys.modules:
@@ -185,7 +185,7 @@ def png(pixels: Array) -> bytes:
 
 def points_png(points: Array, classes: Array | None = None) -> bytes:
     """The file of a picture of points [N, 2], in the colours of their classes [N] if they have some."""
-    _fonts()
+    quiet_fonts()
     figure: Any = need("matplotlib.figure", "drawing points").Figure((5, 5), layout="constrained")
     axes = figure.subplots()
     axes.scatter(
@@ -193,10 +193,10 @@ def points_png(points: Array, classes: Array | None = None) -> bytes:
     )
     axes.set_aspect("equal", "datalim")
     axes.grid(alpha=0.3)
-    return _file_of(figure)
+    return file_of(figure)
 
 
-def _file_of(figure: Any) -> bytes:
+def file_of(figure: Any) -> bytes:
     buffer = BytesIO()
     figure.savefig(buffer, format="png", dpi=120)
     return buffer.getvalue()
