@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TypeAlias
 
 from dlspec.diagnostics import Note, did_you_mean
 from dlspec.elaborate.values import POISON, UNBOUND, Env, Failure, SharedLayer, kind_of
@@ -16,7 +17,10 @@ _SHOWN = 8
 """Parts of a network that a hint lists."""
 
 
-def path_of(node: ast.Expression, env: Env, training: Training) -> str:
+Evaluate: TypeAlias = Callable[[ast.Expression, Env], Any]
+
+
+def path_of(node: ast.Expression, env: Env, training: Training, evaluate: Evaluate) -> str:
     """The path of what stands after `over` or in `freeze`: `f`, `f.head`, `f.stages[3]`. Raises `Failure`.
 
     Whether there is such a part is seen when all has flowed: see `check_parts`.
@@ -25,19 +29,21 @@ def path_of(node: ast.Expression, env: Env, training: Training) -> str:
         case ast.Name():
             return _named(node, env, training)
         case ast.Attribute(base=base, name=name):
-            return f"{_whole(base, env, training)}.{name.name}"
-        case ast.Index(base=base, items=(ast.Constant(value=int() as place),)):
-            return f"{_whole(base, env, training)}.{place}"
-        case ast.Index(base=base, items=(ast.String(parts=(str() as label,)),)):
-            return f"{_whole(base, env, training)}.{label}"
+            return f"{_whole(base, env, training, evaluate)}.{name.name}"
+        case ast.Index(base=base, items=(item,)) if not isinstance(item, ast.Slice | ast.Rest):
+            part = evaluate(item, env)
+            if type(part) not in (int, str):
+                hint = '`f.stages[3]` and `f["layer1"]` are parts of networks'
+                raise Failure("DL0705", f"a part has a number or a name, not {kind_of(part)}", item.span, hint=hint)
+            return f"{_whole(base, env, training, evaluate)}.{part}"
         case _:
             message = f"`{node.span.text}` is no network or weight by its name"
             raise Failure("DL0705", message, node.span, hint="a part of a network is named by its path: `f.head`")
 
 
-def _whole(node: ast.Expression, env: Env, training: Training) -> str:
+def _whole(node: ast.Expression, env: Env, training: Training, evaluate: Evaluate) -> str:
     """The path of what has parts. Raises `Failure`."""
-    path = path_of(node, env, training)
+    path = path_of(node, env, training, evaluate)
     network = training.networks.get(path)
     if network is not None and network.declaration in ("param", "buffer"):
         raise Failure("DL0705", f"`{path}` is a weight, which has no parts", node.span)

@@ -123,10 +123,6 @@ class TrainElaborator(Elaborator):
                     self._pair(statement, env, sizes)
                 case ast.Update():
                     self._update(statement, env)
-                case ast.Evaluate(value=ast.Call(function=ast.Name(name="freeze"), branches=None) as call) if (
-                    env.find("freeze") is UNBOUND
-                ):
-                    self._freeze(call, env)
                 case _:
                     self.statement(statement, env)
         refuse_unknown_sizes(graph, declaration.name, sizes)
@@ -140,6 +136,22 @@ class TrainElaborator(Elaborator):
         self.training.named = {n: v for n, v in env.names.items() if isinstance(v, Value) and n not in given}
 
     # Statements
+
+    def statement(
+        self, node: ast.Statement, env: Env, following: ast.Statement | None = None, ends: bool = False
+    ) -> None:
+        call = _freezing(node, env)
+        if call is None:
+            super().statement(node, env, following, ends)
+        else:
+            self._freeze(call, env)
+
+    def run_body(self, body: ast.Body, env: Env, *, apply: bool) -> Any:
+        if not body.statements or _freezing(body.statements[-1], env) is None:
+            return super().run_body(body, env, apply=apply)
+        for statement in body.statements:  # `if probe { freeze(f.stem) }` gives nothing
+            self.statement(statement, env)
+        return None
 
     def _data(self, node: ast.Data, env: Env, sizes: Mapping[str, int]) -> Data | None:
         try:
@@ -183,7 +195,7 @@ class TrainElaborator(Elaborator):
     def _update(self, node: ast.Update, env: Env) -> None:
         try:
             objective = self.evaluate(node.objective, env)
-            over = [path_of(_without_arguments(each), env, self.training) for each in node.over]
+            over = [path_of(_without_arguments(each), env, self.training, self.evaluate) for each in node.over]
             times = 1 if node.times is None else self.evaluate(node.times, env)
             using = self._recipe(node.optimizer, env, Using, optimizers.OPTIMIZERS, "an optimizer")
             groups = () if using is None else self._groups(node, over, using, env)
@@ -243,7 +255,7 @@ class TrainElaborator(Elaborator):
                 if argument.name is not None:
                     hint = "`freeze(f.backbone, f.neck)`"
                     raise Failure("DL0303", "`freeze` takes parts of networks", argument.span, hint=hint)
-                self._frozen[path_of(argument.value, env, self.training)] = argument.span
+                self._frozen[path_of(argument.value, env, self.training, self.evaluate)] = argument.span
             except Failure as failure:
                 self.report(failure)
 
@@ -346,6 +358,15 @@ def _joined(over: list[str]) -> str:
     for path in over:
         parts.setdefault(path.partition(".")[0], []).append(path)
     return "_".join(re.sub(r"\W", "_", own[0]) if len(own) == 1 else network for network, own in parts.items())
+
+
+def _freezing(node: ast.Statement, env: Env) -> ast.Call | None:
+    """The call where a statement is `freeze(...)` by itself."""
+    match node:
+        case ast.Evaluate(value=ast.Call(function=ast.Name(name="freeze"), branches=None) as call):
+            return call if env.find("freeze") is UNBOUND else None
+        case _:
+            return None
 
 
 def _without_arguments(node: ast.Expression) -> ast.Expression:
