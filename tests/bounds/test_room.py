@@ -42,7 +42,7 @@ CASES = [
     Case("compile writes", "compile A.dlspec -o out.onnx", WEIGHTS, "disk"),
     Case("compile draws what is not drawn in pieces", "compile A.dlspec -o out.onnx", 8 * 4 * 640),
     Case("compile, folded", "compile A.dlspec --optimize -o out.onnx", WEIGHTS),
-    Case("compile in half precision", "compile A.dlspec --dtype float16 -o out.onnx", WEIGHTS),
+    Case("compile in half precision", "compile A.dlspec --dtype float16 -o out.onnx", 8 * 4 * 640),
     Case("verify", "verify A.dlspec", 7 * WEIGHTS),
     Case("verify, folded", "verify A.dlspec --optimize", 7 * WEIGHTS),
     Case("verify with drawn weights", "verify A.dlspec --seed 1", 6 * WEIGHTS),

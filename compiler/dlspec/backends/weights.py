@@ -72,7 +72,7 @@ def pieces_of(parameter: Parameter, seed: int) -> list[Callable[[], Array]]:
     if wrong:
         raise _error(parameter, wrong)
     if parameter.dtype.is_half:
-        wide = pieces_of(parameter.copied(parameter.path, DType.FLOAT32), seed)
+        wide = pieces_of(_drawn(parameter), seed)
         return [lambda piece=piece: narrowed(piece(), parameter) for piece in wide]
     spread = _spread(parameter)
     if spread is None:
@@ -96,8 +96,13 @@ def pieces_of(parameter: Parameter, seed: int) -> list[Callable[[], Array]]:
 def weigh_whole(parameters: Iterable[Parameter]) -> None:
     """Raises `DlspecError` where memory has no room to draw the largest of those weights that cannot be drawn in pieces: in
     float64, with what is made on the way."""
-    whole = sorted((p for p in parameters if p.init.kind in _WHOLE), key=lambda parameter: parameter.bytes)
-    weigh(whole[-1:], _COPIES)
+    whole = [_drawn(parameter) for parameter in parameters if parameter.init.kind in _WHOLE]
+    weigh(sorted(whole, key=lambda parameter: parameter.bytes)[-1:], _COPIES)
+
+
+def _drawn(parameter: Parameter) -> Parameter:
+    """In the type that a weight is drawn in."""
+    return parameter.copied(parameter.path, DType.FLOAT32) if parameter.dtype.is_half else parameter
 
 
 def _zero_row(parameter: Parameter) -> tuple[int, int] | None:
