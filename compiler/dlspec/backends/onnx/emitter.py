@@ -182,11 +182,22 @@ class Emitter:
         found.check()
 
     def finish(self, outputs: Sequence[Output]) -> None:
-        """Gives every output its name, with an Identity where its tensor has another one already."""
+        """Gives every output its name, with an Identity where its tensor has another one already. What no output needs, such
+        as the steps of a recurrent layer whose last state alone is taken, is left out: ONNX Runtime would compute it."""
         for output in outputs:
             name = self.values[output.value]
             if name != output.name:
                 self._nodes.append(OnnxNode("Identity", f"output/{output.name}", [name], [output.name]))
+        read = {output.name for output in outputs}
+        for nodes in (self._nodes, self._sizes.nodes):
+            kept: list[OnnxNode] = []
+            for node in reversed(nodes):
+                if not read.isdisjoint(node.outputs):
+                    kept.append(node)
+                    read.update(name for each in node.walk() for name in each.inputs)
+            nodes[:] = kept[::-1]
+        made = {name for node in self.nodes for each in node.walk() for name in each.outputs}
+        self.values = {value: name for value, name in self.values.items() if value.producer is None or name in made}
 
     def unique(self, name: str) -> str:
         """The name, or with a number behind it when another tensor has it."""

@@ -145,8 +145,8 @@ def _value_infos(emitter: Emitter, nodes: list[Node], outputs: list[Output]) -> 
     infos: list[bytes] = []
     for node in nodes:
         for value in node.outputs if node.scope.inside is None else ():
-            name = emitter.values[value]
-            if value.name == name and name not in described:
+            name = emitter.values.get(value)
+            if name is not None and name == value.name and name not in described:
                 described.add(name)
                 infos.append(wire.value_info(name, value.type))
     return infos
