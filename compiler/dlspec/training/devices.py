@@ -23,8 +23,9 @@ _LOOPBACK = "127.0.0.1"
 
 
 def first_process() -> bool:
-    """Whether this is the process that a person started, and not one that it started beside itself."""
-    return int(os.environ.get("LOCAL_RANK", "0")) == 0 and int(os.environ.get("NODE_RANK", "0")) == 0
+    """Whether this is the process that a person started on the first machine, and not one that it started beside itself."""
+    machine = os.environ.get("NODE_RANK", os.environ.get("GROUP_RANK", "0"))  # the latter by torchrun
+    return int(os.environ.get("LOCAL_RANK", "0")) == 0 and int(machine) == 0
 
 
 class Devices:
@@ -52,12 +53,15 @@ class Devices:
                 devices=options.devices,
                 num_nodes=options.nodes,
                 precision=options.precision,
-                strategy=_loopback_strategy() if many and options.nodes == 1 else "ddp" if many else "auto",
+                strategy=_strategy() if many else "auto",
             )
         except (misconfigured, RuntimeError, ValueError, ImportError) as error:  # whatever its connector finds wrong
             raise RunError(
                 f"Lightning Fabric cannot run so: {error}", HINT if isinstance(error, ImportError) else ""
             ) from None
+
+        if options.nodes > 1:
+            self._check_machines(options.nodes)
 
     def launch(self) -> None:
         """Starts the other processes, and waits for them. Raises `RunError`."""
@@ -68,6 +72,16 @@ class Devices:
                 self._fabric.launch()
         except (RuntimeError, ValueError, OSError) as error:
             raise RunError(f"the processes do not come together: {error}") from None
+
+    def _check_machines(self, count: int) -> None:
+        """Raises `RunError` where nothing says where the first machine is, and which this is."""
+        environments = need("lightning_fabric.plugins.environments", "training in several processes")
+        if type(self._fabric.strategy.cluster_environment) is not environments.LightningEnvironment:
+            return  # torchrun or a cluster says it
+        missing = [name for name in ("MASTER_ADDR", "MASTER_PORT", "NODE_RANK") if name not in os.environ]
+        if missing:
+            hint = f"NODE_RANK is from 0 to {count - 1}, the other two are the first machine's; or start it by torchrun"
+            raise RunError(f"--num-nodes {count} needs {', '.join(missing)} in the environment of each", hint)
 
     @property
     def process(self) -> int:
@@ -166,8 +180,9 @@ class Devices:
             distributed.destroy_process_group()
 
 
-def _loopback_strategy() -> Any:
-    """Fabric's DDP strategy for one machine, whose processes talk over the loopback device only.
+def _strategy() -> Any:
+    """Fabric's DDP strategy with a store that listens on the address of the first machine only: of one machine alone on that
+    of the loopback device, over which its processes talk.
 
     PyTorch's own store listens on every address.
     """
@@ -177,26 +192,29 @@ def _loopback_strategy() -> Any:
 
     base: Any = strategies.DDPStrategy
 
-    class LoopbackStrategy(base):
+    class Strategy(base):
         def setup_environment(self) -> None:
             environment: Any = self.cluster_environment
             if type(environment) is environments.LightningEnvironment and not torch.distributed.is_initialized():
-                rank, count = environment.local_rank(), self.num_processes
-                store = _store(environment.main_port, rank, count)
-                device = "lo0" if os.uname().sysname == "Darwin" else "lo"
-                for library in ("GLOO", "NCCL"):
-                    os.environ.setdefault(f"{library}_SOCKET_IFNAME", device)
+                address = environment.main_address if self.num_nodes > 1 else _LOOPBACK
+                rank = environment.node_rank() * self.num_processes + environment.local_rank()
+                count = self.num_nodes * self.num_processes
+                store = _store(address, environment.main_port, rank, count)
+                if address == _LOOPBACK:
+                    device = "lo0" if os.uname().sysname == "Darwin" else "lo"
+                    for library in ("GLOO", "NCCL"):
+                        os.environ.setdefault(f"{library}_SOCKET_IFNAME", device)
                 backend = "nccl" if self.root_device.type == "cuda" else "gloo"
                 torch.distributed.init_process_group(backend, store=store, rank=rank, world_size=count)
             base.setup_environment(self)
 
-    return LoopbackStrategy()
+    return Strategy()
 
 
-def _store(port: int, rank: int, count: int) -> Any:
+def _store(address: str, port: int, rank: int, count: int) -> Any:
     """The store over which processes find each other."""
     store = require_torch().distributed.TCPStore
     if rank:
-        return store(_LOOPBACK, port, count, is_master=False)
-    listening = socket.create_server((_LOOPBACK, port))
-    return store(_LOOPBACK, port, count, is_master=True, master_listen_fd=listening.detach(), wait_for_workers=False)
+        return store(address, port, count, is_master=False)
+    listening = socket.create_server((address, port))
+    return store(address, port, count, is_master=True, master_listen_fd=listening.detach(), wait_for_workers=False)
