@@ -23,10 +23,12 @@ def events(folder: Path) -> Any:
 
 def test_events(call: Call) -> None:
     pytest.importorskip("tensorboard")
-    assert call(*FIT, "--log", "tensorboard")[0] == 0
+    assert call(*FIT, "--log", "tensorboard", "--probe")[0] == 0
     made = events(Path("run/tensorboard"))
     lines = records("run")
-    assert set(made.Tags()["scalars"]) == {"training/loss", "held out/loss", "rate/f"}
+    probed = {f"{kind}/{layer}" for kind, layers in lines[0]["probe"].items() for layer in layers}
+    assert set(made.Tags()["scalars"]) == {"training/loss", "held out/loss", "rate/f"} | probed
+    assert "gradients/f.0" in probed
     seen = [(event.step, event.value) for event in made.Scalars("training/loss")]
     assert seen == [(line["step"], pytest.approx(line["objectives"]["f"])) for line in lines]
     assert made.Scalars("rate/f")[0].value == pytest.approx(0.1)
