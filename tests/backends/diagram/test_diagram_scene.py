@@ -114,6 +114,7 @@ _CONV, _ADD, _TAKES = ["Conv"], ["Add"], "for y in ys[:3] { h = (h + y) -> Conv(
     ("body", "expected"),
     [
         ("[h + ys[1], h]", [(_CONV, 2, []), (_CONV, 2, []), (_ADD, 1, [])]),
+        ("lerp(ys[0], ys[1], ys[2]) -> Split(2)", [(_CONV, 1, [])] * 4 + [(["lerp"], 1, []), (["Split"], 1, [])]),
         ("[h, stack(ys)]", [(_CONV, 4, ["", "each turn's"]), (["Stack"], 1, [])]),
         (
             "x = ys + [h] -> Concat\n [x, x]",  # of the last turn there are two

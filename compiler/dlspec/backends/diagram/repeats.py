@@ -185,7 +185,8 @@ class Repeats:
                         takers.setdefault((which, user), []).append(place)
         given = [Counter[_Use]() for _ in run]
         for (which, user), places in takers.items():
-            gathers = len(places) == len(run)
+            # What takes any number of tensors does the same with all; a query is not drawn as a key is.
+            gathers = len(places) == len(run) and any(name.startswith("*") for name in user.op.tensors)
             for place in places:
                 value = run[place].output(which)
                 given[place].update(
