@@ -111,6 +111,8 @@ SHIPPED: list[tuple[str, str, list[str], list[str], str, tuple[int, ...]]] = [
     ("std.vae:TrainVAE", "TrainVAE", ["latent=2"], [], "reconstruction", (3, 784)),
     ("std.vae:Decoder", "TrainVAE", ["latent=2"], [], "image", (3, 1, 28, 28)),
     ("std.vae:CVAE", "TrainCVAE", [], ["--input", "label=3"], "reconstruction", (3, 784)),
+    ("std.gaussian_vae:GaussianVAE", "TrainGaussianVAE", ["side=8", "width=8"], [], "reconstructions", (3, 1, 64)),
+    ("std.stylegan:TrainStyleGAN", "TrainStyleGAN", ["widest=8"], ["--input", "step=9"], "image", (3, 3, 8, 8)),
     ("std.diffusion:DDIM", "TrainDiffusion", ["width=8"], ["--set", "steps=2"], "x", (3, 2)),
     ("std.continuous:FollowFlow", "MatchFlow", ["width=8"], ["--set", "steps=2"], "x", (3, 2)),
     ("std.continuous:FollowScore", "MatchScore", ["width=8"], ["--set", "steps=2"], "x", (3, 2)),
@@ -200,7 +202,7 @@ def test_conditions_in_turn_and_noise_that_a_way_keeps(call: Call, spec: str) ->
     noise = arrays["y"] - 10 * arrays["z"].sum(1, keepdims=True)
     assert 0.2 < noise.std() < 3
     again, out = drawn(call, *given, "--count", "6")
-    assert "label: 0 to 4 in turn; --input label=3 chooses\n" in out
+    assert "label: 0 to 4 in turn; --input label=0 chooses\n" in out
     np.testing.assert_allclose(again["y"][2:5] - arrays["y"][2:5], 0, atol=1e-4)
     np.testing.assert_allclose(again["y"][:2] - arrays["y"][:2], 10.0, atol=1e-4)
     ways, _ = drawn(call, *given, "--input", "label=2", "--interpolate", "4", "--count", "2")
@@ -243,7 +245,7 @@ WRONG: list[tuple[list[str], str]] = [
     (["s.dlspec:Gan.slw"], "is no generator\n  hint: did you mean `slow`?"),
     (["s.dlspec:Nothing"], "declares no network or train `Nothing`"),
     (["s.dlspec:Classify"], "`Classify` takes `image`, which is data in `Fit`"),
-    (["std.resnet:ResNet18"], "error[DL0610]: `ResNet18` makes float[N, 1000] of float[N, 3, H, W]"),
+    (["std.densenet:DenseNet121"], "error[DL0610]: `DenseNet121` makes float[N, 1000] of float[N, 3, H, W]"),
     (["s.dlspec:Wished", "--input", "level=1", "--input", "lable=2"], "hint: did you mean `label`?"),
     (["s.dlspec:Wished", "--input", "label=7", "--input", "level=1"], "has the number 7, and `Wished` knows 0 to 4"),
     (["s.dlspec:Wished", "--input", "label=1"], "takes the number `level`\n  hint: --input level=0"),

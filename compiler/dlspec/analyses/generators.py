@@ -112,8 +112,8 @@ def _part(graph: Graph, use: Scope) -> Part:
         prior = prior_of(value)
         if prior is not None:
             part.priors[name] = prior
-        elif value.type.dtype.is_float and (not value.type.rank or behind(value).numbers):
-            continue
+        elif not value.type.rank or (value.type.dtype.is_float and behind(value).numbers):
+            continue  # it is drawn or computed inside
         elif value.type.dtype.is_float:
             part.made[name] = graph, value
         part.inputs[name] = value

@@ -60,8 +60,8 @@ def run(arguments: Namespace) -> int:
     wanted = target(arguments.target)
     program = open_named(wanted.file, arguments)
     what = drawing(program, wanted, arguments)
-    shown = shown_as(what) if ending == ".png" else None
     draws = Draws(what, arguments)
+    shown = shown_as(what, draws) if ending == ".png" else None
     weights, source = weights_of(draws.graph, what.part.renamed, arguments)
     with TemporaryDirectory(prefix="dlspec-") as folder:
         outputs = draws.run(weights, Path(folder, "model.onnx"))

@@ -62,7 +62,11 @@ class Draws:
         check_classes(self.graph, arrays)
         self._taken = {value.name: value for value in self.graph.inference_inputs()}
         self._whole = {name: array for name, array in arrays.items() if not self._has_batch(self._taken[name])}
-        self.rows = {name: array for name, array in arrays.items() if name not in self._whole}
+        self.rows = {
+            name: self._rows_first(array, self._taken[name])
+            for name, array in arrays.items()
+            if name not in self._whole
+        }
         self._add_classes()
         self.count = self._count()
         self._sizes = self._known_sizes(arrays)
@@ -75,10 +79,28 @@ class Draws:
     def samples(self) -> int:
         return self.count * self._steps
 
+    def rest(self, name: str) -> tuple[object, ...]:
+        """The sizes of an output beside its batch, without axes of one before those of an image, a vector or a point."""
+        (value,) = (output.value for output in self.graph.outputs if output.name == name)
+        axis = _axis(value, self._batch)
+        rest = tuple(dim for place, dim in enumerate(value.type.shape) if place != axis)
+        return rest[1:] if len(rest) in (2, 4) and rest[0] == 1 else rest
+
     # What flows in
 
+    def _rows_first(self, array: Array, value: Value) -> Array:
+        import numpy as np
+
+        axis = _axis(value, self._batch) if array.ndim == value.type.rank else None
+        return np.moveaxis(array, axis, 0) if axis else array
+
+    def _as_taken(self, array: Array, value: Value) -> Array:
+        import numpy as np
+
+        return np.ascontiguousarray(np.moveaxis(array, 0, _axis(value, self._batch) or 0))
+
     def _has_batch(self, value: Value) -> bool:
-        return bool(value.type.rank) and self._batch in (value.type.shape[0], str(value.type.shape[0]))
+        return _axis(value, self._batch) is not None
 
     def _add_classes(self) -> None:
         """Classes that nobody gives, in turn; the end of training for what asks how far it is."""
@@ -91,7 +113,7 @@ class Draws:
             steps = self._last_step() if name == STEP and not value.type.rank else None
             if count is not None:
                 self.rows[name] = np.arange(count, dtype=numpy_dtype(value.type.dtype))
-                self.lines.append(f"{name}: 0 to {count - 1} in turn; --input {name}=3 chooses")
+                self.lines.append(f"{name}: 0 to {count - 1} in turn; --input {name}=0 chooses")
             elif steps is not None:
                 self._whole[name] = np.asarray(steps, numpy_dtype(value.type.dtype))
                 self.lines.append(f"{name}: {steps}, the last of the run")
@@ -120,11 +142,10 @@ class Draws:
         from dlspec.backends.arrays import shown_sizes
 
         name = str(self._batch)
-        rows = {name: array.shape[1:] for name, array in arrays.items()}
-        shapes = {
-            key: (self.count, *rows[key]) if self._has_batch(self._taken[key]) else array.shape
-            for key, array in arrays.items()
-        }
+        shapes: dict[str, tuple[int, ...]] = {}
+        for key, array in arrays.items():
+            axis = _axis(self._taken[key], self._batch)
+            shapes[key] = tuple(self.count if place == axis else size for place, size in enumerate(array.shape))
         shown = shown_sizes(self.graph, {k: v for k, v in shapes.items() if isinstance(self._batch, str)})
         known = self.graph.default_sizes() | shown
         known.pop(name, None)
@@ -184,7 +205,7 @@ class Draws:
         noise = noise_as_inputs(part)
         sizes = graph.default_sizes() | {str(value.type.shape[0]): shape[0]}
         inputs = {each.name: self._noise(part, each, sizes) for each in noise.inputs}
-        made = Session(to_bytes(build(noise)), graph=noise).run(inputs)[name]
+        made = self._rows_first(Session(to_bytes(build(noise)), graph=noise).run(inputs)[name], self._taken[name])
         if made.shape != shape:
             message = f"`{name}` is drawn as {list(made.shape[1:])} in the train, and is {list(shape[1:])} here"
             raise CallError(message, f"--input {name}=FILE")
@@ -197,7 +218,8 @@ class Draws:
         except DimError as error:
             hint = f"--size {error.missing[0]}=..." if error.missing else ""
             raise RunError(f"the input `{value.name}: {value.type}` has no known size: {error}", hint) from None
-        return (rows, *shape[1:]) if self._has_batch(value) else shape
+        axis = _axis(value, self._batch)
+        return shape if axis is None else (rows, *shape[:axis], *shape[axis + 1 :])
 
     def _each(self, array: Array) -> Array:
         """Rows for all samples. Raises `CallError` for so many that they are not taken in turn."""
@@ -236,11 +258,16 @@ class Draws:
             count = min(chunk, self.samples - start)
             size = chunk if isinstance(self._batch, int) else count
             sizes = self._sizes | ({} if isinstance(self._batch, int) else {self._batch: size})
-            inputs = {name: _filled(array[start : start + count], size) for name, array in rows.items()}
+            inputs = {
+                name: self._as_taken(_filled(array[start : start + count], size), self._taken[name])
+                for name, array in rows.items()
+            }
             inputs |= self._whole
             inputs |= {value.name: self._noise(self.graph, value, sizes, self._steps > 1) for value in noise}
-            for name, array in session.run(inputs).items():
-                made.setdefault(name, []).append(array[:count])
+            outputs = session.run(inputs)
+            for output in self.graph.outputs:
+                array = self._rows_first(outputs[output.name], output.value)
+                made.setdefault(output.name, []).append(array[:count])
         return {name: np.concatenate(parts) for name, parts in made.items()}
 
     def _noise(self, graph: Graph, value: Value, sizes: Mapping[str, int], same: bool = False) -> Array:
@@ -268,13 +295,20 @@ def _filled(rows: Array, size: int) -> Array:
     return rows if len(rows) == size else np.resize(rows, (size, *rows.shape[1:]))
 
 
+def _axis(value: Value, batch: str | int) -> int | None:
+    """The axis of the batch: the first of its symbol, or the very first of its number."""
+    if isinstance(batch, int):
+        return 0 if value.type.shape[:1] == (batch,) else None
+    return next((axis for axis, dim in enumerate(value.type.shape) if str(dim) == batch), None)
+
+
 def _batched(what: Drawing) -> tuple[str | int, dict[str, Value]]:
-    """The size of the first axis of what is drawn, a symbol or a number, and the outputs with it. Raises `CallError`."""
-    outputs = what.part.outputs
+    """The size of the batch, a symbol or a number, and the outputs that have it. Raises `CallError`."""
+    outputs, symbols = what.part.outputs, what.part.graph.symbols
     for value in outputs.values():
-        batch = value.type.shape[0] if value.type.rank else None
-        if isinstance(batch, int) or str(batch) in what.part.graph.symbols:
-            alike = {name: each for name, each in outputs.items() if each.type.shape[:1] == (batch,)}
-            return batch if isinstance(batch, int) else str(batch), alike
+        named = [str(dim) for dim in value.type.shape if str(dim) in symbols]
+        batch = named[0] if named else next(iter(value.type.shape), None)
+        if isinstance(batch, str | int):
+            return batch, {name: each for name, each in outputs.items() if _axis(each, batch) is not None}
     shown = ", ".join(f"{name}: {value.type}" for name, value in outputs.items())
-    raise CallError(f"what {what.title} gives has no batch as its first axis: {shown}", code=CODE)
+    raise CallError(f"what {what.title} gives has no batch: {shown}", code=CODE)

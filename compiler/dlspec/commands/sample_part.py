@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 CODE = "DL0610"
 """Of a network or train that draws nothing."""
 
+_LISTED = 4
+"""Names in a hint."""
+
 
 @dataclass(slots=True)
 class Drawing:
@@ -114,7 +117,8 @@ def _others(program: Program) -> str:
     used = {id(scope.template.declaration) for scope in scopes if scope.template is not None}
     names = [training.name for training in trainings if generators(training) or decoder(training.graph) is not None]
     names += [name for name, network in program.networks.items() if id(network.declaration) not in used] if used else []
-    return f"of this file {', '.join(names)} may draw" if names else ""
+    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+    return f"of this file {', '.join(names[:_LISTED])}{more} may draw" if names else ""
 
 
 def _trains(program: Program) -> list[Training]:

@@ -11,7 +11,6 @@ from dlspec.backends.images import MOST_PIXELS
 from dlspec.commands.errors import CallError
 from dlspec.commands.sample_draws import Draws
 from dlspec.commands.sample_part import Drawing
-from dlspec.ir.types import TensorType
 from dlspec.training.pictures import grid, png, points_png
 
 if TYPE_CHECKING:
@@ -30,27 +29,27 @@ class Shown(NamedTuple):
     size: tuple[int, ...] | None
 
 
-def shown_as(what: Drawing) -> Shown:
+def shown_as(what: Drawing, draws: Draws) -> Shown:
     """The first output that is images, or else points. Raises `CallError` where none is."""
-    outputs = what.part.outputs
-    for name, value in outputs.items():
-        size = _size(value.type, what.flat)
+    outputs = {output.name: output.value.type for output in draws.graph.outputs}
+    for name, type_ in outputs.items():
+        size = _size(draws.rest(name), what.flat) if type_.dtype.is_float else None
         if size is not None:
             return Shown(name, size)
-    for name, value in outputs.items():
-        if value.type.dtype.is_float and value.type.shape[1:] == (2,):
+    for name, type_ in outputs.items():
+        if type_.dtype.is_float and draws.rest(name) == (2,):
             return Shown(name, None)
-    shown = ", ".join(f"{name}: {value.type}" for name, value in outputs.items())
+    shown = ", ".join(f"{name}: {type_}" for name, type_ in outputs.items())
     raise CallError(
         f"what {what.title} gives is neither images nor points of the plane: {shown}", "-o out.npz", "DL0611"
     )
 
 
-def _size(type_: TensorType, flat: Mapping[int, tuple[int, int, int]]) -> tuple[int, ...] | None:
-    match type_.shape:
-        case (_, int(channels), _, _) if type_.dtype.is_float and channels in _CHANNELS:
+def _size(rest: tuple[object, ...], flat: Mapping[int, tuple[int, int, int]]) -> tuple[int, ...] | None:
+    match rest:
+        case (int(channels), _, _) if channels in _CHANNELS:
             return ()
-        case (_, int(pixels)) if type_.dtype.is_float:
+        case (int(pixels),):
             return flat.get(pixels)
         case _:
             return None
@@ -63,9 +62,9 @@ def write_picture(shown: Shown, outputs: Mapping[str, Array], draws: Draws, path
     apart = f"; not drawn: {', '.join(others)}" if others else ""
     if shown.size is None:
         classes = next((rows for rows in draws.rows.values() if rows.ndim == 1 and rows.dtype.kind == "i"), None)
-        write_bytes(path, points_png(array, classes))
+        write_bytes(path, points_png(array.reshape(-1, 2), classes))
         return f"wrote {path}: {len(array):,} points of {shown.name}{apart}"
-    images = array.reshape(-1, *shown.size) if shown.size else array
+    images = array.reshape(-1, *(shown.size or array.shape[-3:]))
     columns = min(draws.columns, len(images))
     if images[0, 0].size * columns * -(-len(images) // columns) > MOST_PIXELS:
         raise CallError(f"{len(images):,} images are more than {MOST_PIXELS:,} pixels", "fewer, or -o out.npz")
