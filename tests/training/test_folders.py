@@ -159,6 +159,7 @@ def test_classes_that_are_held_out_have_the_numbers_of_those_trained_on(call: Ca
     run = "train", "fit.dlspec", "--epochs", "1", "--batch-size", "2"
     assert call(*run, "--data", "zoo", "--out", "a")[0] == 0
     assert records("a")[-1]["held_out"]["named"]["shown"] == 2.0
+    assert "shown 2\n" in call("train", "fit.dlspec", "--data", "zoo/test", "--out", "a", "--eval")[1]
     status, _, err = call(*run, "--data", "zoo/training", "--val-data", "other", "--out", "b")
     assert (status, "the class `cow` is none of those that are trained on" in err) == (2, True)
     for arguments, message in (

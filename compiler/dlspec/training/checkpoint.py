@@ -21,7 +21,7 @@ from dlspec.diagnostics import first_line
 from dlspec.objectives.training import Training
 from dlspec.training.shards import divided
 
-_FORMAT = 2
+_FORMAT = 3
 BEST = "best.pt"
 
 
@@ -29,7 +29,7 @@ BEST = "best.pt"
 class Checkpoint:
     """``form`` stands for what is computed, see `form_of`; ``trainer`` is the state of the generated trainer; ``taken``
     counts the batches of the run until then; ``data`` stands for all examples, see `fingerprint`; ``options`` are those of
-    the call that matter for its steps."""
+    the call that matter for its steps; ``classes`` are those of the data that have names, in the order of their numbers."""
 
     name: str
     form: str
@@ -38,6 +38,7 @@ class Checkpoint:
     examples: int
     data: str
     options: dict[str, Any]
+    classes: dict[str, list[str]]
 
 
 def folder_of(out: Path) -> Path:
@@ -151,6 +152,15 @@ def _size(value: Any) -> bool:
     return len(sizes) == 2 and all(_count(size) and size > 0 for size in sizes)
 
 
+def _names(item: tuple[Any, Any]) -> bool:
+    name, classes = item
+    return (
+        isinstance(name, str)
+        and isinstance(classes, list)
+        and all(isinstance(each, str) for each in cast("list[Any]", classes))
+    )
+
+
 _FIELDS: dict[str, Callable[[Any], bool]] = {
     "name": lambda value: isinstance(value, str),
     "form": lambda value: isinstance(value, str),
@@ -158,6 +168,7 @@ _FIELDS: dict[str, Callable[[Any], bool]] = {
     "taken": _count,
     "examples": _count,
     "data": lambda value: isinstance(value, str),
+    "classes": lambda value: isinstance(value, dict) and all(map(_names, cast("dict[Any, Any]", value).items())),
 }
 
 _OPTIONS: dict[str, Callable[[Any], bool]] = {

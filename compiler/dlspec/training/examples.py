@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -55,16 +56,16 @@ def settled_options(options: Options, saved: Checkpoint | None) -> Options:
     return completed(options, saved and saved.options)
 
 
-def to_look_at(training: Training, options: Options) -> Examples:
-    """All of ``--data``, of which nothing is trained on. Raises `RunError`."""
-    table, offer = _table(training, options.data, options)
+def to_look_at(training: Training, options: Options, saved: Checkpoint | None) -> Examples:
+    """All of ``--data``, of which nothing is trained on, with the classes of the run. Raises `RunError`."""
+    table, offer = _table(training, options.data, options, saved and saved.classes)
     return Examples(table, table, all_of(table)[:0], all_of(table), "", unused(training, offer))
 
 
 def to_train_on(training: Training, options: Options, saved: Checkpoint | None) -> Examples:
     """The examples of a run. Raises `RunError`, also where those of the run that goes on were others."""
     table, offer = _table(training, options.data, options)
-    held = _table(training, options.val_data, options, table)[0] if options.val_data else table
+    held = _table(training, options.val_data, options, table.classes)[0] if options.val_data else table
     if saved is not None and saved.examples != table.examples:
         raise RunError(f"the run that goes on had {saved.examples} examples, and --data gives {table.examples}")
     tables = [table] if held is table else [table, held]
@@ -78,10 +79,10 @@ def to_train_on(training: Training, options: Options, saved: Checkpoint | None) 
 
 
 def _table(
-    training: Training, given: tuple[str, ...], options: Options, trained_on: Table | None = None
+    training: Training, given: tuple[str, ...], options: Options, classes: Mapping[str, Sequence[str]] | None = None
 ) -> tuple[Table, Offer]:
     ranks = {data.value.name: data.value.type.rank for data in training.data}
     offer = open_data(given, ranks, options.resize, options.download)
-    table = match(training, offer, trained_on)
+    table = match(training, offer, classes)
     check_classes(table)
     return table, offer

@@ -286,6 +286,7 @@ class Run:
             self._examples.table.examples,
             self._examples.digest,
             kept(self._options),
+            self._examples.table.classes,
         )
         if best:
             checkpoint.save(self._options.out, checkpoint.BEST, made)

@@ -61,7 +61,7 @@ def train(training: Training, options: Options, beginning: Beginning, say: Say, 
         check_parts(training, devices.sharded)
     best = None if options.best is None else Best(training, options.best)
     if options.evaluate:
-        examples = to_look_at(training, options)
+        examples = to_look_at(training, options, saved)
         devices.launch()
         try:
             Run(training, options, devices, examples, lambda: None, saved, None, say).evaluate()

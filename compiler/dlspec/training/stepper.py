@@ -184,7 +184,7 @@ class Stepper:
         """To the last checkpoint, or to the beginning."""
         if self.kept is None:
             fresh = to_training(self._training, self._begin(), self._seed)[1].state_dict()
-            saved = Checkpoint(self._training.name, "", fresh, 0, 0, "", {})
+            saved = Checkpoint(self._training.name, "", fresh, 0, 0, "", {}, {})
         else:
             saved = checkpoint.load(self.kept, self._training)
         restore(self.trainer, saved, self.kept, self._devices.sharded)

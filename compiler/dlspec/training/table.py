@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import prod
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -84,6 +84,11 @@ class Table:
         self.sizes = training.graph.sizes | sizes
 
     @property
+    def classes(self) -> dict[str, list[str]]:
+        """The names of classes in the order of their numbers, by the names of data that has some."""
+        return {each.name: list(each.source.classes) for each in self.columns if isinstance(each.source, Labels)}
+
+    @property
     def flat(self) -> dict[int, tuple[int, int, int]]:
         """The channels, heights and widths of images that are vectors of so many numbers, as far as somebody says them."""
         found: dict[int, tuple[int, int, int]] = {}
@@ -111,19 +116,19 @@ class Table:
         return ""
 
 
-def match(training: Training, offer: Offer, trained_on: Table | None = None) -> Table:
+def match(training: Training, offer: Offer, classes: Mapping[str, Sequence[str]] | None = None) -> Table:
     """The table of a `train` from what is offered, by name, or by shape and type where the names are nobody's choice.
 
-    Classes have the numbers that they have in ``trained_on``. Raises `RunError` where a tensor is missing, does not fit, or
-    could be several; the message has both shapes.
+    ``classes`` are the names of those that were trained on, in the order of their numbers, by the names of data. Raises
+    `RunError` where a tensor is missing, does not fit, or could be several; the message has both shapes.
     """
     for data in training.data:
         if data.value.type.dtype is DType.BFLOAT16:
             raise RunError(f"the data `{data.value.name}` is bfloat16, which NumPy has not", "declare it as float")
     columns = [Column(data, _found(training, data, offer), f"`{training.name}`") for data in training.data]
-    for column, other in zip(columns, trained_on.columns if trained_on else (), strict=False):
-        if isinstance(column.source, Labels) and isinstance(other.source, Labels):
-            column.source = column.source.among(other.source.classes)
+    for column in columns:
+        if isinstance(column.source, Labels) and classes and column.name in classes:
+            column.source = column.source.among(classes[column.name])
     for place, column in enumerate(columns):
         for other in columns[:place]:
             if column.source is other.source:
