@@ -236,11 +236,17 @@ def test_what_does_not_fit(
 
 CALLS = [
     (["mlp.dlspec", "--data", "none"], 2, "there is no file or folder none"),
+    (["mlp.dlspec", "--data", "torchvison:MNIST:x"], 2, "did you mean `torchvision`?"),
+    (["mlp.dlspec", "--data", "none", "--resize", "8"], 2, "there is no file or folder none"),
     (["mlp.dlspec:Nope", "--data", "digits"], 2, "declares no train `Nope`"),
     (["two.dlspec", "--data", "digits"], 2, "declares 2 trains: say which"),
     (["nets.dlspec", "--data", "digits"], 2, "declares no train"),
     (["mlp.dlspec", "--data", "digits", "--resize", "a"], 2, "--resize a: write"),
-    (["mlp.dlspec", "--data", "x.npy", "--resize", "8"], 2, "--resize is for images: of a folder, or the digits"),
+    (
+        ["mlp.dlspec", "--data", "x=mlp.dlspec", "--resize", "8"],
+        2,
+        "--resize is for images: of a folder, or the digits",
+    ),
     (["mlp.dlspec", "--data", "digits", "--val-fraction", "1.5"], 2, "--val-fraction 1.5"),
     (["mlp.dlspec", "--data", "digits", "--set", "rate=1"], 2, "`Fit` has no setting `rate`"),
     (["mlp.dlspec", "--data", "digits", "--set", "lr=true"], 2, "error["),

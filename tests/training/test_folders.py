@@ -139,6 +139,16 @@ def test_pairs_that_are_none(damage: Callable[[], object], given: list[str], mes
     assert message in str(error.value)
 
 
+def test_a_mask_of_black_and_white_that_is_no_class(call: Call) -> None:
+    Path("seg.dlspec").write_text(SEGMENT)
+    pairs(Path("set"), 3)
+    Image.new("L", (8, 8), 255).save("set/masks/02.png")
+    status, _, err = call("train", "seg.dlspec", "--data", "set", "--out", "run")
+    assert (status, Path("run").exists()) == (2, False)
+    assert "`mask` has the number 255, and `cross_entropy` at seg.dlspec:6 knows 0 to 2" in err
+    assert "ignore_index=255, or `float[N, 1, 8, 8]` for a mask of shades?" in err
+
+
 CLASSES = """\
 train Fit {
     data image: float[N, 3, 4, 4]

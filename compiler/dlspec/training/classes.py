@@ -7,6 +7,7 @@ from typing import Any
 from dlspec.analyses.classes import uses_as_classes
 from dlspec.backends.runtime import RunError
 from dlspec.ir.graph import Node
+from dlspec.training.images import MaskSource
 from dlspec.training.table import Column, Table
 
 _CHUNK = 1 << 16
@@ -35,4 +36,8 @@ def _check(column: Column, examples: int, node: Node, count: int, ignored: int |
             place = f"{node.span.source.name}:{node.span.line}"
             found = numbers[wrong].reshape(-1)[0]
             message = f"`{column.name}` has the number {found}, and `{name}` at {place} knows 0 to {count - 1}"
-            raise RunError(message, f"{column.source.origin} has to fit the network: a setting for more classes?")
+            hint = f"{column.source.origin} has to fit the network: a setting for more classes?"
+            if isinstance(column.source, MaskSource):
+                shades = ", ".join(["N", "1", *map(str, column.source.shape[1:])])
+                hint = f"a setting for more classes, ignore_index={found}, or `float[{shades}]` for a mask of shades?"
+            raise RunError(message, hint)

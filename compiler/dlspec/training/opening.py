@@ -8,6 +8,7 @@ from pathlib import Path
 from dlspec.backends.arrays import load_numpy
 from dlspec.backends.runtime import RunError
 from dlspec.backends.torch.live import require_torch
+from dlspec.diagnostics import did_you_mean
 from dlspec.training.extras import need
 from dlspec.training.folders import open_folder, open_pairs, splits_of
 from dlspec.training.sets import is_set, open_set
@@ -53,7 +54,8 @@ def open_data(
     if list(given) == ["digits"]:
         return _digits(resize)
     folders = _folders(given)
-    if resize is not None and not folders and not any(map(is_shards, given)):
+    there = all(Path(text.rpartition("=")[2]).exists() for text in given)
+    if resize is not None and there and not folders and not any(map(is_shards, given)):
         raise RunError("--resize is for images: of a folder, or the digits")
     if len(given) == 1 and first.suffix == ".npy" and "=" not in given[0]:
         if len(ranks) != 1:
@@ -93,7 +95,9 @@ def _assigned(text: str, ranks: Mapping[str, int], resize: tuple[int, int] | Non
         return [form for _, form in chosen_field(name, file, resize)]
     if not equals:
         if not Path(text).exists():
-            raise RunError(f"there is no file or folder {text}", "--data takes digits, a folder, .npz or NAME=x.npy")
+            near = did_you_mean(text.partition(":")[0], ("digits", "torchvision", "huggingface"))
+            hint = near or "--data takes digits, a folder, .npz or NAME=x.npy"
+            raise RunError(f"there is no file or folder {text}", hint)
         raise RunError(f"--data {text} is not NAME=x.npy, and not one folder or .npz alone", "--data NAME=x.npy")
     loaded = load_numpy(Path(file), map_file=True)
     if not isinstance(loaded, Mapping):
