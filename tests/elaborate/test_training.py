@@ -294,6 +294,8 @@ train T {
         ("minimize loss over f.head.cf using SGD", [], [], "`f.head` has no part `cf` (did you mean `f.head.fc`?)"),
         ("minimize loss over f.wings using SGD", [], [], "no part `wings` (it has f.stem, f.stages, f.head)"),
         ("minimize loss over f.stem using SGD", [], [], "`f.stem` is frozen and is not trained"),
+        ("minimize loss over f.head(size=3) using Rprop", [], [],
+            "`Rprop` for `f.head` has no argument `size` (Rprop(lr, "),
     ],
 )  # fmt: skip
 def test_parts_of_networks(body: str, frozen: list[str], trained: list[int], said: str) -> None:

@@ -220,7 +220,7 @@ def _in_order(op: type[Op], values: list[Any]) -> Iterator[str] | None:
 def bind_named(title: str, given: list[Given], parameters: Mapping[str, Any], span: Span) -> dict[str, Any]:
     """The values of all parameters in order: given ones, else their defaults, of which `MISSING` is none. Raises
     `Failure`."""
-    hint = f"{title.strip('`')}({', '.join(parameters)})"
+    hint = f"{title.split('`')[1]}({', '.join(parameters)})"
     bound: dict[str, Any] = {}
     free = iter(parameters)
     for argument, value in given:
