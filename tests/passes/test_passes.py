@@ -14,6 +14,7 @@ from tests.backends.variants import telling
 from dlspec import passes
 from dlspec.ir.graph import Graph
 from dlspec.ir.types import DType
+from dlspec.passes.between import between
 from dlspec.passes.fixed_draws import with_fixed_draws
 from dlspec.passes.fold_batch_norm import fold_batch_norm
 from dlspec.passes.gradients import differentiated
@@ -31,6 +32,7 @@ PASSES: dict[str, Callable[[Graph], Graph]] = {
     "objective": lambda graph: objective(graph, graph.outputs[-1].name),
     "with_dtype": lambda graph: with_dtype(graph, DType.BFLOAT16),  # float16 does not hold some numbers of the specs
     "as_inference": as_inference,
+    "between": lambda graph: between(graph, {}, {"made": graph.outputs[0].value}),
 }
 FILES = sorted(Path(__file__).parents[2].glob("specs/*.dlspec"))
 

@@ -57,6 +57,15 @@ def _built(reference: Reference) -> nn.Module:
     return timm().create_model(name, **arguments)
 
 
+def with_tables(model: nn.Module) -> None:
+    """Computes what is in no state dict, as timm's models do it: it is left on the meta device."""
+    part: Any
+    for part in model.modules():
+        if hasattr(part, "init_non_persistent_buffers"):
+            part._apply(lambda t: torch.empty_like(t, device="cpu") if t.is_meta else t, recurse=False)
+            part.init_non_persistent_buffers()
+
+
 def results_of(model: nn.Module, *inputs: Tensor) -> list[Tensor]:
     """What a model gives, in order: a tensor, or several, by name as some of torchvision's do."""
     with torch.no_grad():

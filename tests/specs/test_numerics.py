@@ -13,7 +13,7 @@ import pytest
 import torch
 from by_hand import BY_HAND, SMALL
 from catalogue import LIGHT, REFERENCES, WITHOUT_RECORD, Reference, graph_of, sizes_for
-from oracle import reference_model, results_of
+from oracle import reference_model, results_of, with_tables
 
 from dlspec.backends.onnx.model import build
 from dlspec.backends.onnx.write import to_bytes
@@ -90,11 +90,7 @@ def test_equals_the_model(reference: Reference, compared: Compared) -> None:
     state.update({path: torch.from_numpy(array) for path, array in weights.items()})
     assert state.keys() == weights.keys()
     model.load_state_dict(state, assign=True)
-    part: Any
-    for part in model.modules():
-        if hasattr(part, "init_non_persistent_buffers"):  # what no state dict has, timm's models compute
-            part._apply(lambda t: torch.empty_like(t, device="cpu") if t.is_meta else t, recurse=False)
-            part.init_non_persistent_buffers()
+    with_tables(model)
     expected = results_of(model, *map(torch.from_numpy, inputs.values()))
     for found, tensor in zip(outputs_of(graph, weights, inputs), expected, strict=True):
         assert_equal_outputs(found, tensor.numpy())

@@ -13,6 +13,8 @@ from dlspec.ir.graph import Graph, Node, Parameter, Value
 from dlspec.ir.op import OpError
 from dlspec.ir.types import DType, TensorType
 from dlspec.ir.verify import verified
+from dlspec.ops.constant import Tied
+from dlspec.ops.elementwise import Cast
 
 if TYPE_CHECKING:
     import numpy as np
@@ -49,6 +51,9 @@ def with_dtype(graph: Graph, dtype: DType) -> Graph:
             if at_end(value)
         }
         op = node.op.changed(**dtypes, **ends) if dtypes or ends else node.op
+        held = weights.get(node.weights[0]) if isinstance(op, Tied) else None
+        if isinstance(op, Tied) and held is not None and held.dtype is not op.dtype:  # its layer keeps it wide
+            return edit.insert(Cast(op.dtype), edit.insert(op.changed(dtype=held.dtype), (), (held,)), name=node.name)
         inputs = tuple([value.type for value in edit.inputs(node)])
         try:
             check_numbers(op, inputs, ())

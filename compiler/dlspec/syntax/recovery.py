@@ -11,6 +11,7 @@ from dlspec.syntax.lexer import UNREADABLE, Token
 _BLANKS = frozenset({"NEWLINE", "COMMENT"})
 _CLOSING = frozenset(CLOSERS.values())
 _STARTS_AFTER = frozenset({"NEWLINE", ";", "{", "|", "}"})
+_BETWEEN = frozenset({",", ")", "]"})
 _BEFORE_BOUND = BEFORE_NAME - {"from"} | {"as"}
 _ENDS_DECLARATION = UNREADABLE | {"NAME", "INT", "FLOAT", "STRING", ")", "]", "}"}
 _OUT_OF_PLACE = frozenset({"(", ")", "[", "]", "{", "|", ",", ":", "=", "->", "ODD", "NUMBER"})
@@ -201,13 +202,16 @@ def names_in(raw: list[Token], first: int, last: int, statement: bool) -> list[T
 
 
 def _targets(raw: list[Token], index: int, last: int) -> list[Token]:
-    """The names of `a, b =` that start there, or none."""
+    """The names of `a, b =` that start there, or none. A bracket that closes nothing may be between them."""
     names: list[Token] = []
     while index < last and is_name(raw[index]):
         names.append(raw[index])
-        if raw[index + 1].kind == "=":
+        index += 1
+        begin = index
+        while index < last and raw[index].kind in _BETWEEN:
+            index += 1
+        if raw[index].kind == "=":
             return names
-        if raw[index + 1].kind != ",":
+        if index == begin:
             break
-        index += 2
     return []

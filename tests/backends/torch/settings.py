@@ -14,6 +14,7 @@ from dlspec.diagnostics import DlspecError
 from dlspec.ir.dims import evaluate
 from dlspec.ir.graph import Graph
 from dlspec.ir.types import DType
+from dlspec.ops.positions import IndexTensors
 from dlspec.pipeline import Program, elaborate
 
 DTYPES = {kind: getattr(torch, kind.label) for kind in DType}
@@ -47,14 +48,17 @@ def root(text: str) -> Any:
 
 def compare(text: str, settings: dict[str, Any], graph: Graph) -> int:
     """How many weights and outputs the class that was made with settings has, all with the shapes of the graph."""
-    with torch.device("meta"):
+    # An index of one position is a number to torch, which a tensor without contents does not have.
+    indexed = any(isinstance(n.op, IndexTensors) and any(not v.type.rank for v in n.inputs[1:]) for n in graph.nodes)
+    device = "cpu" if indexed else "meta"
+    with torch.device(device):
         made = root(text)(**settings).eval()
     weights = {path: tuple(parameter.shape) for path, parameter in graph.parameters.items()}
     weights |= {alias: weights[path] for alias, path in graph.aliases.items()}
     assert {path: tuple(tensor.shape) for path, tensor in made.state_dict().items()} == weights
     sizes = sample_sizes(graph)[0]
     inputs = [value.type for value in graph.inference_inputs()]
-    flows = [torch.empty([evaluate(d, sizes) for d in t.shape], dtype=DTYPES[t.dtype], device="meta") for t in inputs]
+    flows = [torch.empty([evaluate(d, sizes) for d in t.shape], dtype=DTYPES[t.dtype], device=device) for t in inputs]
     with torch.enable_grad():  # some take gradients themselves
         results = made(*flows)
     outputs = [output.value.type for output in graph.outputs if not output.training]

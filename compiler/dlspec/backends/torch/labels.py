@@ -47,6 +47,11 @@ class Labels:
         self.fix(label, thing)
         return Const(label)
 
+    def behind(self, label: str, member: Node | Module) -> frozenset[str]:
+        """The settings that a label depends on."""
+        written = _written(label, member.scope if isinstance(member, Module) else member)
+        return frozenset() if written is None else self.author.settings.behind(written)
+
     def fix(self, label: str, thing: Node | Scope) -> None:
         """The label is a plain text."""
         if not self.author.tree.graph.settings:

@@ -204,7 +204,7 @@ def layout(node: Py, depth: int, prefix: str = "", suffix: str = "") -> list[str
                 return [f"{indent}{prefix}(", *lines, f"{indent}){suffix}"]
             if items:
                 opening, closing = f"{prefix}{flat(node.function)}(", f"){suffix}"
-                inner = node.function.base if isinstance(node.function, Attribute) else None
+                inner = node.function.base if isinstance(node.function, Attribute) else node.function
                 if len(indent) + len(opening) > WIDTH and isinstance(inner, Call) and arguments(inner):
                     rest = flat(node).removeprefix(flat(inner))
                     return layout(inner, depth, prefix, rest + suffix)
@@ -214,6 +214,10 @@ def layout(node: Py, depth: int, prefix: str = "", suffix: str = "") -> list[str
                 if len(joined) <= WIDTH:
                     return [indent + opening, joined, indent + closing]
                 return _bracketed(items, depth, opening, closing)
+        case Subscript(base=Call() as base, items=(Call() as item,)) if (
+            len(indent) + len(f"{prefix}{flat(base)}[") <= WIDTH
+        ):
+            return [f"{indent}{prefix}{flat(base)}[", *layout(item, depth + 1), f"{indent}]{suffix}"]
         case Subscript(base=Call() as base) if arguments(base):
             return layout(base, depth, prefix, flat(node).removeprefix(flat(base)) + suffix)
         case Sequence() if node.items:

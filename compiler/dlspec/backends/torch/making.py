@@ -254,7 +254,7 @@ class Making:
             elif member.inline or member.scope.kind == "level":
                 self._inner_inits(member, reached, inside)
             if len(self.plan.inits) > before:
-                self.plan.hinges |= hinges
+                self.plan.hinges |= hinges | self._labels.behind(label, member)
 
     def _places(self, module: Module) -> dict[str, tuple[int, set[str]]]:
         """Where the members of a chain are, counted from the end behind a loop, and the settings that this hangs on."""
