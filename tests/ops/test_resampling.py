@@ -25,7 +25,7 @@ from dlspec.ir.op import OpError
 from dlspec.ir.types import DType, TensorType
 from dlspec.ops.resize import Upsample
 
-COUNT = int(os.environ.get("RESAMPLING", "1000"))
+COUNT = int(os.environ.get("RESAMPLING", "400"))
 SEED = int(os.environ.get("RESAMPLING_SEED", "0"))
 
 MODES = {
