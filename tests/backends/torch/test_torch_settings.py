@@ -88,6 +88,18 @@ SOME = {
         "network Net(x: float[N, 3, 8], n = 1, m = 1) -> y {\n"
         "    x -> for i in range(n) { if i > 0 { MaxPool(2) } -> Conv(4, 1) } -> repeat m { Conv(n, 1) }\n}"
     ),
+    "what the only turn gives, in a list": (
+        "network Net(x: float[N, 4], n = 1) -> y { h = x -> repeat n { Linear(4) -> Tanh }\n"
+        "    y = concat([h, x]) -> Linear(3) }"
+    ),
+    "what the only turn gives, at the end of a list": (
+        "block Stack(n) { h = x -> repeat n { Linear(4) -> Tanh }\n    concat([x, h]) }\n"
+        "network Net(x: float[N, 4], n = 1) -> y { x -> Stack(n) -> Linear(4) -> Stack(1) }"
+    ),
+    "a list of what the only turn gives": (
+        "network Net(x: float[N, 4], n = 1) -> y {\n    f = [x]\n"
+        '    for i in range(n) { f = f + [x -> "fc{i}": Linear(4)] }\n    y = concat(f) -> Linear(2)\n}'
+    ),
     "no turn": (
         "block Stack(w, n) { repeat n { Conv(w, 1) -> ReLU } -> Conv(5, 1) }\n"
         "network Net(x: float[N, 3, 4], n = 0, w = 4) -> y { x -> Stack(w, n) -> repeat n { Conv(7, 1) } -> Conv(n + w, 1) }"

@@ -136,7 +136,7 @@ class Forward(Scanning):
             plain = action.outputs == 1 and not action.action.augment and slot not in refs(raw)
             if not plain or (action is not last and self._uses.get((action.key, 0), 0) != 1):
                 return False
-            inside[action.key, 0] = rebuild_refs(raw, inside)
+            inside[action.key, 0] = _rebuilt(raw, inside)
         item, over = inside[of], self._values[id(step)]
         outside = [each for each in (*refs(item), *refs(over)) if each in self._pending]
         self._flush(outside)
@@ -210,8 +210,8 @@ def _unsaid(slot: Slot) -> str | None:
     return None
 
 
-def rebuild_refs(value: Py, known: dict[Slot, Py]) -> Py:
+def _rebuilt(value: Py, known: dict[Slot, Py]) -> Py:
     """The expression with what stands for some tensors."""
     if isinstance(value, Ref):
         return known.get(value.value, value)
-    return rebuild(value, lambda inner: rebuild_refs(inner, known))
+    return rebuild(value, lambda inner: _rebuilt(inner, known))

@@ -59,7 +59,8 @@ class Steps:
 
 
 class _Gone(Exception):
-    """Something behind a loop needs what a turn in the middle of it made."""
+    """Something behind a loop needs what a turn in the middle of it made, or a list has what its only turn made, of which
+    nobody can tell whether it is the last or all."""
 
     def __init__(self, key: Key) -> None:
         super().__init__()
@@ -314,6 +315,7 @@ class _Behind:
     def __init__(self) -> None:
         self._last: dict[Slot, Slot] = {}
         self._gone: dict[Slot, Key] = {}
+        self._only: dict[Slot, Key] = {}
         self._lists: list[tuple[tuple[Slot, ...], Slot, dict[Slot, Slot]]] = []
 
     def add(self, plan: Plan, run: Run, made: Round) -> None:
@@ -323,6 +325,8 @@ class _Behind:
                 slots = tuple((action.key, output) for action in actions)
                 for slot in slots[:-1]:
                     self._gone[slot] = run.key
+                if len(slots) == 1:
+                    self._only[slots[0]] = run.key
                 self._last[slots[-1]] = slots[0]
                 key = slots[0][0]
                 self._lists.append((slots, ((*key[:3], f"{key[3]} so far", key[4]), output), made.lists))
@@ -355,6 +359,9 @@ class _Behind:
 
     def _sequence(self, value: Sequence, items: tuple[Py, ...]) -> Py:
         slots = tuple(item.value if isinstance(item, Ref) else None for item in items)
+        only = next((self._only[slot] for slot in slots if slot in self._only), None)
+        if only is not None:
+            raise _Gone(only)
         for listed, name, lists in self._lists:
             begin = next((k for k in range(len(slots)) if slots[k : k + len(listed)] == listed), None)
             if begin is not None:
