@@ -12,6 +12,7 @@ from trains import MLP, Call, training
 
 from dlspec.backends.runtime import RunError
 from dlspec.training.batches import Batches, batch_size, settled, split
+from dlspec.training.extras import need
 from dlspec.training.opening import open_data
 from dlspec.training.table import Table, match
 
@@ -320,3 +321,13 @@ train Fit {{
     status, _, err = call(*arguments)
     assert (status, message in err) == (2 if message else 0, True)
     assert Path("runs").exists() is not bool(message)
+
+
+def test_a_package_that_does_not_load_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As torchvision is beside a PyTorch that it was not built for."""
+    (tmp_path / "built_for_another.py").write_text("raise RuntimeError('operator nms does not exist')\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(RunError, match="this needs built-for-another, which does not load here: operator nms"):
+        need("built_for_another", "this")
+    with pytest.raises(RunError, match=r"this needs nowhere-at-all$"):
+        need("nowhere_at_all", "this")
