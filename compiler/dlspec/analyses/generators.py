@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from dlspec.ir.graph import Graph, Node, Prior, Scope, Value
+from dlspec.ir.graph import Graph, Node, Prior, Scope, Value, made_of
 from dlspec.objectives.training import Training
 from dlspec.ops.random import Normal, Uniform
 from dlspec.syntax import ast
@@ -45,13 +45,7 @@ class Behind:
 def behind(value: Value) -> Behind:
     """What a tensor is made of, its size apart."""
     found = Behind()
-    seen: set[Value] = set()
-    todo = [value]
-    while todo:
-        each = todo.pop()
-        if each in seen:
-            continue
-        seen.add(each)
+    for each in made_of(value):
         node = each.producer
         if node is None:
             found.data |= each.type.dtype.is_float
@@ -59,7 +53,6 @@ def behind(value: Value) -> Behind:
         else:
             found.weights |= bool(node.weights)
             found.draws |= node.op.random
-            todo += node.inputs
     return found
 
 

@@ -12,7 +12,6 @@ from dlspec.backends.runtime import RunError
 from dlspec.commands.errors import CallError
 from dlspec.commands.sample_inputs import check_classes, classes_of, given
 from dlspec.commands.sample_part import CODE, Drawing
-from dlspec.commands.sample_weights import ALL
 from dlspec.ir.dims import DimError, evaluate
 from dlspec.ir.graph import Graph, Prior, Value
 from dlspec.objectives.training import STEP
@@ -21,6 +20,7 @@ from dlspec.passes.between import between
 from dlspec.passes.noise_inputs import draws as named_draws
 from dlspec.passes.noise_inputs import noise_as_inputs, noise_ranges
 from dlspec.passes.retype import numpy_dtype
+from dlspec.training.weights import ALL
 
 if TYPE_CHECKING:
     import numpy as np

@@ -11,14 +11,12 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from dlspec.commands.errors import CallError
 from dlspec.commands.lowering import check_fit, read_files
 from dlspec.ir.graph import Graph
+from dlspec.training.weights import ALL
 
 if TYPE_CHECKING:
     import numpy as np
 
     Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
-
-ALL = "model.safetensors"
-"""The file of a run that has the weights of all its networks."""
 
 
 @dataclass(slots=True)

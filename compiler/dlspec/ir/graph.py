@@ -225,6 +225,19 @@ class Value:
         return f"%{self.name}: {self.type}"
 
 
+def made_of(value: Value) -> Iterator[Value]:
+    """A tensor, and all that it is made of, each once."""
+    seen = {value}
+    todo = [value]
+    while todo:
+        each = todo.pop()
+        yield each
+        for before in each.producer.inputs if each.producer is not None else ():
+            if before not in seen:
+                seen.add(before)
+                todo.append(before)
+
+
 class Parameter:
     """A weight of the network. ``path`` is its state-dict key; shared uses refer to one object."""
 

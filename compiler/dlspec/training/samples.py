@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from dlspec.backends.files import write_bytes
-from dlspec.ir.graph import Value
+from dlspec.ir.graph import Value, made_of
 from dlspec.objectives.training import Training
 from dlspec.ops.gradient import Grad
 from dlspec.training.pictures import grid, png
@@ -70,15 +70,4 @@ def _is_made(value: Value) -> bool:
         node = tensors[0].producer
     if node is not None and isinstance(node.op, Grad):
         return False
-    seen: set[Value] = set()
-    todo = [value]
-    while todo:
-        each = todo.pop()
-        if each in seen:
-            continue
-        seen.add(each)
-        node = each.producer
-        if (node is None and each.type.rank) or (node is not None and node.weights):
-            return True
-        todo += () if node is None else node.inputs
-    return False
+    return any(each.type.rank if each.producer is None else each.producer.weights for each in made_of(value))

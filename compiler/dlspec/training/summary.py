@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from dlspec.objectives.training import Training
-from dlspec.training.log import read
+from dlspec.training.log import FILE, read
 
-_FILES = ("metrics.jsonl", "curves.png", "classes.png", "samples", "checkpoints", "tensorboard", "wandb")
+_FILES = (FILE, "curves.png", "classes.png", "samples", "checkpoints", "tensorboard", "wandb")
 
 
 def speed(steps: int, examples: int, seconds: float) -> str:
@@ -22,7 +22,7 @@ def speed(steps: int, examples: int, seconds: float) -> str:
         if not hours
         else f"{hours} h {minutes} min"
     )
-    return f"{steps:,} steps in {time}, {examples / max(seconds, 1e-9):,.0f} examples a second"
+    return f"{steps:,} step{'s' * (steps != 1)} in {time}, {examples / max(seconds, 1e-9):,.0f} examples a second"
 
 
 def best_held_out(training: Training, metrics: Path, names: Mapping[str, str]) -> Iterator[str]:

@@ -93,8 +93,6 @@ class Trackers:
             for name, number in numbers_of(part, self._names).items()
         }
         numbers |= {f"rate/{name}": rate for name, rate in record["lr"].items()}
-        for kind, layers in record.get("probe", {}).items():
-            numbers |= {f"{kind}/{layer}": number for layer, number in layers.items()}
         probed: Mapping[str, Mapping[str, float]] = record.get("probe", {})
         numbers |= {f"{kind}/{layer}": number for kind, layers in probed.items() for layer, number in layers.items()}
         self._write(numbers, {}, record["step"])

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+ALL = "model.safetensors"
+"""The file of a run that has the weights of all its networks."""
+
+
 def write_weights(training: Training, weights: Mapping[str, Tensor], out: Path) -> list[Path]:
     """Writes ``model.safetensors`` with the paths of the `train`, and ``networks/NAME.safetensors`` for each of these.
 
@@ -22,7 +26,7 @@ def write_weights(training: Training, weights: Mapping[str, Tensor], out: Path) 
     from safetensors.numpy import save  # pyright: ignore[reportUnknownVariableType]
 
     state = {path: tensor.detach().cpu().contiguous().numpy() for path, tensor in weights.items()}
-    files = {out / "model.safetensors": state}
+    files = {out / ALL: state}
     for name in training.networks:
         inside = {path.removeprefix(f"{name}."): array for path, array in state.items() if path.startswith(f"{name}.")}
         if inside:
