@@ -18,7 +18,7 @@ from dlspec.backends.graph_json import graph_json
 from dlspec.backends.onnx.model import build
 from dlspec.backends.onnx.write import to_bytes, to_model_proto
 from dlspec.backends.torch.live import to_module
-from dlspec.backends.torch.text import source
+from dlspec.backends.torch.text.source import source
 from dlspec.backends.verify import verify
 from dlspec.backends.weights import draw_all
 from dlspec.elaborate.instances import Instances

@@ -10,7 +10,7 @@ import pytest
 
 import dlspec
 from dlspec import Diagnostic, DlspecError, Limits, analyse, load
-from dlspec.backends.torch.text import DEEPEST as MODULES
+from dlspec.backends.torch.text.source import DEEPEST as MODULES
 from dlspec.cli import main
 from dlspec.limits import DEEPEST, spending
 from dlspec.pipeline import check_source

@@ -9,7 +9,7 @@ from harness import single_node_graph, tables
 
 from dlspec.analyses.reach import RULES as SEEN_THROUGH
 from dlspec.backends.onnx.registry import LOWERINGS
-from dlspec.backends.torch.registry import FUNCTIONS, MODULES
+from dlspec.backends.torch.lowering.registry import FUNCTIONS, MODULES
 from dlspec.elaborate.gradients import cuts
 from dlspec.ir.graph import Node
 from dlspec.ir.op import Op

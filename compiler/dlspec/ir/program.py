@@ -47,6 +47,21 @@ class Written:
         return f"Written({self.span.text!r})"
 
 
+def is_literal(expression: ast.Expression) -> bool:
+    """Whether an expression is a number, a word, or a list of such."""
+    match expression:
+        case ast.List(items=items):
+            return all(map(is_literal, items))
+        case ast.Unary(operand=operand):
+            return is_literal(operand)
+        case ast.Constant():
+            return True
+        case ast.String(parts=parts):
+            return all(isinstance(part, str) for part in parts)
+        case _:
+            return False
+
+
 class Binding:
     """What a name stands for from a ``time`` on: the value of what is ``written``, or the part of it at a ``place`` where
     several names take a list apart."""

@@ -7,7 +7,7 @@ from functools import cache, wraps
 from typing import TYPE_CHECKING, Any
 
 from dlspec.backends.runtime import RunError
-from dlspec.backends.torch.grouping import objective_names
+from dlspec.backends.torch.classes.grouping import objective_names
 from dlspec.backends.torch.live import require_torch
 from dlspec.objectives.training import Training
 

@@ -8,9 +8,9 @@ from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 from dlspec.analyses.training_report import TrainingSummary
-from dlspec.backends.torch.grouping import objective_names
+from dlspec.backends.torch.classes.grouping import objective_names
 from dlspec.backends.torch.live import require_torch
-from dlspec.backends.torch.names import variable
+from dlspec.backends.torch.python.names import variable
 from dlspec.objectives.training import STEP, Training
 from dlspec.training.compiled import as_written
 from dlspec.training.devices import Devices

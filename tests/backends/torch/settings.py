@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from dlspec.backends.torch.live import load_source
-from dlspec.backends.torch.text import source
+from dlspec.backends.torch.text.source import source
 from dlspec.backends.verify import sample_sizes
 from dlspec.diagnostics import DlspecError
 from dlspec.ir.dims import evaluate

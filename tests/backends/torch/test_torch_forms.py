@@ -20,8 +20,9 @@ import dlspec.model as models
 from dlspec.backends.onnx.model import build
 from dlspec.backends.onnx.write import to_bytes
 from dlspec.backends.runtime import Session, make_inputs
-from dlspec.backends.torch import names, source
+from dlspec.backends.torch import source
 from dlspec.backends.torch.live import load_source, to_module
+from dlspec.backends.torch.python import names
 from dlspec.backends.torch.session import TorchSession
 from dlspec.backends.verify import telling, verify
 from dlspec.backends.weights import draw

@@ -14,9 +14,9 @@ from train_snippets import SIZES, TRAINS, training
 from dlspec.backends.onnx.model import build
 from dlspec.backends.onnx.write import to_bytes, to_model_proto
 from dlspec.backends.runtime import Session, make_inputs
-from dlspec.backends.torch.grouping import objective_names
+from dlspec.backends.torch.classes.grouping import objective_names
 from dlspec.backends.torch.live import to_training
-from dlspec.backends.torch.names import variable
+from dlspec.backends.torch.python.names import variable
 from dlspec.backends.verify import telling, verify
 from dlspec.objectives.training import STEP, Training
 from dlspec.passes.noise_inputs import draws, noise_as_inputs, noise_ranges

@@ -10,7 +10,7 @@ import pytest
 from tests.backends.torch.settings import compared_with_others, root
 from tests.backends.variants import telling
 
-from dlspec.backends.torch.text import source
+from dlspec.backends.torch.text.source import source
 from dlspec.files import Disk
 from dlspec.pipeline import elaborate, open_source
 from dlspec.source import Source

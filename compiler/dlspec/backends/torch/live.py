@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from dlspec.backends.room import weigh
 from dlspec.backends.runtime import RunError
-from dlspec.backends.torch.text import source
+from dlspec.backends.torch.text.source import source
 from dlspec.backends.weights import check_weights, draw, draw_all, initial_weights, untied
 from dlspec.diagnostics import DlspecError, Severity
 from dlspec.ir.graph import Graph

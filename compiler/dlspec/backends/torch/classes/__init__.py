@@ -1,0 +1,1 @@
+"""Modules of one declaration become one class, and the turns of a loop one text."""

@@ -1,0 +1,410 @@
+"""What each class takes, and the text of what it makes: names for what is known by name."""
+
+from __future__ import annotations
+
+import keyword
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+from dlspec.backends.torch.classes.template import Makes, Mismatch, Optional, Rolled, SequentialOf, Template, TLoop
+from dlspec.backends.torch.classes.unify import Turns, unified
+from dlspec.backends.torch.plans.plan import Plan
+from dlspec.backends.torch.plans.tree import Module
+from dlspec.backends.torch.python import names
+from dlspec.backends.torch.python.evaluate import Unwritten, is_constant
+from dlspec.backends.torch.python.expressions import (
+    Call,
+    Comprehension,
+    Const,
+    IfElse,
+    Keyword,
+    Name,
+    Own,
+    Py,
+    Sequence,
+    Star,
+    Subscript,
+    call,
+    rebuild,
+    walk,
+)  # fmt: skip
+from dlspec.backends.torch.python.layout import flat
+from dlspec.backends.torch.python.symbols import Leaf, Sum, leaves, own_member, tupled, written_out
+from dlspec.backends.torch.python.targets import kept
+from dlspec.ir.dims import Expr
+from dlspec.syntax import ast
+
+ANY: Any = object()
+"""The default of a parameter that has none."""
+
+
+@dataclass(eq=False)
+class Class:
+    """A class of the generated file.
+
+    ``parameters`` are those of its constructor by the key of their leaf, ``locals`` what its constructor computes first,
+    ``attributes`` the constants its ``forward`` needs. That of a train has ``methods`` instead of a forward, and a
+    ``trainer``.
+    """
+
+    name: str
+    template: Template
+    parameters: dict[Any, Leaf] = field(default_factory=dict[Any, Leaf])
+    names: dict[Any, str] = field(default_factory=dict[Any, str])
+    locals: dict[Any, Leaf] = field(default_factory=dict[Any, Leaf])
+    attributes: dict[str, Py] = field(default_factory=dict[str, Py])
+    methods: dict[str, Template] = field(default_factory=dict[str, Template])
+    trainer: str = ""
+
+    @property
+    def modules(self) -> list[Module]:
+        return [plan.module for plan in self.template.plans]
+
+    @property
+    def doc(self) -> str:
+        """The comment above the declaration."""
+        template = self.modules[0].declaration.template
+        return "" if template is None else template.doc
+
+    @cached_property
+    def running(self) -> dict[Any, Leaf]:
+        """What the forward knows by name."""
+        found: dict[Any, Leaf] = {}
+        for value in _running(self.template):
+            for leaf in leaves(value):
+                if leaf.key[0] not in ("shape", "comprehended"):
+                    found.setdefault(leaf.key, leaf)
+        return found
+
+    def default(self, leaf: Leaf) -> Any:
+        """The default of a parameter in the spec, or `ANY`. That of a network's setting is its value."""
+        module = self.modules[0]
+        if leaf.key[0] != "name" or leaf.key[1] != 0 or module.scope is not module.declaration:
+            return ANY
+        root = next((m.scope for m in self.modules if m.parent is None), None)
+        if root is not None:
+            return tupled(root.arguments[leaf.key[2]])
+        for parameter in module.declaration.template.parameters if module.declaration.template else ():
+            if parameter.name.name == leaf.key[2] and parameter.default is not None:
+                return _plain(parameter.default)
+        return ANY
+
+
+class Resolver:
+    """Finds the parameters of classes and fills in their names. ``plans`` and ``class_of`` are by module."""
+
+    def __init__(self) -> None:
+        self.plans: dict[Module, Plan] = {}
+        self.class_of: dict[Module, Class] = {}
+        self._arguments: dict[Makes, tuple[list[Any], list[Py]]] = {}
+
+    def resolve(self, made: Class) -> None:
+        """Finds the parameters of the constructor: what is known by name in all that is inside."""
+        template = made.template
+        found: dict[Any, Leaf] = {}
+        for value in _values(template):
+            self._collect(value, found)
+        for flag in template.flags.values():
+            self._collect(flag, found)
+        for key, leaf in made.running.items():
+            found.setdefault(key, leaf)
+        made.locals = {key: leaf for key, leaf in found.items() if leaf.definition is not None}
+        taken = {key: leaf for key, leaf in found.items() if leaf.definition is None}
+        made.parameters = {leaf.key: leaf for leaf in self._ordered(taken.values(), made)}
+        made.names = {}
+        looping = {name for member in template.members if member.loop is not None for name in member.loop.names}
+        for key, leaf in [*made.parameters.items(), *made.locals.items()]:
+            made.names[key] = names.unique(leaf.name, {*made.names.values(), *looping})
+
+    def _collect(self, value: Py, found: dict[Any, Leaf]) -> None:
+        for inner in _parts(value):
+            if isinstance(inner, Makes):
+                for argument in self.arguments(inner):
+                    self._collect(argument, found)
+            else:
+                for leaf in leaves(inner):
+                    if leaf.key[0] != "comprehended":
+                        found.setdefault(leaf.key, leaf)
+
+    def _ordered(self, taken: Iterable[Leaf], made: Class) -> list[Leaf]:
+        """Sizes of what flows in, then the block's own parameters in their order, then what is around it; those with
+        defaults last."""
+        template = made.modules[0].declaration.template
+        declared = [p.name.name for p in template.parameters] if template else []
+
+        def place(leaf: Leaf) -> tuple[Any, ...]:
+            if leaf.key[0] == "size":
+                return (0, *leaf.key[1:])
+            known = leaf.key[0] == "name" and leaf.key[1] == 0 and leaf.key[2] in declared
+            return (1, declared.index(leaf.key[2])) if known else (2,)
+
+        return sorted(sorted(taken, key=place), key=lambda leaf: made.default(leaf) is not ANY)
+
+    # Constructors
+
+    def constant(self, value: Py, made: Class) -> Py:
+        """An expression of the constructor with names filled in."""
+        match value:
+            case Leaf():
+                return Name(value.name if value.key[0] == "comprehended" else made.names[value.key])
+            case Sum():
+                return self.constant(written_out(value), made)
+            case Own():
+                return _reached(self.constant(value.label, made), value.numbered)
+            case Makes():
+                return self._made(value, made)
+            case SequentialOf():
+                return self.sequential(value, made)
+            case _:
+                return rebuild(value, lambda inner: self.constant(inner, made))
+
+    def arguments(self, makes: Makes) -> list[Py]:
+        """What is given where modules are made, in the order of the class's parameters. Raises `Mismatch` where that is
+        not one text."""
+        child = self.class_of.get(makes.made[0].module)
+        if child is None:
+            return []
+        asked, known = list(child.parameters), self._arguments.get(makes)
+        if known is None or known[0] != asked:
+            known = self._arguments[makes] = asked, self._bound(makes, child)
+        return known[1]
+
+    def _bound(self, makes: Makes, child: Class) -> list[Py]:
+        turns = None
+        if makes.loop is not None:
+            turns = Turns(makes.loop.loop, [each.turn for each in makes.made], makes.loop.index)
+        found: list[Py] = []
+        for leaf in child.parameters.values():
+            written: list[Py] = []
+            for each in makes.made:
+                author = self.plans[each.maker].author
+                try:
+                    written.append(author.bound(leaf, each.use, each.maker))
+                except Unwritten:
+                    self.plans[each.maker].hinges.update(author.settings.behind_leaf(leaf, each.use))
+                    written.append(_constant(author.value(leaf, each.use)))
+            found.append(unified(written, turns, makes.loops))
+        return found
+
+    def _made(self, makes: Makes, made: Class) -> Py:
+        child = self.class_of[makes.made[0].module]
+        args: list[Py] = []
+        keywords: list[Keyword] = []
+        for leaf, value in zip(child.parameters.values(), self.arguments(makes), strict=True):
+            filled = self.constant(value, made)
+            default = child.default(leaf)
+            if default is ANY:
+                args.append(filled)
+            else:
+                keywords.append(Keyword(child.names[leaf.key], filled, default))
+        return Call(Name(child.name), tuple(args), tuple(keywords))
+
+    def sequential(self, value: SequentialOf, made: Class) -> Py:
+        if value.listed:
+            items = self.items(value.items, made)
+            alone = items[0].value if len(items) == 1 and isinstance(items[0], Star) else None
+            return call("nn.ModuleList", alone if isinstance(alone, Comprehension) else Sequence(tuple(items)))
+        if value.named:
+            items, single = self._named_items(value, made)
+            if single is not None:
+                return call("nn.Sequential", call("OrderedDict", single))
+            labels = [name.value for name, _ in value.items if isinstance(name, Const)]
+            if len(labels) == len(value.items) and all(map(_is_keyword_argument, labels)):
+                named = tuple(
+                    Keyword(label, self.constant(inner, made))
+                    for label, (_, inner) in zip(labels, value.items, strict=True)
+                )
+                return call("nn.Sequential", Call(Name("OrderedDict"), (), named))
+            return call("nn.Sequential", call("OrderedDict", Sequence(tuple(items))))
+        return Call(Name("nn.Sequential"), tuple(self.items(value.items, made)))
+
+    def _named_items(self, value: SequentialOf, made: Class) -> tuple[list[Py], Py | None]:
+        items: list[Py] = []
+        for name, inner in value.items:
+            if isinstance(inner, Rolled):
+                pairs = [self._pair(*item, made) for item in inner.items]
+                rolled = self._comprehension(inner, pairs, made)
+                if len(value.items) == 1:
+                    return [], replace(rolled, opening="")
+                items.append(Star(rolled))
+            else:
+                items.append(self._pair(name, inner, made))
+        return items, None
+
+    def _pair(self, name: Py, value: Py, made: Class) -> Py:
+        return Sequence((self.constant(name, made), self.constant(value, made)), "(")
+
+    def _loop(self, rolled: Rolled, body: Py, made: Class) -> tuple[str, Py]:
+        """The variables of a loop, as far as they are used, and what it runs over."""
+        return variables(rolled, self.constant(rolled.iterable, made), [body])
+
+    def items(self, items: Iterable[tuple[Py, Py]], made: Class) -> list[Py]:
+        """The arguments of ``nn.Sequential``; three equal ones in a row or more are made in a loop."""
+        result: list[Py] = []
+        texts: list[str] = []
+        for _, value in items:
+            if isinstance(value, Rolled):
+                result.append(self._rolled(value, made))
+                texts.append("")
+            elif isinstance(value, Optional):
+                inner, other = (Sequence(tuple(self.items(part, made))) for part in (value.items, value.otherwise))
+                result.append(Star(IfElse(self.constant(value.condition, made), inner, other)))
+                texts.append("")
+            else:
+                result.append(self.constant(value, made))
+                texts.append(flat(result[-1]))
+        return list(_runs(result, texts))
+
+    def _rolled(self, value: Rolled, made: Class) -> Py:
+        return Star(self._comprehension(value, [self.constant(item, made) for _, item in value.items], made))
+
+    def _comprehension(self, value: Rolled, parts: list[Py], made: Class) -> Comprehension:
+        target, loop = self._loop(value, Sequence(tuple(parts), "("), made)
+        if len(parts) == 1:
+            return Comprehension(parts[0], target, loop)
+        return Comprehension(Name("layer"), "layer", Sequence(tuple(parts), "("), times=loop, each=target)
+
+    # Forwards
+
+    def name_attributes(self, made: Class) -> None:
+        """Finds what the forward needs of the constructor."""
+        for value in _running(made.template):
+            self.forward(value, made)
+
+    def forward(self, value: Py, made: Class) -> Py:
+        """An expression of the forward: what the constructor knows by name is an attribute."""
+        match value:
+            case Leaf() if value.key[0] == "shape":
+                assert value.definition is not None
+                return self.forward(value.definition, made)
+            case Leaf() if value.key[0] == "comprehended":
+                return Name(value.name)
+            case Leaf():
+                return Name(f"self.{self._attribute(value, made)}")
+            case Sum():
+                return self.forward(written_out(value), made)
+            case Own():
+                return _reached(self.forward(value.label, made), value.numbered)
+            case _:
+                return rebuild(value, lambda inner: self.forward(inner, made))
+
+    def _attribute(self, leaf: Leaf, made: Class) -> str:
+        named = made.names[leaf.key]
+        for name, known in made.attributes.items():
+            if isinstance(known, Name) and known.text == named:
+                return name
+        members = {member.label for member in made.template.members}
+        name = names.unique(named, {*members, *made.attributes, *names.RESERVED})
+        made.attributes[name] = Name(named)
+        return name
+
+
+def _reached(label: Py, numbered: bool) -> Py:
+    """A member of the class by its label."""
+    if isinstance(label, Const):
+        return own_member(label, numbered)
+    return Subscript(Name("self"), (label,)) if numbered else call("getattr", Name("self"), label)
+
+
+def variables(loop: Rolled | TLoop, iterable: Py, body: Iterable[Py]) -> tuple[str, Py]:
+    """The variables of a loop, as far as they are used, and what it runs over."""
+    used = {node.text for value in body for node in walk(value) if isinstance(node, Name)}
+    targets = [kept(target, used) for target in loop.targets]
+    if loop.index in used and loop.index not in loop.targets:
+        if not targets:
+            return loop.index, iterable
+        if set(targets) == {"_"}:
+            counted = len(iterable.value) if isinstance(iterable, Const) else None
+            return loop.index, call("range", call("len", iterable) if counted is None else Const(counted))
+        inner = targets[0] if len(targets) == 1 else f"({', '.join(targets)})"
+        return f"{loop.index}, {inner}", call("enumerate", iterable)
+    match targets, iterable:
+        case (["_", *others], Call(function=Name(text="enumerate"), args=(counted,))) if others:
+            return ", ".join(others), counted
+        case _:
+            return ", ".join(targets) or "_", iterable
+
+
+def _values(template: Template) -> Iterator[Py]:
+    if template.chain is not None:
+        yield template.chain
+    for member in template.members:
+        if member.loop is not None:
+            yield member.loop.iterable
+        yield member.name
+        yield member.value
+    yield from template.inits
+
+
+def _running(template: Template) -> Iterator[Py]:
+    """What stands in a forward."""
+    yield from template.iterables
+    yield from (action.value for action in template.actions)
+    yield from (value for value, _ in template.outputs)
+
+
+def _parts(value: Py) -> Iterator[Py]:
+    """What stands in a value: classes that are made, and expressions that make none."""
+    match value:
+        case Makes():
+            yield value
+        case SequentialOf():
+            for name, item in value.items:
+                yield name
+                yield from _parts(item)
+        case Rolled():
+            yield value.iterable
+            for name, item in value.items:
+                yield name
+                yield from _parts(item)
+        case Optional():
+            yield value.condition
+            for _, item in (*value.items, *value.otherwise):
+                yield from _parts(item)
+        case _:
+            inner = [node for node in walk(value) if isinstance(node, Makes | SequentialOf)]
+            if inner and value not in inner:
+                for node in inner:
+                    yield from _parts(node)
+            yield value
+
+
+def _runs(values: list[Py], texts: list[str]) -> Iterator[Py]:
+    index = 0
+    while index < len(values):
+        end = index + 1
+        while texts[index] and end < len(values) and texts[end] == texts[index]:
+            end += 1
+        if end - index > 2:
+            yield Star(Comprehension(values[index], "_", call("range", Const(end - index))))
+        else:
+            yield from values[index:end]
+        index = end
+
+
+def _constant(value: Any) -> Py:
+    if not is_constant(value) or isinstance(value, Expr):
+        raise Mismatch
+    return Const(tupled(value))
+
+
+def _plain(node: ast.Expression) -> Any:
+    """A default that is written as a constant, or `ANY`."""
+    match node:
+        case ast.Constant():
+            return node.value
+        case ast.String(parts=parts) if all(isinstance(part, str) for part in parts):
+            return "".join(map(str, parts))
+        case ast.Unary(operator="-", operand=ast.Constant(value=int() | float() as value)):
+            return -value
+        case ast.List():
+            items = tuple(map(_plain, node.items))
+            return ANY if ANY in items else items
+        case _:
+            return ANY
+
+
+def _is_keyword_argument(label: str) -> bool:
+    return label.isidentifier() and not keyword.iskeyword(label) and not label.startswith("__")

@@ -1,0 +1,145 @@
+"""A class to be: what the plans of several modules have in common."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from dlspec.backends.torch.plans.plan import Action, Plan, Slot
+from dlspec.backends.torch.plans.tree import Key, Module
+from dlspec.backends.torch.python.expressions import Py
+from dlspec.backends.torch.python.symbols import LoopId
+from dlspec.backends.torch.python.targets import names_in
+from dlspec.ir.graph import Scope
+
+
+class Mismatch(Exception):
+    """The plans are not of one structure."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Made:
+    """A module that is made: by the constructor of ``maker``, as turn number ``turn`` of the loop that is written there."""
+
+    module: Module
+    maker: Module
+    use: Scope
+    turn: int = 0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Makes(Py):
+    """The constructor call of a class, in each plan. In a ``loop``, its variables are those of the turn. ``loops`` are all
+    that are written as loops."""
+
+    made: tuple[Made, ...]
+    loop: Looped | None = None
+    loops: frozenset[LoopId] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Looped:
+    """A loop that is written as one: where it stands in the text, and the name that numbers its turns."""
+
+    loop: tuple[str, int, int]
+    index: Py
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rolled(Py):
+    """A run of members made in a loop over ``iterable``, with their names."""
+
+    targets: tuple[str, ...]
+    iterable: Py
+    items: tuple[tuple[Py, Py], ...]
+    index: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Optional(Py):
+    """Members that are there where the condition holds, and those that are there where not."""
+
+    condition: Py
+    items: tuple[tuple[Py, Py], ...]
+    otherwise: tuple[tuple[Py, Py], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SequentialOf(Py):
+    """``nn.Sequential`` of items: pairs of a name and an expression, runs and options; ``listed`` an ``nn.ModuleList``."""
+
+    items: tuple[tuple[Py, Py], ...]
+    named: bool
+    listed: bool = False
+
+
+@dataclass(eq=False, slots=True)
+class TLoop:
+    """A loop of a class, in the constructor and in the forward."""
+
+    loop: LoopId
+    targets: tuple[str, ...]
+    iterable: Py
+    index: str
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Its variables."""
+        return (*names_in(self.targets), self.index)
+
+
+@dataclass(eq=False, slots=True)
+class TMember:
+    """A member with its label in the first plan, and as an expression. ``when`` is the flag of one that not every plan has,
+    else empty; a ``loop`` makes one in each turn."""
+
+    label: str
+    name: Py
+    value: Py
+    kind: str
+    when: str
+    loop: TLoop | None = None
+
+
+@dataclass(eq=False, slots=True)
+class TAction:
+    key: Key
+    value: Py
+    outputs: int
+    when: str
+    action: Action
+
+
+@dataclass(eq=False, slots=True)
+class TRound:
+    """The steps of all turns of a loop; ``carried`` and ``lists`` are as for `plan.Round`."""
+
+    loop: TLoop
+    body: list[TAction]
+    carried: list[tuple[Slot, Slot, Slot]]
+    lists: dict[Slot, Slot]
+
+
+@dataclass(eq=False, slots=True)
+class Template:
+    """A class to be. ``flags`` are the conditions of what not every plan has, by what they say; ``hinges``
+    the settings that the text hangs on without saying so."""
+
+    plans: list[Plan]
+    chain: SequentialOf | None = None
+    members: list[TMember] = field(default_factory=list[TMember])
+    inits: list[Py] = field(default_factory=list[Py])
+    steps: list[TAction | TRound] = field(default_factory=list["TAction | TRound"])
+    outputs: list[tuple[Py, bool]] = field(default_factory=list[tuple[Py, bool]])
+    aliases: dict[Slot, Slot] = field(default_factory=dict["Slot", "Slot"])
+    flags: dict[str, Py] = field(default_factory=dict[str, Py])
+    hinges: set[str] = field(default_factory=set[str])
+
+    @property
+    def actions(self) -> list[TAction]:
+        """The steps, with those in loops."""
+        return [action for step in self.steps for action in (step.body if isinstance(step, TRound) else [step])]
+
+    @property
+    def iterables(self) -> list[Py]:
+        """What the loops of the forward run over."""
+        return [step.loop.iterable for step in self.steps if isinstance(step, TRound)]

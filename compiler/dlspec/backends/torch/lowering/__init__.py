@@ -1,0 +1,1 @@
+"""Operators as PyTorch: a lowering for each that is not one to one."""

@@ -1,0 +1,1 @@
+"""What each module of a network holds, said as the author wrote it, with the values that it has there."""

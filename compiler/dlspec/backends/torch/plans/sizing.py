@@ -1,0 +1,502 @@
+"""Sizes of tensors as a constructor says them: what the author wrote where they were made, followed through all that
+passes them on."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, cast
+
+from dlspec.backends.torch.plans.places import homes_of, loop_id
+from dlspec.backends.torch.plans.plan import named_inputs
+from dlspec.backends.torch.plans.tree import Module, origin
+from dlspec.backends.torch.plans.turns import turns_in
+from dlspec.backends.torch.python import expressions as py
+from dlspec.backends.torch.python.evaluate import Unwritten, evaluate
+from dlspec.backends.torch.python.expressions import Py
+from dlspec.backends.torch.python.names import variable
+from dlspec.backends.torch.python.sizes import from_text
+from dlspec.backends.torch.python.symbols import (
+    Apart,
+    Flowing,
+    Leaf,
+    Left,
+    Sum,
+    Turned,
+    add,
+    ended,
+    item,
+    leaves,
+    of_list,
+    rebuild_all,
+    scaled,
+    signature,
+    walk_all,
+    without,
+)
+from dlspec.backends.torch.python.targets import targets_of
+from dlspec.ir.dims import Dim, symbol, symbols
+from dlspec.ir.graph import Node, Scope, Value
+from dlspec.ir.op import Op
+from dlspec.ir.program import Names, Written, is_literal
+from dlspec.ops.constant import Param
+from dlspec.ops.conv import ConvFunction, ConvTransposeFunction
+from dlspec.ops.linear import LinearFunction
+from dlspec.ops.scan import source_of
+from dlspec.ops.slicing import Split
+from dlspec.syntax import ast
+
+if TYPE_CHECKING:
+    from dlspec.backends.torch.plans.author import AtHand, Author
+
+_LONGEST = 16
+"""Parts of a size that people still read."""
+
+
+class Sizing:
+    """The sizes of tensors for one place of a module. How expressions are written is the business of `writing.Writing`."""
+
+    def __init__(self, author: Author, module: Module, place: Scope, at_hand: AtHand | None) -> None:
+        self.author = author
+        self.tree = author.tree
+        self.module = module
+        self.place = place
+        self.at_hand = at_hand
+        self._entered: tuple[Scope, ...] = ()
+        self._entry: tuple[Value, Scope] | None = None
+
+    def at(self, module: Module, place: Scope) -> Sizing:
+        """The same for another place, of a constructor."""
+        made = type(self)(self.author, module, place, None)
+        made._entered = self._entered
+        return made
+
+    @cached_property
+    def _homes(self) -> list[Scope]:
+        return homes_of(self.module.scope)
+
+    # For the subclass
+
+    def written(self, written: Written) -> Py:
+        raise NotImplementedError
+
+    def translate(self, node: ast.Expression | ast.Slice | ast.Rest, names: Names, time: int) -> Py:
+        raise NotImplementedError
+
+    def bound(self, leaf: Leaf, use: Scope) -> Py:
+        raise NotImplementedError
+
+    # Sizes
+
+    def size(self, value: Value, axis: int, entry: tuple[Value, Scope] | None = None) -> Py:
+        dim = value.type.shape[axis]
+        if not isinstance(dim, int):
+            raise Unwritten
+        entry = self._entry if entry is None else entry
+        key = (value, axis, self.module, self.place if entry is None else entry[1], entry is None, self._entered)
+        known = self.author.sizes.get(key, self)
+        if known is self:
+            try:
+                known = self._size(value, axis, dim, entry)
+                if entry is None:
+                    known = _readable(known, dim)
+            except Unwritten:
+                known = None
+            self.author.sizes[key] = known
+        if known is None:
+            raise Unwritten
+        return cast("Py", known)
+
+    def _size(self, value: Value, axis: int, dim: int, entry: tuple[Value, Scope] | None) -> Py:
+        while True:
+            if entry is not None and value is entry[0]:
+                return Leaf(("entry", axis), "entry", dim)
+            alone = self._alone(value)
+            if alone is not None and entry is None and alone not in self._entered:
+                return self._flowing(value, axis, alone)
+            node = value.producer
+            inputs = self.tree.sized(self.module.scope)
+            if node is None or value in inputs or not self._inside(node.scope):
+                declared = self._declared(value, axis)
+                if declared is not None or self.module.parent is None:
+                    return py.Const(dim) if declared is None else declared
+                if value not in inputs:
+                    raise Unwritten
+                return Leaf(("size", inputs.index(value), axis), self._called(value, axis), dim)
+            way = self._way(node.scope)
+            crossed = next((s for s in way if s.kind == "iteration" and not self._around(s, entry)), None)
+            child = next((s for s in way if s in self.tree.of_scope and not self.tree.of_scope[s].inline), None)
+            if crossed is not None and (child is None or way.index(crossed) < way.index(child)):
+                try:
+                    made = self._after(value, axis, dim, crossed, entry)
+                    return self._left(made, value, axis, crossed)
+                except Unwritten:
+                    pass  # of a loop that is written out each turn can say its own
+            if child is not None:
+                return self._of_child(value, axis, child, entry)
+            if node.body is not None:
+                value, axis = source_of(value, axis)
+                continue
+            passed = self._passed(value, node, axis)
+            if passed is None:
+                return self._made(node, node.outputs.index(value), axis, entry)
+            other = self._other(node, passed)
+            if other is not None:
+                with suppress(Unwritten):
+                    return self.size(other, axis, entry)
+            value = passed  # what only passes a size on, however long the chain
+
+    def _declared(self, value: Value, axis: int) -> Py | None:
+        """A size of an input as the signature of a network has it, unless that is a symbol."""
+        scope = self.module.scope
+        if scope.kind != "network" or scope.names is None or scope.template is None:
+            return None
+        root = self.module.parent is None
+        name = value.name if root else next((n for n, v in scope.inputs.items() if v is value), "")
+        for parameter in scope.template.parameters:
+            if parameter.name.name == name and parameter.type is not None and parameter.type.axes:
+                size = parameter.type.axes[axis].size
+                if isinstance(size, ast.Name) and size.name[:1].isupper():
+                    return None
+                return self.written(Written(size, scope.names))
+        return None
+
+    def _passed(self, value: Value, node: Node, axis: int) -> Value | None:
+        """The input that an output has an axis of, of operators that keep their input's shape."""
+        kept = node.op.keeps(axis, value.type.rank) if value is node.outputs[0] else None
+        if kept is not None:
+            return node.inputs[kept]
+        if len(node.outputs) != 1 or node.op.out_size is not None or type(node.op) in _OUT_OF:
+            return None
+        probed = self.author.probed(node)
+        same_axis = (
+            probed is not None and probed.types[0].rank > axis and str(probed.types[0].shape[axis]) == f"s0_{axis}"
+        )
+        return node.inputs[0] if same_axis else None
+
+    def _other(self, node: Node, passed: Value) -> Value | None:
+        """Beside what flows in and goes straight on, something of the same size that is made: other instances may have the
+        former only where the sizes agree."""
+        step = node.origin.step
+        if not isinstance(step, ast.Call) or not any(isinstance(part, ast.If) for part in ast.walk(step)):
+            return None
+        around = [scope for scope in node.scope.ancestors() if self._inside(scope)]
+        flows = {scope.flow for scope in around} | {self.module.scope.flow}
+        made = (value for value in node.inputs if origin(value) not in flows and value.type.shape == passed.type.shape)
+        return next(made, None) if origin(passed) in flows else None
+
+    def _made(self, node: Node, output: int, axis: int, entry: tuple[Value, Scope] | None) -> Py:
+        type_ = node.outputs[output].type
+        dim = type_.shape[axis]
+        field = node.op.out_size
+        if field is not None and axis == node.op.out_axis % type_.rank:
+            written = node.origin.written.get(field)
+            return py.Const(dim) if written is None else self.written(written)
+        last = node.op.last_size(output)
+        if last is not None and axis == type_.rank - 1:
+            field, times, deciding = last
+            said = node.origin.written
+            if any(name != field and name in said and not is_literal(said[name].expression) for name in deciding):
+                raise Unwritten
+            return scaled(py.Const(times), self.written(said[field]))
+        if type(node.op) in _OUT_OF and axis == (1 if type_.rank > 2 else type_.rank - 1):
+            return self.size(node.inputs[1], _OUT_OF[type(node.op)], entry)
+        if isinstance(node.op, Split) and not isinstance(node.op.sections, int) and axis == node.op.dim % type_.rank:
+            return self._field(node, "sections", output)
+        if isinstance(node.op, Param):
+            written = node.origin.written.get("shape")
+            if written is None or not isinstance(written.expression, ast.List):
+                raise Unwritten
+            return self.translate(written.expression.items[axis], written.names, written.time)
+        probed = self.author.probed(node)
+        if probed is None:
+            raise Unwritten
+        found = probed.types[output].shape[axis]
+        if isinstance(found, int) and probed.pinned and node.inputs and node.inputs[0].type == type_:
+            return self.size(node.inputs[0], axis, entry)  # what was written says again what flows in
+        gathered = self._gathered(node, probed.sizes, found) if entry is None else None
+        if gathered is not None:
+            return gathered
+        known: dict[str, Py] = {}
+        for name in symbols(found):
+            if name in probed.sizes:
+                index, place = probed.sizes[name]
+                known[name] = self.size(node.inputs[index], place, entry)
+            elif name in probed.fields:
+                known[name] = self._field(node, *probed.fields[name])
+            else:
+                raise Unwritten
+        if str(found) not in probed.sizes and any(map(self.author.settings.behind, probed.pinned)):
+            raise Unwritten
+        for index, place in (*probed.ones, *(() if str(found) in probed.sizes else probed.numbers)):
+            if not isinstance(self.size(node.inputs[index], place, entry), py.Const):
+                raise Unwritten
+        made = add(from_text(str(found), known))
+        turns = dict.fromkeys(turn for turn in map(self._turn_of, node.inputs) if turn is not None)
+        loops = [loop for loop, _ in turns]
+        for loop in dict.fromkeys(loops):
+            made = Apart(loop_id(loop), made) if loops.count(loop) > 1 else made
+        return made
+
+    def _field(self, node: Node, field: str, place: int | None) -> Py:
+        """A size that the author wrote, alone or in a list."""
+        written = node.origin.written[field]
+        if place is None:
+            return self.written(written)
+        if isinstance(written.expression, ast.List):
+            return self.translate(written.expression.items[place], written.names, written.time)
+        return item(self.written(written), py.Const(place))
+
+    def _of_child(self, value: Value, axis: int, use: Scope, entry: tuple[Value, Scope] | None) -> Py:
+        """What a module gives, with the names of the one that makes it."""
+        child = self.tree.of_scope[use]
+        if child.uses[0] is not use:
+            outputs = self.tree.outputs(use)
+            value = self.tree.outputs(child.uses[0])[outputs.index(value)] if value in outputs else value
+        made = self.at(child, child.scope).size(value, axis)
+        mine = self.at(self.module, use.parent or use)
+        mine._entry = self._entry
+        replaced: dict[Any, Py] = {}
+        for leaf in leaves(made):
+            if leaf.definition is None and leaf.key not in replaced and leaf.key[0] != "comprehended":
+                if leaf.key[0] == "size" and entry is not None:
+                    replaced[leaf.key] = self.size(self.tree.sized(use)[int(leaf.key[1])], leaf.key[2], entry)
+                else:
+                    replaced[leaf.key] = mine.bound(leaf, use)
+        return substituted(made, replaced)
+
+    def _after(self, value: Value, axis: int, dim: int, turn: Scope, entry: tuple[Value, Scope] | None) -> Py:
+        """The size of what comes out of a turn of a loop: the same each time, or so much more than what flowed in."""
+        loop = turn.parent
+        assert loop is not None
+        turns = turns_in(loop)
+        k, flowing, begun = turns.index(turn), turn.flow, turns[0].flow
+        if flowing is None or begun is None or axis >= flowing.type.rank:
+            raise Unwritten
+        inside = self.at(self.module, turn)
+        body = inside.size(value, axis, (flowing, turn))
+        around = next((s for s in self.place.ancestors() if s.parent is loop and s.kind == "iteration"), None)
+        own = loop_id(loop)
+        if around is None:
+            if k != len(turns) - 1:
+                raise Unwritten
+            count: Py | None = None
+        elif turns.index(around) != k + 1:
+            raise Unwritten
+        else:
+            count = Turned(own, "", k + 1, k + 1)
+        rest, grows = without(body, lambda atom: isinstance(atom, Leaf) and atom.key == ("entry", axis))
+        if any(leaf.key[0] == "entry" for leaf in leaves(rest)):
+            raise Unwritten
+        if not grows:
+            if around is not None:
+                return rest
+            try:
+                return ended(rest, own, k, self.turns_of(loop))
+            except LookupError:
+                raise Unwritten from None
+        if any(isinstance(inner, Turned) and inner.loop == own for inner in walk_all(rest)):
+            raise Unwritten
+        if k and isinstance(rest, py.Const) and not rest.value:
+            return inside.size(flowing, axis)  # as the turn before left it, which may have been another
+        before = self.at(self.module, loop.parent or loop).size(begun, axis, entry)
+        return add(before, scaled(self.turns_of(loop) if count is None else count, rest))
+
+    def _turn_of(self, value: Value) -> tuple[Scope, int] | None:
+        """The loop, not around this place, in which a tensor was made, and the turn of it."""
+        way = self._way(value.producer.scope) if value.producer and self._inside(value.producer.scope) else []
+        turn = next((s for s in way if s.kind == "iteration" and not self._around(s, None)), None)
+        return None if turn is None or turn.parent is None else (turn.parent, turns_in(turn.parent).index(turn))
+
+    def _gathered(self, node: Node, sizes: dict[str, tuple[int, int]], found: Dim) -> Py | None:
+        """The sum of sizes, where each turn of a loop has given one; None for all else."""
+        names = sorted(symbols(found), key=list(sizes).index) if symbols(found) <= sizes.keys() else []
+        if len(names) < 2 or found != _sum_of(names):
+            return None
+        parts: list[Py] = []
+        by_loop: dict[Scope, list[tuple[int, Value, int]]] = {}
+        for index, axis in (sizes[name] for name in names):
+            turn = self._turn_of(node.inputs[index])
+            if turn is None:
+                parts.append(self.size(node.inputs[index], axis))
+            else:
+                by_loop.setdefault(turn[0], []).append((turn[1], node.inputs[index], axis))
+        for loop, given in by_loop.items():
+            turns = turns_in(loop)
+            around = next((k for k, turn in enumerate(turns) if self._around(turn, None)), None)
+            if around is None and len(given) == 1:
+                parts.append(self.size(given[0][1], given[0][2]))
+                continue
+            if [k for k, _, _ in given] != list(range(len(turns) if around is None else around)):
+                return None
+            each = [self.at(self.module, turns[k]).size(value, axis) for k, value, axis in given]
+            known = loop_id(loop)
+            if len({repr(signature(one, known, k)) for k, one in enumerate(each)}) > 1:
+                return None
+            if any(isinstance(inner, Turned | Apart) and inner.loop == known for inner in walk_all(each[0])):
+                if around is not None:
+                    return None
+                parts.append(self._sum(each[0], loop))
+                continue
+            times = self.turns_of(loop) if around is None else Turned(loop_id(loop), "", around, around)
+            parts.append(scaled(times, each[0]))
+        return add(*parts) if by_loop else None
+
+    def _sum(self, first: Py, loop: Scope) -> Py:
+        """The sum of what the turns of a loop say in the words of the first. Raises `Unwritten`."""
+        step, known = loop.origin.step, loop_id(loop)
+        if not isinstance(step, ast.For | ast.Clause):
+            raise Unwritten
+
+        def change(inner: Py) -> Py:
+            if isinstance(inner, Turned | Apart) and inner.loop == known:
+                if isinstance(inner, Apart) or inner.index or not inner.name:
+                    raise Unwritten
+                return Leaf(("comprehended", inner.name), inner.name, inner.value)
+            return rebuild_all(inner, change)
+
+        iterable = self.at(self.module, loop.parent or loop).written(loop.origin.written["iterable"])
+        return py.call("sum", py.Comprehension(change(first), ", ".join(targets_of(step.targets)), iterable, ""))
+
+    def _alone(self, value: Value) -> Scope | None:
+        """The only turn of a loop around this place that a tensor flows into."""
+        for scope in self.place.ancestors():
+            if scope is self.module.scope:
+                break
+            if scope.kind == "iteration" and scope.flow is value and scope.parent and len(turns_in(scope.parent)) == 1:
+                return scope
+        return None
+
+    def _flowing(self, value: Value, axis: int, turn: Scope) -> Py:
+        """What flows into the only turn of a loop, with what would flow into the next."""
+        inside = self.at(self.module, turn)
+        inside._entered = (*self._entered, turn)
+        first = inside.size(value, axis)
+        later = None
+        with suppress(Unwritten):
+            later = self._next(value, axis, first, turn)
+        if later is not None and repr(signature(later)) == repr(signature(first)):
+            return first
+        assert turn.parent is not None
+        return Flowing(loop_id(turn.parent), first, later)
+
+    def _next(self, value: Value, axis: int, first: Py, turn: Scope) -> Py:
+        """What the turn after the only one of a loop would find."""
+        assert turn.parent is not None
+        left, own = self.tree.outputs(turn), loop_id(turn.parent)
+        if len(left) != 1 or axis >= left[0].type.rank:
+            raise Unwritten
+        inside = self.at(self.module, turn)
+        inside._entered = (*self._entered, turn)
+        inside._entry = value, turn
+        body = inside.size(left[0], axis)
+        rest, grows = without(body, lambda atom: isinstance(atom, Leaf) and atom.key == ("entry", axis))
+        if any(leaf.key[0] == "entry" for leaf in leaves(rest)):
+            raise Unwritten
+        if not grows:
+            return rest
+        if any(isinstance(inner, Turned) and inner.loop == own for inner in walk_all(rest)):
+            raise Unwritten
+        return add(first, scaled(Turned(own, "", 1, 1), rest))
+
+    def _left(self, made: Py, value: Value, axis: int, turn: Scope) -> Py:
+        """What comes out of a loop, with what does where it has no turn, as it has in some instance."""
+        loop = turn.parent
+        assert loop is not None
+        begun = turns_in(loop)[0].flow
+        inside = any(scope is loop for scope in self.place.ancestors())
+        if inside or loop_id(loop) not in self.tree.idle or begun is None or axis >= begun.type.rank:
+            return made
+        try:
+            before = self.at(self.module, loop.parent or loop).size(begun, axis)
+        except Unwritten:
+            return made
+        return Left(loop_id(loop), self.turns_of(loop), before, made)
+
+    def turns_of(self, loop: Scope) -> Py:
+        """How often a loop runs."""
+        written = loop.origin.written
+        if "count" in written:
+            return self.written(written["count"])
+        iterable = self.written(written["iterable"])
+        if isinstance(iterable, py.Call) and isinstance(iterable.function, py.Name):
+            called, args = iterable.function.text, iterable.args
+            if called == "range" and len(args) == 1:
+                return args[0]
+            if called in ("enumerate", "zip"):
+                return of_list(py.call("len", args[0]))
+        return of_list(py.call("len", iterable))
+
+    def _called(self, value: Value, axis: int) -> str:
+        named = dict(named_inputs(self.module.scope, self.tree))
+        given = {value: variable(name) for name, value in self._homes[0].arguments.items() if isinstance(value, Value)}
+        flowing = "in" if value is self.module.scope.flow else "outer"
+        prefix = named.get(value) or given.get(value, flowing)
+        rank = value.type.rank
+        if axis == 1:
+            return f"{prefix}_{'features' if rank == 2 else 'channels'}"
+        if axis == 0:
+            return f"{prefix}_size" if rank == 1 else f"{prefix}_batch"
+        ends = {rank - 1: "features" if rank == 3 else "width", rank - 2: "height", rank - 3: "depth"}
+        return f"{prefix}_{ends.get(axis, f'size{axis}')}"
+
+    # Places
+
+    def _inside(self, scope: Scope) -> bool:
+        own = (self.module.scope, self.module.scope.twin)
+        return any(around in own for around in scope.ancestors())
+
+    def _way(self, scope: Scope) -> list[Scope]:
+        """The scopes from the module in to another, outermost first."""
+        way: list[Scope] = []
+        for each in scope.ancestors():
+            if each is self.module.scope:
+                break
+            way.append(each)
+        return way[::-1]
+
+    def _around(self, turn: Scope, entry: tuple[Value, Scope] | None) -> bool:
+        """Whether a turn of a loop is around the place that asks."""
+        place = self.place if entry is None else entry[1]
+        return turn is place or any(scope is turn for scope in place.ancestors())
+
+
+def _sum_of(names: list[str]) -> Dim:
+    made: Dim = 0
+    for name in names:
+        made = made + symbol(name)
+    return made
+
+
+def _readable(made: Py, dim: int) -> Py:
+    """The size, as a number where nothing in it has a name. Raises `Unwritten` for what is wrong, or too long to read."""
+    if evaluate(made) != dim or _length(made) > _LONGEST:
+        raise Unwritten
+    named = any(isinstance(inner, Leaf | Turned | Flowing | Apart) for inner in walk_all(made))
+    return made if named else py.Const(dim)
+
+
+def _length(node: Py) -> int:
+    """How many parts of an expression people read: a name is one, whatever it stands for."""
+    if isinstance(node, Leaf):
+        return 1
+    if isinstance(node, Flowing | Left | Apart):
+        return _length(node.first if isinstance(node, Flowing) else node.ended if isinstance(node, Left) else node.size)
+    if isinstance(node, Sum):
+        return 1 + sum(_length(factor) + _length(atom) for factor, atom in node.terms)
+    return 1 + sum(map(_length, py.children(node)))
+
+
+def substituted(node: Py, replaced: dict[Any, Py]) -> Py:
+    """The expression with other ones for its leaves."""
+
+    def change(inner: Py) -> Py:
+        if isinstance(inner, Leaf):
+            return replaced.get(inner.key, inner) if inner.definition is None else change(inner.definition)
+        return rebuild_all(inner, change)
+
+    return change(node)
+
+
+_OUT_OF: dict[type[Op], int] = {ConvFunction: 0, ConvTransposeFunction: 1, LinearFunction: 0}
+"""Where their weight has the channels of the output."""
