@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from random import Random
 from typing import Any
@@ -18,6 +18,7 @@ from dlspec.backends.torch.live import require_torch, to_module
 from dlspec.backends.verify import Report, sample_sizes, telling, verify
 from dlspec.backends.weights import draw
 from dlspec.diagnostics import DlspecError
+from dlspec.ir.dims import evaluate
 from dlspec.ir.graph import Graph, Node, Output, Parameter, Value
 from dlspec.ops.dropout import Identity
 from dlspec.ops.gradient import differentiates
@@ -27,6 +28,7 @@ from dlspec.ops.matrix import MatMul
 from dlspec.ops.ordering import Ordered
 from dlspec.ops.positions import IndexTensors, Narrow
 from dlspec.ops.random import Bernoulli
+from dlspec.ops.resize import Resize, Upsample
 from dlspec.ops.shape import OneHot
 from dlspec.passes.fixed_draws import with_fixed_draws
 from dlspec.pipeline import check_source, elaborate, open_source
@@ -37,8 +39,9 @@ from dlspec.syntax.format import format_source
 SEEDS = (0, 1, 2)
 """A difference that only one draw of numbers shows is a rounding that fell on the edge of a step."""
 
-OF_ONE = 2.4e-7
-"""What float32 rounds of one, which is what is left where nearly all is cancelled: of `x - tanh(x)`, of `exp(x) - 1`."""
+OF_ONE = {False: 2.4e-7, True: 1e-3}
+"""What float32, and half precision, rounds of one, which is what is left where nearly all is cancelled: of `x - tanh(x)`, of
+`exp(x) - 1`."""
 
 
 @dataclass(frozen=True)
@@ -136,6 +139,7 @@ def _verified(make: Callable[[], Graph]) -> str:
         try:
             graph = make()
             report = verify(graph, seed=seed)
+            report.rows = [row for row in report.rows if not _miscomputed(graph, row.sizes)]
         except DlspecError as error:
             raise _lacking(error) from None
         except RunError as error:
@@ -151,6 +155,16 @@ def _verified(make: Callable[[], Graph]) -> str:
     return wrong
 
 
+def _miscomputed(graph: Graph, sizes: Mapping[str, int]) -> bool:
+    """Whether PyTorch 2.13 is wrong: antialiased, an image of one column has all its rows alike on a CPU."""
+    return any(
+        isinstance(node.op, Upsample | Resize)
+        and node.op.antialias
+        and evaluate(node.inputs[0].type.shape[-1], {**graph.default_sizes(), **sizes}) == 1
+        for node in graph.nodes
+    )
+
+
 def _wrong(report: Report, half: bool) -> str:
     """What differs by more than rounding; of half precision a tenth is not much, for nothing says what its rounding
     comes to."""
@@ -160,7 +174,7 @@ def _wrong(report: Report, half: bool) -> str:
         return f"the numbers of parameters differ: {report.params}"
     near = 0.1 if half else 1e-4
     for row in report.rows:
-        if not row.ok and not 0 < max(row.onnx, row.torch) <= max(OF_ONE, near * row.scale):
+        if not row.ok and not 0 < max(row.onnx, row.torch) <= max(OF_ONE[half], near * row.scale):
             far = row.note or f"{row.onnx:.3g} and {row.torch:.3g} of {row.allowed:.3g}"
             return f"{row.output} at {dict(row.sizes)}: {far}"
     return ""
@@ -182,7 +196,7 @@ def _counted(text: str) -> str:
         counter = FlopCounterMode(display=False)
         with counter, torch.no_grad():
             module(*inputs)
-        ours, theirs = cost(graph, graph.default_sizes() | sizes).total.macs, counter.get_total_flops() / 2
+        ours, theirs = cost(graph, {**graph.default_sizes(), **sizes}).total.macs, counter.get_total_flops() / 2
         if ours != theirs:
             return f"{ours} MACs at {sizes}, and torch counts {theirs:g}"
     return ""

@@ -12,6 +12,7 @@ from math import inf
 from dlspec.backends.onnx.emitter import Emitter
 from dlspec.backends.onnx.lower_slicing import cut
 from dlspec.backends.onnx.registry import lowers
+from dlspec.backends.onnx.wire import OnnxGraph, OnnxNode
 from dlspec.ir.dims import product
 from dlspec.ir.graph import Node
 from dlspec.ir.types import DType, TensorType
@@ -59,9 +60,54 @@ def reduction(e: Emitter, op: ops.Reduction, node: Node, xs: list[str], ws: list
     axes = ops.reduced_axes(op.dim, type_, type(op).__name__)
     if out is DType.BOOL:
         return e.cast(_reduce(e, _NODES[type(op)], e.cast(xs[0], "int32"), axes, op.keepdim), "bool")
+    if out is DType.INT64 and axes and isinstance(op, ops.Prod):
+        return _product(e, as_type(e, xs[0], type_.dtype, out), type_, axes, op.keepdim)
+    if type_.dtype is DType.INT64 and isinstance(op, ops.Sum):
+        return _sum(e, xs[0], axes, op.keepdim)
     wide = added_in(type_, axes) if out.is_float and isinstance(op, _ADDED) else out
     result = _reduce(e, _NODES[type(op)], as_type(e, xs[0], type_.dtype, wide), axes, op.keepdim)
     return as_type(e, result, wide, out)
+
+
+_HALF = 1 << 32
+
+
+def _sum(e: Emitter, x: str, axes: Sequence[int], keepdim: bool) -> str:
+    """The sum of int64, in two halves: ONNX Runtime adds in float64, which rounds from 2**53 on."""
+    half = e.constant(_HALF)
+    high = e.op("Div", [x, half])
+    low = e.op("Sub", [x, e.op("Mul", [high, half])])
+    sums = [_reduce(e, "ReduceSum", part, axes, keepdim) for part in (high, low)]
+    return e.op("Add", [e.op("Mul", [sums[0], half]), sums[1]])
+
+
+def _product(e: Emitter, x: str, type_: TensorType, axes: Sequence[int], keepdim: bool) -> str:
+    """The product of int64, turn by turn: ONNX Runtime multiplies in float64, which rounds from 2**53 on, and stops at the
+    greatest number where int64 begins anew."""
+    kept = [axis for axis in range(type_.rank) if axis not in axes]
+    if list(axes) != list(range(len(axes))):
+        x = e.op("Transpose", [x], perm=[*axes, *kept])
+    rest = tuple(type_.shape[axis] for axis in kept)
+    if len(axes) > 1:
+        x = e.op("Reshape", [x, e.shape([product(type_.shape[axis] for axis in axes), *rest])])
+    result, _ = _multiplied(e, x, TensorType(DType.INT64, rest), 0)
+    return e.op("Unsqueeze", [result, e.constant(list(axes))]) if keepdim else result
+
+
+def _multiplied(e: Emitter, x: str, slice_: TensorType, axis: int) -> tuple[str, str]:
+    """The product of all slices along an axis, and at each place that of those up to it."""
+    before, own, after, shown = (e.unique(f"product/{name}") for name in ("before", "own", "after", "shown"))
+    nodes = [
+        OnnxNode("Mul", after, [before, own], [after], {}),
+        OnnxNode("Identity", shown, [after], [shown], {}),
+    ]
+    body = OnnxGraph("product", nodes, [(before, slice_), (own, slice_)], [(after, slice_), (shown, slice_)])
+    one = e.scalar(1, slice_.dtype)
+    start = e.op("Expand", [one, e.shape(slice_.shape)]) if slice_.shape else one
+    last, each = e.op(
+        "Scan", [start, x], 2, body=body, num_scan_inputs=1, scan_input_axes=[axis], scan_output_axes=[axis]
+    )
+    return last, each
 
 
 @lowers(ops.Var, ops.Std)
@@ -127,7 +173,7 @@ def cumsum(e: Emitter, op: ops.CumSum, node: Node, xs: list[str], ws: list[str])
 
 @lowers(ops.CumProd)
 def cumprod(e: Emitter, op: ops.CumProd, node: Node, xs: list[str], ws: list[str]) -> str:
-    """Products of 2, 4, 8 ... neighbours on an axis of known size, else each of all elements that are not behind it."""
+    """Products of 2, 4, 8 ... neighbours on an axis of known size, else turn by turn."""
     type_, out = node.inputs[0].type, node.outputs[0].type.dtype
     x = as_type(e, xs[0], type_.dtype, out)
     axis, one = op.dim % type_.rank, e.scalar(1, out)
@@ -139,13 +185,8 @@ def cumprod(e: Emitter, op: ops.CumProd, node: Node, xs: list[str], ws: list[str
             moved = e.op("Concat", [e.op("Expand", [one, shape]), cut(e, x, [(axis, None, -step, 1)])], axis=axis)
             x, step = e.op("Mul", [x, moved]), 2 * step
         return x
-    count = e.op("Range", [e.constant(0), e.dim(size), e.constant(1)])
-    rows = e.op("Reshape", [count, e.constant([-1] + [1] * (type_.rank - axis))])
-    columns = e.op("Reshape", [count, e.constant([-1] + [1] * (type_.rank - axis - 1))])
-    before = e.op("LessOrEqual", [columns, rows])
-    return _reduce(
-        e, "ReduceProd", e.op("Where", [before, e.op("Unsqueeze", [x, e.constant([axis])]), one]), [axis + 1], False
-    )
+    slice_ = TensorType(out, (*type_.shape[:axis], *type_.shape[axis + 1 :]))
+    return _multiplied(e, x, slice_, axis)[1]
 
 
 @lowers(ops.Normalize)
