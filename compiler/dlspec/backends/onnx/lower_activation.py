@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from dlspec.backends.onnx.emitter import Emitter
+from dlspec.backends.onnx.lower_elementwise import clipped
 from dlspec.backends.onnx.registry import lowers
 from dlspec.ir.graph import Node
 from dlspec.ir.types import DType
@@ -101,7 +102,7 @@ def gelu(e: Emitter, op: GELU, node: Node, xs: list[str], ws: list[str]) -> str:
 
 
 def _clip(e: Emitter, x: str, low: float, high: float, dtype: DType) -> str:
-    return e.op("Clip", [x, e.scalar(low, dtype), e.scalar(high, dtype)])
+    return clipped(e, x, e.scalar(low, dtype), e.scalar(high, dtype), dtype)
 
 
 @lowers(ReLU6)

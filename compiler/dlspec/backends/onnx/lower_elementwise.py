@@ -7,6 +7,7 @@ from math import pi
 from dlspec.backends.onnx.emitter import Emitter
 from dlspec.backends.onnx.registry import lowers
 from dlspec.ir.graph import Node
+from dlspec.ir.types import DType
 from dlspec.ops import elementwise as ops
 
 
@@ -49,7 +50,16 @@ def clamp(e: Emitter, op: ops.Clamp, node: Node, xs: list[str], ws: list[str]) -
     dtype = node.inputs[0].type.dtype
     low = "" if op.min is None else e.scalar(op.min, dtype)
     high = "" if op.max is None else e.scalar(op.max, dtype)
-    return e.op("Clip", [xs[0], low, high] if high else [xs[0], low])
+    return clipped(e, xs[0], low, high, dtype)
+
+
+def clipped(e: Emitter, x: str, low: str, high: str, dtype: DType) -> str:
+    """Between bounds of which one may be empty. ONNX Runtime does not load a Clip of float64 behind a Relu: what joins the
+    two knows no such bounds."""
+    if dtype is DType.FLOAT64:
+        x = e.op("Max", [x, low]) if low else x
+        return e.op("Min", [x, high]) if high else x
+    return e.op("Clip", [x, low, high] if high else [x, low])
 
 
 @lowers(ops.Cast)

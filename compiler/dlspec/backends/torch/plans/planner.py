@@ -284,6 +284,8 @@ class Planner(Making):
             return  # its region has written it
         if isinstance(node.op, combine.Const | constant.Size | constant.Stored | dropout.Identity):
             self._hidden.add(node)
+            for output in node.outputs:
+                self._track(output, conditions, node.training)
             return
         value = self.lowered(node)
         light = node.op.light
@@ -376,9 +378,7 @@ class Planner(Making):
 
     def _number(self, value: Value) -> Py | None:
         node = value.producer
-        if node is None or node not in self._hidden:
-            return None
-        if node in self._constants:
+        if node is None or node not in self._hidden or node in self._constants or value in self._slots:
             return None
         if isinstance(node.op, combine.Const) and isinstance(node.op.value, tuple):
             if not _is_list(node):
