@@ -9,10 +9,12 @@ import zipfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from calls import Call
+from numpy.typing import NDArray
 from PIL import Image
 
 from dlspec.backends.archives import TooLarge, open_archive
@@ -158,6 +160,15 @@ def test_grey_of_16_bits_is_scaled(tmp_path: Path) -> None:
     np.testing.assert_allclose(read_image(tmp_path / "x.png", 1), values[None] / 65535, atol=1e-6)
     with pytest.raises(RunError, match="grey with 16 bits"):
         read_image(tmp_path / "x.png", 3)
+
+
+@pytest.mark.parametrize("values", [np.full((5, 7), 0.5, np.float32), np.full((5, 7), 70_000, np.int32)])
+def test_pixels_of_unknown_scale_are_refused(values: NDArray[Any], tmp_path: Path) -> None:
+    Image.fromarray(values).save(tmp_path / "x.tiff")
+    for channels in (1, 3):
+        with pytest.raises(RunError, match=r"x\.tiff has pixels beyond 16 bits") as caught:
+            read_image(tmp_path / "x.tiff", channels)
+        assert ".npy" in caught.value.hint
 
 
 def test_archives_that_unpack_to_too_much(tmp_path: Path) -> None:

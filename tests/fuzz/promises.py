@@ -15,7 +15,7 @@ from dlspec.backends.onnx.model import build
 from dlspec.backends.onnx.write import to_bytes
 from dlspec.backends.runtime import RunError, Session, make_inputs
 from dlspec.backends.torch.live import require_torch, to_module
-from dlspec.backends.verify import Report, sample_sizes, telling, verify
+from dlspec.backends.verify import Report, Row, sample_sizes, telling, verify
 from dlspec.backends.weights import draw
 from dlspec.diagnostics import DlspecError
 from dlspec.ir.dims import evaluate
@@ -26,6 +26,7 @@ from dlspec.ops.linear import Bilinear
 from dlspec.ops.local import LocallyConnected
 from dlspec.ops.matrix import MatMul
 from dlspec.ops.ordering import Ordered
+from dlspec.ops.pooling import AdaptiveMaxPool, GlobalMaxPool, MaxPool
 from dlspec.ops.positions import IndexTensors, Narrow
 from dlspec.ops.random import Bernoulli
 from dlspec.ops.resize import Resize, Upsample
@@ -139,7 +140,7 @@ def _verified(make: Callable[[], Graph]) -> str:
         try:
             graph = make()
             report = verify(graph, seed=seed)
-            report.rows = [row for row in report.rows if not _miscomputed(graph, row.sizes)]
+            report.rows = [row for row in report.rows if not _unsaid(graph, row) and not _miscomputed(graph, row.sizes)]
         except DlspecError as error:
             raise _lacking(error) from None
         except RunError as error:
@@ -153,6 +154,12 @@ def _verified(make: Callable[[], Graph]) -> str:
         if not wrong:
             return ""
     return wrong
+
+
+def _unsaid(graph: Graph, row: Row) -> bool:
+    """Whether it is about the greatest of numbers of which some are NaN: to ONNX Runtime it is one of the others."""
+    greatest = any(isinstance(node.op, MaxPool | GlobalMaxPool | AdaptiveMaxPool) for node in graph.nodes)
+    return greatest and row.note == "differs in which values are finite"
 
 
 def _miscomputed(graph: Graph, sizes: Mapping[str, int]) -> bool:

@@ -44,6 +44,9 @@ def pixels(image: Any, name: object, channels: int, size: tuple[int, int] | None
     mode = _CHANNELS.get(channels)
     if mode is None:
         raise RunError(f"{name}: an image has 1, 3 or 4 channels, and {channels} are asked for")
+    if image.mode == "F" or (image.mode == "I" and not 0 <= image.getextrema()[0] <= image.getextrema()[1] <= _DEEP):
+        hint = "give the array as .npy, with values as the network takes them"
+        raise RunError(f"{name} has pixels beyond 16 bits, and nothing says which of their numbers is white", hint)
     if image.mode.startswith("I") and mode == "L":
         image = import_module("PIL.Image").fromarray(np.asarray(image, np.float32) / _DEEP)
     elif image.mode.startswith("I"):
