@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Generic, TypeAlias, TypeVar
 
 from dlspec.ir.bounds import check_numbers, check_size
+from dlspec.ir.dims import at_least
 from dlspec.ir.op import Needs, Op, Requirement, Types, Weight
 from dlspec.ir.types import TensorType
 
@@ -53,7 +54,8 @@ def infer(op: Op, types: Types) -> tuple[Inferred, list[Requirement]]:
     weights = op.weights(types)
     for output in outputs:
         for size in output.shape:
-            need.at_least(size, 1, f"the result would have a size of {size}")
+            if not at_least(size, 1):
+                need.at_least(size, 1, f"the result would have a size of {size}")
         check_size(output)
     for weight in weights:
         check_size(weight)

@@ -24,9 +24,10 @@ def check_size(type: TensorType | Weight) -> None:
     """Raises `OpError` for a tensor whose axes, or whose bytes, no machine counts."""
     known = type.dtype.size
     for size in type.shape:
-        if isinstance(size, int):
-            known *= size
-        if (size if isinstance(size, int) else greatest_number(size)) >= MOST:
+        greatest = size if isinstance(size, int) else greatest_number(size)
+        if greatest is size:
+            known *= greatest
+        if greatest >= MOST:
             raise OpError(f"a size of {shown(size)}, and sizes are less than 2 ** 63", code="DL0407")
     if known >= MOST:
         sizes = ", ".join(shown(size) for size in type.shape)

@@ -448,10 +448,10 @@ def _divide_by_expr(parts: _Terms, divisor: Expr) -> Dim:
 def _divide_reduced(numerator: Dim, divisor: Dim) -> Dim:
     if isinstance(divisor, int):
         return numerator // divisor
-    if _at_least(divisor, 1):
-        if _at_least(numerator, 0) and _at_least(divisor - numerator, 1):
+    if at_least(divisor, 1):
+        if at_least(numerator, 0) and at_least(divisor - numerator, 1):
             return 0
-        if _at_least(-numerator, 1) and _at_least(divisor + numerator, 0):
+        if at_least(-numerator, 1) and at_least(divisor + numerator, 0):
             return -1
         return _opaque_division(_parts(numerator), divisor)
     return _atom(FloorDiv(numerator, divisor))
@@ -575,7 +575,7 @@ def _flattened(kind: Literal["max", "min"], dims: tuple[Dim, ...]) -> Iterable[D
 
 
 def _beats(kind: Literal["max", "min"], a: Dim, b: Dim) -> bool:
-    return _at_least(a - b if kind == "max" else b - a, 0)
+    return at_least(a - b if kind == "max" else b - a, 0)
 
 
 # --- values ---------------------------------------------------------------------------------------------------------
@@ -664,8 +664,9 @@ def upper_bound(dim: Dim, minima: Mapping[str, int] = _NO_MINIMA) -> int | None:
     return None if lower is None else -lower
 
 
-def _at_least(dim: Dim, bound: int) -> bool:
-    lower = lower_bound(dim)
+def at_least(dim: Dim, bound: int) -> bool:
+    """Whether ``dim`` is known to be never below ``bound``, whatever the symbols are."""
+    lower = dim if isinstance(dim, int) else _lower(dim, ())
     return lower is not None and lower >= bound
 
 

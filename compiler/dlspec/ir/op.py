@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import ClassVar, Literal, TypeAlias, dataclass_transform
 
 from dlspec.diagnostics import Hinted
-from dlspec.ir.dims import Dim, Expr
+from dlspec.ir.dims import Dim, Expr, at_least
 from dlspec.ir.fields import Fielded
 from dlspec.ir.init import Init
 from dlspec.ir.intervals import NEGATIVE, REALS, SIGNED, UNIT, Interval, Intervals, hull
@@ -97,11 +97,11 @@ class Needs:
 
     def at_least(self, size: Dim, bound: int, message: str, hint: str = "", code: str = "DL0203") -> None:
         """Demands ``size >= bound``."""
+        if at_least(size, bound):
+            return
         if isinstance(size, int):
-            if size < bound:
-                raise OpError(message, hint, code)
-        else:
-            self.requirements.append(Requirement(">=", size, bound, message, hint, code))
+            raise OpError(message, hint, code)
+        self.requirements.append(Requirement(">=", size, bound, message, hint, code))
 
     def divisible(self, size: Dim, by: int, message: str, hint: str = "", code: str = "DL0204") -> None:
         """Demands ``size % by == 0``."""

@@ -451,13 +451,14 @@ def _agreeing(need: Needs, inputs: Types, name: str, but: int | None) -> list[Di
     first = inputs[0]
     shape = list(first.shape)
     for x in inputs[1:]:
-        both = f"{format_shape(first.shape)} and {format_shape(x.shape)}"
         if x.rank != first.rank:
+            both = f"{format_shape(first.shape)} and {format_shape(x.shape)}"
             raise OpError(f"{name} takes tensors of one rank, not {both}", code="DL0202")
         for axis, size in enumerate(x.shape):
-            if axis != but:
+            if axis != but and size != shape[axis]:
                 message = (
-                    f"{name} cannot join {both}: axis {axis} is {first.shape[axis]} in one and {size} in the other"
+                    f"{name} cannot join {format_shape(first.shape)} and {format_shape(x.shape)}: "
+                    f"axis {axis} is {first.shape[axis]} in one and {size} in the other"
                 )
                 shape[axis] = need.equal(shape[axis], size, message)
     return shape

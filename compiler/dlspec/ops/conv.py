@@ -15,6 +15,8 @@ from dlspec.ops.window import SPATIAL_RANKS, Window, check_padding, per_axis, re
 
 
 def _require_groups(need: Needs, x: TensorType, groups: int, name: str) -> None:
+    if groups == 1:
+        return
     message = f"{name}: {x.shape[1]} input channels are not divisible by {groups} groups"
     need.divisible(x.shape[1], groups, message, "choose groups that divide the channels")
 

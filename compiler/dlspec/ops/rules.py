@@ -66,7 +66,7 @@ def broadcast(need: Needs, inputs: Types, name: str) -> tuple[Dim, ...]:
                 continue
             if size == 1:
                 size, owner = x.shape[axis], x
-            else:
+            elif size != x.shape[axis]:
                 message = (
                     f"{name} cannot join {format_shape(owner.shape)} with {format_shape(x.shape)}: "
                     f"axis {axis + rank} is {size} in one and {x.shape[axis]} in the other"

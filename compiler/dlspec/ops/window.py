@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import prod
 from typing import NamedTuple
 
-from dlspec.ir.dims import Dim, ceildiv, conv_size, floordiv, smax
+from dlspec.ir.dims import Dim, at_least, ceildiv, conv_size, floordiv, smax
 from dlspec.ir.fields import Ints, Padding
 from dlspec.ir.op import Needs, OpError
 from dlspec.ir.types import TensorType, format_shape
@@ -99,11 +99,12 @@ class Window(NamedTuple):
         if self.fitted:
             return self._cover(need, x, name)
         sizes: list[Dim] = []
+        spans = self.spans
         for axis, size in enumerate(x.spatial):
-            (before, after), span = self.pads[axis], self.spans[axis]
+            before, after = self.pads[axis]
             padding = before + after
             assert isinstance(padding, int)
-            if not isinstance(size, int) or size + padding < span:
+            if not at_least(size, spans[axis] - padding):
                 self._require_fit(need, x, axis, padding, name)
             sizes.append(conv_size(size, self.kernel[axis], self.stride[axis], padding, self.dilation[axis]))
         return tuple(sizes)
