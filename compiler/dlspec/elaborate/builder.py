@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any, NoReturn, TypeAlias
 
 from dlspec.diagnostics import Note
@@ -45,6 +45,26 @@ class Level:
         self.again: set[str] = set()
         self.labels: dict[str, Span] = {}
         self.inner: dict[str, Level] = {}
+
+
+class _Opened:
+    """A region of a builder, which at its end goes back to where it was when this was made.
+
+    Not by `contextmanager`, whose generators cost more than all else that is done for a region.
+    """
+
+    __slots__ = ("_around", "_builder")
+
+    def __init__(self, builder: Builder) -> None:
+        self._builder = builder
+        self._around = builder.scope, builder.level, builder.sharing, builder.depth
+
+    def __enter__(self) -> Scope:
+        return self._builder.scope
+
+    def __exit__(self, *error: object) -> None:
+        builder = self._builder
+        builder.scope, builder.level, builder.sharing, builder.depth = self._around
 
 
 class Builder:
@@ -173,7 +193,6 @@ class Builder:
         hint = "a block that uses itself needs an `if` that stops it; --max-depth allows more"
         raise Failure("DL0402", message, span, label="never ends", hint=hint, fatal=True)
 
-    @contextmanager
     def region(
         self,
         kind: ScopeKind,
@@ -188,14 +207,14 @@ class Builder:
         origin: Origin = COMPILER,
         template: Template | None = None,
         names: Names | None = None,
-    ) -> Generator[Scope]:
-        """A scope around what is built inside. With ``path``, the weights are those of another place (`shared`)."""
-        scope, level, shared = self.scope, self.level, self.sharing
-        depth: int = self.depth
+    ) -> AbstractContextManager[Scope]:
+        """Begins a scope around what is built until the end of the `with` that this is given to. With ``path``, the weights
+        are those of another place (`shared`)."""
+        opened, scope, level = _Opened(self), self.scope, self.level
         if declaration:
             self.depth += 1
         if self.depth > self.budget.limits.depth:
-            self.depth = depth
+            self.depth -= 1
             self.too_deep(f"`{declaration}` is inside itself {self.budget.limits.depth} levels deep", span)
         self.deepest = max(self.deepest, self.depth)
         self.scopes += 1
@@ -203,13 +222,10 @@ class Builder:
         inner = Scope(kind, scope, span, label, declaration, definition, arguments, sharing, path, origin, template)
         inner.names = names
         self.scope = inner
-        self.sharing = shared or sharing
+        self.sharing = self.sharing or sharing
         if inner.opens:
             self.level = Level(inner.path, level.fresh and label not in level.again)
-        try:
-            yield inner
-        finally:
-            self.scope, self.level, self.sharing, self.depth = scope, level, shared, depth
+        return opened
 
     # Nodes
 
@@ -237,7 +253,8 @@ class Builder:
         parameters = tuple(
             [known.get(weight.name) or self._parameter(join(name, weight.name), weight, span) for weight in weights]
         )
-        self.graph.aliases |= {join(name, own): weight.path for own, weight in known.items()}
+        if known:
+            self.graph.aliases |= {join(name, own): weight.path for own, weight in known.items()}
         node = Node(op, inputs, parameters, self.scope, self.unique(name), span, types, origin)
         self.graph.nodes.append(node)
         return node.outputs
