@@ -65,9 +65,12 @@ class Source:
         return self.text[starts[number - 1] : end].rstrip("\r")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class Span:
-    """A stretch of a source, from ``start`` up to but not including ``end``."""
+    """A stretch of a source, from ``start`` up to but not including ``end``.
+
+    Never changed. Not frozen, since every node of a tree has one, and to make it would take three times as long.
+    """
 
     source: Source
     start: int

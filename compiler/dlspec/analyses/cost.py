@@ -90,7 +90,8 @@ def _of_nodes(graph: Graph, sizing: Sizing) -> dict[Node, Cost]:
         counted.update(new)
         types = [value.type for value in node.inputs]
         turns = turns_of(node)
-        key = (node.op, node.training, turns, *types, *[(weight.kind, weight.shape) for weight in new])
+        weighs = new if len(new) < len(node.weights) else ()  # all of them follow from the operator and its inputs
+        key = (node.op, node.training, turns, len(new), *types, *[(weight.kind, weight.shape) for weight in weighs])
         own = known.get(key)
         if own is None:
             own = known[key] = _of_node(node, new, turns, sizing)
@@ -109,8 +110,8 @@ def turns_of(node: Node) -> Dim:
 
 
 def _of_node(node: Node, weights: list[Parameter], turns: Dim, sizing: Sizing) -> Cost:
-    params = sum(weight.elements for weight in weights if weight.kind == "param")
-    buffers = sum(weight.elements for weight in weights if weight.kind == "buffer")
+    params = sum([weight.elements for weight in weights if weight.kind == "param"])
+    buffers = sum([weight.elements for weight in weights if weight.kind == "buffer"])
     if node.training:
         return Cost(params, buffers)
     inputs = tuple([sizing.type(value.type) for value in node.inputs])

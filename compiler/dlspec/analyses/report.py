@@ -49,6 +49,8 @@ class Summary:
     @property
     def frozen(self) -> int:
         """The parameters that are frozen."""
+        if not self.graph.frozen:
+            return 0
         return sum(
             weight.elements
             for path, weight in self.graph.parameters.items()

@@ -46,10 +46,16 @@ def _field_names(op: type[Op]) -> list[str]:
     return [field.name for field in op.fields if field.name != op.more]
 
 
+@cache
+def _argument_names(op: type[Op]) -> tuple[list[str], list[str]]:
+    """The arguments of a layer, and those that are given by position."""
+    names = _field_names(op) + extra_tensors(op)
+    return names, [field.name for field in op.fields if field.required] if op.left_out else names
+
+
 def bind_op(layer: OpLayer, given: list[Given], span: Span, env: Env) -> OpLayer:
     """The layer with more arguments. Positional ones fill the fields that have none yet, in order."""
-    names = _field_names(layer.op) + extra_tensors(layer.op)
-    placed = [field.name for field in layer.op.fields if field.required] if layer.op.left_out else names
+    names, placed = _argument_names(layer.op)
     free = iter(placed)
     explicit: Arguments = {}
     for argument, value in given:
@@ -76,11 +82,12 @@ def bind_op(layer: OpLayer, given: list[Given], span: Span, env: Env) -> OpLayer
                 )
         else:
             name = argument.name.name
-            if name in dict(layer.op.left_out):
-                hint = f"leave it out: {signature_hint(layer.op, layer.name)}"
-                raise Failure("DL0303", f"{layer.title} has `{name}` from its input", argument.span, hint=hint)
-            if name not in names and layer.op.more is None and not isinstance(value, Value):
-                raise unknown_argument(argument.name, layer.title, names, signature_hint(layer.op, layer.name))
+            if name not in names:
+                if name in dict(layer.op.left_out):
+                    hint = f"leave it out: {signature_hint(layer.op, layer.name)}"
+                    raise Failure("DL0303", f"{layer.title} has `{name}` from its input", argument.span, hint=hint)
+                if layer.op.more is None and not isinstance(value, Value):
+                    raise unknown_argument(argument.name, layer.title, names, signature_hint(layer.op, layer.name))
         if name in explicit:
             raise Failure(
                 "DL0303", f"`{name}` is given twice", argument.span, hint=without_input_sizes(layer, given)
@@ -97,7 +104,7 @@ def _is_plain_field(op: type[Op], name: str | None) -> bool:
     return name is None or (name in kinds and kinds[name] not in ("Sizes", "Shape"))
 
 
-_PLAIN = (int, bool, str, float, type(None))
+_PLAIN = frozenset({int, bool, str, float, type(None)})
 
 
 def make_op(layer: OpLayer, made: Table[Any, Op]) -> Op:
@@ -105,13 +112,14 @@ def make_op(layer: OpLayer, made: Table[Any, Op]) -> Op:
 
     ``made`` remembers operators by plain arguments: a network has few different ones and many uses of each.
     """
-    plain = all(type(value) in _PLAIN for value, _ in layer.arguments.values())
-    key: Any = (layer.op, *((name, told(v)) for name, (v, _) in layer.arguments.items())) if plain else None
-    op = made.get(key) if plain else None
+    key: list[Any] = [layer.op]
+    for name, (value, _) in layer.arguments.items():
+        if type(value) not in _PLAIN:
+            return _make(layer.op, layer.title, layer.arguments, layer.span, layer.name)
+        key += name, told(value)
+    op = made.get(tuple(key))
     if op is None:
-        op = _make(layer.op, layer.title, layer.arguments, layer.span, layer.name)
-        if plain:
-            made[key] = op
+        op = made[tuple(key)] = _make(layer.op, layer.title, layer.arguments, layer.span, layer.name)
     return op
 
 
@@ -332,7 +340,7 @@ def _given_before(layer: BlockLayer, names: list[str], value: Any) -> str:
 
 def is_input(declaration: ast.Block | ast.Network, parameter: ast.Parameter) -> bool:
     """The tensors of a network's signature flow in; a block's tensor parameters are arguments."""
-    return isinstance(declaration, ast.Network) and parameter.type is not None and parameter.type.axes is not None
+    return parameter.type is not None and parameter.type.axes is not None and isinstance(declaration, ast.Network)
 
 
 def needs(layer: BlockLayer) -> list[str]:

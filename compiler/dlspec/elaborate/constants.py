@@ -60,6 +60,8 @@ def arithmetic(operator: str, a: Constant, b: Constant) -> Constant:
 
 
 def _arithmetic(operator: str, a: Constant, b: Constant) -> Constant:
+    if type(a) is int and type(b) is int and operator in ("+", "-", "*"):
+        return _numbers(operator, a, b)
     if isinstance(a, Ratio) or isinstance(b, Ratio):
         return _ratio(operator, a, b)
     if not (is_number(a) and is_number(b)):

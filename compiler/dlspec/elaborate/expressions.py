@@ -32,6 +32,7 @@ from dlspec.elaborate.values import (
     Inside,
     Layer,
     OpLayer,
+    Results,
     SharedLayer,
     has_tensor,
     kind_of,
@@ -127,7 +128,7 @@ class Expressions:
             value = self._methods[type(expression)](expression, env)
         except Exceeded as error:
             raise too_much(error, expression.span) from None
-        return value if whole else leading(value)
+        return value[0] if value.__class__ is Results and not whole else value
 
     # For the subclass
 
@@ -225,7 +226,7 @@ class Expressions:
                     else:
                         bound = bind_block(layer.replaced({}), given, None, span, scope)
                         layer = layer.replaced(bound.arguments | layer.arguments, span)
-            scope = cast("Env | None", scope.parent)
+            scope = scope.parent  # type: ignore[reportAssignmentType]
         return layer
 
     # Lists
@@ -397,7 +398,7 @@ class Expressions:
             return self._function(node, function, env)
         target = self.evaluate(function, env)
         given = [(a, self._argument_of(target, a, env)) for a in node.arguments]
-        if target is POISON or any(value is POISON for _, value in given):
+        if target is POISON or POISON in [value for _, value in given]:
             return POISON
         if isinstance(target, OpLayer):
             layer = bind_op(target, given, node.span, env)
@@ -415,7 +416,7 @@ class Expressions:
         raise Failure("DL0308", f"this cannot be called: it is {kind_of(target)}", node.span)
 
     def _argument_of(self, target: Any, argument: ast.Argument, env: Env) -> Any:
-        if argument.name is not None and isinstance(target, OpLayer) and takes_weight(target.op, argument.name.name):
+        if argument.name is not None and type(target) is OpLayer and takes_weight(target.op, argument.name.name):
             self._to_layer = argument.value
         return self.argument(argument, env)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from dlspec.diagnostics import Note, did_you_mean
 from dlspec.elaborate.builder import join
 from dlspec.elaborate.calls import extra_tensors, signature_hint
@@ -46,6 +48,7 @@ def apart(value: object, graph: Graph) -> bool:
     return scope.parent is None and scope is not graph.root
 
 
+@cache
 def takes_weight(op: type[Op], name: str) -> bool:
     """Whether a tensor by this name would be a weight of the layer, which is no input of it and no size."""
     fields = {field.name: field.kind for field in op.fields}
@@ -54,8 +57,11 @@ def takes_weight(op: type[Op], name: str) -> bool:
 
 def weights_given(layer: OpLayer) -> Arguments:
     """The arguments of a layer that are weights which it is to have."""
-    given = {name: each for name, each in layer.arguments.items() if isinstance(each[0], Value)}
-    return {name: each for name, each in given.items() if takes_weight(layer.op, name)}
+    return {
+        name: each
+        for name, each in layer.arguments.items()
+        if isinstance(each[0], Value) and takes_weight(layer.op, name)
+    }
 
 
 def without(layer: OpLayer, given: Arguments) -> OpLayer:

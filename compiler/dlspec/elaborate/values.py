@@ -323,7 +323,7 @@ def has_tensor(value: Any) -> bool:
 
 def has_poison(value: Any) -> bool:
     """Whether a value is POISON, or a list of several in which one is."""
-    return value is POISON or (isinstance(value, list) and any(item is POISON for item in cast("list[Any]", value)))
+    return value is POISON or (isinstance(value, list) and POISON in value)
 
 
 def kind_of(value: Any) -> str:

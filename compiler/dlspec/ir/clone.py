@@ -46,7 +46,9 @@ class Cloner:
                     stack.append(self._scope(child, new, cut, prefix))
                     break
                 path = first_name(child.name)
-                start, cut = (moved(path), len(path)) if prefix is None else (prefix, cut)
+                start = prefix
+                if start is None:
+                    start, cut = moved(path), len(path)
                 weights: list[Parameter] = []
                 for weight in child.weights:
                     at = start + weight.path[cut:]

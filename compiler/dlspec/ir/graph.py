@@ -44,7 +44,7 @@ def first_name(name: str) -> str:
 
 def within(path: str, part: str) -> bool:
     """Whether a path is that of a part, or below it."""
-    return path == part or path.startswith(f"{part}.")
+    return path.startswith(part) and path[len(part) : len(part) + 1] in ("", ".")
 
 
 class Scope:

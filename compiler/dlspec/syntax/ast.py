@@ -474,9 +474,9 @@ def walk(node: Node) -> Iterator[Node]:
     todo: list[object] = [node]
     while todo:
         found = todo.pop()
-        if isinstance(found, tuple):
-            todo.extend(reversed(found))  # type: ignore[reportUnknownArgumentType]
+        if found.__class__ is tuple:
+            todo.extend(reversed(found))  # type: ignore[reportArgumentType]
         elif isinstance(found, Node):
             yield found
-            for name in reversed(child_fields(found.__class__)):
-                todo.append(getattr(found, name))
+            held = found.__dict__
+            todo += [held[name] for name in reversed(child_fields(found.__class__))]

@@ -94,9 +94,10 @@ class _Machine:
         for token in tokens:
             kind = token.kind
             while True:
-                to = states[stack[-1]].get(kind)
-                if to is None:
-                    raise _Stuck(token)
+                try:
+                    to = states[stack[-1]][kind]
+                except KeyError:
+                    raise _Stuck(token) from None
                 if to >= 0:
                     stack.append(to)
                     values.append(token)
