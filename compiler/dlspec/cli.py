@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -38,8 +40,11 @@ _INTERRUPTED, _NO_READER = 130, 141  # 128 and the number of the signal, as a sh
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a command. Returns the exit status: 0 fine, 1 the spec is wrong, 2 the call is wrong."""
     try:
+        own = arguments is None
         arguments = sys.argv[1:] if arguments is None else arguments
         parsed = parser(arguments).parse_args(arguments)
+        if own and parsed.command != "train":  # what others train with may end its files when it is collected
+            atexit.register(gc.freeze)  # all that is left goes with the process, and is not looked through before
         with limited(limits_of(parsed)):
             status = _module(parsed.command).run(parsed)
         sys.stdout.flush()

@@ -18,6 +18,8 @@ class Severity(Enum):
     ERROR = "error"
     WARNING = "warning"
 
+    __hash__ = object.__hash__  # Enum's own hashes the name, which every finding would pay for
+
 
 @dataclass(frozen=True, slots=True)
 class Note:
@@ -45,6 +47,8 @@ class Diagnostic:
     severity: Severity = Severity.ERROR
 
     def __post_init__(self) -> None:
+        if len(self.message) <= _LONGEST and len(self.label) <= _LONGEST and len(self.hint) <= _LONGEST:
+            return
         for part in ("message", "label", "hint"):
             text: str = getattr(self, part)
             if len(text) > _LONGEST:
@@ -53,9 +57,9 @@ class Diagnostic:
     @property
     def silenced(self) -> bool:
         """Whether it is a warning that a comment in its first or last line asks to leave out."""
-        ignored = self.span.source.ignored
-        if self.severity is Severity.ERROR or not ignored:
+        if self.severity is Severity.ERROR:
             return False
+        ignored = self.span.source.ignored
         last = self.span.source.position(max(self.span.start, self.span.end - 1))[0]
         return any(self.code in ignored.get(line, ()) for line in (self.span.line, last))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import nullcontext
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -83,13 +84,13 @@ class Elaborator(Application):
         key = (d.code, d.span.source.name, d.span.start, d.span.end)
         if key not in self._reported:
             self._reported.add(key)
-            full = self.diagnostics.full
-            if not full:
+            traced = d
+            if not self.diagnostics.full:
                 d = failure.cause(d, scope) if failure.cause is not None else likely(d, failure.inputs, scope)
                 d = placed(d, failure.of, scope)
-            trace = () if full else tuple(_instances(scope))
+                traced = replace(d, trace=tuple(_instances(scope)))
             self.faults.append(Fault(failure.step, failure.inputs, scope, d))
-            self.diagnostics.add(Diagnostic(d.code, d.message, d.span, d.label, d.notes, d.hint, trace, d.severity))
+            self.diagnostics.add(traced)
         if failure.fatal:
             raise Abandon
 

@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 from difflib import get_close_matches
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 from dlspec.diagnostics import Diagnostic, Note, did_you_mean
 from dlspec.elaborate.constants import CONSTANTS
@@ -57,8 +57,9 @@ class Unknown:
         missing = f"there is no `{name}`"
         lower = not name[:1].isupper() and own is not file
         inside, whole = self._seen_in(own), self._seen_in(file)
-        meant = misspelled(name, inside.unused, file) if lower else None
-        meant = meant or misspelled(name, whole.unused, file)
+        several = words(file.source.text)[name] > 1  # of two names the one that is written once is written wrongly
+        meant = misspelled(name, inside.unused) if lower and several else None
+        meant = meant or (misspelled(name, whole.unused) if several else None)
         if meant is not None:
             return meant, f"nothing uses `{meant.name}`, and {missing}", ""
         meant = inside.renamed(name, words(file.source.text)) if lower and not near else None
@@ -87,18 +88,37 @@ class _Seen:
     arguments of each block."""
 
     def __init__(self, around: ast.Node) -> None:
-        inside = list(ast.walk(around))
         self.around = around
-        self.uses = Counter([node.name for node in inside if isinstance(node, ast.Name)])
-        given = _given(around, inside)
-        self.unused = {each.name: each for each in given if each.name not in self.uses}
-        self.arguments: dict[str, set[str]] = {}
-        for node in inside:
+
+    @cached_property
+    def _inside(self) -> list[ast.Node]:
+        return list(ast.walk(self.around))
+
+    @cached_property
+    def _given(self) -> list[ast.Name]:
+        return _given(self.around, self._inside)
+
+    @cached_property
+    def uses(self) -> Counter[str]:
+        return Counter([node.name for node in self._inside if isinstance(node, ast.Name)])
+
+    @cached_property
+    def unused(self) -> dict[str, ast.Name]:
+        return {each.name: each for each in self._given if each.name not in self.uses}
+
+    @cached_property
+    def arguments(self) -> dict[str, set[str]]:
+        found: dict[str, set[str]] = {}
+        for node in self._inside:
             if isinstance(node, ast.Call) and isinstance(node.function, ast.Name):
-                names = self.arguments.setdefault(node.function.name, set())
+                names = found.setdefault(node.function.name, set())
                 names |= {each.name.name for each in node.arguments if each.name is not None}
                 names |= {each.value.name for each in node.arguments if isinstance(each.value, ast.Name)}
-        self._doubtful = _doubtful(around, given, self.unused)
+        return found
+
+    @cached_property
+    def _doubtful(self) -> dict[ast.Name, bool]:
+        return _doubtful(self.around, self._given, self.unused)
 
     def renamed(self, name: str, written: Counter[str]) -> ast.Name | None:
         """The one name that the declaration gives and that is out of place, where it should rather be ``name``.
@@ -150,13 +170,8 @@ def _import_of(name: str, module: Module) -> ast.Import | None:
     return None
 
 
-def misspelled(name: str, unused: Mapping[str, ast.Name], file: ast.File) -> ast.Name | None:
-    """The name of those that nothing uses that was meant to be ``name``, where that is written more often.
-
-    One of the two is written wrongly, and it is the one that is written once.
-    """
-    if words(file.source.text)[name] < 2:
-        return None
+def misspelled(name: str, unused: Mapping[str, ast.Name]) -> ast.Name | None:
+    """The name of those that nothing uses that was meant to be ``name``, which is written more often."""
     alike = [each for each in unused if each[:1].isupper() == name[:1].isupper()]
     near = get_close_matches(name, alike[:_MOST], 1)
     return unused[near[0]] if near else None
@@ -169,14 +184,15 @@ def _doubtful(own: ast.Node, all_given: list[ast.Name], unused_: Mapping[str, as
     symbols = _symbols(own)
     declared = {id(parameter.name) for parameter in parameters}
     given = [name for name in all_given if id(name) not in declared]
-    bound = {name.name for name in given}
+    elsewhere = {*symbols, *outputs, *(name.name for name in given), *_MEANS}
+    means_more = symbols | _MEANS
     found: dict[ast.Name, bool] = {}
     for name in [parameter.name for parameter in parameters]:
-        twice = name.name in symbols | outputs | bound or name.name in _MEANS
+        twice = name.name in elsewhere
         if twice or name.name in unused_:
             found[name] = twice
     for name in given:
-        if name.name in unused_ or name.name in symbols | _MEANS:
+        if name.name in unused_ or name.name in means_more:
             found[name] = name.name not in unused_
     return found
 

@@ -31,11 +31,12 @@ def first_too_deep(declaration: ast.Declaration) -> Span | None:
         node, depth = todo.pop()
         kind = node.__class__
         if kind is tuple:
-            todo.extend((child, depth) for child in reversed(node))  # type: ignore[arg-type]
+            todo += [(child, depth) for child in reversed(node)]  # type: ignore[arg-type]
         elif isinstance(node, ast.Node):
             if kind in EXPRESSIONS:
                 depth += 1
                 if depth > NESTING:
                     return node.span
-            todo.extend((getattr(node, name), depth) for name in reversed(ast.child_fields(kind)))
+            held = node.__dict__
+            todo += [(held[name], depth) for name in reversed(ast.child_fields(kind))]
     return None
