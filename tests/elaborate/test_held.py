@@ -43,6 +43,20 @@ def test_what_is_held(expression: str, expected: list[str]) -> None:
     assert tied(expression) == expected
 
 
+def test_they_are_in_the_order_of_a_state_dict() -> None:
+    text = """
+block Net { x -> "a.0": Linear(4) -> b: Linear(4) -> "a.1": Linear(4) }
+network Held(x: float[N, 4]) -> y {
+    shared f = Net
+    h = x -> f
+    y = stack([sum(w) for w in %s])
+}"""
+    for asked in ("weights(f)", "[w for layer in layers(f, Linear) for w in weights(layer)]"):
+        graph = graph_of(text % asked, "Held")
+        paths = [node.weights[0].path for node in graph.nodes if isinstance(node.op, Tied)]
+        assert paths == [f"f.{layer}.{name}" for layer in ("a.0", "a.1", "b") for name in ("weight", "bias")]
+
+
 def test_what_is_made_after_the_first_question_is_held_too() -> None:
     graph = graph_of(network("before = len(weights(f))\nk = x -> g\ny = weights(g)[before - 1]"), "Held")
     (node,) = [node for node in graph.nodes if isinstance(node.op, Tied) and node.outputs[0] is graph.outputs[0].value]

@@ -7,7 +7,7 @@ from contextlib import contextmanager, nullcontext
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from dlspec.elaborate.values import POISON, Env, has_tensor
+from dlspec.elaborate.values import POISON, Env, has_layers, has_tensor
 from dlspec.ir.program import Origin, Turn, Written
 from dlspec.syntax import ast
 
@@ -41,7 +41,7 @@ class _Comprehending:
         written = Written(clause.iterable, env)
         over = self.elaborator.iterate(values, clause.iterable.span)
         self.builder.budget.spend(2 * len(over))
-        loops = self.may_build and not has_tensor(values)
+        loops = self.may_build or has_tensor(values) or has_layers(values)
         with self._loop(clause, written) if loops else nullcontext():
             for index, value in enumerate(over):
                 inner = Env(env, self.elaborator.taken(clause, value, written, index))

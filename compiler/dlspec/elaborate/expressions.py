@@ -45,10 +45,11 @@ from dlspec.ir.fields import FieldError, describe
 from dlspec.ir.graph import Claim, Value
 from dlspec.ir.init import Init
 from dlspec.ir.op import Op, OpError
-from dlspec.ir.program import ASKED, COMPILER, SIZED, Origin, Written
+from dlspec.ir.program import ASKED, COMPILER, LISTED, SIZED, Origin, Written
 from dlspec.ir.types import DType
 from dlspec.limits import Exceeded
 from dlspec.ops import FUNCTIONS, LAYERS, by_name
+from dlspec.ops.constant import Tied
 from dlspec.ops.gradient import Grad
 from dlspec.source import Span
 from dlspec.syntax import ast
@@ -465,6 +466,8 @@ class Expressions:
         if name not in FUNCTIONS:
             return self.special(node, function, given, env)
         op, inputs, written = function_op(FUNCTIONS[name], name, given, node.span, env)
+        if values and _are_weights(values[0]):
+            written[LISTED] = Written(node.arguments[0].value, env)
         return self.function(op, self._lifted(op, inputs, node, written), node, written)
 
     def _asked(self, made: Any, name: str, given: list[Given], span: Span) -> Any:
@@ -553,7 +556,7 @@ class Expressions:
             return tensor_attribute(base, node.name)
         if isinstance(base, SharedLayer | Inside):
             try:
-                return weight_of(base, node, self.held, alone=node is self._to_layer)
+                return weight_of(base, node, env, self.held, alone=node is self._to_layer)
             except Failure:
                 if self.broken:  # what would have made the weight may not be there
                     return POISON
@@ -613,6 +616,18 @@ class Expressions:
         if isinstance(value, Layer):
             return Deferred(node, env)
         return self.steps(node.steps[1:], value, env)
+
+
+def _are_weights(values: Any) -> bool:
+    """Whether it is a list of weights of layers, as tensors."""
+    return (
+        values.__class__ is list
+        and bool(values)
+        and all(
+            isinstance(value, Value) and value.producer is not None and isinstance(value.producer.op, Tied)
+            for value in values
+        )
+    )
 
 
 def _common(values: list[Any]) -> DType:

@@ -13,7 +13,7 @@ from dlspec.elaborate.calls import Given, bind_named
 from dlspec.elaborate.values import BlockLayer, Failure, Inside, Layer, OpLayer, SharedLayer, as_list, kind_of
 from dlspec.ir.dims import Dim
 from dlspec.ir.fields import MISSING
-from dlspec.ir.graph import Node, Parameter, Scope, Value, first_name
+from dlspec.ir.graph import Node, Scope, Value, first_name
 from dlspec.ir.program import Origin
 from dlspec.ops.constant import Stored
 from dlspec.source import Span
@@ -38,7 +38,6 @@ class Held:
         self._seen_weights = self._seen_nodes = 0
         self._scopes: set[Scope] = set()
         self._names: dict[str, dict[str, None]] = {}
-        self._weights: dict[str, list[Parameter]] = {}
         self._layers: dict[str, list[tuple[str, Node | Scope]]] = {}
 
     def names(self, path: str, span: Span) -> list[str]:
@@ -57,15 +56,15 @@ class Held:
             raise Failure("DL0305", f"`{name}` takes a `shared` layer, not {kind_of(layer)}", node.span, hint=hint)
         inside = layer if isinstance(layer, Inside) else Inside(layer, join(layer.home, layer.label))
         self._look(node.span)
-        weights = self._weights.get(inside.path, [])
-        if not weights:
+        if inside.path not in self._names:
             shared, hint = inside.layer, "they are made when something flows into it"
             notes = (Note(shared.span, "declared here"),)
             raise Failure("DL0302", f"{shared.title} has no weights yet", node.span, hint=hint, notes=notes)
         if name == "layers":
             return self._alike(inside, bound["kind"], node.span)
-        origin = Origin(node, "weight", labelled=True)
-        return [self.builder.tied(weight, node.span, origin) for weight in weights if weight.kind == "param"]
+        origin, known = Origin(node, "weight", labelled=True), self.builder.graph.parameters
+        held = [known[path] for path in self._in_state_dict(inside.path, node.span) if path in known]
+        return [self.builder.tied(weight, node.span, origin) for weight in held if weight.kind == "param"]
 
     def _alike(self, around: Inside, kind: Any, span: Span) -> list[Inside]:
         if not isinstance(kind, OpLayer | BlockLayer) or kind.called:
@@ -81,7 +80,19 @@ class Held:
             hint = did_you_mean(kind.title.strip("`"), known) or f"it has {', '.join(known)}"
             what = str(around) if around.path != around.layer.label else around.layer.title
             raise Failure("DL0302", f"{what} has no {kind.title} with weights", span, hint=hint)
-        return [Inside(around.layer, path) for path in alike]
+        places = {path: place for place, path in enumerate(self._in_state_dict(around.path, span))}
+        return [Inside(around.layer, path) for path in sorted(alike, key=lambda path: places.get(path, len(places)))]
+
+    def _in_state_dict(self, path: str, span: Span) -> Iterator[str]:
+        """A path and those inside it in the order of a state dict: a module's own weights, then the modules in it."""
+        waiting = [path]
+        while waiting:
+            around = waiting.pop()
+            yield around
+            inside = [f"{around}.{name}" for name in self._names.get(around, ())]
+            self.builder.spend(1 + len(inside) // _AT_ONCE, span)
+            yield from (each for each in inside if each not in self._names)
+            waiting += reversed([each for each in inside if each in self._names])
 
     def _look(self, span: Span) -> None:
         graph = self.builder.graph
@@ -92,7 +103,6 @@ class Held:
         self._seen_nodes += len(nodes)
         for weight in weights:
             for around in _around(weight.path):
-                self._weights.setdefault(around, []).append(weight)
                 inside = weight.path[len(around) + 1 :].partition(".")[0]
                 self._names.setdefault(around, {}).setdefault(inside)
         for node in nodes:

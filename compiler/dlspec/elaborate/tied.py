@@ -11,12 +11,12 @@ from dlspec.elaborate.held import Held
 from dlspec.elaborate.values import Arguments, Failure, Inside, OpLayer, SharedLayer
 from dlspec.ir.graph import Graph, Parameter, Scope, Value
 from dlspec.ir.op import Op, Weight
-from dlspec.ir.program import Origin
+from dlspec.ir.program import HOLDER, Names, Origin, Written
 from dlspec.ops.constant import Stored
 from dlspec.syntax import ast
 
 
-def weight_of(base: SharedLayer | Inside, node: ast.Attribute, held: Held, alone: bool) -> Value | Inside:
+def weight_of(base: SharedLayer | Inside, node: ast.Attribute, names: Names, held: Held, alone: bool) -> Value | Inside:
     """A weight of a shared layer as a tensor, or the layer inside it on the way there. ``alone``: the tensor is none of the
     graph, for a layer is only given the weight. Raises `Failure`."""
     layer, around = (base.layer, base.path) if isinstance(base, Inside) else (base, join(base.home, base.label))
@@ -25,7 +25,8 @@ def weight_of(base: SharedLayer | Inside, node: ast.Attribute, held: Held, alone
     path = join(around, name)
     if path in known:
         scope = Scope("network", None, node.span) if alone else None
-        return builder.tied(known[path], node.span, Origin(node, "weight", labelled=True), scope)
+        origin = Origin(node, "weight", {HOLDER: Written(node.base, names)}, labelled=True)
+        return builder.tied(known[path], node.span, origin, scope)
     inside = held.names(around, node.span)
     if name in inside:
         return Inside(layer, path)

@@ -321,6 +321,13 @@ def has_tensor(value: Any) -> bool:
     return isinstance(value, Value)
 
 
+def has_layers(value: Any) -> bool:
+    """Whether the value is a layer inside a shared one, or a list, at any depth, that begins with one."""
+    while isinstance(value, list) and value:
+        value = value[0]  # type: ignore[reportUnknownVariableType]
+    return isinstance(value, Inside)
+
+
 def has_poison(value: Any) -> bool:
     """Whether a value is POISON, or a list of several in which one is."""
     return value is POISON or (isinstance(value, list) and POISON in value)

@@ -194,6 +194,11 @@ ASKED, SIZED = "asked", "sized"
 has the sizes of tensors in it."""
 
 
+HOLDER, LISTED = "holder", "listed"
+"""The names by which a weight of a shared layer has what it is taken of among what is written, and an operator on a list
+of such weights that list."""
+
+
 class Template:
     """A declaration with its instances in a graph: a block, a network or a train, or what a label names (braces, a
     loop)."""

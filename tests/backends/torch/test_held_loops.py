@@ -5,18 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import pytest
 import torch
 from test_course_loops import Steps, made
 from test_torch_loops import compare
 from torch import Tensor, nn
 from train_snippets import Batch
 
+from dlspec.backends.torch import source
+from dlspec.backends.torch.live import to_training
 from dlspec.pipeline import elaborate_training, open_source
 from dlspec.source import Source
 
 TEXT = """
 block Unit(width) { conv: Conv(width, 3, padding=1) -> norm: BatchNorm -> ReLU }
-network Net(x: float[N, 3, 8, 8]) -> y { x -> stem: Conv(8, 3) -> repeat 2 { Unit(8) } -> Flatten -> Linear(4) }
+network Net(x: float[N, 3, 8, 8]) -> y {
+    x -> "body.0": Conv(8, 3) -> repeat 2 { Unit(8) } -> "body.1": Unit(8) -> Flatten -> Linear(4)
+}
 block Singular(steps) {
     rows = x -> Flatten
     fixed = detach(rows)
@@ -37,7 +42,12 @@ train Fit {
     steepness = sum(stack([conv.weight -> singular for conv in layers(f, Conv)]))
     scale = zeros([])
     for norm in layers(f, BatchNorm) { scale = scale + max(abs(norm.weight)) }
-    minimize mean(y ** 2) + 0.01 * size + 0.1 * steepness + scale over f using SGD(lr=0.01)
+    alike = zeros([])
+    kernels = [[conv.weight, conv.bias] for conv in layers(f, Conv)]
+    for same in by_shape(kernels) {
+        alike = alike + sum(stack([w for w, b in same]) ** 2) * mean(stack([b for w, b in same]))
+    }
+    minimize mean(y ** 2) + 0.01 * size + 0.1 * steepness + scale + alike over f using SGD(lr=0.01)
 }
 """
 
@@ -62,12 +72,38 @@ def loop(model: Any, data: Iterator[Batch], _: int) -> Steps:
         scale = torch.zeros(())
         for norm in [module for module in net.modules() if isinstance(module, nn.BatchNorm2d)]:
             scale = scale + norm.weight.abs().max()
-        loss = (y**2).mean() + 0.01 * size + 0.1 * steepness + scale
+        alike = torch.zeros(())
+        for same in ([net.body[0]], [net.body[1].conv, net["1"].conv, net["2"].conv]):
+            alike = (
+                alike + (torch.stack([m.weight for m in same]) ** 2).sum() * torch.stack([m.bias for m in same]).mean()
+            )
+        loss = (y**2).mean() + 0.01 * size + 0.1 * steepness + scale + alike
         made(optimizer, loss)
         yield {"f": loss}, list(net.parameters())
 
 
+LOOPS = [
+    " = torch.stack([torch.abs(w).sum() for w in self.f.parameters()])\n",
+    " = [self.singular(conv.weight) for conv in layers_of(self.f, nn.Conv2d)]\n",
+    "        for norm in layers_of(self.f, nn.BatchNorm2d):\n            scale = scale + torch.abs(norm.weight).amax()\n",
+    "        for same in by_shape([(conv.weight, conv.bias) for conv in layers_of(self.f, nn.Conv2d)]):\n",
+    "torch.stack([w for w, _ in same])",
+    "torch.stack([b for _, b in same])",
+]
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_penalties_are_loops_in_source(text: str, loop: str) -> None:
+    assert text.count(loop) == 2  # in the objective, and where it is measured
+
+
+@pytest.fixture(scope="module")
+def text() -> str:
+    return source(elaborate_training(open_source(Source("net.dlspec", TEXT)), "Fit"))
+
+
 def test_penalties_on_all_weights_are_those_of_a_plain_loop() -> None:
     training = elaborate_training(open_source(Source("net.dlspec", TEXT)), "Fit")
-    paths = [path for path, each in training.graph.parameters.items() if each.kind == "param"]
+    names = to_training(training)[0].get_submodule("f").state_dict(keep_vars=True).items()
+    paths = [f"f.{name}" for name, tensor in names if isinstance(tensor, nn.Parameter)]
     compare(training, loop, paths)

@@ -154,6 +154,19 @@ SOME = {
         "network Net(x: float[N, 4], w = 3) -> y {\n    a = x -> Linear(w)\n"
         "    b, c = [each -> Linear(5) -> Tanh for each in [a, x]]\n    y = b + c\n}"
     ),
+    "what is made of a list that turns give": (
+        "block Mean(n) {\n    hs = []\n    h = x\n    for i in range(n) { h = tanh(h) * 2\n        hs = hs + [h] }\n"
+        "    sum(stack([mean(h ** 2) for h in hs]))\n}\n"
+        "network Net(x: float[N, 3, 4], n = 6) -> y {\n    hs = []\n    h = x\n"
+        "    for i in range(n) { h = h -> Conv(8, 1) -> ReLU\n        hs = hs + [h] }\n"
+        "    y = sum(stack([mean(h ** 2) for h in hs])) * (x -> Mean(6)) * (x -> Mean(n))\n}"
+    ),
+    "weights and layers of what settings make": (
+        "block Deep(n, w) { repeat n { Linear(w) -> ReLU } }\n"
+        "network Net(x: float[N, 8], n = 5, w = 4) -> y {\n    shared f = Deep(n, w)\n    h = x -> f\n"
+        "    y = h * sum(stack([sum(v ** 2) for v in weights(f)])) * sum(stack([sum(l.bias) for l in layers(f, Linear)]))\n"
+        "    for same in by_shape(weights(f)) { y = y + sum(stack(same)) }\n    y\n}"
+    ),
     "layers of a list of settings": (
         "network Net(x: float[N, T, 4], heads = 4, kv = 2, size = 3) -> y {\n"
         '    q, k, v = [x -> "{name}_proj": Linear(many * size)\n'

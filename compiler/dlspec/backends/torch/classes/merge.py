@@ -30,6 +30,7 @@ from dlspec.backends.torch.python.evaluate import evaluate
 from dlspec.backends.torch.python.expressions import Attribute, Binary, Const, IfElse, Own, Py, Subscript, walk
 from dlspec.backends.torch.python.symbols import (
     Apart,
+    Each,
     Flowing,
     Leaf,
     LoopId,
@@ -131,8 +132,8 @@ class Merger:
             position: (repr(signature(steps.name(member))), [member]) for position, member in enumerate(plan.members)
         }
         for step in steps.steps:
-            if not isinstance(step, Round):
-                continue
+            if not isinstance(step, Round) or not plan.members:
+                continue  # the methods of a train have the members of its class
             ordered = [sorted(by_label[label] for label in turn) for turn in step.members]
             places = [place for turn in ordered for place in turn]
             if places != list(range(places[0], places[0] + len(places)) if places else ()):
@@ -392,7 +393,7 @@ class Merger:
         if isinstance(first, Leaf) and first.definition is not None and first.key[0] == "shape":
             asked = [node.definition for node in nodes if isinstance(node, Leaf) and node.definition is not None]
             return self.forward(asked, there) if len(asked) == len(nodes) else _mismatched()
-        if isinstance(first, Const | Leaf | Sum | Turned):
+        if isinstance(first, Const | Leaf | Sum | Turned | Each):
             if len({repr(signature(node)) for node in nodes}) > 1:
                 raise Mismatch
             return first

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from copy import copy
+from dataclasses import replace
 
 from dlspec.backends.torch.classes.grouping import objective_names, rate_names
 from dlspec.backends.torch.lowering.registry import Size
@@ -62,7 +63,7 @@ class TrainingPlanner(Planner):
 
         made = plan(taken)
         more = _givers(self.training, taken, _open_sizes(made))
-        if not any(value in taken for value in graph.inputs) and any(_makes(step) for step in steps):
+        if not any(value in taken for value in graph.inputs) and any(map(_makes, every(steps))):
             more |= set(graph.inputs[:1])  # a tensor that is made is put where the data is
         return plan(taken | more) if more else made
 
@@ -82,7 +83,7 @@ class _MethodPlanner(Planner):
         steps: list[Element],
     ) -> None:
         tree = copy(tree)
-        inside = [n for step in steps for n in ([step.node] if isinstance(step, Step) else tree.nodes_in(step.scope))]
+        inside = [n for s in every(steps) for n in ([s.node] if isinstance(s, Step) else tree.nodes_in(s.scope))]
         tree.tracked = {origin(node.inputs[1]) for node in inside if isinstance(node.op, Grad)}
         super().__init__(module, tree, author, helpers)
         self.inputs = inputs
@@ -111,22 +112,33 @@ def averages(training: Training, module: Module) -> dict[str, str]:
 def ancestors(tree: Tree, elements: list[Element], results: Iterable[Value]) -> tuple[list[Element], set[Value]]:
     """The steps that some tensors need, in order, and all tensors that these use. A scan is one step."""
     needed = set(results)
-    steps: list[Element] = []
-    for element in reversed(list(_flat(elements))):
-        gives, takes = _flows(tree, element)
-        if not needed.isdisjoint(gives):
-            steps.append(element)
-            needed.update(takes)
-    return steps[::-1], needed
+
+    def asked(elements: list[Element]) -> list[Element]:
+        steps: list[Element] = []
+        for element in reversed(elements):
+            if isinstance(element, Region) and element.kind != "scan":
+                parts = [asked(part) for part in reversed(element.parts)][::-1]
+                if element.kind == "if":
+                    steps += parts[0][::-1]
+                elif any(parts):
+                    steps.append(replace(element, parts=parts))
+            elif not (isinstance(element, Step) and element.node.body is not None):
+                gives, takes = _flows(tree, element)
+                if not needed.isdisjoint(gives):
+                    steps.append(element)
+                    needed.update(takes)
+        return steps[::-1]
+
+    return asked(elements), needed
 
 
-def _flat(elements: list[Element]) -> Iterator[Element]:
+def every(elements: list[Element]) -> Iterator[Element]:
     """The elements without the loops around them."""
     for element in elements:
         if isinstance(element, Region) and element.kind != "scan":
             for part in element.parts:
-                yield from _flat(part)
-        elif not (isinstance(element, Step) and element.node.body is not None):
+                yield from every(part)
+        else:
             yield element
 
 

@@ -31,7 +31,17 @@ from dlspec.backends.torch.python.expressions import (
     walk,
 )  # fmt: skip
 from dlspec.backends.torch.python.layout import flat
-from dlspec.backends.torch.python.symbols import Leaf, Sum, leaves, own_member, tupled, written_out
+from dlspec.backends.torch.python.symbols import (
+    ClassOf,
+    Each,
+    Leaf,
+    Listed,
+    Sum,
+    leaves,
+    own_member,
+    tupled,
+    written_out,
+)
 from dlspec.backends.torch.python.targets import kept
 from dlspec.ir.dims import Expr
 from dlspec.syntax import ast
@@ -61,6 +71,11 @@ class Class:
     @property
     def modules(self) -> list[Module]:
         return [plan.module for plan in self.template.plans]
+
+    def is_of(self, declaration: object) -> bool:
+        """Whether it is made of a declaration as a whole."""
+        template = self.modules[0].scope.template
+        return template is not None and template.declaration is declaration
 
     @property
     def doc(self) -> str:
@@ -287,8 +302,18 @@ class Resolver:
                 return self.forward(written_out(value), made)
             case Own():
                 return _reached(self.forward(value.label, made), value.numbered)
+            case ClassOf():
+                return self._class_of(value)
+            case Each():
+                return self.forward(value.direct.make(), made)
+            case Listed():
+                return self.forward(value.said, made)
             case _:
                 return rebuild(value, lambda inner: self.forward(inner, made))
+
+    def _class_of(self, value: ClassOf) -> Py:
+        classes = {made.name: Name(made.name) for made in self.class_of.values() if made.is_of(value.declaration)}
+        return next(iter(classes.values())) if len(classes) == 1 else Sequence(tuple(classes.values()), "(")
 
     def _attribute(self, leaf: Leaf, made: Class) -> str:
         named = made.names[leaf.key]

@@ -9,7 +9,7 @@ from typing import Any
 from dlspec.backends.torch.classes.template import Mismatch
 from dlspec.backends.torch.classes.unify import Turns, index_of, numbered, same, same_shape, turn_of
 from dlspec.backends.torch.lowering.registry import Ref
-from dlspec.backends.torch.plans.plan import Action, Member, Plan, Round, Run, Slot
+from dlspec.backends.torch.plans.plan import Action, Member, Plan, Round, Run, Slot, bare
 from dlspec.backends.torch.plans.tree import Key, Module
 from dlspec.backends.torch.python.evaluate import evaluate
 from dlspec.backends.torch.python.expressions import (
@@ -26,6 +26,7 @@ from dlspec.backends.torch.python.expressions import (
 )
 from dlspec.backends.torch.python.symbols import (
     Apart,
+    Each,
     Flowing,
     Leaf,
     LoopId,
@@ -119,7 +120,7 @@ def _rolled(plan: Plan, refused: set[Key]) -> Steps | None:
             if made is not None:
                 rounds.append((run, made))
                 hinges.update(*(inner.hinges for inner in run.inner))
-                if made.pinned or _places_behind(plan, made):
+                if made.pinned or (run.bare and made.members) or _places_behind(plan, made):
                     hinges.update(run.hinges)
             else:
                 hinges.update(run.hinges)
@@ -200,8 +201,9 @@ class _Folding:
         carried = tuple(
             (self._slot(place, "before"), self._slot(place), begun) for place, begun in self.carried.items()
         )
+        iterable = bare(self.iterable, 0) if self.run.bare and not self.members else self.iterable
         return Round(
-            self.run.key, self.targets, self.iterable, self.running, self.index, body, carried, self.lists,
+            self.run.key, self.targets, iterable, self.running, self.index, body, carried, self.lists,
             tuple(zip(*self.members, strict=True)), self.run.loop, self.pinned,
         )  # fmt: skip
 
@@ -248,7 +250,7 @@ class _Folding:
                 base = self._fold([node.base for node in nodes if isinstance(node, Subscript)])
                 self.pinned = True
                 return Subscript(base, (numbered(places, self.numbers),))
-            case Const() | Leaf() | Sum() | Turned() | Name() | Apart():
+            case Const() | Leaf() | Sum() | Turned() | Each() | Name() | Apart():
                 raise Mismatch
             case _:
                 pass
@@ -265,10 +267,14 @@ class _Folding:
             self.members.append(labels)
         return own_member(made, numbered)
 
-    def _reference(self, slots: list[Slot]) -> Ref:
+    def _reference(self, slots: list[Slot]) -> Py:
         own = {places.get(slot) for places, slot in zip(self.places, slots, strict=True)}
         if len(own) == 1 and None not in own:
             return Ref(self._slot(own.pop() or (0, 0)))
+        variables = {known.get(slot) for known, slot in zip(self.run.elements, slots, strict=True)}
+        variable = variables.pop()
+        if not variables and variable is not None:
+            return Name(variable)
         inside = [slot for slot in slots if any(slot in places for places in self.places)]
         if not inside and len(set(slots)) == 1 and self.count > 1:
             return Ref(slots[0])

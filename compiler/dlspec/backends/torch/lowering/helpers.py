@@ -38,6 +38,20 @@ def param_groups(
             groups[places[max(own, key=len)] + spared]["params"].append(parameter)
     return [group for group in groups if group["params"]]
 ''',
+    "layers_of": '''
+def layers_of(module: nn.Module, kind: Any) -> list[Any]:
+    """Return the layers of a kind, or of several, in a module, in the order of its state dict."""
+    return [layer for layer in module.modules() if isinstance(layer, kind)]
+''',
+    "by_shape": '''
+def by_shape(tensors: list[Any]) -> list[list[Any]]:
+    """Put tensors of one shape together, in the order of the first of each; of tuples the first tensor tells."""
+    groups: dict[torch.Size, list[Any]] = {}
+    for each in tensors:
+        first = each if isinstance(each, Tensor) else each[0]
+        groups.setdefault(first.shape, []).append(each)
+    return list(groups.values())
+''',
     "tracked": '''
 def tracked(x: Tensor) -> Tensor:
     """Make a tensor one that gradients can be taken by."""

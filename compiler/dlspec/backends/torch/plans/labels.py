@@ -104,6 +104,8 @@ class Labels:
         rise = rises[0] if rises else None
         if rise is None or len({repr(signature(each)) for each in rises}) > 1:
             start = None
+        if rise is not None and isinstance(rise, Const) and rise.value == 0 and start is not None:
+            return start
         for index, turn in enumerate(turns):
             begin = None
             if start is not None and rise is not None:

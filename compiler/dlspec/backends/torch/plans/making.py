@@ -82,15 +82,18 @@ class Making:
             if not isinstance(name, Const):
                 made = own_member(name, path.pop(0)[1].isdigit())
         for where, part in path:
-            if where.hides(part):
-                made = Subscript(Attribute(made, store_of(where.members.get(part))), (Const(part),))
-            elif not part.isdigit():
-                made = Attribute(made, part)
-            elif where.chain or (where.inline and where.numbered):
-                made = Subscript(made, (Const(int(part)),))
-            else:
-                made = Subscript(made, (Const(part),))
+            made = self.part(made, where, part)
         return made
+
+    def part(self, base: Py, where: Module | Node | None, label: str) -> Py:
+        """A member of a module that is at hand, or a weight of a layer."""
+        if not isinstance(where, Module):
+            return Attribute(base, label)
+        if where.hides(label):
+            return Subscript(Attribute(base, store_of(where.members.get(label))), (Const(label),))
+        if not label.isdigit():
+            return Attribute(base, label)
+        return Subscript(base, (Const(int(label) if where.chain or (where.inline and where.numbered) else label),))
 
     def _name(self, owner: Module, label: str) -> Py:
         """The label of a member as an expression."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from dlspec.backends.torch.plans.tree import Key, Module, Tree
 from dlspec.backends.torch.python import names
-from dlspec.backends.torch.python.expressions import Py
+from dlspec.backends.torch.python.expressions import Call, Const, Name, Py, call
 from dlspec.backends.torch.python.symbols import LoopId
 from dlspec.ir.graph import Scope, Value
 from dlspec.ir.types import TensorType
@@ -120,7 +120,8 @@ class Run:
     """The steps of a loop that a forward runs: those of each turn are so many of the plan's actions, one turn after the
     other. ``inner`` are the loops inside, and ``running`` is ``iterable`` as a forward writes it. ``evenly``: labels are
     numbered by turns. ``alone`` is what flows into the only turn of one, and what the next would find. ``listed``: the text
-    makes a list of what its turns give. The rest is as for `Loop`."""
+    makes a list of what its turns give. ``elements`` are the tensors that its variables stand for, in each turn.
+    ``bare``: what it runs over is only there in a forward, and ``iterable`` is as many numbers. The rest is as for `Loop`."""
 
     key: Key
     loop: LoopId
@@ -133,6 +134,18 @@ class Run:
     inner: tuple[Run, ...]
     alone: tuple[Slot, Slot] | None
     listed: bool
+    elements: tuple[dict[Slot, str], ...]
+    bare: bool
+
+
+def bare(running: Py, turns: int) -> Py:
+    """What a constructor runs over in place of tensors and layers: as many numbers."""
+    numbers = Const((0,) * turns)
+    match running:
+        case Call(function=Name(text="enumerate")):
+            return call("enumerate", numbers)
+        case _:
+            return numbers
 
 
 @dataclass(frozen=True, slots=True, eq=False)

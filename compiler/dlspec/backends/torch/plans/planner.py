@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import cached_property
+from functools import cached_property, partial, reduce
+from operator import getitem
 
 from dlspec.backends.torch.lowering.inits import tensor_of
 from dlspec.backends.torch.lowering.registry import FUNCTIONS, Lower, Ref, Size, torch_error
 from dlspec.backends.torch.plans.author import Author
 from dlspec.backends.torch.plans.fields import Fields
+from dlspec.backends.torch.plans.lists import Lists, as_one, one_by_one
 from dlspec.backends.torch.plans.making import Making
 from dlspec.backends.torch.plans.places import loop_id
 from dlspec.backends.torch.plans.plan import (
@@ -20,6 +22,7 @@ from dlspec.backends.torch.plans.plan import (
     Run,
     Slot,
     Unreachable,
+    bare,
     named_inputs,
 )
 from dlspec.backends.torch.plans.tree import Element, Enter, Key, Module, Region, Step, Tree, is_function, origin
@@ -37,9 +40,10 @@ from dlspec.backends.torch.python.expressions import (
     method,
 )
 from dlspec.backends.torch.python.sizes import from_text
-from dlspec.backends.torch.python.symbols import Arg
+from dlspec.backends.torch.python.symbols import Arg, Direct, Each
 from dlspec.ir.dims import Expr
 from dlspec.ir.graph import Node, Scope, Value
+from dlspec.ir.program import LISTED
 from dlspec.ir.types import DType
 from dlspec.ops import combine, constant, dropout
 from dlspec.ops.scan import Scan
@@ -55,6 +59,8 @@ class Planner(Making):
         super().__init__(module, tree, author, helpers)
         self._slots: dict[Value, Slot] = {}
         self._hidden: set[Node] = set()
+        self.lists = Lists(self)
+        self._weights: dict[Node, Py] = {}
         self._constants: dict[Node, str] = {}
         self._forward = Fields(author, module, self.plan.hinges, self._at_hand, self._open_size)
 
@@ -166,18 +172,55 @@ class Planner(Making):
         around, self.plan.loops = self.plan.loops, []
         _, running = self._looped(region, self._at_hand)
         bounds: list[tuple[int, int]] = []
-        for part in region.parts:
+        turns = turns_in(region.scope)
+        for turn, part in zip(turns, region.parts, strict=True):
             begin = len(self.plan.actions)
+            self._weights.update(self._standing_for(turn))
             self._steps(part, conditions)
             bounds.append((begin, len(self.plan.actions)))
         targets, iterable = self._looped(region)
+        elements = tuple(self._elements(turn) for turn in turns)
         hinges, inner = self.author.settings.of_region(region.scope), tuple(self.plan.loops)
+        is_bare = iterable is None and bool(turns)
+        if is_bare:
+            running = self.lists.over(region.scope, turns)
+            hinges |= self.tree.graph.settings.keys() if running is not None else frozenset()
+            running = running or one_by_one(region.scope, elements, targets)
+            iterable = None if running is None else bare(running, len(turns))
         known, evenly, alone = loop_id(region.scope), self._evenly(region), self._alone(region)
         listed = isinstance(region.scope.origin.step, ast.Clause)
         around.append(
-            Run(region.key, known, tuple(bounds), targets, iterable, running, hinges, evenly, inner, alone, listed)
-        )
+            Run(
+                region.key, known, tuple(bounds), targets, iterable, running, hinges, evenly, inner, alone, listed,
+                elements, is_bare,
+            )
+        )  # fmt: skip
         self.plan.loops = around
+
+    def _variables(self, turn: Scope) -> Iterator[tuple[str, Value]]:
+        """The variables of a loop that stand for tensors, in one of its turns."""
+        written = turn.names.turn if turn.names is not None else None
+        if written is not None and isinstance(written.step, ast.For | ast.Clause):
+            for each, place in ast.paths_of(written.step.targets):
+                value = self.tree.now(reduce(getitem, place, written.values[written.index]))
+                if isinstance(value, Value):
+                    yield names.variable(each.name), origin(value)
+
+    def _elements(self, turn: Scope) -> dict[Slot, str]:
+        found: dict[Slot, str] = {}
+        for name, value in self._variables(turn):
+            if value in self._slots:
+                found.setdefault(self._slots[value], name)
+        return found
+
+    def _standing_for(self, turn: Scope) -> Iterator[tuple[Node, Py]]:
+        """The weights for which the variables of a loop stand in a turn."""
+        assert turn.parent is not None
+        for name, value in self._variables(turn):
+            node = value.producer
+            if node is not None and isinstance(node.op, constant.Tied) and turn.names in self.tree.turns:
+                place = self.tree.turns[turn.names][1]
+                yield node, Each(loop_id(turn.parent), name, place, Direct(partial(self._plainly, node)))
 
     def _scan(self, region: Region, conditions: tuple[Key, ...]) -> None:
         """A loop over the places of an axis, and what it leaves."""
@@ -224,6 +267,9 @@ class Planner(Making):
             act("stack", place, joined, [value], hints[place : place + 1], None)
         for output in node.outputs:
             self._track(output, conditions, node.training)
+
+    def _plainly(self, node: Node) -> Py:
+        return self.weight(self.access(*self.tree.labels[node]), node.weights[0].path)
 
     def _alone(self, region: Region) -> tuple[Slot, Slot] | None:
         """What flows into the only turn of a loop, and what comes out, if the next turn would have the same layers."""
@@ -334,14 +380,23 @@ class Planner(Making):
         elif function is None:
             raise torch_error(f"{type(node.op).__name__} cannot be written to PyTorch", node)
         else:
-            made = self._forward(function(lower, node.op, given), node)
+            made, listed = function(lower, node.op, given), self._list_of_weights(node)
+            made = self._forward(made if listed is None else as_one(made, given, listed), node)
         return method(made, "to", Attribute(xs[0], "dtype")) if widened else made
+
+    def _list_of_weights(self, node: Node) -> Py | None:
+        written = node.origin.written.get(LISTED)
+        return None if written is None else self.lists.listed(written, node.inputs)
 
     def _member(self, node: Node) -> Py | None:
         if not self.tree.is_member(node) or not (node.weights or not is_function(node)):
             return None
-        member = self.access(*self.tree.labels[node])
-        return self.weight(member, node.weights[0].path) if isinstance(node.op, constant.Tied) else member
+        if isinstance(node.op, constant.Tied):
+            found = self._weights.get(node) or self.lists.weight(node)
+            if found is not None:
+                return found
+            return self._plainly(node)
+        return self.access(*self.tree.labels[node])
 
     def _like(self) -> tuple[Py | None, DType | None]:
         """What has the device and the element type of the network: a tensor at hand, else a weight."""

@@ -60,6 +60,54 @@ class Turned(Py):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Each(Py):
+    """A variable of a loop that stands for a layer or a weight, or a list of such; ``direct`` says how that is reached where
+    the loop is not written as one."""
+
+    loop: LoopId
+    name: str
+    index: int
+    direct: Direct
+
+
+class Direct:
+    """How something is said without the variables of loops, made when it is asked for. All count as equal: what they stand
+    beside tells."""
+
+    def __init__(self, make: Callable[[], Py]) -> None:
+        self.make = make
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Direct)
+
+    def __hash__(self) -> int:
+        return 0
+
+    def __repr__(self) -> str:
+        return "Direct()"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Listed(Py):
+    """A list made of variables of loops, and how it is said where these are not written as loops."""
+
+    made: Py
+    direct: Direct
+
+    @property
+    def said(self) -> Py:
+        open_ = any(isinstance(inner, Each) for inner in walk(self.made))
+        return self.direct.make() if open_ else self.made
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ClassOf(Py):
+    """The class of a block, or a tuple of those that it has."""
+
+    declaration: Any
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Sum(Py):
     """``2 * width + i * growth + 3``: factors with what they multiply, and a number."""
 
@@ -128,7 +176,7 @@ def signature(node: Any, loop: LoopId | None = None, turn: int = 0) -> Any:
         case Leaf():
             local = node.key[0] == "name" and node.definition is not None
             return ("leaf", node.key, _defined(node.definition)) if local else ("leaf", node.key)
-        case Turned():
+        case Turned() | Each():
             return ("turn", node.loop, node.name, node.index - turn if node.loop == loop else node.index)
         case Const():
             return ("const", _typed(node.value))
@@ -285,6 +333,8 @@ def turned(node: Py, loop: LoopId, turn: int, index: Py) -> Py:
     are looked up. ``index`` is the number of the turn. Raises `LookupError` for others."""
 
     def change(inner: Py) -> Py:
+        if isinstance(inner, Each) and inner.loop == loop and inner.index == turn:
+            return Name(inner.name)
         if not isinstance(inner, Turned) or inner.loop != loop:
             made = rebuild_all(inner, change)
             match made:
@@ -305,7 +355,7 @@ def turned(node: Py, loop: LoopId, turn: int, index: Py) -> Py:
 
 def rebuild_all(node: Py, change: Callable[[Py], Py]) -> Py:
     """`rebuild`, which also goes into sums and definitions."""
-    if isinstance(node, Leaf | Turned | Const):
+    if isinstance(node, Leaf | Turned | Each | Const):
         return node
     if isinstance(node, Sum):
         return add(*(_product(change(factor), change(atom)) for factor, atom in node.terms), Const(node.number))
