@@ -214,6 +214,11 @@ class Op(Fielded):
         """The types of the outputs. Raises `OpError` for inputs that are not accepted."""
         raise NotImplementedError
 
+    def infer_any(self, inputs: Types) -> TensorType | Types:
+        """The types of the outputs as formulas of sizes of which nothing is known, where `infer` would demand something of
+        them."""
+        return self.infer(Needs(), inputs)
+
     def element_type(self, inputs: Types) -> DType | None:
         """What the numbers among the fields are computed with: the operator's own type, or that of its floats."""
         own = getattr(self, "dtype", None)

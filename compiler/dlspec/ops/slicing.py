@@ -227,6 +227,16 @@ class Chunk(DataMovement):
             need.divisible(x.shape[axis], self.chunks, message)
         return _parts(x, axis, self.sizes(x))
 
+    def infer_any(self, inputs: Types) -> Types:
+        x = inputs[0]
+        axis = one_axis(self.dim, x.rank, "Chunk")
+        size, others = x.shape[axis], self.chunks - 1
+        if isinstance(size, int):
+            return _parts(x, axis, self.sizes(x))
+        part = floordiv(size + others, self.chunks)
+        last = floordiv(size, 2) if self.chunks == 2 else size - part * others
+        return _parts(x, axis, (*(part,) * others, last))
+
 
 def _parts(x: TensorType, axis: int, sizes: tuple[Dim, ...]) -> Types:
     return tuple(x.with_shape(*x.shape[:axis], size, *x.shape[axis + 1 :]) for size in sizes)

@@ -154,6 +154,13 @@ SOME = {
         "network Net(x: float[N, 4], w = 3) -> y {\n    a = x -> Linear(w)\n"
         "    b, c = [each -> Linear(5) -> Tanh for each in [a, x]]\n    y = b + c\n}"
     ),
+    "chunks of a size that they do not divide": (
+        "block Halves(w) { a, b = chunk(x, 2, dim=1)\n    (a -> Linear(w)) + (b -> Linear(w)) }\n"
+        "network Net(x: float[N, 8], n = 8, m = 7, w = 4) -> y, z {\n"
+        "    y = (x -> Linear(n) -> Halves(w)) + (x -> Linear(2 * w) -> Halves(w))\n"
+        "    a, b, c = x -> Linear(m) -> Chunk(3, dim=1)\n"
+        "    z = (a -> Linear(4)) + (b -> Linear(4)) + (c -> Linear(m) -> Linear(4))\n}"
+    ),
     "what is made of a list that turns give": (
         "block Mean(n) {\n    hs = []\n    h = x\n    for i in range(n) { h = tanh(h) * 2\n        hs = hs + [h] }\n"
         "    sum(stack([mean(h ** 2) for h in hs]))\n}\n"

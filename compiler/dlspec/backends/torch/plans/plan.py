@@ -121,7 +121,7 @@ class Run:
     other. ``inner`` are the loops inside, and ``running`` is ``iterable`` as a forward writes it. ``evenly``: labels are
     numbered by turns. ``alone`` is what flows into the only turn of one, and what the next would find. ``listed``: the text
     makes a list of what its turns give. ``elements`` are the tensors that its variables stand for, in each turn.
-    ``bare``: what it runs over is only there in a forward, and ``iterable`` is as many numbers. The rest is as for `Loop`."""
+    ``bare``: what it runs over is only there in a forward, and ``iterable`` as many numbers. The rest is as for `Loop`."""
 
     key: Key
     loop: LoopId

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias, cast
 from dlspec.ir.dims import Dim, Expr, substitute, symbol
 from dlspec.ir.fields import FieldError
 from dlspec.ir.graph import Node
-from dlspec.ir.op import Needs, Op, OpError
+from dlspec.ir.op import Op, OpError
 from dlspec.ir.program import Written, is_literal
 from dlspec.ir.types import TensorType
 from dlspec.syntax import ast
@@ -81,10 +81,12 @@ def _probe(
                 shape.append(symbol(name))
         types.append(value.type.with_shape(*shape))
     try:
-        made = op.infer(Needs(), tuple(types))
+        made = op.infer_any(tuple(types))
     except (OpError, TypeError, ValueError, AssertionError, AttributeError):
         return None
     outputs = made if isinstance(made, tuple) else (made,)
+    if len(outputs) != len(node.outputs):
+        return None  # how many parts there are hangs on the sizes
     for output, value in zip(outputs, node.outputs, strict=True):
         if tuple(substitute(size, actual) for size in output.shape) != value.type.shape:
             return None

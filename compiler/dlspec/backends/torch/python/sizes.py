@@ -21,6 +21,16 @@ def from_text(text: str, known: dict[str, Py]) -> Py:
                 return Const(value)
             case ast.Name(id=name):
                 return known[name]
+            case ast.BinOp(
+                left=ast.BinOp(
+                    left=ast.BinOp(left=size, op=ast.Sub(), right=ast.Constant(value=1)),
+                    op=ast.FloorDiv(),
+                    right=ast.Constant(value=int(by)),
+                ),
+                op=ast.Add(),
+                right=ast.Constant(value=1),
+            ):  # rounded up
+                return divided(Binary("+", made(size), Const(by - 1)), Const(by))
             case ast.BinOp(op=ast.FloorDiv()):
                 return divided(made(node.left), made(node.right))
             case ast.BinOp(op=ast.Mult()):

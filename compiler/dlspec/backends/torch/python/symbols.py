@@ -261,11 +261,14 @@ def scaled(factor: Py, node: Py) -> Py:
 
 
 def divided(node: Py, divisor: Py) -> Py:
-    """The quotient, rounded down: done where each term is a multiple, or a factor is the divisor."""
+    """The quotient, rounded down: done where each term is a multiple, but for a number below the divisor, or a factor is the
+    divisor."""
     rest = _without_factor(node, repr(signature(divisor)))
     if rest is not None:
         return rest
     terms = list(_terms(node))
+    if len(terms) > 1 and isinstance(divisor, Const) and type(divisor.value) is int:
+        terms = [(f, a) for f, a in terms if not (isinstance(a, Const) and 0 <= times(f, a).value < divisor.value)]  # type: ignore[union-attr]
     by = divisor.value if isinstance(divisor, Const) else 0
     if (
         type(by) is not int
