@@ -94,7 +94,7 @@ class _MethodPlanner(Planner):
 
     def method(self, results: list[Value], keys: tuple[str, ...]) -> Plan:
         self._arguments(self.plan.module)
-        self._steps(self.steps, ())
+        self._run(self.steps)
         values = [self.expression(value) for value in results]
         self.plan.outputs = [(Dictionary(keys, tuple(values)), False)] if keys else [(v, False) for v in values]
         return self.plan

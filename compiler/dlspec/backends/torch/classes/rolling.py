@@ -84,7 +84,7 @@ def _named(
 ) -> Steps:
     """The steps with what members are called where some loops are written as loops."""
     inits = plan.inits
-    if not all(isinstance(member.name, Const) for member in plan.members):
+    if not plan.members or not all(isinstance(member.name, Const) for member in plan.members):
 
         def named(value: Py) -> Py:
             return counted(value, loops)

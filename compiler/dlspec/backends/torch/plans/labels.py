@@ -14,6 +14,7 @@ from dlspec.backends.torch.python.expressions import Const, Py
 from dlspec.backends.torch.python.symbols import Count, Turned, add, joined, scaled, signature
 from dlspec.ir.graph import Node, Scope
 from dlspec.ir.program import Written
+from dlspec.syntax import ast
 
 if TYPE_CHECKING:
     from dlspec.backends.torch.plans.author import Author
@@ -104,7 +105,7 @@ class Labels:
         rise = rises[0] if rises else None
         if rise is None or len({repr(signature(each)) for each in rises}) > 1:
             start = None
-        if rise is not None and isinstance(rise, Const) and rise.value == 0 and start is not None:
+        if isinstance(rise, Const) and rise.value == 0 and start is not None:
             return start
         for index, turn in enumerate(turns):
             begin = None
@@ -116,7 +117,10 @@ class Labels:
         try:
             times = Writing(self.author, self.module, loop.parent or loop, None).turns_of(loop)
         except Unwritten:
-            return None
+            root = self.author.tree.graph.root.template
+            if root is None or not isinstance(root.declaration, ast.Train):
+                return None
+            times = Const(len(turns))  # the class of a train has no settings
         return add(start, scaled(rise, Count(loop_id(loop), times, len(turns))))
 
 

@@ -13,7 +13,7 @@ from dlspec.backends.torch.lowering.lower_modules import module_of
 from dlspec.backends.torch.lowering.registry import Ref
 from dlspec.backends.torch.plans.places import loop_id
 from dlspec.backends.torch.plans.plan import Slot
-from dlspec.backends.torch.plans.tree import Module
+from dlspec.backends.torch.plans.tree import Element, Module, Region, Step
 from dlspec.backends.torch.plans.writing import Writing
 from dlspec.backends.torch.python.evaluate import Unwritten, evaluate, is_constant
 from dlspec.backends.torch.python.expressions import (
@@ -36,7 +36,7 @@ from dlspec.backends.torch.python.targets import kept, targets_of
 from dlspec.elaborate.builder import join
 from dlspec.elaborate.values import BlockLayer, Inside, OpLayer, SharedLayer
 from dlspec.ir.graph import Node, Scope, Value
-from dlspec.ir.program import HOLDER, Names, Written
+from dlspec.ir.program import HOLDER, LISTED, Binding, Names, Written
 from dlspec.ops import LAYERS
 from dlspec.ops.constant import Param, Tied
 from dlspec.syntax import ast
@@ -64,9 +64,39 @@ class Lists:
         self.making = making
         self.tree = making.tree
         self._known: dict[int, tuple[Written, Made | None]] = {}
-        self._inside: dict[str, tuple[str, ...]] = {}
+        self._items: dict[tuple[Names, str], Made] = {}
+        self._users: dict[Binding, set[int]] = {}
+        self._called: dict[Binding, str] = {}
+        self._user = 0
+        self._owned: dict[Scope | None, list[Binding]] = {}
+        self._kept: dict[Binding, Made] = {}
 
     # What a plan asks for
+
+    def look(self, elements: list[Element]) -> None:
+        """Finds the names for lists that several steps use: these are variables, of the turn in which they are bound."""
+        uses = list(_uses(elements))
+        for written, scope in uses:
+            self._found(written)
+            around = [each for each in scope.ancestors() if each.kind == "iteration" and each.names is not None]
+            for binding in self._users:
+                if not any(binding in each for each in self._owned.values()):
+                    turn = next((each for each in around if each.names and each.names.time < binding.time), None)
+                    self._owned.setdefault(turn, []).append(binding)
+        self._known, self._items = {}, {}
+
+    def bound(self, turn: Scope | None) -> Iterator[tuple[Binding, str, Py]]:
+        """The lists that have variables, as they are bound in a turn, or outside of all."""
+        for binding in sorted(self._owned.get(turn, ()), key=lambda each: each.time):
+            made = self._found(binding.written) if binding.written is not None else None
+            if made is not None and len(self._users[binding]) > 1 and isinstance(made[0], Call | Comprehension):
+                yield binding, self._called[binding], self._used(made[0])
+
+    def keep(self, binding: Binding, variable: Py) -> None:
+        """From now on the list that is bound is this variable."""
+        assert binding.written is not None
+        _, value = self._written(binding.written)
+        self._kept[binding] = variable, value
 
     def over(self, loop: Scope, turns: list[Scope]) -> Py | None:
         """What a loop runs over, if that is a list of layers or weights, or one made of such."""
@@ -102,10 +132,12 @@ class Lists:
     def _found(self, written: Written) -> Made | None:
         known = self._known.get(id(written))
         if known is None:
+            user, self._user = self._user, id(written)
             try:
                 made = self._translate(written.expression, written.names, written.time, {})
             except (Unwritten, LookupError, TypeError, ValueError):
                 made = None
+            self._user = user
             known = self._known[id(written)] = written, made
         return known[1]
 
@@ -166,7 +198,10 @@ class Lists:
             path = join(binding.value.home, binding.value.label)
             return self._direct(path), Place(path)
         if binding.written is not None:
-            made, value = self._written(binding.written)
+            if not binding.place:
+                self._users.setdefault(binding, set()).add(self._user)
+                self._called[binding] = variable(name)
+            made, value = self._kept.get(binding) or self._written(binding.written)
             for part in binding.place:
                 made, value = item(made, Const(part)), value[part]
             return made, value
@@ -181,6 +216,12 @@ class Lists:
 
     def _turn(self, name: str, where: Names) -> Made:
         """A variable of a loop; an item of what is looped over where that makes no nodes, or is written item by item."""
+        known = self._items.get((where, name))
+        if known is None:
+            known = self._items[where, name] = self._item(name, where)
+        return known
+
+    def _item(self, name: str, where: Names) -> Made:
         turn = where.turn
         if turn is None or not isinstance(turn.step, ast.For | ast.Clause):
             raise Unwritten
@@ -317,6 +358,19 @@ class Lists:
             base = self.making.part(base, where, part)
             where = where.members.get(part) if isinstance(where, Module) else None
         return base
+
+
+def _uses(elements: list[Element]) -> Iterator[tuple[Written, Scope]]:
+    """What steps and loops are written with that may be lists of weights or layers, and where."""
+    for element in elements:
+        if isinstance(element, Step):
+            said = element.node.origin.written
+            yield from ((said[key], element.node.scope) for key in (HOLDER, LISTED) if key in said)
+        elif isinstance(element, Region):
+            if element.kind == "loop" and "iterable" in element.scope.origin.written:
+                yield element.scope.origin.written["iterable"], element.scope
+            for part in element.parts:
+                yield from _uses(part)
 
 
 def one_by_one(loop: Scope, elements: tuple[dict[Slot, str], ...], targets: tuple[str, ...]) -> Py | None:

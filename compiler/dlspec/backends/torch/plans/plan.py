@@ -102,7 +102,7 @@ class Mark:
 @dataclass(eq=False, slots=True)
 class Action:
     """One step of the forward. ``light`` ones may stand inside others; ``augment``: the first operand may be overwritten.
-    One with a ``mark`` is a part of a scan."""
+    One with a ``mark`` is a part of a scan; a ``spare`` one is left out where nothing uses it."""
 
     key: Key
     value: Py
@@ -113,6 +113,7 @@ class Action:
     augment: bool
     hint: tuple[str, ...]
     mark: Mark | None = None
+    spare: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)

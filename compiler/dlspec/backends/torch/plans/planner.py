@@ -44,7 +44,7 @@ from dlspec.backends.torch.python.symbols import Arg, Direct, Each
 from dlspec.ir.dims import Expr
 from dlspec.ir.graph import Node, Scope, Value
 from dlspec.ir.program import LISTED
-from dlspec.ir.types import DType
+from dlspec.ir.types import DType, TensorType
 from dlspec.ops import combine, constant, dropout
 from dlspec.ops.scan import Scan
 from dlspec.syntax import ast
@@ -75,7 +75,7 @@ class Planner(Making):
             return plan
         self._members(module, conditions=self._conditions(elements))
         self._ties()
-        self._steps(elements, ())
+        self._run(elements)
         root = module.parent is None
         if root:
             plan.outputs = [(self.expression(o.value), o.training) for o in module.graph.outputs]
@@ -150,6 +150,11 @@ class Planner(Making):
 
     # Steps
 
+    def _run(self, elements: list[Element]) -> None:
+        self.lists.look(elements)
+        self._keep_lists(None)
+        self._steps(elements, ())
+
     def _steps(self, elements: list[Element], conditions: tuple[Key, ...]) -> None:
         for element in elements if self.keeps_constants else ():
             op = element.node.op if isinstance(element, Step) and not _is_list(element.node) else None
@@ -175,6 +180,7 @@ class Planner(Making):
         turns = turns_in(region.scope)
         for turn, part in zip(turns, region.parts, strict=True):
             begin = len(self.plan.actions)
+            self._keep_lists(turn)
             self._weights.update(self._standing_for(turn))
             self._steps(part, conditions)
             bounds.append((begin, len(self.plan.actions)))
@@ -196,6 +202,18 @@ class Planner(Making):
             )
         )  # fmt: skip
         self.plan.loops = around
+
+    def _keep_lists(self, turn: Scope | None) -> None:
+        """Gives variables to the lists of layers and weights that are bound in a turn, or outside of all."""
+        for binding, name, made in self.lists.bound(turn):
+            assert binding.written is not None
+            span = binding.written.span
+            place = (span.source.name, span.start, span.end, "list")
+            count = sum(action.key[:4] == place for action in self.plan.actions)
+            key: Key = (*place, count)
+            value = Value(name, TensorType(DType.FLOAT32, ()), None, span)
+            self.plan.actions.append(Action(key, made, [value], (), False, False, False, (name,), spare=True))
+            self.lists.keep(binding, Ref((key, 0)))
 
     def _variables(self, turn: Scope) -> Iterator[tuple[str, Value]]:
         """The variables of a loop that stand for tensors, in one of its turns."""

@@ -95,6 +95,8 @@ class Statements:
 
     def _act(self, item: TAction) -> None:
         action = item.action
+        if action.spare and (item.key, 0) not in self._uses:
+            return
         raw = self._values[id(item)]
         slots: list[Slot] = [(item.key, position) for position in range(item.outputs)]
         first = next(iter(refs(raw)), None)
