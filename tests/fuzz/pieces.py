@@ -13,7 +13,7 @@ from dlspec.ir.conditions import Conditions
 from dlspec.ir.dims import Dim, evaluate
 from dlspec.ir.fields import describe
 from dlspec.ir.init import Init
-from dlspec.ir.op import Needs, Op, OpError
+from dlspec.ir.op import Needs, Op, OpError, as_text
 from dlspec.ir.types import DType, TensorType
 
 Defaults = Mapping[type[Op], Mapping[str, Any]]
@@ -56,7 +56,7 @@ class Typing:
                     outcome = tried.require_divisible(each.left, int(each.right))  # type: ignore[arg-type]
             fits = all(c.holds(self.sizes) and self.batch not in c.symbols for c in outcome.conditions)
             if outcome.impossible or not fits:
-                raise Untyped(each.message)
+                raise Untyped(as_text(each.message))
         types = (result,) if isinstance(result, TensorType) else tuple(result)
         if any(not 0 < self.elements(type.elements) <= 20_000 or type.rank > 6 for type in types):
             raise Untyped("large or empty")

@@ -62,6 +62,7 @@ def _moments(graph: Graph, sizing: Sizing) -> Iterable[tuple[_Bytes, Node | None
     for node in reversed(nodes):
         if node.body is not None:
             bodies.setdefault(next(iter(node.body.scope.nodes()), node), []).append(node.body)
+    touched: dict[Node, tuple[Value, ...]] = {}
     for node in nodes:
         for body in bodies.get(node, ()):
             stored.update((value, stored.get(of, of)) for value, of in body.entries.items())
@@ -70,7 +71,8 @@ def _moments(graph: Graph, sizing: Sizing) -> Iterable[tuple[_Bytes, Node | None
             stored.update((value, stored.get(of, of)) for value, of in last)
         if node.op.view or node.op.identity_in_eval or not node.inputs:
             _store(node, stored)
-        for value in (*node.inputs, *node.outputs, *(node.body.captured if node.body is not None else ())):
+        touched[node] = (*node.inputs, *node.outputs, *(node.body.captured if node.body is not None else ()))
+        for value in touched[node]:
             last_use[stored.get(value, value)] = node
     for output in graph.outputs:
         if not output.training:
@@ -94,7 +96,7 @@ def _moments(graph: Graph, sizing: Sizing) -> Iterable[tuple[_Bytes, Node | None
     for value in inputs:
         if value not in last_use:
             add(value, -1)
-    for node in nodes:
+    for node, own_and_read in touched.items():
         stacked = [value for body in bodies.get(node, ()) if body.node for value in body.node.outputs]
         for value in (*stacked, *(node.outputs if node.body is None else ())):
             if value not in stored:
@@ -102,7 +104,7 @@ def _moments(graph: Graph, sizing: Sizing) -> Iterable[tuple[_Bytes, Node | None
         taken = frozenset(live.items())
         if taken not in moments:
             moments[taken] = (dict(live), node)
-        for value in (*node.inputs, *node.outputs, *(node.body.captured if node.body is not None else ())):
+        for value in own_and_read:
             own = stored.get(value, value)
             if own is not None and last_use[own] is node:
                 add(own, -1)

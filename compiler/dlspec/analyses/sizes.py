@@ -9,14 +9,20 @@ from dlspec.ir.types import TensorType
 
 
 class Sizing:
-    """Types with ``sizes`` put in; symbols without a size stay. Every type is substituted once."""
+    """Types with ``sizes`` put in; symbols without a size stay. Every size and every type is substituted once."""
 
     def __init__(self, sizes: Mapping[str, int]) -> None:
         self.sizes = sizes
+        self._dims: dict[Dim, Dim] = {}
         self._known: dict[TensorType, TensorType] = {}
 
     def dim(self, dim: Dim) -> Dim:
-        return dim if isinstance(dim, int) else substitute(dim, self.sizes)
+        if isinstance(dim, int):
+            return dim
+        known = self._dims.get(dim)
+        if known is None:
+            known = self._dims[dim] = substitute(dim, self.sizes)
+        return known
 
     def type(self, type: TensorType) -> TensorType:
         known = self._known.get(type)

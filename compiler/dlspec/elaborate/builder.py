@@ -13,7 +13,7 @@ from dlspec.elaborate.values import Failure
 from dlspec.ir.conditions import Condition, Conditions
 from dlspec.ir.dims import Dim
 from dlspec.ir.graph import Derived, Graph, Node, Parameter, Scope, ScopeKind, Value, again
-from dlspec.ir.op import Op, OpError, Requirement, Types, Weight
+from dlspec.ir.op import Op, OpError, Requirement, Types, Weight, as_text
 from dlspec.ir.program import COMPILER, Names, Origin, Template
 from dlspec.ir.types import TensorType
 from dlspec.limits import NODE, SCOPE, Exceeded, budget
@@ -326,15 +326,15 @@ class Builder:
                 raise refused(error, inputs, span) from None
             inferred, requirements = known
             for requirement in requirements:
-                self.require(requirement, inputs, span)
+                if requirement.demand not in self._held:
+                    self.require(requirement, inputs, span)
             # What was demanded once holds from then on, so a second use of the same need not ask again.
             self._inferred[key] = inferred
         return inferred
 
     def require(self, requirement: Requirement, inputs: tuple[Value, ...], span: Span) -> None:
         """Settles a demand on sizes: known to hold, derived as a precondition, or a `Failure`."""
-        demand = requirement.relation, requirement.left, requirement.right
-        if demand in self._held:
+        if requirement.demand in self._held:
             return
         match requirement.relation:
             case "==":
@@ -353,12 +353,12 @@ class Builder:
         if reason:
             raise Failure(
                 requirement.code,
-                f"{requirement.message}: {reason}",
+                f"{as_text(requirement.message)}: {reason}",
                 span,
                 hint=requirement.hint,
                 notes=tuple(origin(value) for value in inputs),
             )
-        self._held.add(demand)
+        self._held.add(requirement.demand)
 
 
 def too_much(error: Exceeded, span: Span) -> Failure:

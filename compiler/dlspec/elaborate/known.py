@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, Generic, TypeAlias, TypeVar
 
 from dlspec.ir.bounds import check_numbers, check_size
@@ -55,7 +56,7 @@ def infer(op: Op, types: Types) -> tuple[Inferred, list[Requirement]]:
     for output in outputs:
         for size in output.shape:
             if not at_least(size, 1):
-                need.at_least(size, 1, f"the result would have a size of {size}")
+                need.at_least(size, 1, partial("the result would have a size of {}".format, size))
         check_size(output)
     for weight in weights:
         check_size(weight)

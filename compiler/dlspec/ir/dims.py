@@ -366,6 +366,8 @@ def total(dims: Iterable[Dim]) -> Dim:
             constant += dim
         else:
             _accumulate(parts, dim.parts)
+    if not parts:
+        return constant
     if constant:
         _accumulate(parts, {(): constant})
     return _make(parts)

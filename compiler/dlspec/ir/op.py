@@ -7,6 +7,7 @@ a spec it is used; what it demands of sizes it states through `Needs`, and what 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import ClassVar, Literal, TypeAlias, dataclass_transform
 
 from dlspec.diagnostics import Hinted
@@ -55,15 +56,24 @@ class Weight:
         self.dtype = dtype
 
 
+Message: TypeAlias = str | Callable[[], str]
+"""What a message says, or what makes it: nearly all demands hold, and nobody reads the message."""
+
+
+def as_text(message: Message) -> str:
+    return message if isinstance(message, str) else message()
+
+
 class Requirement:
     """A demand on sizes that only the network's preconditions can settle: ``left == right``, ``left >= right`` or
     ``left % right == 0``."""
 
-    __slots__ = ("code", "hint", "left", "message", "relation", "right")
+    __slots__ = ("code", "demand", "hint", "left", "message", "relation", "right")
 
     def __init__(
-        self, relation: Literal["==", ">=", "%"], left: Dim, right: Dim, message: str, hint: str, code: str
+        self, relation: Literal["==", ">=", "%"], left: Dim, right: Dim, message: Message, hint: str, code: str
     ) -> None:
+        self.demand = relation, left, right
         self.relation: Literal["==", ">=", "%"] = relation
         self.left = left
         self.right = right
@@ -95,12 +105,12 @@ class Needs:
             left if isinstance(left, int) or (isinstance(right, Expr) and len(str(left)) <= len(str(right))) else right
         )
 
-    def at_least(self, size: Dim, bound: int, message: str, hint: str = "", code: str = "DL0203") -> None:
+    def at_least(self, size: Dim, bound: int, message: Message, hint: str = "", code: str = "DL0203") -> None:
         """Demands ``size >= bound``."""
         if at_least(size, bound):
             return
         if isinstance(size, int):
-            raise OpError(message, hint, code)
+            raise OpError(as_text(message), hint, code)
         self.requirements.append(Requirement(">=", size, bound, message, hint, code))
 
     def divisible(self, size: Dim, by: int, message: str, hint: str = "", code: str = "DL0204") -> None:

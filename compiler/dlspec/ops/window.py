@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from math import prod
 from typing import NamedTuple
 
@@ -105,7 +106,10 @@ class Window(NamedTuple):
             padding = before + after
             assert isinstance(padding, int)
             if not at_least(size, spans[axis] - padding):
-                self._require_fit(need, x, axis, padding, name)
+                need.at_least(
+                    size, spans[axis] - padding, partial(self._misfit, x, axis, padding, name),
+                    "use a smaller kernel, more padding, or less downsampling before it",
+                )  # fmt: skip
             sizes.append(conv_size(size, self.kernel[axis], self.stride[axis], padding, self.dilation[axis]))
         return tuple(sizes)
 
@@ -127,16 +131,13 @@ class Window(NamedTuple):
             }
         )
 
-    def _require_fit(self, need: Needs, x: TensorType, axis: int, padding: int, name: str) -> None:
+    def _misfit(self, x: TensorType, axis: int, padding: int, name: str) -> str:
         size, span = x.spatial[axis], self.spans[axis]
         reach = f"a kernel of {self.kernel[axis]}"
         if span != self.kernel[axis]:
             reach += f" with dilation {self.dilation[axis]}, which spans {span},"
         padded = f"padded by {padding}" if padding else "without padding"
-        message = f"{name}: {reach} does not fit axis {axis + 2} of {format_shape(x.shape)}, which is {size} {padded}"
-        need.at_least(
-            size, span - padding, message, "use a smaller kernel, more padding, or less downsampling before it"
-        )
+        return f"{name}: {reach} does not fit axis {axis + 2} of {format_shape(x.shape)}, which is {size} {padded}"
 
 
 def _added(pads: tuple[Dim, Dim]) -> str:
