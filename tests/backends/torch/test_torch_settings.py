@@ -154,6 +154,17 @@ SOME = {
         "network Net(x: float[N, 4], w = 3) -> y {\n    a = x -> Linear(w)\n"
         "    b, c = [each -> Linear(5) -> Tanh for each in [a, x]]\n    y = b + c\n}"
     ),
+    "numbers in a list": (
+        "network Net(x: float[N, 3, 8], n = 3, m = 6) -> y {\n    y = x\n"
+        '    for i in range(n) { y = y + (y -> "convs.{i}": Conv(3, 3, padding=1)) }\n'
+        '    for i in range(m) { y = y + (y -> "convs.{n + i}": Conv(3, 1)) }\n'
+        '    y -> "convs.{n + m}": Conv(4, 1)\n}'
+    ),
+    "numbers in a list that are not their positions": (
+        "network Net(x: float[N, 3, 8], n = 3, m = 2) -> y {\n    y = x\n"
+        '    for i in range(n) { y = y + (y -> "convs.{i}": Conv(3, 3, padding=1)) }\n'
+        '    y -> "convs.{2 * m - 1}": Conv(4, 1)\n}'
+    ),
     "chunks of a size that they do not divide": (
         "block Halves(w) { a, b = chunk(x, 2, dim=1)\n    (a -> Linear(w)) + (b -> Linear(w)) }\n"
         "network Net(x: float[N, 8], n = 8, m = 7, w = 4) -> y, z {\n"

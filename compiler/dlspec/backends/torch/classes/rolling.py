@@ -160,7 +160,8 @@ def _worth(run: Run) -> bool:
 def _places_behind(plan: Plan, made: Round) -> bool:
     """Whether layers without a label stand behind a loop: their positions hang on its turns."""
     own = {label for turn in made.members for label in turn}
-    if any(isinstance(member, Module) and member.inline for member in plan.module.members.values()):
+    lists = (member for label, member in plan.module.members.items() if label not in plan.numbered)
+    if any(isinstance(member, Module) and member.inline for member in lists):
         return True
     begin = min((int(label) for label in own if label.isdigit()), default=-1)
     numbers = (int(m.label) for m in plan.members if m.label.isdigit() and isinstance(m.name, Const))

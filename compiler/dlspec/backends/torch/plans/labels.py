@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from dlspec.backends.torch.plans.author import Author
 
 
+_HOLE = "{}"
+"""Stands for an expression in a label."""
+
+
 class Labels:
     """The names in one module. Settings behind what is a plain text are added to ``hinges``."""
 
@@ -138,10 +142,20 @@ def _computed(label: str, thing: Node | Scope) -> list[Written]:
     found: list[Written] = []
     for scope in _around(thing).ancestors():
         labels = (scope.twin or scope).labels
-        found += (written for text, written in labels.items() if label == text or label in text.split("."))
+        found += (written for text, written in labels.items() if label == text or label in _parts(text, written))
         if scope.kind in ("block", "network"):
             break
     return found
+
+
+def _parts(text: str, written: Written) -> list[str]:
+    """The parts of a label with dots that are not as they stand in the text."""
+    label, parts = written.expression, text.split(".")
+    assert isinstance(label, ast.String)
+    plain = "".join(part if isinstance(part, str) else _HOLE for part in label.parts).split(".")
+    if len(plain) != len(parts):
+        return parts
+    return [part for part, known in zip(parts, plain, strict=True) if _HOLE in known]
 
 
 def _around(thing: Node | Scope) -> Scope:

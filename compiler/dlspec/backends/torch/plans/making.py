@@ -12,6 +12,7 @@ from dlspec.backends.torch.lowering.registry import torch_error
 from dlspec.backends.torch.plans.author import AtHand, Author
 from dlspec.backends.torch.plans.fields import Fields
 from dlspec.backends.torch.plans.labels import Labels
+from dlspec.backends.torch.plans.numbering import Numbering
 from dlspec.backends.torch.plans.places import evenly, loop_id
 from dlspec.backends.torch.plans.plan import (
     Chain,
@@ -68,6 +69,7 @@ class Making:
         self.plan = Plan(module, tree, author)
         self._made = Fields(author, module, self.plan.hinges, lambda value: None)
         self._labels = Labels(author, module, self.plan.hinges)
+        self.numbers: dict[Module, dict[str, Py]] = {}
 
     def access(self, owner: Module, label: str, base: Py | None = None) -> Py:
         """How a member is reached from this module's class."""
@@ -93,6 +95,8 @@ class Making:
             return Subscript(Attribute(base, store_of(where.members.get(label))), (Const(label),))
         if not label.isdigit():
             return Attribute(base, label)
+        if where in self.numbers:
+            return Subscript(base, (self.numbers[where][label],))
         return Subscript(base, (Const(int(label) if where.chain or (where.inline and where.numbered) else label),))
 
     def _name(self, owner: Module, label: str) -> Py:
@@ -172,8 +176,13 @@ class Making:
         return Make(module)
 
     def _container(self, module: Module) -> Py:
-        for label, member in module.members.items():
-            self._labels.fix(label, member.scope if isinstance(member, Module) else member)
+        if module.numbered:
+            for within in (module, module.owner):
+                listed = self._listed(elements := self.tree.elements(within.scope), module)
+                if [*_members_in(listed)] == [*module.members]:
+                    self._say_places(module, elements)
+                    return Chain(listed, False, listed=True)
+        self._fix(module)
         if any(
             isinstance(member, Node) and isinstance(member.op, constant.Param) for member in module.members.values()
         ):
@@ -187,12 +196,20 @@ class Making:
         if refused is not None:
             raise self._refused(module, refused)
         if module.numbered:
-            for within in (module, module.owner):
-                listed = self._listed(self.tree.elements(within.scope), module)
-                if [*_members_in(listed)] == [*module.members]:
-                    return Chain(listed, False, listed=True)
             return call("nn.ModuleList", Sequence(tuple(items.values())))
         return call("nn.ModuleDict", Dictionary(tuple(items), tuple(items.values())))
+
+    def _say_places(self, members: Module, elements: list[Element]) -> None:
+        """Says the numbers in a list as its labels do, or that they are numbers."""
+        try:
+            self.numbers[members] = Numbering(self.author, self.plan.module, members).of(elements)
+            self.plan.numbered.add(members.label)
+        except Unwritten:
+            self._fix(members)
+
+    def _fix(self, members: Module) -> None:
+        for label, member in members.members.items():
+            self._labels.fix(label, member.scope if isinstance(member, Module) else member)
 
     def _listed(self, elements: list[Element], module: Module) -> tuple[Part, ...]:
         """The members of a list among what runs, with the loops that make them."""

@@ -176,7 +176,8 @@ class Plan:
     """A module; one that is a train has ``methods`` instead of a forward.
 
     ``conditions`` are those of the `if`s that held, None where one cannot be written in the class. ``hinges`` are
-    the settings of the network behind what the text says only as a number.
+    the settings of the network behind what the text says only as a number, ``numbered`` the lists whose places are said by
+    their labels.
     """
 
     module: Module
@@ -194,6 +195,7 @@ class Plan:
     methods: dict[str, Plan] = field(default_factory=dict[str, "Plan"])
     conditions: dict[Key, Py | None] = field(default_factory=dict["Key", "Py | None"])
     hinges: set[str] = field(default_factory=set[str])
+    numbered: set[str] = field(default_factory=set[str])
 
     @property
     def ranks(self) -> tuple[int, ...]:
