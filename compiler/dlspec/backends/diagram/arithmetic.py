@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from dlspec.backends.diagram.scene import Box
+from dlspec.backends.diagram.scene import Box, is_expression
 from dlspec.ir.graph import Node, Scope
 from dlspec.ir.op import Op
 from dlspec.source import Span
@@ -13,6 +13,12 @@ from dlspec.syntax import ast
 
 _STRING_OR_COMMENT = re.compile(r'("(?:\\.|[^"\\])*")|#[^\n]*')
 _INNER_SPACE = re.compile(r"([(\[]) +| +([)\]])")
+
+
+def _home(scope: Scope) -> Scope:
+    while scope.kind == "iteration" and scope.parent is not None and is_expression(scope.parent):
+        scope = scope.parent.parent or scope.parent
+    return scope
 
 
 class Arithmetic:
@@ -43,7 +49,7 @@ class Arithmetic:
         node = self._nodes.get(box)
         return (
             node is not None
-            and node.scope is scope
+            and _home(node.scope) is scope
             and node.body is None
             and node.origin.form in ("operator", "function", "constant", "compiler")
             and not node.weights

@@ -12,7 +12,7 @@ from dlspec.backends.diagram.arithmetic import Arithmetic, text_of
 from dlspec.backends.diagram.marks import mark_differences, mark_main_paths, mark_shared
 from dlspec.backends.diagram.repeats import Each, Repeats
 from dlspec.backends.diagram.routing import Router
-from dlspec.backends.diagram.scene import Box, Port, Run, Scene, fold
+from dlspec.backends.diagram.scene import Box, Port, Run, Scene, fold, is_expression
 from dlspec.elaborate.network import deep_recursion
 from dlspec.elaborate.values import Fault
 from dlspec.ir.body import Body
@@ -102,7 +102,7 @@ class _SceneBuilder:
 
     # Boxes
 
-    def _fill(self, box: Box, scope: Scope) -> None:
+    def _fill(self, box: Box, scope: Scope, whole: bool = True) -> None:
         """Puts what is in a scope into a box; scopes that open no level are not seen."""
         before = len(box.children)
         for part in scope.children:
@@ -115,13 +115,18 @@ class _SceneBuilder:
                 if inner.children:
                     self._scopes[part] = inner
                     box.children.append(inner)
+            elif part.kind == "for" and is_expression(part):
+                for turn in part.children:
+                    assert isinstance(turn, Scope)
+                    self._fill(box, turn, whole=False)
             elif part.kind in ("repeat", "for"):
                 self._loop(box, part)
             elif part.body is not None:
                 self._turn_of(box, part, part.body)
             else:
                 self._fill(box, part)
-        box.children[before:] = self._arithmetic.gathered(box.children[before:], scope)
+        if whole:
+            box.children[before:] = self._arithmetic.gathered(box.children[before:], scope)
 
     def _loop(self, box: Box, loop: Scope) -> None:
         for turns in self._repeats.runs(loop):

@@ -10,6 +10,7 @@ from itertools import pairwise
 from typing import Any, Literal, TypeAlias
 
 from dlspec.backends.diagram.kinds import call
+from dlspec.backends.diagram.scene import is_expression
 from dlspec.ir.graph import Graph, Node, Scope, Value
 from dlspec.syntax import ast
 
@@ -116,7 +117,7 @@ class Repeats:
         todo = [self._graph.root]
         while todo:
             scope = todo.pop()
-            if scope.kind in ("repeat", "for"):
+            if scope.kind in ("repeat", "for") and not is_expression(scope):
                 runs = self._runs[scope] = list(self._neighbours(scope))
                 for first, *others in runs:
                     todo.append(first.scope)

@@ -18,9 +18,11 @@ from typing import Literal, NamedTuple, TypeAlias
 
 from dlspec.analyses.cost import Cost
 from dlspec.analyses.report import Summary
+from dlspec.elaborate.values import has_layers, has_tensor
 from dlspec.ir.graph import Graph, Node, Scope
 from dlspec.ir.types import TensorType
 from dlspec.source import Span
+from dlspec.syntax import ast
 
 Kind: TypeAlias = Literal[
     "network", "input", "output", "update", "op", "arithmetic", "block", "repeat", "scan", "fault"
@@ -227,6 +229,14 @@ def fold(scene: Scene, depth: int | None, expand: Collection[str] = (), collapse
         paths[path].open = False
 
 
+def is_expression(loop: Scope) -> bool:
+    """Whether a loop is a comprehension over tensors, or layers whose weights are taken: a part of an expression."""
+    names = next((turn.names for turn in loop.children if isinstance(turn, Scope)), None)
+    turn = names.turn if names is not None and isinstance(loop.origin.step, ast.Clause) else None
+    return turn is not None and (has_tensor(turn.values) or has_layers(turn.values))
+
+
 def _in_a_turn(box: Box) -> bool:
     """Whether an operator stands in a loop, so that its turn can be drawn by itself."""
-    return any(scope.kind == "iteration" for node in box.nodes[:1] for scope in node.scope.ancestors())
+    around = (scope for node in box.nodes[:1] for scope in node.scope.ancestors() if scope.kind == "iteration")
+    return any(turn.parent is not None and not is_expression(turn.parent) for turn in around)
