@@ -31,10 +31,10 @@ def batch_findings(graph: Graph) -> Iterator[Diagnostic]:
     for node in graph.nodes:
         if node.op.view:
             found = _cut(node, batch, conditions)
+        elif node.op.elementwise:
+            found = _crossed(node, batch) if len({value.type.rank for value in node.inputs}) > 1 else None
         elif node.op.along(tuple([value.type for value in node.inputs])) is not None:
             found = _carried(node, batch)
-        elif node.op.elementwise and len({value.type.rank for value in node.inputs}) > 1:
-            found = _crossed(node, batch)
         else:
             continue
         if found is not None and node.span not in seen:

@@ -91,15 +91,17 @@ class _Machine:
         layout or the builder does."""
         states, reductions, last = self.table.states, self.reductions, self.last
         stack, values = self.stack, self.values
+        state = stack[-1]
         for token in tokens:
             kind = token.kind
             while True:
                 try:
-                    to = states[stack[-1]][kind]
+                    to = states[state][kind]
                 except KeyError:
                     raise _Stuck(token) from None
                 if to >= 0:
-                    stack.append(to)
+                    state = to
+                    stack.append(state)
                     values.append(token)
                     break
                 origin, length, inlines, action = reductions[~to]
@@ -112,10 +114,11 @@ class _Machine:
                     else:
                         children = []
                     values.append(action(children))
+                    state = states[stack[-1]][origin]
+                    stack.append(state)
                 else:
-                    stack.pop()
-                stack.append(states[stack[-1]][origin])
-                if kind == END and stack[-1] == last:
+                    state = stack[-1] = states[stack[-2]][origin]
+                if state == last and kind == END:
                     return values[-1]
         return None
 
