@@ -319,12 +319,15 @@ class Application(Expressions):
         """What the body of a block or network gives, its parameters bound."""
         if isinstance(declaration, ast.Network):
             return self._network_result(declaration, flow, env, span)
-        result = self.run_body(declaration.body, env, apply=True)
+        result: Any = self.run_body(declaration.body, env, apply=True)
         if result is None:
             raise Failure(
                 "DL0409", f"`{declaration.name.name}` has no result", declaration.span.last,
                 hint="the last line of a block must be an expression", notes=(Note(declaration.name.span, "declared here"),),
             )  # fmt: skip
+        given = as_list(result)
+        if len(given) > 1 and all(isinstance(each, Value) for each in given):
+            self.builder.scope.outputs = tuple(given)
         return result
 
     def bind_parameters(self, layer: BlockLayer, env: Env, span: Span) -> None:

@@ -62,8 +62,9 @@ class Scope:
     * ``span``: where it was called.
     * ``children``: the nodes and scopes directly inside, in the order in which they run.
     * ``shared``: a use of a layer declared by `shared`; several such scopes have one path, that of the declaration.
-    * ``inputs`` and ``outputs``: of a network inside another, the tensors that flow in by its names for them, and all
-      that it gives. ``flow``: the tensor that flows into a block, labelled braces or a turn of a loop.
+    * ``inputs``: of a network inside another, the tensors that flow in by its names for them. ``outputs``: all that such a
+      network gives, and a block that gives a list. ``flow``: the tensor that flows into a block, labelled braces or a turn
+      of a loop.
     * ``body``: of a `scan`, what its node does in each turn. ``inside`` is the innermost scope that has one, this one or one
       around it.
     * ``twin``: the scope that this one repeats, elaborated from the same with the same types: all in it is the same but

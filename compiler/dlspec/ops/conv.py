@@ -63,6 +63,7 @@ class Conv(Op):
     gives = "logits"
     out_size = "out_channels"
     out_axis = 1
+    slides = True
     left_out = (("in_channels", 0),)
     torch_sizes = (0, 1)
 

@@ -76,6 +76,7 @@ class MaxPool(Op):
 
     pinned = (("MaxPool1d", 1), ("MaxPool2d", 2), ("MaxPool3d", 3))
     torch = "MaxPool{n}d"
+    slides = True
     function = "max_pool"
 
     kernel_size: Ints
@@ -117,6 +118,7 @@ class AvgPool(Op):
     wide = True
     pinned = (("AvgPool1d", 1), ("AvgPool2d", 2), ("AvgPool3d", 3))
     torch = "AvgPool{n}d"
+    slides = True
     function = "avg_pool"
 
     kernel_size: Ints
@@ -168,6 +170,7 @@ class LPPool(Op):
 
     pinned = (("LPPool1d", 1), ("LPPool2d", 2), ("LPPool3d", 3))
     torch = "LPPool{n}d"
+    slides = True
     wide = True
     narrow_in_torch = True
 

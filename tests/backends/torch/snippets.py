@@ -4,6 +4,18 @@ SNIPPETS: dict[str, str] = {
     "chain": """
 network Net(x: float[N, 3, H = 8, W = 8]) -> y { x -> Conv(4, 3) -> ReLU -> Flatten(2) }
 """,
+    "a_block_gives_two_tensors_of_which_one_is_used_last": """
+block Residual(width, dilation) {
+    z = x -> filter: Conv(width, 2, dilation=dilation) -> Tanh
+    [(z -> out: Conv(width, 1)) + x[:, :, dilation:], z -> skip: Conv(5, 1)]
+}
+network Net(x: float[N, 4, T = 40]) -> y where T >= 20 {
+    f, a = x -> first: Residual(4, 1)
+    f, b = f -> second: Residual(4, 2)
+    f, c = f -> third: Residual(4, 4)
+    y = a[:, :, 6:] + b[:, :, 4:] + c
+}
+""",
     "nothing_is_computed": """
 network Net(x: float[N, 3]) -> y { x }
 """,

@@ -223,6 +223,66 @@ SOME = {
     ),
 }
 
+PARAMETERS = {
+    "patches": (
+        "block Mlp(hidden) { Linear(hidden) -> GELU -> Linear(x.shape[-1]) }\n"
+        "block Mixer(tokens) { x + (x -> Transpose(1, 2) -> Mlp(tokens) -> Transpose(1, 2)) }\n"
+        "network Net(x: float[N, 3, size, size], patch = 8, size = 32, width = 6, tokens = 5, depth = 4) -> y {\n"
+        "    x -> Conv(width, patch, stride=patch) -> Flatten(2) -> Transpose(1, 2)\n"
+        "    -> blocks: { repeat depth { Mixer(tokens) } } -> Linear(2)\n}",
+        "patch size width tokens depth",
+    ),
+    "a size that the block of a later turn asks for": (
+        "block Half(w) { Linear(w) -> Tanh -> Linear(x.shape[-1]) }\n"
+        "block Whole(w) { Transpose(1, 2) -> Half(w) -> Transpose(1, 2) }\n"
+        "network Net(x: float[N, 3, 8], w = 6, depth = 4) -> y {\n"
+        "    x -> Conv(w, 1) -> parts: { repeat depth { Whole(w) } }\n}",
+        "w depth",
+    ),
+    "a loop of a forward that has the name of what it gives": (
+        "block Keep { Linear(x.shape[-1]) -> GELU }\n"
+        "network Net(x: float[N, 3, 8], w = 6, depth = 4) -> y {\n"
+        "    y = x -> Linear(w) -> { x * 2 } -> repeat depth { Keep }\n}",
+        "w depth",
+    ),
+    "a kernel in front of a flattened image": (
+        "network Net(x: float[N, 1, 28, 28], width = 6, k = 5, s = 2) -> y {\n"
+        "    x -> Conv(width, k, stride=s) -> ReLU -> MaxPool(2) -> Flatten -> Linear(10)\n}",
+        "width k s",
+    ),
+    "a list of as many widths as a setting says": (
+        "network Net(x: float[N, 3, 8], w = 6, m = 2, n = 3) -> y {\n"
+        "    y = x -> for width in [w + i * m for i in range(n)] { Conv(width, 1) } -> Concat { Identity | Conv(m, 1) }\n"
+        "    y -> Conv(2, 1)\n}",
+        "w m n",
+    ),
+    "a kernel and a padding that here keep a size": (
+        "network Net(x: float[N, 1, 30], k = 3, p = 1) -> y { x -> Conv(2, k, padding=p) -> Flatten -> Linear(4) }",
+        "k p",
+    ),
+    "a padding by its name": (
+        "network Net(x: float[N, 1, 30], k = 3, s = 2) -> y {\n"
+        '    x -> Conv(2, k, padding="same", stride=s) -> Conv(2, k, padding="valid") -> Flatten -> Linear(4)\n}',
+        "k s",
+    ),
+    "windows of several sorts": (
+        "network Net(x: float[N, 1, 30], k = 3, p = 1, d = 2, q = 2) -> y {\n"
+        "    y = x -> Conv(2, k, padding=p, dilation=d) -> Flatten -> Linear(4)\n"
+        "    z = x -> MaxPool(k, stride=q) -> Flatten -> Linear(4)\n"
+        "    w = x -> AvgPool(k, padding=p) -> Flatten -> Linear(4)\n    y + z + w\n}",
+        "k p d q",
+    ),
+}
+"""Networks, and which of their settings their classes take."""
+
+
+@pytest.mark.parametrize("name", PARAMETERS)
+def test_which_settings_are_parameters(name: str) -> None:
+    text, names = PARAMETERS[name]
+    program = open_source(Source("settings.dlspec", text))
+    assert list(signature(root(source(elaborate(program, "Net")))).parameters) == names.split()
+    compared_with_others(program, "Net")
+
 
 @pytest.mark.parametrize(("file", "name"), NETWORKS, ids=[f"{file}:{name}" for file, name in NETWORKS])
 def test_shipped_networks(file: str, name: str, compared: Callable[[str, int], None]) -> None:

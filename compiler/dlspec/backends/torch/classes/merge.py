@@ -456,7 +456,8 @@ def _alternatives(items: list[tuple[Py, Py]]) -> tuple[tuple[Py, Py], ...]:
             pair = _either(before, value)
             if pair is not None:
                 yes, no = pair
-                if len(yes.items) == len(no.items) == 1:
+                alone = len(yes.items) == len(no.items) == 1
+                if alone and not any(isinstance(each.items[0][1], Rolled | Optional) for each in (yes, no)):
                     made[-1] = (label, IfElse(yes.condition, yes.items[0][1], no.items[0][1]))
                 else:
                     made[-1] = (label, Optional(yes.condition, yes.items, no.items))

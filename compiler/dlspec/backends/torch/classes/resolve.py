@@ -38,6 +38,7 @@ from dlspec.backends.torch.python.symbols import (
     Listed,
     Sum,
     leaves,
+    of_list,
     own_member,
     tupled,
     written_out,
@@ -172,6 +173,9 @@ class Resolver:
                 return self._made(value, made)
             case SequentialOf():
                 return self.sequential(value, made)
+            case IfElse():
+                choice = IfElse(*(self.constant(part, made) for part in (value.condition, value.then, value.otherwise)))
+                return choice.then if flat(choice.then) == flat(choice.otherwise) else choice
             case _:
                 return rebuild(value, lambda inner: self.constant(inner, made))
 
@@ -342,7 +346,7 @@ def variables(loop: Rolled | TLoop, iterable: Py, body: Iterable[Py]) -> tuple[s
             return loop.index, iterable
         if set(targets) == {"_"}:
             counted = len(iterable.value) if isinstance(iterable, Const) else None
-            return loop.index, call("range", call("len", iterable) if counted is None else Const(counted))
+            return loop.index, call("range", of_list(call("len", iterable)) if counted is None else Const(counted))
         inner = targets[0] if len(targets) == 1 else f"({', '.join(targets)})"
         return f"{loop.index}, {inner}", call("enumerate", iterable)
     match targets, iterable:

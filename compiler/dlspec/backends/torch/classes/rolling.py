@@ -216,13 +216,14 @@ class _Folding:
 
     def _action(self, actions: list[Action]) -> Action:
         first = actions[0]
-        alike = {
-            (tuple(key[:4] for key in a.conditions), a.training, len(a.outputs), a.hint, a.key[:4]) for a in actions
-        }
+        alike = {(tuple(key[:4] for key in a.conditions), a.training, len(a.outputs), a.key[:4]) for a in actions}
         if len(alike) > 1 or first.training:
             raise Mismatch
         value = self._fold([action.value for action in actions])
-        return replace(first, value=value, augment=all(action.augment for action in actions), conditions=())
+        # What the last turn gives may have the name that the author gave to the whole.
+        hint = first.hint if all(action.hint == first.hint for action in actions) else ()
+        augment = all(action.augment for action in actions)
+        return replace(first, value=value, augment=augment, conditions=(), hint=hint)
 
     def _fold(self, nodes: list[Py]) -> Py:
         nodes = [placed(node, self.run.loop) if isinstance(node, Turned | Sum | Flowing) else node for node in nodes]
@@ -332,9 +333,11 @@ class _Behind:
                 slots = tuple((action.key, output) for action in actions)
                 for slot in slots[:-1]:
                     self._gone[slot] = run.key
+                self._last[slots[-1]] = slots[0]
+                if not run.gathers:
+                    continue
                 if len(slots) == 1:
                     self._only[slots[0]] = run.key
-                self._last[slots[-1]] = slots[0]
                 key = slots[0][0]
                 self._lists.append((slots, ((*key[:3], f"{key[3]} so far", key[4]), output), made.lists))
 

@@ -120,9 +120,10 @@ class Action:
 class Run:
     """The steps of a loop that a forward runs: those of each turn are so many of the plan's actions, one turn after the
     other. ``inner`` are the loops inside, and ``running`` is ``iterable`` as a forward writes it. ``evenly``: labels are
-    numbered by turns. ``alone`` is what flows into the only turn of one, and what the next would find. ``listed``: the text
-    makes a list of what its turns give. ``elements`` are the tensors that its variables stand for, in each turn.
-    ``bare``: what it runs over is only there in a forward, and ``iterable`` as many numbers. The rest is as for `Loop`."""
+    numbered by turns. ``alone`` is what flows into the only turn of one, and what the next would find. ``listed``:
+    the text makes a list of what its turns give; ``gathers``: so it may, or with others. ``elements`` are the tensors
+    that its variables stand for, in each turn. ``bare``: what it runs over is only there in a forward, and
+    ``iterable`` as many numbers. The rest is as for `Loop`."""
 
     key: Key
     loop: LoopId
@@ -137,6 +138,7 @@ class Run:
     listed: bool
     elements: tuple[dict[Slot, str], ...]
     bare: bool
+    gathers: bool
 
 
 def bare(running: Py, turns: int) -> Py:

@@ -26,10 +26,11 @@ from dlspec.backends.torch.plans.plan import (
     named_inputs,
 )
 from dlspec.backends.torch.plans.tree import Element, Enter, Key, Module, Region, Step, Tree, is_function, origin
-from dlspec.backends.torch.plans.turns import may_differ, turns_in
+from dlspec.backends.torch.plans.turns import gathers_lists, may_differ, turns_in
 from dlspec.backends.torch.python import names
 from dlspec.backends.torch.python.expressions import (
     Attribute,
+    Call,
     Const,
     Name,
     Py,
@@ -195,10 +196,11 @@ class Planner(Making):
             iterable = None if running is None else bare(running, len(turns))
         known, evenly, alone = loop_id(region.scope), self._evenly(region), self._alone(region)
         listed = isinstance(region.scope.origin.step, ast.Clause)
+        gathers = listed or gathers_lists(region.scope)
         around.append(
             Run(
                 region.key, known, tuple(bounds), targets, iterable, running, hinges, evenly, inner, alone, listed,
-                elements, is_bare,
+                elements, is_bare, gathers,
             )
         )  # fmt: skip
         self.plan.loops = around
@@ -399,7 +401,10 @@ class Planner(Making):
             raise torch_error(f"{type(node.op).__name__} cannot be written to PyTorch", node)
         else:
             made, listed = function(lower, node.op, given), self._list_of_weights(node)
-            made = self._forward(made if listed is None else as_one(made, given, listed), node)
+            made = made if listed is None else as_one(made, given, listed)
+            # The constructor has all that was written for a member that is only called.
+            if not (isinstance(made, Call) and made.function is member and made.args == tuple(given)):
+                made = self._forward(made, node)
         return method(made, "to", Attribute(xs[0], "dtype")) if widened else made
 
     def _list_of_weights(self, node: Node) -> Py | None:

@@ -66,8 +66,10 @@ def _probe(
     types: list[TensorType] = []
     for index, value in enumerate(node.inputs):
         shape: list[Dim] = []
+        # How many channels or features flow in says nothing of the other axes.
+        own = op.out_axis % value.type.rank if index == 0 and op.out_size is not None else None
         for axis, size in enumerate(value.type.shape):
-            if not isinstance(size, int):
+            if not isinstance(size, int) or axis == own:
                 shape.append(size)
             elif axis >= axes:
                 shape.append(size)
@@ -90,7 +92,8 @@ def _probe(
     for output, value in zip(outputs, node.outputs, strict=True):
         if tuple(substitute(size, actual) for size in output.shape) != value.type.shape:
             return None
-    pinned = tuple(node.origin.written[name] for name in sorted(written - {field for field, _ in fields.values()}))
+    said = {field for field, _ in fields.values()} | {node.op.out_size}  # nobody asks here for its axis
+    pinned = tuple(node.origin.written[name] for name in sorted(written - said))
     return Probe(outputs, sizes, fields, pinned, tuple(kept), tuple(numbers))
 
 

@@ -24,6 +24,7 @@ from dlspec.backends.torch.python.symbols import (
     Sum,
     Turned,
     add,
+    divided,
     ended,
     item,
     leaves,
@@ -31,7 +32,9 @@ from dlspec.backends.torch.python.symbols import (
     rebuild_all,
     scaled,
     signature,
+    times,
     walk_all,
+    with_powers,
     without,
 )
 from dlspec.backends.torch.python.targets import targets_of
@@ -48,6 +51,7 @@ from dlspec.syntax import ast
 
 if TYPE_CHECKING:
     from dlspec.backends.torch.plans.author import AtHand, Author
+    from dlspec.backends.torch.plans.probing import Probe
 
 _LONGEST = 16
 """Parts of a size that people still read."""
@@ -169,10 +173,13 @@ class Sizing:
         if len(node.outputs) != 1 or node.op.out_size is not None or type(node.op) in _OUT_OF:
             return None
         probed = self.author.probed(node)
-        same_axis = (
-            probed is not None and probed.types[0].rank > axis and str(probed.types[0].shape[axis]) == f"s0_{axis}"
-        )
-        return node.inputs[0] if same_axis else None
+        if probed is None or probed.types[0].rank <= axis or self._slides(node, axis, probed):
+            return None
+        return node.inputs[0] if str(probed.types[0].shape[axis]) == f"s0_{axis}" else None
+
+    def _slides(self, node: Node, axis: int, probed: Probe) -> bool:
+        """Whether a window gives an axis its size of which something is a setting, though it be that of the input here."""
+        return node.op.slides and axis >= 2 and any(map(self.author.settings.behind, probed.pinned))
 
     def _other(self, node: Node, passed: Value) -> Value | None:
         """Beside what flows in and goes straight on, something of the same size that is made: other instances may have the
@@ -226,17 +233,53 @@ class Sizing:
                 known[name] = self._field(node, *probed.fields[name])
             else:
                 raise Unwritten
+        if self._slides(node, axis, probed):
+            return self._slid(node, axis, entry)
         if str(found) not in probed.sizes and any(map(self.author.settings.behind, probed.pinned)):
             raise Unwritten
         for index, place in (*probed.ones, *(() if str(found) in probed.sizes else probed.numbers)):
             if not isinstance(self.size(node.inputs[index], place, entry), py.Const):
                 raise Unwritten
-        made = add(from_text(str(found), known))
+        made = add(with_powers(from_text(str(found), known)))
         turns = dict.fromkeys(turn for turn in map(self._turn_of, node.inputs) if turn is not None)
         loops = [loop for loop, _ in turns]
         for loop in dict.fromkeys(loops):
             made = Apart(loop_id(loop), made) if loops.count(loop) > 1 else made
         return made
+
+    def _slid(self, node: Node, axis: int, entry: tuple[Value, Scope] | None) -> Py:
+        """A size that a window gives of which something is a setting."""
+        if getattr(node.op, "ceil_mode", False):
+            raise Unwritten
+
+        def part(name: str, default: Py) -> Py:
+            number: Any = getattr(node.op, name, None)
+            if number is None or number == "valid":
+                return default
+            of_axis = cast("tuple[Any, ...]", number)[axis - 2] if isinstance(number, tuple) else number
+            if type(of_axis) is not int:
+                raise Unwritten  # a padding by name, or with another behind
+            if name not in node.origin.written:
+                return py.Const(of_axis)
+            return self._field(node, name, axis - 2 if isinstance(number, tuple) else None)
+
+        same = getattr(node.op, "padding", 0) == "same"
+        kernel, padding = part("kernel_size", py.Const(1)), py.Const(0) if same else part("padding", py.Const(0))
+        stride, dilation = part("stride", kernel), part("dilation", py.Const(1))
+        size = self.size(node.inputs[0], axis, entry)
+        whole = isinstance(stride, py.Const) and stride.value == 1
+        if same:
+            return size if whole else divided(add(size, stride, py.Const(-1)), stride)
+        bare = (
+            isinstance(padding, py.Const)
+            and isinstance(dilation, py.Const)
+            and (padding.value, dilation.value) == (0, 1)
+        )
+        if bare and repr(signature(kernel)) == repr(signature(stride)):
+            return divided(size, stride)
+        span = add(times(dilation, add(kernel, py.Const(-1))), py.Const(1))
+        room = add(size, scaled(py.Const(2), padding), scaled(py.Const(-1), span))
+        return add(room if whole else divided(room, stride), py.Const(1))
 
     def _field(self, node: Node, field: str, place: int | None) -> Py:
         """A size that the author wrote, alone or in a list."""

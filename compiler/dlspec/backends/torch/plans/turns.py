@@ -25,6 +25,20 @@ def may_differ(loop: Scope) -> bool:
     return _decides(turns[0], step.body, varying)
 
 
+def gathers_lists(loop: Scope) -> bool:
+    """Whether a turn of a loop binds a name to a list."""
+    turns, step = turns_in(loop), loop.origin.step
+    if not turns or not isinstance(step, ast.Repeat | ast.For):
+        return False
+    bound = {name.name for bind in _steps(step.body)[0] for name in ast.names_of(bind.targets)}
+    around = turns[0].names
+    while around is not None:
+        if any(isinstance(each.value, list) for name in bound for each in around.history.get(name, ())):
+            return True
+        around = around.parent
+    return False
+
+
 def _decides(scope: Scope, body: ast.Body, varying: set[str]) -> bool:
     """``varying`` are the names that may stand for something else in the next turn."""
 

@@ -317,8 +317,9 @@ class Writing(Sizing):
         tensor = None if found is None else self.tree.now(found[1].value)
         if not isinstance(tensor, Value):
             raise Unwritten
-        repeats = [scope for scope in self.module.scope.ancestors() if scope.twin is not None]
-        return self.tree.counterparts(repeats[-1]).get(tensor, tensor) if repeats else tensor
+        # A turn may repeat the second, and a block in it that of the first.
+        repeats = map(self.tree.counterparts, self.module.scope.ancestors())
+        return next((known[tensor] for known in repeats if tensor in known), tensor)
 
     def _attribute(self, node: ast.Attribute, names: Names, time: int) -> Py:
         tensor, wanted = self._tensor(node.base, names, time), node.name.name

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, fields, replace
-from functools import lru_cache
+from functools import lru_cache, reduce
 from hashlib import sha256
 from typing import Any, TypeAlias, cast
 
@@ -12,6 +12,7 @@ from dlspec.backends.torch.python.expressions import (
     Attribute,
     Binary,
     Call,
+    Comprehension,
     Const,
     IfElse,
     Keyword,
@@ -21,6 +22,7 @@ from dlspec.backends.torch.python.expressions import (
     Py,
     Sequence,
     Slice,
+    Star,
     Subscript,
     Unary,
     rebuild,
@@ -253,6 +255,23 @@ def times(factor: Py, node: Py) -> Py:
     return Binary("*", factor, node)
 
 
+def with_powers(node: Py) -> Py:
+    """A product whose equal factors, other than names and numbers, are one power: `(224 // patch) ** 2`."""
+    factors: list[Py] = []
+    rest = node
+    while isinstance(rest, Binary) and rest.operator == "*":
+        factors.append(rest.right)
+        rest = rest.left
+    marks = [repr(signature(factor)) for factor in (*factors, rest)]
+    equal: dict[str, list[Py]] = {}
+    for mark, factor in zip(reversed(marks), (rest, *reversed(factors)), strict=True):
+        equal.setdefault(f"{mark} {len(equal)}" if isinstance(factor, Const | Leaf) else mark, []).append(factor)
+    if len(equal) == len(marks):
+        return node
+    powers = (same[0] if len(same) == 1 else Binary("**", same[0], Const(len(same))) for same in equal.values())
+    return reduce(times, powers)
+
+
 def scaled(factor: Py, node: Py) -> Py:
     """``factor`` times each term of a sum of its own."""
     return add(
@@ -317,15 +336,16 @@ def without(node: Py, unwanted: Callable[[Py], bool]) -> tuple[Py, bool]:
 
 
 def written_out(node: Sum) -> Py:
-    """A sum as operators."""
-    made: Py | None = None
-    for factor, atom in node.terms:
-        term = times(factor, atom)
-        made = term if made is None else Binary("+", made, term)
+    """A sum as operators, what is subtracted behind what it is taken from."""
+    signed = [(isinstance(f, Const) and f.value < 0, f, atom) for f, atom in node.terms]
+    first = [part for part in signed if not part[0]]
+    made: Py | None = Const(node.number) if not first and node.number > 0 else None
+    rest = 0 if made is not None else node.number
+    for negative, factor, atom in (*first, *(part for part in signed if part[0])):
+        term = times(Const(-factor.value) if negative and made is not None else factor, atom)  # type: ignore[attr-defined]
+        made = term if made is None else Binary("-" if negative else "+", made, term)
     assert made is not None
-    if node.number:
-        made = Binary("+" if node.number > 0 else "-", made, Const(abs(node.number)))
-    return made
+    return Binary("+" if rest > 0 else "-", made, Const(abs(rest))) if rest else made
 
 
 # Turns -------------------------------------------------------------------------------------------------------------------
@@ -529,8 +549,14 @@ def _computed(node: Unary | Binary | Call | Subscript | IfElse) -> Py:
 
 
 def of_list(node: Subscript | Call) -> Py:
-    """An item, a part, the length or the sum of a list that is written out, done."""
+    """An item, a part, the length or the sum of a list that is written out, done; the length of a comprehension over a
+    `range`, which says it."""
     match node:
+        case Call(function=Name(text="len"), args=(Comprehension(iterable=iterable, times=None),)):
+            count = _counted(iterable)
+            return node if count is None else count
+        case Call(function=Name(text="len"), args=(Sequence(items=items),)) if Star not in map(type, items):
+            return Const(len(items))
         case Subscript(base=base, items=(Const(value=int()) as place,)):
             return item(base, place)
         case Subscript(base=Const() as base, items=(Slice() as cut,)):
@@ -599,6 +625,11 @@ def item(base: Py, place: Py) -> Py:
             return Sequence(tuple([item(each, place) for each in args]), "(")
         case Call(function=Name(text="enumerate"), args=(counted,)):
             return Sequence((place, item(counted, place)), "(")
+        case Comprehension(item=each, target=target, iterable=iterable, times=None):
+            count = _counted(iterable)
+            behind = isinstance(place, Const) and place.value < 0
+            if count is not None and not any(isinstance(inner, Comprehension) for inner in walk_all(each)):
+                return _at(each, target, add(count, place) if behind else place)
         case _:
             pass
     if isinstance(place, Const) and isinstance(base, Sequence):
@@ -607,6 +638,27 @@ def item(base: Py, place: Py) -> Py:
     if isinstance(place, Const) and isinstance(items, tuple):
         return Const(cast("tuple[Any, ...]", items)[int(place.value)])
     return Subscript(base, (place,))
+
+
+def _counted(iterable: Py) -> Py | None:
+    """The number that a `range` is given alone."""
+    match iterable:
+        case Call(function=Name(text="range"), args=(count,)):
+            return count
+        case _:
+            return None
+
+
+def _at(each: Py, variable: str, value: Py) -> Py:
+    """An item of a comprehension, whose variable has a value."""
+
+    def change(inner: Py) -> Py:
+        if isinstance(inner, Leaf):
+            return value if inner.key[0] == "comprehended" and inner.name == variable else inner
+        made = rebuild_all(inner, change)
+        return _computed(made) if isinstance(made, Binary) else made
+
+    return change(each)
 
 
 def is_counted(iterable: Py) -> bool:
