@@ -19,6 +19,17 @@ network Net(x: float[N, 4, T = 40]) -> y where T >= 20 {
     "nothing_is_computed": """
 network Net(x: float[N, 3]) -> y { x }
 """,
+    "comprehensions_over_tensors": """
+network Net(x: float[N, 8, 4], w = 3) -> y, z, v, u, s {
+    parts = x -> Split(4)
+    y = [p * i -> Linear(w) for i, p in enumerate(parts) if i != 1] -> Concat
+    z = stack([sum(p) * i for i, p in enumerate(parts) if i > 1])
+    v = stack([sum(p) for p in parts if p.channels > 1])
+    u = stack([sum(p) * k for p, k in zip(parts, [3, 5, 7, 9])])
+    more = [tanh(p) for p in parts]
+    s = sum(stack([sum(a * b) for a, b in zip(parts, more)])) + sum([p * i for i, p in enumerate(more)] -> Concat)
+}
+""",
     "a_block_that_nothing_uses": """
 block Half(width) { fc: Linear(width) -> Tanh }
 block Twice(width) { first: Half(width) -> second: Half(width) }

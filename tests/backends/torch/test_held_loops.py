@@ -47,6 +47,10 @@ train Fit {
     for same in by_shape(kernels) {
         alike = alike + sum(stack([w for w, b in same]) ** 2) * mean(stack([b for w, b in same]))
     }
+    wide = sum(stack([sum(w) for w in weights(f) if w.rank > 1]))
+    units = layers(f, Unit)
+    pairs = stack([sum(u.conv.weight) * i for i, u in enumerate(units)]) - stack([sum(u.norm.bias) for u in reversed(units)])
+    alike = alike + 0.01 * wide + 0.01 * sum(pairs)
     minimize mean(y ** 2) + 0.01 * size + 0.1 * steepness + scale + alike over f using SGD(lr=0.01)
 }
 """
@@ -77,6 +81,10 @@ def loop(model: Any, data: Iterator[Batch], _: int) -> Steps:
             alike = (
                 alike + (torch.stack([m.weight for m in same]) ** 2).sum() * torch.stack([m.bias for m in same]).mean()
             )
+        wide = torch.stack([w.sum() for w in net.parameters() if w.ndim > 1]).sum()
+        units = [net.body[1], net["1"], net["2"]]
+        pairs = torch.stack([u.conv.weight.sum() * i for i, u in enumerate(units)])
+        alike = alike + 0.01 * wide + 0.01 * (pairs - torch.stack([u.norm.bias.sum() for u in units[::-1]])).sum()
         loss = (y**2).mean() + 0.01 * size + 0.1 * steepness + scale + alike
         made(optimizer, loss)
         yield {"f": loss}, list(net.parameters())
@@ -89,6 +97,9 @@ LOOPS = [
     "        for same in by_shape([(conv.weight, conv.bias) for conv in layers_of(self.f, nn.Conv2d)]):\n",
     "torch.stack([w for w, _ in same])",
     "torch.stack([b for _, b in same])",
+    "        units = layers_of(self.f, Unit)\n",
+    "[u.conv.weight.sum() * i for i, u in enumerate(units)]",
+    "[u.norm.bias.sum() for u in units[::-1]]",
 ]
 
 

@@ -154,6 +154,11 @@ SOME = {
         "network Net(x: float[N, 4], w = 3) -> y {\n    a = x -> Linear(w)\n"
         "    b, c = [each -> Linear(5) -> Tanh for each in [a, x]]\n    y = b + c\n}"
     ),
+    "some of a list of tensors, by their numbers": (
+        "network Net(x: float[N, 8, 4], w = 3) -> y, z {\n    parts = x -> Split(4)\n"
+        "    y = [p * i -> Linear(w) for i, p in enumerate(parts) if i != 1] -> Concat\n"
+        "    z = stack([sum(p) * i for i, p in enumerate(parts) if i > 1])\n}"
+    ),
     "numbers in a list": (
         "network Net(x: float[N, 3, 8], n = 3, m = 6) -> y {\n    y = x\n"
         '    for i in range(n) { y = y + (y -> "convs.{i}": Conv(3, 3, padding=1)) }\n'

@@ -100,12 +100,10 @@ class Lists:
 
     def over(self, loop: Scope, turns: list[Scope]) -> Py | None:
         """What a loop runs over, if that is a list of layers or weights, or one made of such."""
-        first = turns[0].names
-        turn = first.turn if first is not None else None
-        if turn is None:
-            return None
-        made = self._found(loop.origin.written["iterable"])
-        return None if made is None or made[1] != _places(turn.values) else self._used(_iterated(made[0]))
+        made = self._found(loop.origin.written["iterable"]) if "iterable" in loop.origin.written else None
+        taken = [each.names.turn for each in turns if each.names is not None]
+        items = [turn.values[turn.index] for turn in taken if turn is not None]  # a condition may leave some out
+        return None if made is None or made[1] != _places(items) else self._used(_iterated(made[0]))
 
     def weight(self, node: Node) -> Py | None:
         """A weight of a layer that a variable of a loop stands for."""
@@ -275,13 +273,13 @@ class Lists:
                     groups.setdefault(self.tree.graph.parameters[tensor.path].shape, []).append(each)
                 return call("by_shape", first), [*groups.values()]
             case "enumerate", [_]:
-                return call("enumerate", first), [list(pair) for pair in enumerate(values)]
+                return call("enumerate", _iterated(first)), [list(pair) for pair in enumerate(values)]
             case "reversed", [_]:
                 return Subscript(first, (Slice(None, None, Const(-1)),)), values[::-1]
             case "zip", [_, *others]:
                 more = [self._translate(each, names, time, own) for each in others]
                 zipped = zip(values, *(value for _, value in more), strict=True)
-                return call("zip", first, *(made for made, _ in more)), [*map(list, zipped)]
+                return call("zip", *(_iterated(made) for made in (first, *(m for m, _ in more)))), [*map(list, zipped)]
             case _:
                 raise Unwritten
 
@@ -377,6 +375,8 @@ def one_by_one(loop: Scope, elements: tuple[dict[Slot, str], ...], targets: tupl
     """The tensors that a loop runs over, one by one; None where its variables are more than tensors and their number."""
     match loop.origin.written["iterable"].expression if "iterable" in loop.origin.written else None:
         case ast.Call(function=ast.Name(name="enumerate"), arguments=(_,)) if len(targets) == 2:
+            if isinstance(loop.origin.step, ast.Clause) and loop.origin.step.conditions:
+                return None  # the numbers of those that are left are other ones
             numbered = True
         case _:
             numbered = False
