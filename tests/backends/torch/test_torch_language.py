@@ -11,6 +11,7 @@ from snippets import SNIPPETS
 
 from dlspec.backends.torch import source
 from dlspec.backends.torch.live import load_source, to_module
+from dlspec.backends.torch.lowering.helpers import HELPERS
 from dlspec.backends.verify import verify
 from dlspec.ir.graph import Graph
 from dlspec.pipeline import elaborate, open_source
@@ -49,6 +50,12 @@ def test_state_dict(text: str) -> None:
 @each()
 def test_text_is_the_same_every_time(text: str) -> None:
     assert source(graph_of(text)) == source(graph_of(text))
+
+
+@pytest.mark.parametrize("helper", [*HELPERS, "enumerate", "zip"])
+def test_no_variable_hides_what_generated_code_calls(helper: str) -> None:
+    graph = graph_of(f"network Net({helper}: float[N, 3]) -> y {{ y = {helper} * 2 }}")
+    assert f"self, {helper}_: Tensor" in source(graph)
 
 
 def test_formatted_as_ruff_does(tmp_path: Path) -> None:

@@ -176,7 +176,8 @@ def _binary(node: Binary) -> tuple[str, int]:
 
 def _slice(node: Slice) -> str:
     parts = ["" if bound is None else flat(bound) for bound in (node.start, node.stop)]
-    complex_bounds = any(b is not None and not _simple(b) for b in (node.start, node.stop))
+    bounds = (bound for bound in (node.start, node.stop) if bound is not None)
+    complex_bounds = any(not _simple(bound) or "." in flat(bound) for bound in bounds)
     colon = ":"
     if complex_bounds:
         colon = (" :" if parts[0] else ":") + (" " if parts[1] else "")

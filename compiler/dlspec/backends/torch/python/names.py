@@ -20,10 +20,11 @@ RESERVED = frozenset({
 """Attributes of ``nn.Module`` and its containers: a member of such a name would hide them, or they it."""
 
 _LOCALS = frozenset({
-    "F", "Iterator", "NamedTuple", "OrderedDict", "Tensor", "ValueError", "abs", "bool", "center_crop", "copy", "dict",
-    "float", "follow", "int", "len", "list", "math", "max", "min", "next", "nn", "pad_to", "param_groups",
-    "parameters_of", "print", "range", "round", "self", "stochastic_depth", "str", "sum", "super", "torch", "tracked",
-    "tuple",
+    "F", "Iterator", "LocallyConnected", "NamedTuple", "OrderedDict", "Tensor", "ValueError", "abs", "avg_pool_same",
+    "bool", "by_shape", "center_crop", "copy", "dict", "enumerate", "float", "follow", "getattr", "int", "layers_of", "len",
+    "list", "math", "max", "min", "next", "nn", "pad_same", "pad_to", "param_groups", "parameters_of", "print", "range",
+    "rotary", "rotary_table", "round", "routed_linear", "self", "stochastic_depth", "str", "sum", "super", "torch",
+    "tracked", "tuple", "zip",
 })  # fmt: skip
 
 
