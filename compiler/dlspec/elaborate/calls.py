@@ -201,7 +201,8 @@ def function_op(
         written[key] = Written(argument.value, env, argument.span)
         if key in slots:
             if not isinstance(value, Value | int | float | Expr | None):
-                raise Failure("DL0305", f"`{key}` of `{name}` takes a tensor, not {kind_of(value)}", argument.span)
+                message = f"`{key}` of `{name}` takes a tensor, not {kind_of(value)}"
+                raise Failure("DL0305", message, argument.span, hint=_of_a_list(op, value))
             tensors[key] = value
         else:
             fields[key] = (value, written[key])
@@ -268,6 +269,13 @@ def gather_tensors(op: type[Op], name: str, tensors: dict[str, Any], span: Span)
         else:
             inputs.append(value)
     return tuple(inputs)
+
+
+def _of_a_list(op: type[Op], value: Any) -> str:
+    """What to write for a list of tensors where one is taken."""
+    if not isinstance(value, list) or not has_tensor(value):  # pyright: ignore[reportUnknownArgumentType]
+        return ""
+    return f"`[...] -> {op.several}` takes a list" if op.several else "`stack([...])` makes one tensor of a list"
 
 
 def _must_be_tensor(op: type[Op], bound: dict[str, Any]) -> bool:

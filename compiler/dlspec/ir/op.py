@@ -169,6 +169,7 @@ class Op(Fielded):
     * ``infinite``: the fields that may be infinite.
     * ``out_size``: the field that says how many channels or features come out.
     * ``out_axis``: the axis of the output that has them.
+    * ``several``: the layer that does to the tensors of a list what this does to the elements of one.
     * ``slides``: a window of ``kernel_size``, ``stride``, ``padding`` and ``dilation``, as far as it has these fields,
       gives each spatial axis its size.
     * ``left_out``: what ``torch`` asks for and the input says, its sizes, by name with its position there. Such an operator
@@ -215,6 +216,7 @@ class Op(Fielded):
     infinite: ClassVar[tuple[str, ...]] = ()
     out_size: ClassVar[str | None] = None
     out_axis: ClassVar[int] = -1
+    several: ClassVar[str] = ""
     slides: ClassVar[bool] = False
     left_out: ClassVar[tuple[tuple[str, int], ...]] = ()
     torch: ClassVar[str | None] = None

@@ -72,6 +72,7 @@ class Sum(Reduction):
     """The sum. Of integers and truth values it is an int64. ONNX: ReduceSum."""
 
     function = "sum"
+    several = "Add"
 
     def range(self, inputs: Intervals) -> Interval | None:
         return summed(inputs[0])
@@ -87,6 +88,7 @@ class Prod(Reduction):
     """The product. Of integers and truth values it is an int64. ONNX: ReduceProd."""
 
     function = "prod"
+    several = "Mul"
 
     def accept(self, x: TensorType) -> DType:
         return x.dtype if x.dtype.is_float else DType.INT64
@@ -96,6 +98,7 @@ class AMax(Reduction):
     """The greatest element, as ``torch.amax``. ONNX: ReduceMax."""
 
     function = "max"
+    several = "Max"
 
     def range(self, inputs: Intervals) -> Interval | None:
         return inputs[0] if sign(inputs[0]) else None
@@ -109,6 +112,7 @@ class AMin(Reduction):
     """The least element, as ``torch.amin``. ONNX: ReduceMin."""
 
     function = "min"
+    several = "Min"
 
     def range(self, inputs: Intervals) -> Interval | None:
         return inputs[0] if sign(inputs[0]) else None
