@@ -16,6 +16,22 @@ network Net(x: float[N, 4, T = 40]) -> y where T >= 20 {
     y = a[:, :, 6:] + b[:, :, 4:] + c
 }
 """,
+    "a_sum_of_what_turns_give": """
+block Residual(width, dilation) {
+    z = x -> conv: Conv(width, 3, padding=dilation, dilation=dilation) -> Tanh
+    [z + x, z -> skip: Conv(5, 1)]
+}
+network Net(x: float[N, 4, T = 12], depth = 4) -> y, z {
+    f = x
+    skips = []
+    for d in range(depth) {
+        f, s = f -> "layers.{d}": Residual(4, 2 ** d)
+        skips = skips + [s]
+    }
+    y = skips -> Add -> ReLU
+    z = [f, x] -> Add
+}
+""",
     "nothing_is_computed": """
 network Net(x: float[N, 3]) -> y { x }
 """,

@@ -255,6 +255,12 @@ PARAMETERS = {
         "    x -> Conv(width, k, stride=s) -> ReLU -> MaxPool(2) -> Flatten -> Linear(10)\n}",
         "width k s",
     ),
+    "a sum of what turns give": (
+        "block R(w, d) { z = x -> conv: Conv(w, 3, padding=d, dilation=d) -> Tanh\n    [z + x, z -> skip: Conv(5, 1)] }\n"
+        "network Net(x: float[N, 4, T = 12], depth = 4) -> y {\n    f = x\n    skips = []\n    for d in range(depth) {\n"
+        '        f, s = f -> "layers.{d}": R(4, 2 ** d)\n        skips = skips + [s]\n    }\n    y = skips -> Add\n}',
+        "depth",
+    ),
     "a list of as many widths as a setting says": (
         "network Net(x: float[N, 3, 8], w = 6, m = 2, n = 3) -> y {\n"
         "    y = x -> for width in [w + i * m for i in range(n)] { Conv(width, 1) } -> Concat { Identity | Conv(m, 1) }\n"

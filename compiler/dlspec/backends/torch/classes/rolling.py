@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence as Many
 from dataclasses import dataclass, replace
+from functools import partial, reduce
 from typing import Any
 
 from dlspec.backends.torch.classes.template import Mismatch
@@ -14,6 +15,8 @@ from dlspec.backends.torch.plans.tree import Key, Module
 from dlspec.backends.torch.python.evaluate import evaluate
 from dlspec.backends.torch.python.expressions import (
     Attribute,
+    Binary,
+    Call,
     Const,
     Name,
     Own,
@@ -76,7 +79,23 @@ def written_out(plan: Plan) -> Steps:
         run = runs.pop()
         hinges |= run.hinges
         runs += run.inner
-    return _named(plan, list(plan.actions), plan.outputs, hinges, frozenset())
+    actions: list[Action | Round] = [replace(action, value=_summed(action.value)) for action in plan.actions]
+    return _named(plan, actions, plan.outputs, hinges, frozenset())
+
+
+def _summed(value: Py) -> Py:
+    """With signs in place of the sum of a list that is written out."""
+    match value:
+        case Call(function=Name(text="sum"), args=(Sequence(items=items),)) if Star not in map(type, items):
+            return reduce(partial(Binary, "+"), map(_summed, items))
+        case _ if any(isinstance(inner, Call) and _is_sum(inner) for inner in walk(value)):
+            return rebuild(value, _summed)
+        case _:
+            return value
+
+
+def _is_sum(call: Call) -> bool:
+    return isinstance(call.function, Name) and call.function.text == "sum"
 
 
 def _named(
@@ -342,7 +361,7 @@ class _Behind:
                 self._lists.append((slots, ((*key[:3], f"{key[3]} so far", key[4]), output), made.lists))
 
     def action(self, action: Action) -> Action:
-        return replace(action, value=self(action.value))
+        return replace(action, value=_summed(self(action.value)))
 
     def round(self, made: Round) -> Round:
         body = tuple(self.action(action) for action in made.body)

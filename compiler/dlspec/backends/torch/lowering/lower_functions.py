@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from dlspec.backends.torch.lowering.lower_modules import whole
-from dlspec.backends.torch.lowering.registry import Lower, Size, lowers
+from dlspec.backends.torch.lowering.registry import Lower, Size, lowers, takes_a_list
 from dlspec.backends.torch.python.expressions import (
     Attribute,
     Binary,
@@ -153,6 +153,8 @@ _BINARY: dict[type[Op], str] = {
 
 @lowers(*_BINARY)
 def binary(e: Lower, op: Op, xs: list[Py]) -> Py:
+    if isinstance(op, combine.Add) and takes_a_list(e.node):
+        return call("sum", Sequence(tuple(xs)))
     result = xs[0]
     for x in xs[1:]:
         result = Binary(_BINARY[type(op)], result, x)

@@ -18,6 +18,7 @@ from dlspec.ir.op import Op
 from dlspec.ir.program import is_literal
 from dlspec.ir.registry import Registry
 from dlspec.ir.types import DType
+from dlspec.syntax import ast
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -103,6 +104,14 @@ class Lower:
     def unsupported(self, message: str, hint: str = "") -> DlspecError:
         """The error to raise for what PyTorch cannot express."""
         return torch_error(message, self.node, hint)
+
+
+def takes_a_list(node: Node) -> bool:
+    """Whether a layer takes a list of the text, and not what branches give."""
+    step = node.origin.step
+    if node.origin.form != "layer":
+        return False
+    return isinstance(step, ast.Name) or (isinstance(step, ast.Call) and step.branches is None)
 
 
 def torch_error(message: str, node: Node, hint: str = "", code: str = "DL0501") -> DlspecError:

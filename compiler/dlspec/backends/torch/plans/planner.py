@@ -30,6 +30,7 @@ from dlspec.backends.torch.plans.turns import gathers_lists, may_differ, turns_i
 from dlspec.backends.torch.python import names
 from dlspec.backends.torch.python.expressions import (
     Attribute,
+    Binary,
     Call,
     Const,
     Name,
@@ -355,7 +356,12 @@ class Planner(Making):
             return
         value = self.lowered(node)
         light = node.op.light
-        augment = isinstance(node.op, combine.Add) and len(node.inputs) == 2 and self._augments(node)
+        augment = (
+            isinstance(node.op, combine.Add)
+            and isinstance(value, Binary)
+            and len(node.inputs) == 2
+            and self._augments(node)
+        )
         hints = self._hints(list(node.outputs), node.scope)
         self._act(step.key, value, list(node.outputs), conditions, node.training, light, augment, hints)
         for output in node.outputs:
