@@ -408,8 +408,7 @@ class Planner(Making):
         else:
             made, listed = function(lower, node.op, given), self._list_of_weights(node)
             made = made if listed is None else as_one(made, given, listed)
-            # The constructor has all that was written for a member that is only called.
-            if not (isinstance(made, Call) and made.function is member and made.args == tuple(given)):
+            if not _only_calls(made, member, given):
                 made = self._forward(made, node)
         return method(made, "to", Attribute(xs[0], "dtype")) if widened else made
 
@@ -484,6 +483,11 @@ class Planner(Making):
         if node in self._constants:
             return Name(f"self.{self._constants[node]}")
         return self.lowered(node)
+
+
+def _only_calls(made: Py, member: Py | None, given: list[Py]) -> bool:
+    """Whether a step is nothing but the call of a member, whose constructor has all that was written."""
+    return isinstance(made, Call) and made.function is member and made.args == tuple(given) and not made.keywords
 
 
 def _is_list(node: Node) -> bool:
