@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from harness import Array, Case, infer, run_torch, shape_of, single_node_graph, tables, torch_module, weights_of
 
-from dlspec.analyses.reach import Slide, everything, reach
+from dlspec.analyses.reach.registry import Slide, everything, reach
 from dlspec.ir.types import TensorType
 from dlspec.ops.conv import Conv, ConvTranspose
 from dlspec.ops.pooling import AdaptiveAvgPool, AdaptiveMaxPool, AvgPool, LPPool, MaxPool

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from harness import single_node_graph, tables
 
-from dlspec.analyses.reach import RULES as SEEN_THROUGH
+from dlspec.analyses.reach.registry import RULES as SEEN_THROUGH
 from dlspec.backends.onnx.registry import LOWERINGS
 from dlspec.backends.torch.lowering.registry import FUNCTIONS, MODULES
 from dlspec.elaborate.gradients import cuts

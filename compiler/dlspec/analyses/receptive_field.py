@@ -13,7 +13,7 @@ from fractions import Fraction
 from math import gcd, lcm
 from typing import TypeAlias
 
-from dlspec.analyses.reach import Slide, reach
+from dlspec.analyses.reach.registry import Slide, reach
 from dlspec.analyses.sizes import Sizing
 from dlspec.ir.dims import Dim
 from dlspec.ir.graph import Graph, Node, Value

@@ -12,7 +12,7 @@ from fractions import Fraction
 from math import prod
 from typing import NamedTuple, TypeAlias
 
-from dlspec.analyses.reach import Slide, reach
+from dlspec.analyses.reach.registry import Slide, reach
 from dlspec.analyses.sizes import Sizing
 from dlspec.ir.dims import Dim, Expr
 from dlspec.ir.graph import Graph, Node, Value

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from math import prod
 from typing import Any
 
-from dlspec.analyses.reach import Slide, reach
+from dlspec.analyses.reach.registry import Slide, reach
 from dlspec.analyses.sizes import Sizing
 from dlspec.analyses.written import written_arguments
 from dlspec.backends.diagram.engine import EngineError
