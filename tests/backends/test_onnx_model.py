@@ -18,7 +18,7 @@ from dlspec.backends.onnx.write import to_bytes, to_model_proto
 from dlspec.backends.runtime import run
 from dlspec.backends.weights import draw
 from dlspec.diagnostics import DlspecError
-from dlspec.ir.conditions import Condition
+from dlspec.ir.condition import Condition
 from dlspec.ir.dims import symbol
 from dlspec.ir.graph import Node, Scope
 from dlspec.ir.init import data

@@ -13,7 +13,7 @@ from handmade import Net
 from dlspec.backends.onnx.model import build
 from dlspec.backends.onnx.write import to_bytes, write
 from dlspec.backends.runtime import RunError, Session, make_inputs, run
-from dlspec.ir.conditions import Condition
+from dlspec.ir.condition import Condition
 from dlspec.ir.dims import symbol
 from dlspec.ops.combine import Concat
 from dlspec.pipeline import elaborate, open_source

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dlspec.ir.conditions import Condition, Conditions, Outcome
+from dlspec.ir.condition import Condition
+from dlspec.ir.conditions import Conditions, Outcome
 from dlspec.ir.dims import Dim, DimError, ceildiv, conv_size, evaluate, scaled, smax, symbol
 
 H, W, N = symbol("H"), symbol("W"), symbol("N")

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from dlspec.diagnostics import Diagnostic, Note, Severity
-from dlspec.ir.conditions import Condition, Conditions
+from dlspec.ir.condition import Condition
+from dlspec.ir.conditions import Conditions
 from dlspec.ir.dims import Dim, product, symbols
 from dlspec.ir.graph import Derived, Graph, Node, Value
 from dlspec.ir.types import format_shape

@@ -10,7 +10,8 @@ from dlspec.diagnostics import Note
 from dlspec.elaborate.blame import declared
 from dlspec.elaborate.known import Inferred, Known, infer
 from dlspec.elaborate.values import Failure
-from dlspec.ir.conditions import Condition, Conditions
+from dlspec.ir.condition import Condition
+from dlspec.ir.conditions import Conditions
 from dlspec.ir.dims import Dim
 from dlspec.ir.graph import Derived, Graph, Node, Parameter, Scope, ScopeKind, Value, again
 from dlspec.ir.op import Op, OpError, Requirement, Types, Weight, as_text

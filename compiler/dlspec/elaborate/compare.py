@@ -19,7 +19,8 @@ from dlspec.elaborate.values import (
     SharedLayer,
     kind_of,
 )
-from dlspec.ir.conditions import Condition, Conditions
+from dlspec.ir.condition import Condition
+from dlspec.ir.conditions import Conditions
 from dlspec.ir.constants import is_dim
 from dlspec.ir.dims import Dim, Expr, lower_bound, symbols, upper_bound
 from dlspec.ir.fields import MISSING, Field

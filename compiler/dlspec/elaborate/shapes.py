@@ -9,7 +9,7 @@ from dlspec.diagnostics import Note
 from dlspec.elaborate.builder import origin
 from dlspec.elaborate.misfit import DTYPE, RANK, undeclared
 from dlspec.elaborate.values import POISON, UNBOUND, Env, Failure, kind_of
-from dlspec.ir.conditions import Condition
+from dlspec.ir.condition import Condition
 from dlspec.ir.constants import Ratio, is_dim
 from dlspec.ir.dims import Dim, Expr
 from dlspec.ir.graph import Derived, Value

@@ -10,92 +10,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product as grid
-from math import gcd, lcm, prod
-from typing import Literal
+from math import gcd, prod
 
-from dlspec.ir.dims import (
-    Atom,
-    Dim,
-    Expr,
-    Extremum,
-    FloorDiv,
-    Scaled,
-    Symbol,
-    evaluate,
-    from_terms,
-    lower_bound,
-    substitute,
-    symbol,
-    symbols,
-    terms,
-    upper_bound,
-)
+from dlspec.ir.condition import Condition
+from dlspec.ir.dims import Dim, Expr, evaluate, from_terms, lower_bound, substitute, symbol, symbols, terms, upper_bound
+from dlspec.ir.periods import as_remainder, bound_inside, degree, is_linear, periods_of, primitive
+from dlspec.ir.residues import ANY_SIZE, Sizes
 
 # As many combinations of residues are tried; a network's strides multiply to far less.
 _GRID = 1 << 15
-
-
-@dataclass(frozen=True, slots=True)
-class Condition:
-    """A demand on sizes. Made by `congruent`, `at_least` and `equal`.
-
-    * ``congruence``: ``left % modulus`` is one of ``residues``;
-    * ``bound``: ``left >= right``, with an int on the right;
-    * ``equality``: ``left == right``.
-    """
-
-    kind: Literal["congruence", "bound", "equality"]
-    left: Dim
-    right: Dim = 0
-    modulus: int = 1
-    residues: tuple[int, ...] = ()
-
-    @staticmethod
-    def congruent(dim: Dim, modulus: int, residues: int | Iterable[int] = 0) -> Condition:
-        """``dim % modulus == residue``, or ``dim % modulus in (residues)``."""
-        if modulus < 1:
-            raise ValueError(f"a modulus must be positive, not {modulus}")
-        given = (residues,) if isinstance(residues, int) else residues
-        return Condition("congruence", dim, 0, modulus, tuple(sorted({residue % modulus for residue in given})))
-
-    @staticmethod
-    def at_least(dim: Dim, bound: int) -> Condition:
-        """``dim >= bound``."""
-        return Condition("bound", dim, bound)
-
-    @staticmethod
-    def equal(left: Dim, right: Dim) -> Condition:
-        """``left == right``."""
-        return Condition("equality", left, right)
-
-    @property
-    def symbols(self) -> frozenset[str]:
-        """The names of the symbols in it."""
-        return symbols(self.left) | symbols(self.right)
-
-    def holds(self, env: Mapping[str, int]) -> bool:
-        """Whether the sizes in ``env`` satisfy it. Raises `DimError` where one is missing."""
-        left, right = evaluate(self.left, env), evaluate(self.right, env)
-        if self.kind == "congruence":
-            return left % self.modulus in self.residues
-        return left >= right if self.kind == "bound" else left == right
-
-    def __str__(self) -> str:
-        if self.kind == "equality":
-            return f"{self.left} == {self.right}"
-        if self.kind == "bound":
-            # H >= W + 1 and H <= 512 rather than H - W >= 1 and 512 - H >= 0.
-            positive = from_terms((c, monomial) for c, monomial in terms(self.left) if monomial and c > 0)
-            negative = from_terms((-c, monomial) for c, monomial in terms(self.left) if monomial and c < 0)
-            if negative == 0:
-                return f"{self.left} >= {self.right}"
-            constant = self.left - positive + negative - self.right
-            return f"{negative} <= {constant}" if positive == 0 else f"{positive} >= {negative - constant}"
-        text = str(self.left)
-        left = text if text.isidentifier() else f"({text})"
-        if len(self.residues) == 1:
-            return f"{left} % {self.modulus} == {self.residues[0]}"
-        return f"{left} % {self.modulus} in ({', '.join(map(str, self.residues))})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,56 +52,12 @@ class _Impossible(Exception):
     pass
 
 
-@dataclass(frozen=True, slots=True)
-class _Sizes:
-    """Sizes that are at least ``least`` and in one of the residue classes. Made by `_sizes`, so that equal sets are ==:
-    the modulus is the smallest that does, and ``least`` is itself such a size."""
-
-    modulus: int
-    residues: frozenset[int]
-    least: int
-
-    def __and__(self, other: _Sizes) -> _Sizes | None:
-        shared = gcd(self.modulus, other.modulus)
-        modulus = self.modulus // shared * other.modulus
-        by_shared: dict[int, list[int]] = {}
-        for residue in other.residues:
-            by_shared.setdefault(residue % shared, []).append(residue)
-        inverse = pow(self.modulus // shared, -1, other.modulus // shared)
-        residues = {
-            (mine + (theirs - mine) // shared * inverse % (other.modulus // shared) * self.modulus) % modulus
-            for mine in self.residues
-            for theirs in by_shared.get(mine % shared, ())
-        }
-        return _sizes(modulus, residues, max(self.least, other.least)) if residues else None
-
-    def conditions(self, name: str) -> Iterator[Condition]:
-        if self.modulus > 1:
-            yield Condition.congruent(symbol(name), self.modulus, self.residues)
-        if self.least > _sizes(self.modulus, self.residues).least:
-            yield Condition.at_least(symbol(name), self.least)
-
-
-def _sizes(modulus: int, residues: Iterable[int], least: int = 1) -> _Sizes:
-    kept = frozenset(residues)
-    for prime in _prime_factors(modulus):
-        while modulus % prime == 0:
-            smaller = modulus // prime
-            if any((residue + smaller) % modulus not in kept for residue in kept):
-                break
-            modulus, kept = smaller, frozenset(residue % smaller for residue in kept)
-    return _Sizes(modulus, kept, min(least + (residue - least) % modulus for residue in kept))
-
-
-_ANY_SIZE = _Sizes(1, frozenset((0,)), 1)
-
-
 class Conditions:
     """What is known of the sizes of a network: declared by ``where``, or derived from what it joins."""
 
     def __init__(self, conditions: Iterable[Condition] = ()) -> None:
         """Raises `ValueError` where the conditions contradict each other."""
-        self._sizes: dict[str, _Sizes] = {}
+        self._sizes: dict[str, Sizes] = {}
         self._replaced: dict[str, Dim] = {}
         self._others: dict[Condition, None] = {}
         self._new: list[Condition] = []
@@ -270,8 +149,8 @@ class Conditions:
     def _minima(self) -> dict[str, int]:
         return {name: sizes.least for name, sizes in self._sizes.items()}
 
-    def _known(self, name: str) -> _Sizes:
-        return self._sizes.get(name, _ANY_SIZE)
+    def _known(self, name: str) -> Sizes:
+        return self._sizes.get(name, ANY_SIZE)
 
     def _demand(self, condition: Condition) -> None:
         left = self.resolve(condition.left)
@@ -284,7 +163,7 @@ class Conditions:
             self._demand_congruent(left, condition.modulus, frozenset(condition.residues))
 
     def _demand_equal(self, condition: Condition, difference: Dim) -> None:
-        difference = _primitive(difference)
+        difference = primitive(difference)
         if difference == 0:
             return
         minima = self._minima()
@@ -294,20 +173,20 @@ class Conditions:
         if (low is not None and low > 0) or (high is not None and high < 0) or (common and constant % common):
             raise _Impossible(f"{condition.left} and {condition.right} differ for every size")
         assert isinstance(difference, Expr)
-        if _is_linear(difference):
+        if is_linear(difference):
             self._demand_linear(difference)
             return
-        remainder = _as_remainder(difference)
+        remainder = as_remainder(difference)
         if remainder is not None:
             self._demand_congruent(*remainder)
             return
-        periods = _periods(difference)
+        periods = periods_of(difference)
         if periods is None:
             # A maximum may be decided above the least sizes: max(H, 3) is H where H >= 3.
             if substitute(difference, {name: symbol(name) + (least - 1) for name, least in minima.items()}) != 0:
                 self._keep(condition)
             return
-        degrees = {name: _degree(difference, name) for name in periods}
+        degrees = {name: degree(difference, name) for name in periods}
 
         def satisfied(point: dict[str, int]) -> bool:
             # On a residue class the difference is a polynomial: zero at as many points as this, it is zero everywhere.
@@ -343,10 +222,10 @@ class Conditions:
                 raise _Impossible(f"no sizes satisfy {Condition.congruent(dim, modulus, residues)}")
             return
         condition = Condition.congruent(reduced, modulus, residues)
-        if len(symbols(reduced)) == 1 and _is_linear(reduced):
+        if len(symbols(reduced)) == 1 and is_linear(reduced):
             self._demand_linear_congruent(condition, reduced)
             return
-        periods = _periods(reduced)
+        periods = periods_of(reduced)
         if periods is None:
             self._keep(condition)
             return
@@ -368,7 +247,7 @@ class Conditions:
         }
         if not residues:
             raise _Impossible(f"no sizes satisfy {condition}")
-        self._restrict(name, _sizes(modulus, residues))
+        self._restrict(name, Sizes.of(modulus, residues))
 
     def _demand_residues(
         self, condition: Condition, periods: Mapping[str, int], satisfied: Callable[[dict[str, int]], bool]
@@ -390,10 +269,11 @@ class Conditions:
             return
         for (name, period), side in zip(periods.items(), sides, strict=True):
             if len(side) < len(allowed[name]):
-                found = _sizes(period, side)
+                found = Sizes.of(period, side)
                 if len(periods) == 1 and period <= _GRID and len(found.residues) > 1:
                     # Without what is known it may be shorter to say.
-                    found = min(found, _sizes(period, (r for r in range(period) if satisfied({name: r}))), key=_length)
+                    alone = Sizes.of(period, (r for r in range(period) if satisfied({name: r})))
+                    found = min(found, alone, key=_length)
                 self._restrict(name, found)
 
     def _residues(self, name: str, period: int) -> list[int]:
@@ -410,13 +290,13 @@ class Conditions:
         if high is not None and high < bound:
             raise _Impossible(f"{dim} is at most {high}")
         condition = Condition.at_least(dim, bound)
-        periods = _periods(dim)
+        periods = periods_of(dim)
         if periods is not None and len(periods) == 1:
             ((name, period),) = periods.items()
-            if period <= _GRID and _degree(dim, name) == 1:
+            if period <= _GRID and degree(dim, name) == 1:
                 self._demand_line_at_least(condition, name, period)
                 return
-        inside = _inside(dim, bound) if periods is None else None
+        inside = bound_inside(dim, bound) if periods is None else None
         if inside is not None:
             self._demand_at_least(*inside)
         else:
@@ -445,12 +325,12 @@ class Conditions:
         if finite or min(first.values()) < threshold:
             self._keep(condition)
             return
-        self._restrict(name, _sizes(period, first))
+        self._restrict(name, Sizes.of(period, first))
         self._raise_least(name, threshold)
 
     # --- knowing ------------------------------------------------------------------------------------------------
 
-    def _restrict(self, name: str, sizes: _Sizes) -> None:
+    def _restrict(self, name: str, sizes: Sizes) -> None:
         known = self._known(name)
         both = known & sizes
         if both is None:
@@ -462,11 +342,11 @@ class Conditions:
     def _raise_least(self, name: str, least: int) -> None:
         known = self._known(name)
         if least > known.least:
-            self._sizes[name] = _sizes(known.modulus, known.residues, least)
+            self._sizes[name] = Sizes.of(known.modulus, known.residues, least)
             self._new.append(Condition.at_least(symbol(name), least))
 
     def _replace(self, name: str, dim: Dim) -> None:
-        known = self._sizes.pop(name, _ANY_SIZE)
+        known = self._sizes.pop(name, ANY_SIZE)
         self._replaced = {other: substitute(value, {name: dim}) for other, value in self._replaced.items()}
         self._replaced[name] = dim
         ordered = (dim, symbol(name)) if str(dim).isidentifier() and str(dim) < name else (symbol(name), dim)
@@ -498,95 +378,9 @@ class Conditions:
                 del self._new[new:]
 
 
-def _length(sizes: _Sizes) -> tuple[int, int]:
+def _length(sizes: Sizes) -> tuple[int, int]:
     return len(sizes.residues), sizes.modulus
 
 
-def _written(name: str, sizes: _Sizes) -> str:
+def _written(name: str, sizes: Sizes) -> str:
     return " and ".join(map(str, sizes.conditions(name)))
-
-
-def _prime_factors(number: int) -> Iterator[int]:
-    factor = 2
-    while factor * factor <= number:
-        if number % factor == 0:
-            yield factor
-            while number % factor == 0:
-                number //= factor
-        factor += 1
-    if number > 1:
-        yield number
-
-
-def _primitive(dim: Dim) -> Dim:
-    """Without the symbols that every term has: they are not zero, so ``N * H == N * W`` says ``H == W``."""
-    for name in symbols(dim):
-        while all(any(atom is Symbol(name) for atom, _ in monomial) for _, monomial in terms(dim)):
-            dim = dim // symbol(name)
-    return dim
-
-
-def _is_linear(dim: Dim) -> bool:
-    return all(
-        not monomial or (len(monomial) == 1 and isinstance(monomial[0][0], Symbol) and monomial[0][1] == 1)
-        for _, monomial in terms(dim)
-    )
-
-
-def _as_remainder(difference: Dim) -> tuple[Dim, int, frozenset[int]] | None:
-    """``(x, m, {r})`` where the difference is zero exactly if ``x % m == r``: that of ``m * (x // m)`` and ``x``.
-
-    Trying residues leads to the same; this needs none, so ``m`` may be large and ``x`` of many symbols.
-    """
-    for coefficient, monomial in terms(difference):
-        floor = monomial[0][0] if len(monomial) == 1 and monomial[0][1] == 1 else None
-        if isinstance(floor, FloorDiv) and floor.divisor == abs(coefficient):
-            sign = 1 if coefficient > 0 else -1
-            remainder = sign * (difference + sign * (floor.numerator % floor.divisor))
-            if isinstance(remainder, int) and 0 <= remainder < abs(coefficient):
-                return floor.numerator, abs(coefficient), frozenset((remainder,))
-    return None
-
-
-def _periods(dim: Dim) -> dict[str, int] | None:
-    """For every symbol a step such that ``dim`` at ``r + step * k`` is an integer polynomial in ``k``.
-
-    None where there may be none: a divisor that is not constant, a maximum, a product with a number.
-    """
-    result = dict.fromkeys(sorted(symbols(dim)), 1)
-    for _, monomial in terms(dim):
-        for atom, _ in monomial:
-            if isinstance(atom, Extremum | Scaled):
-                return None
-            if isinstance(atom, FloorDiv):
-                inner = _periods(atom.numerator)
-                if inner is None or not isinstance(atom.divisor, int):
-                    return None
-                for name, period in inner.items():
-                    result[name] = lcm(result[name], period * atom.divisor)
-    return result
-
-
-def _inside(dim: Dim, bound: int) -> tuple[Dim, int] | None:
-    """What ``dim >= bound`` says of the size that ``dim`` divides or multiplies by a number; None where it is none such."""
-    parts = [(coefficient, monomial) for coefficient, monomial in terms(dim) if monomial]
-    if len(parts) != 1 or parts[0][0] < 1 or len(parts[0][1]) != 1 or parts[0][1][0][1] != 1:
-        return None
-    coefficient, ((atom, _),) = parts[0]
-    constant = next((number for number, monomial in terms(dim) if not monomial), 0)
-    needed = -((constant - bound) // coefficient)
-    if isinstance(atom, FloorDiv) and isinstance(atom.divisor, int) and atom.divisor > 0:
-        return atom.numerator, atom.divisor * needed
-    return (atom.operands[0], atom.least(needed)) if isinstance(atom, Scaled) else None
-
-
-def _degree(dim: Dim, name: str) -> int:
-    """The degree in one symbol, floors not counted as such."""
-    degrees = (sum(power * _atom_degree(atom, name) for atom, power in monomial) for _, monomial in terms(dim))
-    return max(degrees, default=0)
-
-
-def _atom_degree(atom: Atom, name: str) -> int:
-    if isinstance(atom, Symbol):
-        return int(atom.name == name)
-    return _degree(atom.numerator, name) if isinstance(atom, FloorDiv) else 0

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, cast
 
 from dlspec.diagnostics import Diagnostic, Note
-from dlspec.ir.conditions import Condition
+from dlspec.ir.condition import Condition
 from dlspec.ir.dims import Dim
 from dlspec.ir.init import Init
 from dlspec.ir.intervals import Interval

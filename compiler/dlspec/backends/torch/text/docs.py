@@ -12,7 +12,7 @@ from dlspec.backends.torch.classes.resolve import Class
 from dlspec.backends.torch.plans.plan import Plan, Slot
 from dlspec.backends.torch.python import names
 from dlspec.backends.torch.python.layout import INDENT, WIDTH, string
-from dlspec.ir.conditions import Condition
+from dlspec.ir.condition import Condition
 from dlspec.ir.dims import Dim, Expr
 from dlspec.ir.graph import Graph, Value
 from dlspec.ir.types import TensorType, format_shape
