@@ -7,7 +7,7 @@ from graphs import graph_of, node, shipped
 from tests.fuzz.timing import timed
 
 from dlspec.analyses.cost import Cost, cost
-from dlspec.ir.dims import evaluate
+from dlspec.ir.evaluation import evaluate
 from dlspec.ir.graph import Scope
 from dlspec.limits import Limits, spending
 

@@ -4,7 +4,8 @@ import pytest
 from graphs import graph_of, shipped
 
 from dlspec.analyses.memory import memory
-from dlspec.ir.dims import Dim, evaluate
+from dlspec.ir.dims import Dim
+from dlspec.ir.evaluation import evaluate
 from dlspec.ir.graph import Graph, Value
 
 KB = 4 * 256  # bytes of a float[1, 256]

@@ -13,7 +13,8 @@ from onnx import shape_inference
 
 from dlspec.backends.onnx.model import OnnxModel
 from dlspec.backends.onnx.write import to_bytes
-from dlspec.ir.dims import Dim, evaluate
+from dlspec.ir.dims import Dim
+from dlspec.ir.evaluation import evaluate
 from dlspec.ir.types import TensorType
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]

@@ -22,7 +22,7 @@ from dlspec.backends.runtime import Session, make_inputs
 from dlspec.backends.torch.session import TorchSession
 from dlspec.backends.verify import verify
 from dlspec.diagnostics import DlspecError
-from dlspec.ir.dims import substitute
+from dlspec.ir.evaluation import substitute
 from dlspec.ir.graph import Graph, Node, Output, Value
 from dlspec.ir.op import Op, Types
 from dlspec.ir.types import DType, TensorType

@@ -18,7 +18,10 @@ from dlspec.backends.onnx.registry import lowers
 from dlspec.backends.onnx.write import to_bytes, to_model_proto
 from dlspec.backends.runtime import Session
 from dlspec.diagnostics import DlspecError
-from dlspec.ir.dims import Dim, DimError, Expr, FloorDiv, evaluate, lower_bound, smax, smin, symbol, terms
+from dlspec.ir.atoms import FloorDiv
+from dlspec.ir.computed import smax, smin
+from dlspec.ir.dims import Dim, DimError, Expr, lower_bound, symbol, terms
+from dlspec.ir.evaluation import evaluate
 from dlspec.ir.fields import Shape
 from dlspec.ir.graph import Node
 from dlspec.ir.op import Needs, Op, Types

@@ -22,8 +22,8 @@ from dlspec.backends.torch.text.source import source
 from dlspec.backends.verify import verify
 from dlspec.backends.weights import draw_all
 from dlspec.elaborate.instances import Instances
-from dlspec.ir.dims import evaluate
 from dlspec.ir.edit import copied, edited
+from dlspec.ir.evaluation import evaluate
 from dlspec.ir.graph import Graph, Node
 from dlspec.ir.types import DType
 from dlspec.ir.verify import BrokenGraph

@@ -10,7 +10,8 @@ from random import Random
 from typing import Any, Protocol
 
 from dlspec.ir.conditions import Conditions
-from dlspec.ir.dims import Dim, evaluate
+from dlspec.ir.dims import Dim
+from dlspec.ir.evaluation import evaluate
 from dlspec.ir.fields import describe
 from dlspec.ir.init import Init
 from dlspec.ir.op import Needs, Op, OpError, as_text

@@ -18,7 +18,7 @@ from dlspec.backends.torch.live import require_torch, to_module
 from dlspec.backends.verify import Report, Row, sample_sizes, telling, verify
 from dlspec.backends.weights import draw
 from dlspec.diagnostics import DlspecError
-from dlspec.ir.dims import evaluate
+from dlspec.ir.evaluation import evaluate
 from dlspec.ir.graph import Graph, Node, Output, Parameter, Value
 from dlspec.ops.dropout import Identity
 from dlspec.ops.gradient import differentiates

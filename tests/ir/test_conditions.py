@@ -9,9 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dlspec.ir.computed import conv_size, scaled, smax
 from dlspec.ir.condition import Condition
 from dlspec.ir.conditions import Conditions, Outcome
-from dlspec.ir.dims import Dim, DimError, ceildiv, conv_size, evaluate, scaled, smax, symbol
+from dlspec.ir.dims import Dim, DimError, ceildiv, symbol
+from dlspec.ir.evaluation import evaluate
 
 H, W, N = symbol("H"), symbol("W"), symbol("N")
 congruent, at_least, equal = Condition.congruent, Condition.at_least, Condition.equal

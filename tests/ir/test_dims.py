@@ -11,30 +11,24 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from tests.fuzz.timing import timed
 
+from dlspec.ir.atoms import Extremum, FloorDiv, Symbol
+from dlspec.ir.computed import conv_size, scaled, smax, smin
 from dlspec.ir.dims import (
     Dim,
     DimError,
     Expr,
-    Extremum,
-    FloorDiv,
-    Symbol,
     ceildiv,
-    conv_size,
-    evaluate,
     floordiv,
     from_terms,
     lower_bound,
     product,
-    scaled,
-    smax,
-    smin,
-    substitute,
     symbol,
     symbols,
     terms,
     total,
     upper_bound,
 )
+from dlspec.ir.evaluation import evaluate, substitute
 
 H, W, N = symbol("H"), symbol("W"), symbol("N")
 HALF = conv_size(H, 3, 2, 2)

@@ -20,7 +20,8 @@ from dlspec.backends.onnx.model import build
 from dlspec.backends.onnx.write import to_bytes
 from dlspec.backends.runtime import Session
 from dlspec.backends.weights import draw
-from dlspec.ir.dims import Dim, evaluate, symbol
+from dlspec.ir.dims import Dim, symbol
+from dlspec.ir.evaluation import evaluate
 from dlspec.ir.graph import Graph, Node, Output, Parameter, Scope, Value
 from dlspec.ir.op import Needs, Op, Requirement, Types
 from dlspec.ir.types import DTYPES, TensorType

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from harness import infer
 
-from dlspec.ir.dims import evaluate, symbol
+from dlspec.ir.dims import symbol
+from dlspec.ir.evaluation import evaluate
 from dlspec.ir.op import Op
 from dlspec.ir.types import DType, TensorType
 from dlspec.ops import activation, dropout, loss, recurrent, softmax

@@ -31,7 +31,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from dlspec.backends.onnx.model import build
 from dlspec.diagnostics import DlspecError
-from dlspec.ir.dims import substitute
+from dlspec.ir.evaluation import substitute
 from dlspec.ir.fields import FieldError
 from dlspec.ir.op import Op, OpError
 from dlspec.ir.types import TensorType

@@ -20,7 +20,8 @@ import torch.nn.functional as F
 from harness import infer, onnx_session, run_onnx, shape_of, single_node_graph
 
 from dlspec.backends.runtime import Session
-from dlspec.ir.dims import evaluate, symbol
+from dlspec.ir.dims import symbol
+from dlspec.ir.evaluation import evaluate
 from dlspec.ir.op import OpError
 from dlspec.ir.types import DType, TensorType
 from dlspec.ops.resize import Upsample

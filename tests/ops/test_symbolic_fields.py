@@ -15,7 +15,8 @@ import torch.nn.functional as F
 from harness import Array, assert_close, onnx_session, run_onnx, run_torch
 from tables import centre, filled
 
-from dlspec.ir.dims import evaluate, symbol
+from dlspec.ir.dims import symbol
+from dlspec.ir.evaluation import evaluate
 from dlspec.ir.graph import Graph, Node, Output, Scope, Value
 from dlspec.ir.op import Needs, Op
 from dlspec.ir.types import DType, TensorType

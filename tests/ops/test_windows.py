@@ -14,7 +14,8 @@ import torch.nn.functional as F
 from harness import assert_close, infer, onnx_session, run_onnx, run_torch, single_node_graph
 from torch import Tensor
 
-from dlspec.ir.dims import evaluate, symbol
+from dlspec.ir.dims import symbol
+from dlspec.ir.evaluation import evaluate
 from dlspec.ir.op import Op, OpError
 from dlspec.ir.types import DType, TensorType
 from dlspec.ops.conv import Conv, ConvTranspose

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from tests.backends.variants import telling
 from torch import nn
 
-from dlspec.ir.dims import evaluate
+from dlspec.ir.evaluation import evaluate
 from dlspec.ir.graph import Graph
 from dlspec.ir.types import TensorType
 from dlspec.pipeline import Program, elaborate, open_program, open_source

@@ -13,7 +13,7 @@ from catalogue import FILES, REFERENCES, WITHOUT_RECORD, Reference, Weight, grap
 from oracle import figures_of, measured, reference_model
 
 from dlspec.analyses.cost import cost, turns_of
-from dlspec.ir.dims import evaluate
+from dlspec.ir.evaluation import evaluate
 from dlspec.pipeline import check
 from dlspec.source import Source
 from dlspec.syntax.format import format_source

@@ -20,7 +20,7 @@ from dlspec.analyses.cost import cost
 from dlspec.analyses.written import number
 from dlspec.backends.diagram.layout import TooWide
 from dlspec.backends.diagram.picture import Picture
-from dlspec.ir.dims import evaluate
+from dlspec.ir.evaluation import evaluate
 
 DOCS = Path(__file__).parents[2] / "docs"
 

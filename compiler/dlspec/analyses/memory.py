@@ -8,7 +8,8 @@ from typing import TypeAlias
 
 from dlspec.analyses.sizes import Sizing
 from dlspec.ir.body import Body
-from dlspec.ir.dims import Dim, Expr, product, smax_undecided, total
+from dlspec.ir.computed import smax_undecided
+from dlspec.ir.dims import Dim, Expr, product, total
 from dlspec.ir.graph import Graph, Node, Parameter, Value
 from dlspec.ir.types import TensorType
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from dlspec.ir.dims import Dim, substitute
+from dlspec.ir.dims import Dim
+from dlspec.ir.evaluation import substitute
 from dlspec.ir.types import TensorType
 
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from dlspec.backends.archives import open_archive
 from dlspec.backends.runtime import RunError
 from dlspec.diagnostics import first_line
-from dlspec.ir.dims import DimError, evaluate, symbols
+from dlspec.ir.dims import DimError, symbols
+from dlspec.ir.evaluation import evaluate
 from dlspec.ir.graph import Graph, Value
 from dlspec.passes.retype import numpy_dtype
 

@@ -16,7 +16,7 @@ from dlspec.analyses.cost import cost
 from dlspec.backends.room import weigh
 from dlspec.backends.torch.live import array_of, require_torch, tensor_of, to_module
 from dlspec.backends.weights import draw
-from dlspec.ir.dims import evaluate
+from dlspec.ir.evaluation import evaluate
 from dlspec.ir.graph import Graph, Output, Parameter, Value
 from dlspec.ir.init import fan_in_uniform, normal
 from dlspec.ir.types import DType

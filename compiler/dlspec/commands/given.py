@@ -59,7 +59,8 @@ def _image(file: str, value: Value, graph: Graph) -> Array:
     """An image as a batch of one for an input [N, C, H, W]: with the height and width that the spec says or has as
     defaults, else with its own. Raises `CallError` and `RunError`."""
     from dlspec.backends.images import image_size, read_image
-    from dlspec.ir.dims import DimError, evaluate
+    from dlspec.ir.dims import DimError
+    from dlspec.ir.evaluation import evaluate
 
     if value.type.rank != 4 or not isinstance(value.type.shape[1], int):
         raise CallError(

@@ -9,8 +9,10 @@ from typing import cast
 
 from dlspec.diagnostics import Hinted, did_you_mean
 from dlspec.ir import init
+from dlspec.ir.computed import smax, smin
 from dlspec.ir.constants import Constant, Number, Ratio, is_dim, is_number
-from dlspec.ir.dims import Dim, Expr, ceildiv, floordiv, greatest_number, product, smax, smin, total
+from dlspec.ir.dims import Dim, Expr, ceildiv, floordiv, product, total
+from dlspec.ir.evaluation import greatest_number
 from dlspec.ir.init import Data, Init
 from dlspec.ir.types import DTYPES, DType
 from dlspec.limits import Exceeded, budget

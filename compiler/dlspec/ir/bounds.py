@@ -7,7 +7,7 @@ from functools import cache, lru_cache
 from math import isinf
 from typing import Any, cast
 
-from dlspec.ir.dims import greatest_number
+from dlspec.ir.evaluation import greatest_number
 from dlspec.ir.fields import shown
 from dlspec.ir.init import Init, misfit
 from dlspec.ir.op import Op, OpError, Types, Weight

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from dlspec.ir.dims import Dim, evaluate, from_terms, symbols, terms
+from dlspec.ir.dims import Dim, from_terms, symbols, terms
+from dlspec.ir.evaluation import evaluate
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,8 @@ from itertools import product as grid
 from math import gcd, prod
 
 from dlspec.ir.condition import Condition
-from dlspec.ir.dims import Dim, Expr, evaluate, from_terms, lower_bound, substitute, symbol, symbols, terms, upper_bound
+from dlspec.ir.dims import Dim, Expr, from_terms, lower_bound, symbol, symbols, terms, upper_bound
+from dlspec.ir.evaluation import evaluate, substitute
 from dlspec.ir.periods import as_remainder, bound_inside, degree, is_linear, periods_of, primitive
 from dlspec.ir.residues import ANY_SIZE, Sizes
 

@@ -11,7 +11,8 @@ from collections.abc import Callable
 from math import isfinite
 from typing import Any, ClassVar, Self, TypeAlias, TypeVar, cast
 
-from dlspec.ir.dims import Dim, Expr, greatest_number
+from dlspec.ir.dims import Dim, Expr
+from dlspec.ir.evaluation import greatest_number
 from dlspec.ir.init import Data, Init
 from dlspec.ir.types import DTYPES, DType, TensorType
 

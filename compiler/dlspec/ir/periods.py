@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from math import lcm
 
-from dlspec.ir.dims import Atom, Dim, Extremum, FloorDiv, Scaled, Symbol, symbol, symbols, terms
+from dlspec.ir.atoms import Atom, Extremum, FloorDiv, Scaled, Symbol
+from dlspec.ir.dims import Dim, symbol, symbols, terms
 
 
 def primitive(dim: Dim) -> Dim:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from math import prod
 from typing import Literal
 
-from dlspec.ir.dims import Dim, product, smax
+from dlspec.ir.computed import smax
+from dlspec.ir.dims import Dim, product
 from dlspec.ir.fields import Ints, Padding
 from dlspec.ir.init import Init, fan_in_uniform
 from dlspec.ir.op import Needs, Op, OpError, Types, Weight, constant_channels, require_rank

@@ -6,7 +6,8 @@ from fractions import Fraction
 from struct import pack, unpack
 from typing import Literal
 
-from dlspec.ir.dims import Dim, ceildiv, floordiv, lower_bound, product, scaled, smax
+from dlspec.ir.computed import scaled, smax
+from dlspec.ir.dims import Dim, ceildiv, floordiv, lower_bound, product
 from dlspec.ir.fields import Floats, Sizes
 from dlspec.ir.op import Needs, Op, OpError, Types
 from dlspec.ir.types import TensorType, format_shape

@@ -6,7 +6,8 @@ from functools import partial
 from math import prod
 from typing import NamedTuple
 
-from dlspec.ir.dims import Dim, at_least, ceildiv, conv_size, floordiv, smax
+from dlspec.ir.computed import conv_size, smax
+from dlspec.ir.dims import Dim, at_least, ceildiv, floordiv
 from dlspec.ir.fields import Ints, Padding
 from dlspec.ir.op import Needs, OpError
 from dlspec.ir.types import TensorType, format_shape

@@ -11,7 +11,7 @@ from dlspec.backends.torch.live import load_source
 from dlspec.backends.torch.text.source import source
 from dlspec.backends.verify import sample_sizes
 from dlspec.diagnostics import DlspecError
-from dlspec.ir.dims import evaluate
+from dlspec.ir.evaluation import evaluate
 from dlspec.ir.graph import Graph
 from dlspec.ir.types import DType
 from dlspec.ops.positions import IndexTensors

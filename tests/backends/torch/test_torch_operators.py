@@ -5,15 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from harness import (
-    Case,
-    assert_close,
-    run_torch,
-    single_node_graph,
-    tables,
-    torch_module,
-    weights_of,
-)
+from harness import Case, assert_close, run_torch, single_node_graph, tables, torch_module, weights_of
 
 from dlspec.backends.torch.live import to_module
 from dlspec.ir.graph import Graph, Parameter
@@ -57,7 +49,7 @@ def test_values_are_torchs(row: Case, name: str) -> None:
 def test_other_sizes(row: Case) -> None:
     from harness import infer
 
-    from dlspec.ir.dims import substitute
+    from dlspec.ir.evaluation import substitute
     from dlspec.ir.types import TensorType
 
     weights = weights_of(single_node_graph(row.op, row.types))

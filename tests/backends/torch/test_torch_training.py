@@ -22,7 +22,7 @@ from dlspec.backends.runtime import make_inputs
 from dlspec.backends.torch import source
 from dlspec.backends.torch.live import load_source, to_training
 from dlspec.backends.weights import initial_weights
-from dlspec.ir.dims import evaluate
+from dlspec.ir.evaluation import evaluate
 from dlspec.objectives.optimizers import OPTIMIZERS, SCHEDULES
 from dlspec.objectives.training import STEP, Training
 from dlspec.pipeline import elaborate, elaborate_training, open_source

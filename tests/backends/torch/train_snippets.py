@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor
 
-from dlspec.ir.dims import evaluate
+from dlspec.ir.evaluation import evaluate
 from dlspec.objectives.training import Training
 from dlspec.pipeline import elaborate_training, open_source
 from dlspec.source import Source

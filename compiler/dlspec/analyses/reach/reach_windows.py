@@ -5,7 +5,8 @@ from __future__ import annotations
 from fractions import Fraction
 
 from dlspec.analyses.reach.registry import Reach, Slide, everything, kept, sees, still
-from dlspec.ir.dims import Dim, lower_bound, smax
+from dlspec.ir.computed import smax
+from dlspec.ir.dims import Dim, lower_bound
 from dlspec.ir.op import Op, Types
 from dlspec.ops import conv, grid, local, norm, patches, pooling, resize
 from dlspec.ops.window import Window

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dlspec.backends.onnx.emitter import Emitter
 from dlspec.backends.onnx.registry import lowers
 from dlspec.backends.onnx.wire import ELEMENT, Attribute
-from dlspec.ir.dims import Dim, Expr, smax
+from dlspec.ir.computed import smax
+from dlspec.ir.dims import Dim, Expr
 from dlspec.ir.graph import Node
 from dlspec.ir.types import DType
 from dlspec.ops import random as ops

@@ -7,8 +7,10 @@ from typing import Protocol
 
 from dlspec.backends.onnx.wire import ELEMENT, OnnxNode
 from dlspec.diagnostics import DlspecError
-from dlspec.ir.dims import Atom, Dim, Expr, Extremum, FloorDiv, Monomial, Scaled, Symbol, lower_bound, symbols, terms
+from dlspec.ir.atoms import Atom, Extremum, FloorDiv, Scaled, Symbol
+from dlspec.ir.dims import Dim, Expr, lower_bound, symbols, terms
 from dlspec.ir.graph import Value
+from dlspec.ir.polynomials import Monomial
 from dlspec.ir.types import DType
 
 

@@ -6,7 +6,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, TypeAlias, cast
 
-from dlspec.ir.dims import Dim, Expr, substitute, symbol
+from dlspec.ir.dims import Dim, Expr, symbol
+from dlspec.ir.evaluation import substitute
 from dlspec.ir.fields import FieldError
 from dlspec.ir.graph import Node
 from dlspec.ir.op import Op, OpError
