@@ -181,6 +181,8 @@ def test_independent_mistakes_are_all_reported() -> None:
         ("a, b = image -> Split(3)\na", "DL0305"),
         ("a, b = image -> Permute([1, 0, 2, 3])\na", "DL0305"),
         ("a, [b, c] = [1, [2]]\nimage", "DL0305"),
+        ("[b, c], a = [[2], 1]\nimage", "DL0305"),
+        ("[a, a], b = [[1, 2], 3]\nimage", "DL0307"),
         ("for a, [b, c] in [[1, 2]] { d = a }\nimage", "DL0305"),
         ("a = [b for b in [1] for c in b]\nimage", "DL0305"),
         ("a = [b for b in [1] if 2 for c in [b]]\nimage", "DL0305"),

@@ -127,6 +127,7 @@ class Programs:
                 value,
                 ["a", "=", *value],
                 ["a", ",", *self.one([["b"], ["[", "b", ",", "(", "c", ",", "d", ")", "]"]]), "=", *value],
+                [*self.one([["[", "a", "]"], ["(", "a", ",", "[", "b", "]", ")", ",", "c"]]), "=", *value],
                 ["shared", "f", "=", *value],
                 ["param", "g", ":", "float", "[", "x", ".", "channels", ",", "H", "=", "3", "]", "=", *value],
                 ["buffer", "g", ":", "int"],

@@ -108,9 +108,18 @@ FILES: dict[str, list[str]] = {
         "DL0103 1:17+3 `foo` is no mark of an output | a type stands with the inputs; only the mark `training` may follow an output"
     ],
     "network A(x: int) -> y, { x }": ["DL0103 1:25+1 expected a name, but found `{`"],
-    "block A {\n[a, b] = c\na }": [
-        "DL0103 2:8+1 expected `->`, a new line or `}`, but found `=` | to compare, write `==`; names that take a list apart stand without brackets: `a, b = ...`"
+    "block A {\n[a, 1], b = c\na }": ["DL0103 2:5+1 expected a name, `(` or `[`, but found `1`"],
+    "block A {\na[0], b = c\na }": [
+        "DL0103 2:5+1 expected a new line or `}`, but found `,` | several results are a list: `[a, b]`"
     ],
+    "block A {\n[a, b], c }": [
+        "DL0103 2:7+1 expected a new line or `}`, but found `,` | several results are a list: `[a, b]`"
+    ],
+    "block A {\na, b\n}": [
+        "DL0103 2:4+1 expected `,` or `=`, but found `}` | several results are a list: `[a, b]` [3:1 `}` stands here]"
+    ],
+    "[a, b), c = d": ["DL0104 1:1+1 this `[` is never closed [1:6 `]` is missing before this]"],
+    "[a, b], c d = e": ["DL0103 1:11+1 expected `,` or `=`, but found `d`"],
     "a, [b, c) = d": ["DL0104 1:4+1 this `[` is never closed [1:9 `]` is missing before this]"],
     "a = [b for c, in d]": [
         "DL0103 1:15+2 expected a name, `(` or `[`, but found `in` | `in` is a reserved word and cannot be a name"

@@ -67,6 +67,8 @@ def test_a_text_that_does_not_parse() -> None:
             "a,[b,( c,d )]=[x for  y,[z,w]in v->F if c if d for(q,r)in y]",
             "a, [b, (c, d)] = [x for y, [z, w] in v -> F if c if d for (q, r) in y]\n",
         ),
+        ("[ a,( b,c ) ],d=[[1,[2,3]],4]", "[a, (b, c)], d = [[1, [2, 3]], 4]\n"),
+        ("block A {\n( a,b ) = x\n->B\n[a]}", "block A {\n    (a, b) = x\n        -> B\n    [a]\n}\n"),
         ("network  A=B", "network A = B\n"),
         ("network A =\nB( 3,c = [1] )", "network A = B(3, c=[1])\n"),
         ("block A(){x}", "block A() { x }\n"),

@@ -226,6 +226,17 @@ def test_statement(text: str, expected: str | None) -> None:
         ),
         ("expect F.params == 3", "Expect(Binary('==', Attribute(Name('F'), Name('params')), Constant(3)), None)"),
         ("a, [b, c] = d", "Bind([Name('a'), Pattern([Name('b'), Name('c')])], Name('d'))"),
+        (
+            "[a, (b,\n c)],\n d = e",
+            "Bind([Pattern([Name('a'), Pattern([Name('b'), Name('c')])]), Name('d')], Name('e'))",
+        ),
+        ("(a, b) = c", "Bind([Pattern([Name('a'), Name('b')])], Name('c'))"),
+        (
+            "block A { ([a], b), c = d; [a] -> B\n (a) }",
+            "Block('block', Name('A'), [], Body(["
+            "Bind([Pattern([Pattern([Name('a')]), Name('b')]), Name('c')], Name('d')), "
+            "Evaluate(Chain([List([Name('a')]), Name('B')])), Evaluate(Name('a'))]), '')",
+        ),
         ("network A = B", "Variant(Name('A'), Name('B'), '')"),
         (
             "# Why.\nnetwork A =\n  B(1, c=2) { d }",

@@ -32,7 +32,7 @@ def outline(node: object) -> str:
         case ast.Body():
             return "; ".join(outline(each) for each in node.statements)
         case ast.Bind():
-            return f"{', '.join(target.name for target in node.targets)} ="
+            return f"{', '.join(name.name for name in ast.names_of(node.targets))} ="
         case ast.Unreadable():
             return "?" + ",".join(name.name for name in node.names)
         case ast.Shared() | ast.Param() | ast.Data():
@@ -56,6 +56,8 @@ STATEMENTS = {
     "b = f(2))\nc = 4": "?b; c =",
     "b = f 2)\nc = 4": "?b; c =",
     "a, b = f(]\nc = 4": "?a,b; c =",
+    "[a, (b, c)], d = f(2 3)\n(e) = 4": "?a,b,c,d; e =",
+    "a, [b] = f(2 3)\n[c], e = 4": "?a,b; c, e =",
     "x -> f(1 2)\n-> g(2)\nx -> h": "?; evaluate",
     "x -> f as h g\n-> k\nh": "?h; evaluate",
     "a = b c; d = e": "?a; d =",
@@ -99,6 +101,7 @@ DECLARATIONS = {
     "block A { x }}\nblock B { x }": ["A {evaluate}", "?", "B {evaluate}"],
     "a = 1 2\nb = 3\nexpect a ==\ndefault F(c=)\nblock B { x }": ["?a", "b =", "?", "?F", "B {evaluate}"],
     "a = f(\nb = 3\nblock B { x }": ["?a,b", "B {evaluate}"],
+    "a = 1 2\n[b, c], d = 3\na, [b] = f(\nblock B { x }": ["?a", "b, c, d =", "?a,b", "B {evaluate}"],
     "block A {\n    F {\n    x\n}\nexpect a == 2\nblock B { x }": ["A {?}", "expect", "B {evaluate}"],
     "block A {\n    x\n    a = {\n}\nb = 2\nnetwork B -> y { x }": ["A {unfinished; ?a}", "b =", "B {evaluate}"],
     "network A = 3\nnetwork B = A(1,)\nblock B { x }": ["?A", "variant", "B {evaluate}"],

@@ -20,6 +20,7 @@ from dlspec.elaborate.indexing import index_list, index_tensor, positions, tenso
 from dlspec.elaborate.instances import Instances
 from dlspec.elaborate.tied import takes_weight, weight_of
 from dlspec.elaborate.unknown import Unknown
+from dlspec.elaborate.unpacking import unpack
 from dlspec.elaborate.values import (
     POISON,
     UNBOUND,
@@ -252,48 +253,19 @@ class Expressions:
     def taken(self, loop: ast.For | ast.Clause, value: Any, written: Written, index: int) -> dict[str, Any]:
         """The variables of a loop in one of its turns, over what is ``written``."""
         try:
-            return dict(self.unpack(loop.targets, value, loop.iterable, loop.span))
+            return dict(self.unpack(loop.targets, value, loop.iterable))
         except Failure as failure:
             of = item(written, index)
             failure.of = None if of is None else ("", of)
             raise
 
-    def unpack(
-        self, targets: tuple[ast.Target, ...], value: Any, step: ast.Expression, span: Span
-    ) -> list[tuple[str, Any]]:
-        """The names with their values: one takes all, several take a list apart, or a tensor along its first axis, which
-        is what ``step`` gave."""
-        match targets:
-            case (ast.Name(name=name),):
-                return [(name, value)]
-            case (ast.Pattern(items=targets, span=span),):
-                pass
-            case _:
-                pass
-        if value is POISON:
-            return [(name.name, POISON) for name in ast.names_of(targets)]
-        parts = self._parts(value, len(targets), step, span)
-        named: list[tuple[str, Any]] = []
-        for target, part in zip(targets, parts, strict=True):
-            named += self.unpack((target,), part, step, span)
-        return named
-
-    def _parts(self, value: Any, n: int, step: ast.Expression, span: Span) -> list[Any]:
-        """What so many names take of a value."""
-        names = f"{n} name{'s' * (n > 1)}"
-        if isinstance(value, list):
-            parts = cast("list[Any]", value)
-            if len(parts) != n:
-                raise Failure("DL0305", f"{names} cannot take {len(parts)} value{'s' * (len(parts) != 1)}", span)
-            return parts
-        if not isinstance(value, Value):
-            raise Failure("DL0305", f"{names} take a list of {n}, not {kind_of(value)}", span)
-        size = value.type.shape[0] if value.type.rank else 0
-        if size != n:
-            has = f"its first axis is {size}" if value.type.rank else "it has no axis"
-            hint = f"part another axis: `-> Split({n})` along the channels, or `-> Split({n}, dim=2)`"
-            raise Failure("DL0305", f"{names} take a tensor apart along its first axis, and {has}", span, hint=hint)
-        return [self.function(index_tensor(value, [place], span)[0], (value,), step) for place in range(n)]
+    def unpack(self, targets: tuple[ast.Target, ...], value: Any, step: ast.Expression) -> list[tuple[str, Any]]:
+        """The names with their values, of which ``step`` gave what they take. Raises `Failure`."""
+        return unpack(
+            targets,
+            value,
+            lambda tensor, place, span: self.function(index_tensor(tensor, [place], span)[0], (tensor,), step),
+        )
 
     # Operators
 

@@ -128,10 +128,10 @@ class Elaborator(Application):
                 case ast.Bind():
                     if env.parent is None:
                         refuse_taps(node.value)
-                    if len(node.targets) > 1:
+                    if not isinstance(node.targets[0], ast.Name) or len(node.targets) > 1:
                         refuse_twice(ast.names_of(node.targets))
                         self.whole = node.value
-                    named = self.unpack(node.targets, self.evaluate(node.value, env), node.value, node.span)
+                    named = self.unpack(node.targets, self.evaluate(node.value, env), node.value)
                     written = Written(node.value, env)
                     for (name, value), (_, place) in zip(named, ast.paths_of(node.targets), strict=True):
                         self.bound(name, value, env, written, place)

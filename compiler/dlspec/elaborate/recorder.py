@@ -109,10 +109,8 @@ class Recording(Elaborator):
             self._keep(node.name, result)
         return result
 
-    def unpack(
-        self, targets: tuple[ast.Target, ...], value: Any, step: ast.Expression, span: Span
-    ) -> list[tuple[str, Any]]:
-        pairs = super().unpack(targets, value, step, span)
+    def unpack(self, targets: tuple[ast.Target, ...], value: Any, step: ast.Expression) -> list[tuple[str, Any]]:
+        pairs = super().unpack(targets, value, step)
         for name, (_, part) in zip(ast.names_of(targets), pairs, strict=True):
             self._keep(name, part)
         return pairs

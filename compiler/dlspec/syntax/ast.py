@@ -267,7 +267,7 @@ Expression: TypeAlias = (
 
 
 class Bind(Node):
-    """`a = value`, `a, [b, c] = value`."""
+    """`a = value`, `[a, b], c = value`."""
 
     targets: tuple[Target, ...]
     value: Expression

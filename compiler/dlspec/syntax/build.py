@@ -15,7 +15,7 @@ from dlspec.diagnostics import Diagnostic
 from dlspec.source import Source, Span
 from dlspec.syntax import ast
 from dlspec.syntax.comments import doc_above
-from dlspec.syntax.layout import CLOSERS, SyntaxFault
+from dlspec.syntax.layout import SyntaxFault
 from dlspec.syntax.lexer import Token
 from dlspec.syntax.limits import NESTING, too_deep
 from dlspec.syntax.strings import string_parts
@@ -169,11 +169,7 @@ class AstBuilder:
         return self._targets(children)
 
     def pattern(self, children: Children) -> ast.Pattern:
-        opener, items, closer = children
-        if CLOSERS[opener.kind] != closer.kind:
-            message = f"`{opener.kind}` is closed by `{CLOSERS[opener.kind]}`"
-            raise SyntaxFault(Diagnostic("DL0104", message, self.span([closer])))
-        return ast.Pattern(self.span(children), items)
+        return ast.Pattern(self.span(children), children[1])
 
     def _targets(self, children: Children) -> tuple[ast.Target, ...]:
         found = (self.token_name(c) if c.__class__ is Token and c.kind == "NAME" else c for c in children)

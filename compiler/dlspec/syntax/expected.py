@@ -6,7 +6,7 @@ from itertools import pairwise
 
 from dlspec.diagnostics import Diagnostic, Note
 from dlspec.source import Source, Span
-from dlspec.syntax.hints import COMPARISONS, FOREIGN, hint, hint_at_top_level, starts_statement, token_span
+from dlspec.syntax.hints import COMPARISONS, FOREIGN, RESULTS, hint, hint_at_top_level, starts_statement, token_span
 from dlspec.syntax.layout import CLOSERS, CONTINUES, DECLARATIONS, RESERVED, Layout
 from dlspec.syntax.lexer import Token
 from dlspec.syntax.tables import END, is_origin, tables
@@ -32,7 +32,17 @@ OPENS_EXPRESSION = frozenset(
         "scan",
     }
 )
-OPENS_STATEMENT = OPENS_EXPRESSION | {"shared", "param", "buffer", "default", "expect", "data", "minimize", "maximize"}
+OPENS_STATEMENT = OPENS_EXPRESSION | {
+    "PATTERN",
+    "shared",
+    "param",
+    "buffer",
+    "default",
+    "expect",
+    "data",
+    "minimize",
+    "maximize",
+}
 GOES_ON = COMPARISONS | {"+", "-", "*", "/", "//", "%", "**", "and", "or", "as", "(", "[", "{", "."}
 """What an expression can nearly always go on with, and so tells nobody anything."""
 
@@ -95,7 +105,8 @@ def unexpected(source: Source, layout: Layout, token: Token, stack: list[int], s
     message = f"expected {words}, but found {found}"
     if before is not None and start == "file" and bracket not in ("(", "[") and _ends_too_early(source, before, token):
         notes = (Note(span, f"{found} stands here"),) if token.text else ()
-        return Diagnostic("DL0103", message, token_span(source, before), "after this", notes)
+        found_names = kinds == {"=", ","} and (opener is not None or token.kind == "}")
+        return Diagnostic("DL0103", message, token_span(source, before), "after this", notes, RESULTS * found_names)
     return Diagnostic("DL0103", message, span, hint=hint(layout, token, kinds, bracket))
 
 
@@ -135,7 +146,7 @@ def in_words(kinds: set[str], bracket: str) -> str:
     words: list[str] = []
     if "block" in left:
         words.append(DECLARATION)
-        left -= DECLARATIONS | {"expect", "default", "NAME", END}
+        left -= DECLARATIONS | {"expect", "default", "NAME", "PATTERN", END}
     elif "shared" in left:
         words.append("a statement")
         left -= OPENS_STATEMENT

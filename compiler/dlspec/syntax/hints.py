@@ -26,6 +26,7 @@ FOREIGN = {
     "assert": 'write `expect condition, "message"`',
 }
 NO_DECLARATION = "layers and expressions stand in the body of a `block` or a `network`"
+RESULTS = "several results are a list: `[a, b]`"
 COMPARISONS = frozenset({"==", "!=", "<", "<=", ">", ">=", "in"})
 STARTS_LAYER = frozenset({"NAME", "INT", "FLOAT", "STRING", "repeat", "for", "if"})
 
@@ -81,8 +82,9 @@ def hint(layout: Layout, token: Token, kinds: set[str], bracket: str) -> str:
     if kind == "=" and last in ("+", "-", "*", "/", "//", "%"):
         return f"write it out: `a = a {last} b`"
     if kind == "=" and "==" in kinds:
-        apart = "; names that take a list apart stand without brackets: `a, b = ...`" if last == "]" else ""
-        return f"to compare, write `==`{apart}"
+        return "to compare, write `==`"
+    if kind == "," and last in ENDS_OPERAND and bracket == "{" and not layout.levels[-1].statement:
+        return RESULTS
     if kind == ">" and last == "=":
         return "write `->`"
     if kind == ":" and "BODY" in kinds:

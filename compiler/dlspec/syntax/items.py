@@ -79,7 +79,7 @@ def items_of(source: Source) -> list[Item]:
         if token.kind == "NEWLINE":
             separated = True
             continue
-        item = Item(token, token.kind, separated)
+        item = Item(token, token.text if token.kind == "PATTERN" else token.kind, separated)
         separated = False
         newlines = 0
         while raw[position].start < token.start:

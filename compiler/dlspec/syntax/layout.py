@@ -115,6 +115,8 @@ class Layout:
                 if kind == "{" and level.header:
                     token = Token("BODY", token.start, token.end, "{")
                     level.header = level.scanning = False
+                elif kind != "{" and (previous is None or previous.kind in OPENS_STATEMENT) and self._takes_apart():
+                    token = Token("PATTERN", token.start, token.end, kind)
                 if len(levels) > NESTING:
                     raise SyntaxFault(too_deep(Span(self.source, token.start, token.end)))
                 level = Level(Token(kind, token.start, token.end, kind))
@@ -208,6 +210,19 @@ class Layout:
                 tokens.append(self.raw[index])
             index += 1
         return [token.kind for token in tokens] == ["(", "NAME", ":"]
+
+    def _takes_apart(self) -> bool:
+        """Whether the bracket with which a statement begins is one of names before a `=`: `[a, b], c = ...`."""
+        depth, before = 0, ""
+        for index in range(self.index, self.last):
+            kind = self.raw[index].kind
+            if kind in ("{", "}") or (not depth and kind in ("=", "->", "|", ";")):
+                return kind == "="
+            if kind == "NEWLINE" and not depth and before != ",":
+                return False
+            depth += (kind in ("(", "[")) - (kind in (")", "]"))
+            before = before if kind in ("NEWLINE", "COMMENT") else kind
+        return False
 
     def _scans(self, level: Level, previous: Token | None, following: Token) -> bool:
         """Whether `scan` begins one: a name follows, which nothing else allows but the words of other statements."""

@@ -12,6 +12,8 @@ _BLANKS = frozenset({"NEWLINE", "COMMENT"})
 _CLOSING = frozenset(CLOSERS.values())
 _STARTS_AFTER = frozenset({"NEWLINE", ";", "{", "|", "}"})
 _BETWEEN = frozenset({",", ")", "]"})
+_BEGINS_NAMES = frozenset({"NAME", "(", "["})
+"""With one of these begins what takes a list apart."""
 _BEFORE_BOUND = BEFORE_NAME - {"from"} | {"as"}
 _ENDS_DECLARATION = UNREADABLE | {"NAME", "INT", "FLOAT", "STRING", ")", "]", "}"}
 _OUT_OF_PLACE = frozenset({"(", ")", "[", "]", "{", "|", ",", ":", "=", "->", "ODD", "NUMBER"})
@@ -35,7 +37,7 @@ def chunk_end(raw: list[Token], first: int) -> int:
             depth += 1
         elif kind == "}":
             depth -= 1
-        elif kind == "NAME" and index > first and _at_line_start(raw, index):
+        elif kind in _BEGINS_NAMES and index > first and _at_line_start(raw, index):
             named = is_name(raw[index + 1])
             if named and token.text in DECLARATIONS:
                 return index
@@ -75,8 +77,10 @@ def _at_line_start(raw: list[Token], index: int) -> bool:
 
 def _begins(raw: list[Token], index: int) -> bool:
     token, following = raw[index], raw[index + 1]
+    if not is_name(token):
+        return token.kind in _BEGINS_NAMES and bool(_targets(raw, index, len(raw)))
     bound = following.kind == "=" or (following.kind == "," and bool(_targets(raw, index, len(raw))))
-    return is_name(token) and (token.text in _WORDS or bound)
+    return token.text in _WORDS or bound
 
 
 def braces_match(raw: list[Token], first: int, last: int) -> bool:
@@ -191,20 +195,24 @@ def names_in(raw: list[Token], first: int, last: int, statement: bool) -> list[T
     """The names that seem to be bound in a statement or declared at the top level between two raw tokens."""
     found: list[Token] = []
     for index in range(first, last):
-        if not is_name(raw[index]):
+        if not is_name(raw[index]) and not (statement and raw[index].kind in ("(", "[")):
             continue
         before = raw[index - 1]
         if index == first or (before.kind in _STARTS_AFTER if statement else _at_line_start(raw, index)):
             found += _targets(raw, index, last)
-        elif before.text in _BEFORE_BOUND and (statement or _at_line_start(raw, index - 1)):
+        elif is_name(raw[index]) and before.text in _BEFORE_BOUND and (statement or _at_line_start(raw, index - 1)):
             found.append(raw[index])
     return found
 
 
 def _targets(raw: list[Token], index: int, last: int) -> list[Token]:
-    """The names of `a, b =` that start there, or none. A bracket that closes nothing may be between them."""
+    """The names of `a, b =` or `[a, b], c =` that start there, or none. Brackets that close nothing may be between."""
     names: list[Token] = []
-    while index < last and is_name(raw[index]):
+    while True:
+        while index < last and raw[index].kind in ("(", "["):
+            index += 1
+        if index >= last or not is_name(raw[index]):
+            return []
         names.append(raw[index])
         index += 1
         begin = index
@@ -213,5 +221,4 @@ def _targets(raw: list[Token], index: int, last: int) -> list[Token]:
         if raw[index].kind == "=":
             return names
         if index == begin:
-            break
-    return []
+            return []

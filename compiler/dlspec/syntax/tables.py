@@ -24,6 +24,8 @@ FORMAT = 4
 
 END = "END"
 STARTS = ("file", "interpolation")
+DECLARED = ("NEWLINE", "BODY", "PATTERN")
+"""The kinds that the layout makes."""
 OPTIONS: dict[str, Any] = {"parser": "lalr", "lexer": "basic", "keep_all_tokens": True, "maybe_placeholders": False}
 
 
@@ -85,7 +87,7 @@ def build(grammar: str) -> dict[str, Any]:
     lark: Any = Lark(grammar, start=list(STARTS), **OPTIONS)
     literals = {t.name: t.pattern.value for t in lark.terminals if isinstance(t.pattern, PatternStr)}
     patterns = {t.name: t.pattern.to_regexp() for t in lark.terminals if t.name not in literals}
-    symbols = {t.name: t.name for t in lark.terminals} | literals | {"$END": END, "NEWLINE": "NEWLINE", "BODY": "BODY"}
+    symbols = {t.name: t.name for t in lark.terminals} | literals | {"$END": END} | {kind: kind for kind in DECLARED}
     rules = {rule: number for number, rule in enumerate(lark.rules)}
     table: Any = lark.parser.parser._parse_table
     states = _in_order(table, Shift)

@@ -1,6 +1,37 @@
 """Small specs, one for each way in which structure can come about."""
 
 SNIPPETS: dict[str, str] = {
+    "names_take_lists_in_lists_apart": """
+widths, [count, (first, second)] = [[3, 4], [2, [0.5, 2.0]]]
+[narrow, wide], most = [widths, max(widths)]
+block Both(width, k) {
+    a = x -> fa: Linear(width)
+    b = x -> fb: Linear(width)
+    [[a, b], a * k]
+}
+block Swap { [p, q], r = x; [[q, p], r] }
+block Middle(width) {
+    [p, q], r = x -> Both(width, first)
+    for i in range(count) { [p, q], r = [[p + q, q - r], p * r] }
+    s, t = x -> Both(width, second) -> Swap -> {
+        (c, [d]), e = [[x[0][0], [x[0][1]]], x[1]]
+        [c - d, e]
+    }
+    out = if width > 2 { [y, (h, c)] = [p, [q, r]]; y + h * c } else { p }
+    out + s + t
+}
+network Net(x: float[N, T = 4, 8]) -> out, ys, h {
+    out = x -> Middle(narrow) -> Add {
+        { [a, b], c = x -> Both(most, 1.0); a + b - c }
+      | { [a, b], _ = x -> Both(wide, 1.5); a * b }
+    }
+    ys = scan token in x along 1 with h = zeros([x.batch, wide]) {
+        [a, b], c = token -> cell: Both(wide, 0.5)
+        h = tanh(a + h * b - c)
+        h
+    }
+}
+""",
     "chain": """
 network Net(x: float[N, 3, H = 8, W = 8]) -> y { x -> Conv(4, 3) -> ReLU -> Flatten(2) }
 """,
