@@ -15,7 +15,7 @@ from bench.timing import interleaved, milliseconds, process, ratio, table
 if TYPE_CHECKING:
     from bench.floor import Piece
     from dlspec.backends.onnx.model import OnnxModel
-    from dlspec.ir.graph import Parameter
+    from dlspec.ir.node import Parameter
 
 SPEC = "specs/resnet.dlspec"
 

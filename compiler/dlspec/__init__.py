@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from dlspec.diagnostics import Diagnostic, DlspecError, Note, Severity
     from dlspec.editing.analysis import Analysis, Instance, Place, Symbol, analyse
     from dlspec.files import Files, InMemory, Unsaved
-    from dlspec.ir.graph import Graph, Node, Scope, Value
+    from dlspec.ir.graph import Graph
+    from dlspec.ir.node import Node, Value
     from dlspec.ir.program import Template
+    from dlspec.ir.scope import Scope
     from dlspec.ir.types import DType, TensorType
     from dlspec.ir.verify import BrokenGraph
     from dlspec.limits import Limits
@@ -45,7 +47,9 @@ _HOMES = {
     "diagnostics": ("Diagnostic", "DlspecError", "Note", "Severity"),
     "editing.analysis": ("Analysis", "Instance", "Place", "Symbol", "analyse"),
     "files": ("Files", "InMemory", "Unsaved"),
-    "ir.graph": ("Graph", "Node", "Scope", "Value"),
+    "ir.graph": ("Graph",),
+    "ir.node": ("Node", "Value"),
+    "ir.scope": ("Scope",),
     "ir.program": ("Template",),
     "ir.types": ("DType", "TensorType"),
     "ir.verify": ("BrokenGraph",),

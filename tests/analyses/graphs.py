@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from dlspec.ir.graph import Graph, Node
+from dlspec.ir.graph import Graph
+from dlspec.ir.node import Node
 from dlspec.pipeline import elaborate, open_program, open_source
 from dlspec.source import Source
 

@@ -8,7 +8,7 @@ from tests.fuzz.timing import timed
 
 from dlspec.analyses.cost import Cost, cost
 from dlspec.ir.evaluation import evaluate
-from dlspec.ir.graph import Scope
+from dlspec.ir.scope import Scope
 from dlspec.limits import Limits, spending
 
 # Expression after `x ->` for a float[N, 4, 10, 10] input, and what it costs, counted by hand.

@@ -6,7 +6,8 @@ from graphs import graph_of, shipped
 from dlspec.analyses.memory import memory
 from dlspec.ir.dims import Dim
 from dlspec.ir.evaluation import evaluate
-from dlspec.ir.graph import Graph, Value
+from dlspec.ir.graph import Graph
+from dlspec.ir.node import Value
 
 KB = 4 * 256  # bytes of a float[1, 256]
 

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import dlspec
 from dlspec.ir.dims import Dim
-from dlspec.ir.graph import Graph, Node, Output, Parameter, Scope, Value
+from dlspec.ir.graph import Graph, Output
+from dlspec.ir.node import Node, Parameter, Value
 from dlspec.ir.op import Needs, Op
+from dlspec.ir.scope import Scope
 from dlspec.ir.types import DTYPES, TensorType
 from dlspec.source import Source, Span
 

@@ -23,7 +23,8 @@ from dlspec.backends.torch.session import TorchSession
 from dlspec.backends.verify import verify
 from dlspec.diagnostics import DlspecError
 from dlspec.ir.evaluation import substitute
-from dlspec.ir.graph import Graph, Node, Output, Value
+from dlspec.ir.graph import Graph, Output
+from dlspec.ir.node import Node, Value
 from dlspec.ir.op import Op, Types
 from dlspec.ir.types import DType, TensorType
 from dlspec.ops.combine import Add, Mul

@@ -20,9 +20,10 @@ from dlspec.backends.weights import draw
 from dlspec.diagnostics import DlspecError
 from dlspec.ir.condition import Condition
 from dlspec.ir.dims import symbol
-from dlspec.ir.graph import Node, Scope
 from dlspec.ir.init import data
+from dlspec.ir.node import Node
 from dlspec.ir.op import Needs, Op, Types
+from dlspec.ir.scope import Scope
 from dlspec.ir.types import DType, TensorType
 from dlspec.ops.activation import ReLU
 from dlspec.ops.combine import Add

@@ -23,7 +23,7 @@ from dlspec.ir.computed import smax, smin
 from dlspec.ir.dims import Dim, DimError, Expr, lower_bound, symbol, terms
 from dlspec.ir.evaluation import evaluate
 from dlspec.ir.fields import Shape
-from dlspec.ir.graph import Node
+from dlspec.ir.node import Node
 from dlspec.ir.op import Needs, Op, Types
 from dlspec.ir.types import DType, TensorType
 from dlspec.ops.constant import Size

@@ -24,7 +24,8 @@ from dlspec.backends.weights import draw_all
 from dlspec.elaborate.instances import Instances
 from dlspec.ir.edit import copied, edited
 from dlspec.ir.evaluation import evaluate
-from dlspec.ir.graph import Graph, Node
+from dlspec.ir.graph import Graph
+from dlspec.ir.node import Node
 from dlspec.ir.types import DType
 from dlspec.ir.verify import BrokenGraph
 from dlspec.ops.scan import Scan

@@ -12,8 +12,10 @@ from torch.nn import init as torch_init
 
 from dlspec.backends.weights import PIECE, check_weights, draw, pieces_of
 from dlspec.diagnostics import DlspecError, Severity
-from dlspec.ir.graph import Graph, Parameter, Scope
+from dlspec.ir.graph import Graph
 from dlspec.ir.init import ONES, ZEROS, Init, constant, data, fan_in_uniform, normal, uniform
+from dlspec.ir.node import Parameter
+from dlspec.ir.scope import Scope
 from dlspec.ir.types import DType, TensorType
 from dlspec.ops.embedding import Embedding
 from dlspec.source import Source, Span

@@ -17,7 +17,7 @@ from dlspec.editing.analysis import Analysis, Instance, Place, analyse
 from dlspec.elaborate.recorder import MOST, Record, Recorder
 from dlspec.elaborate.session import Session
 from dlspec.files import DISK, InMemory
-from dlspec.ir.graph import Value
+from dlspec.ir.node import Value
 from dlspec.pipeline import Checks, check, elaborate, elaborate_training, open_source, open_unchecked
 from dlspec.source import Source
 from dlspec.syntax import ast

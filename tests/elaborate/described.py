@@ -9,8 +9,10 @@ from typing import Any
 from dlspec.diagnostics import Diagnostic, Diagnostics
 from dlspec.elaborate.values import BlockLayer, OpLayer
 from dlspec.ir.dims import Expr
-from dlspec.ir.graph import Graph, Node, Scope, Value
+from dlspec.ir.graph import Graph
+from dlspec.ir.node import Node, Value
 from dlspec.ir.program import Names, Origin
+from dlspec.ir.scope import Scope
 
 
 def scopes(graph: Graph) -> list[Scope]:

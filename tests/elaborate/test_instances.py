@@ -17,7 +17,8 @@ from tests.fuzz.test_mutations import mutated, specs
 
 from dlspec.diagnostics import DlspecError
 from dlspec.elaborate.instances import Instances
-from dlspec.ir.graph import Graph, Node
+from dlspec.ir.graph import Graph
+from dlspec.ir.node import Node
 from dlspec.limits import Limits, limited
 from dlspec.pipeline import Program, elaborate_partial, elaborate_training, open_program, open_source
 from dlspec.resources import resource

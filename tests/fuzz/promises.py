@@ -19,7 +19,8 @@ from dlspec.backends.verify import Report, Row, sample_sizes, telling, verify
 from dlspec.backends.weights import draw
 from dlspec.diagnostics import DlspecError
 from dlspec.ir.evaluation import evaluate
-from dlspec.ir.graph import Graph, Node, Output, Parameter, Value
+from dlspec.ir.graph import Graph, Output
+from dlspec.ir.node import Node, Parameter, Value
 from dlspec.ops.dropout import Identity
 from dlspec.ops.gradient import differentiates
 from dlspec.ops.linear import Bilinear

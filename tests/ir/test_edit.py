@@ -9,7 +9,8 @@ import pytest
 from tests.elaborate.specs import graph_of
 
 from dlspec.ir.edit import Editor, copied, edited
-from dlspec.ir.graph import Graph, Node, Output, Value
+from dlspec.ir.graph import Graph, Output
+from dlspec.ir.node import Node, Value
 from dlspec.ops.activation import ReLU, Tanh
 from dlspec.ops.combine import Add
 from dlspec.ops.constant import Param

@@ -9,8 +9,10 @@ import pytest
 from tests.elaborate.specs import graph_of
 
 from dlspec.ir.dims import symbol
-from dlspec.ir.graph import Graph, Node, Output, Scope, Value
+from dlspec.ir.graph import Graph, Output
+from dlspec.ir.node import Node, Value
 from dlspec.ir.program import Template
+from dlspec.ir.scope import Scope
 from dlspec.ir.types import DType, TensorType
 from dlspec.ir.verify import BrokenGraph, verified
 from dlspec.ops.activation import ReLU

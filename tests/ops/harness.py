@@ -22,8 +22,10 @@ from dlspec.backends.runtime import Session
 from dlspec.backends.weights import draw
 from dlspec.ir.dims import Dim, symbol
 from dlspec.ir.evaluation import evaluate
-from dlspec.ir.graph import Graph, Node, Output, Parameter, Scope, Value
+from dlspec.ir.graph import Graph, Output
+from dlspec.ir.node import Node, Parameter, Value
 from dlspec.ir.op import Needs, Op, Requirement, Types
+from dlspec.ir.scope import Scope
 from dlspec.ir.types import DTYPES, TensorType
 from dlspec.source import Source, Span
 

@@ -11,7 +11,7 @@ from dlspec.analyses.reach.registry import RULES as SEEN_THROUGH
 from dlspec.backends.onnx.registry import LOWERINGS
 from dlspec.backends.torch.lowering.registry import FUNCTIONS, MODULES
 from dlspec.elaborate.gradients import cuts
-from dlspec.ir.graph import Node
+from dlspec.ir.node import Node
 from dlspec.ir.op import Op
 from dlspec.ir.registry import Registry
 from dlspec.ops import OPERATORS

@@ -25,7 +25,7 @@ from harness import single_node_graph as graph_of
 from dlspec.backends.torch.live import to_module
 from dlspec.diagnostics import DlspecError
 from dlspec.ir.fields import FieldError
-from dlspec.ir.graph import Parameter
+from dlspec.ir.node import Parameter
 from dlspec.ir.op import Op, OpError, Types
 from dlspec.ops import OPERATORS
 from dlspec.ops.positions import TakeAlongDim

@@ -17,8 +17,10 @@ from tables import centre, filled
 
 from dlspec.ir.dims import symbol
 from dlspec.ir.evaluation import evaluate
-from dlspec.ir.graph import Graph, Node, Output, Scope, Value
+from dlspec.ir.graph import Graph, Output
+from dlspec.ir.node import Node, Value
 from dlspec.ir.op import Needs, Op
+from dlspec.ir.scope import Scope
 from dlspec.ir.types import DType, TensorType
 from dlspec.ops import pad, random, resize, shape, slicing
 from dlspec.source import Source, Span

@@ -19,7 +19,8 @@ from dlspec.backends.onnx.model import build
 from dlspec.backends.onnx.write import to_bytes
 from dlspec.backends.runtime import make_inputs, run
 from dlspec.backends.weights import draw
-from dlspec.ir.graph import Graph, Parameter
+from dlspec.ir.graph import Graph
+from dlspec.ir.node import Parameter
 from dlspec.passes.fixed_draws import with_fixed_draws
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]

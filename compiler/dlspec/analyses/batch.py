@@ -9,7 +9,8 @@ from dlspec.diagnostics import Diagnostic, Note, Severity
 from dlspec.ir.condition import Condition
 from dlspec.ir.conditions import Conditions
 from dlspec.ir.dims import Dim, product, symbols
-from dlspec.ir.graph import Derived, Graph, Node, Value
+from dlspec.ir.graph import Derived, Graph
+from dlspec.ir.node import Node, Value
 from dlspec.ir.types import format_shape
 from dlspec.source import Span
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from dlspec.ir.dims import Dim
-from dlspec.ir.graph import Node, Value
+from dlspec.ir.node import Node, Value
 
 
 def uses_as_classes(nodes: Iterable[Node], numbers: Value) -> Iterator[tuple[Node, Dim, int | None]]:

@@ -13,8 +13,10 @@ from typing import Any, NamedTuple
 
 from dlspec.analyses.sizes import Sizing
 from dlspec.ir.dims import Dim, total
-from dlspec.ir.graph import Graph, Node, Parameter, Scope
+from dlspec.ir.graph import Graph
+from dlspec.ir.node import Node, Parameter
 from dlspec.ir.op import Op, Types
+from dlspec.ir.scope import Scope
 
 
 class Cost(NamedTuple):

@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from dlspec.ir.graph import Graph, Node, Prior, Scope, Value, made_of
+from dlspec.ir.graph import Graph, Prior
+from dlspec.ir.node import Node, Value, made_of
+from dlspec.ir.scope import Scope
 from dlspec.objectives.training import Training
 from dlspec.ops.random import Normal, Uniform
 from dlspec.syntax import ast

@@ -10,7 +10,8 @@ from dlspec.analyses.sizes import Sizing
 from dlspec.ir.body import Body
 from dlspec.ir.computed import smax_undecided
 from dlspec.ir.dims import Dim, Expr, product, total
-from dlspec.ir.graph import Graph, Node, Parameter, Value
+from dlspec.ir.graph import Graph
+from dlspec.ir.node import Node, Parameter, Value
 from dlspec.ir.types import TensorType
 
 # Bytes as a sum: by the open sizes that a part is multiplied with, the number before them. All of it is at () where

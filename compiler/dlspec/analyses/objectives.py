@@ -7,8 +7,9 @@ from itertools import accumulate
 
 from dlspec.analyses.ranges import Ranges
 from dlspec.diagnostics import Diagnostic, Note, Severity
-from dlspec.ir.graph import Node, Value, first_name, within
 from dlspec.ir.intervals import NOT_NEGATIVE
+from dlspec.ir.node import Node, Value, first_name
+from dlspec.ir.scope import within
 from dlspec.objectives.training import STEP, Training, Update
 from dlspec.ops.constant import Stored
 from dlspec.ops.gradient import cuts

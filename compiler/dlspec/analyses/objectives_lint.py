@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from dlspec.diagnostics import Diagnostic, Note, Severity
-from dlspec.ir.graph import Graph, Node, Value
+from dlspec.ir.graph import Graph
+from dlspec.ir.node import Node, Value
 from dlspec.ir.op import Numbers
 from dlspec.ops.loss import Loss
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from dlspec.diagnostics import Diagnostic, Note, Severity
-from dlspec.ir.graph import Node, Value
+from dlspec.ir.node import Node, Value
 from dlspec.objectives.training import Data, Training
 from dlspec.ops.combine import Concat
 from dlspec.ops.gradient import Grad

@@ -7,8 +7,9 @@ from dataclasses import replace
 from math import inf
 
 from dlspec.diagnostics import Diagnostic, Note, Severity
-from dlspec.ir.graph import Graph, Node, Value
+from dlspec.ir.graph import Graph
 from dlspec.ir.intervals import LEAST, Interval
+from dlspec.ir.node import Node, Value
 from dlspec.ir.op import Numbers
 
 _DEEPEST = 30

@@ -16,7 +16,8 @@ from typing import TypeAlias
 from dlspec.analyses.reach.registry import Slide, reach
 from dlspec.analyses.sizes import Sizing
 from dlspec.ir.dims import Dim
-from dlspec.ir.graph import Graph, Node, Value
+from dlspec.ir.graph import Graph
+from dlspec.ir.node import Node, Value
 
 _Stretch: TypeAlias = tuple[int, int]
 _LONGEST_PERIOD = 4096

@@ -12,7 +12,9 @@ from dlspec.analyses.sizes import Sizing
 from dlspec.analyses.written import MOST_ITEMS, operator_name, written_op, written_scope
 from dlspec.collector import paused_collector
 from dlspec.ir.dims import Dim
-from dlspec.ir.graph import Graph, Node, Scope, within
+from dlspec.ir.graph import Graph
+from dlspec.ir.node import Node
+from dlspec.ir.scope import Scope, within
 from dlspec.ir.types import TensorType
 
 Json: TypeAlias = dict[str, Any]

@@ -15,7 +15,8 @@ from typing import NamedTuple, TypeAlias
 from dlspec.analyses.reach.registry import Slide, reach
 from dlspec.analyses.sizes import Sizing
 from dlspec.ir.dims import Dim, Expr
-from dlspec.ir.graph import Graph, Node, Value
+from dlspec.ir.graph import Graph
+from dlspec.ir.node import Node, Value
 from dlspec.ir.types import TensorType
 
 ASSUMED = 256

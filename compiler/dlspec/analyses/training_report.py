@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 from dlspec.analyses.objectives import reached
 from dlspec.analyses.report import shape_json
 from dlspec.analyses.written import written_arguments, written_call, written_value
-from dlspec.ir.graph import within
+from dlspec.ir.scope import within
 from dlspec.objectives.training import Data, Group, Network, Training, Update
 from dlspec.ops.gradient import differentiates
 

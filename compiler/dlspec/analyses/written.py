@@ -8,9 +8,9 @@ from typing import Any, cast
 from dlspec.elaborate.values import has_tensor, show
 from dlspec.ir.dims import Dim
 from dlspec.ir.fields import Fielded
-from dlspec.ir.graph import Scope
 from dlspec.ir.init import Init
 from dlspec.ir.op import Op
+from dlspec.ir.scope import Scope
 from dlspec.ir.types import DType
 
 MOST_ITEMS = 5

@@ -11,7 +11,8 @@ from dlspec.backends.runtime import RunError
 from dlspec.diagnostics import first_line
 from dlspec.ir.dims import DimError, symbols
 from dlspec.ir.evaluation import evaluate
-from dlspec.ir.graph import Graph, Value
+from dlspec.ir.graph import Graph
+from dlspec.ir.node import Value
 from dlspec.passes.retype import numpy_dtype
 
 if TYPE_CHECKING:

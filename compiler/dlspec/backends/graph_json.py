@@ -6,8 +6,10 @@ from collections.abc import Iterable
 from typing import Any, TypeAlias, cast
 
 from dlspec.ir.fields import Fielded
-from dlspec.ir.graph import Graph, Node, Parameter, Scope, Value
+from dlspec.ir.graph import Graph
 from dlspec.ir.init import Init
+from dlspec.ir.node import Node, Parameter, Value
+from dlspec.ir.scope import Scope
 from dlspec.ir.types import DType
 from dlspec.objectives.training import Group, Training, Update
 from dlspec.source import Span

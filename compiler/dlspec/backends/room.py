@@ -9,7 +9,7 @@ from pathlib import Path
 
 from dlspec.backends.files import part_of
 from dlspec.diagnostics import Diagnostic, DlspecError
-from dlspec.ir.graph import Parameter
+from dlspec.ir.node import Parameter
 from dlspec.limits import limits
 
 

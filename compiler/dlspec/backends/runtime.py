@@ -13,7 +13,8 @@ from dlspec.analyses.classes import uses_as_classes
 from dlspec.diagnostics import Diagnostic, DlspecError, Hinted, did_you_mean
 from dlspec.ir.dims import DimError, symbols
 from dlspec.ir.evaluation import evaluate
-from dlspec.ir.graph import Graph, Value
+from dlspec.ir.graph import Graph
+from dlspec.ir.node import Value
 from dlspec.ir.types import DType
 from dlspec.passes.retype import numpy_dtype
 

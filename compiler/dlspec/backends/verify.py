@@ -17,8 +17,9 @@ from dlspec.backends.room import weigh
 from dlspec.backends.torch.live import array_of, require_torch, tensor_of, to_module
 from dlspec.backends.weights import draw
 from dlspec.ir.evaluation import evaluate
-from dlspec.ir.graph import Graph, Output, Parameter, Value
+from dlspec.ir.graph import Graph, Output
 from dlspec.ir.init import fan_in_uniform, normal
+from dlspec.ir.node import Parameter, Value
 from dlspec.ir.types import DType
 from dlspec.ops.gradient import differentiates
 from dlspec.passes.fixed_draws import with_fixed_draws

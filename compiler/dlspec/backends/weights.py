@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from dlspec.backends.room import weigh
 from dlspec.backends.weight_names import shared_beginning
 from dlspec.diagnostics import Diagnostic, DlspecError, Severity, did_you_mean
-from dlspec.ir.graph import Graph, Parameter
+from dlspec.ir.graph import Graph
 from dlspec.ir.init import Init, misfit
+from dlspec.ir.node import Parameter
 from dlspec.ir.types import DType
 from dlspec.objectives.training import Training
 from dlspec.passes.retype import narrowed, numpy_dtype

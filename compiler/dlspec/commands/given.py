@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from dlspec.commands.errors import CallError
 from dlspec.diagnostics import did_you_mean
-from dlspec.ir.graph import Graph, Value
+from dlspec.ir.graph import Graph
+from dlspec.ir.node import Value
 
 if TYPE_CHECKING:
     import numpy as np

@@ -14,7 +14,8 @@ from dlspec.commands.sample_inputs import check_classes, classes_of, given
 from dlspec.commands.sample_part import CODE, Drawing
 from dlspec.ir.dims import DimError
 from dlspec.ir.evaluation import evaluate
-from dlspec.ir.graph import Graph, Prior, Value
+from dlspec.ir.graph import Graph, Prior
+from dlspec.ir.node import Value
 from dlspec.objectives.training import STEP
 from dlspec.ops.random import Normal
 from dlspec.passes.between import between

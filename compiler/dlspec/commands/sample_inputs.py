@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from dlspec.commands.errors import CallError
 from dlspec.commands.given import given_inputs, input_of
-from dlspec.ir.graph import Graph, Value
+from dlspec.ir.graph import Graph
+from dlspec.ir.node import Value
 
 if TYPE_CHECKING:
     import numpy as np

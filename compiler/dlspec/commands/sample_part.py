@@ -10,7 +10,8 @@ from dlspec.analyses.generators import Fed, Part, codes, decoder, generators
 from dlspec.commands.common import Target, choose, choose_train, elaborated, elaborated_train, is_train, show
 from dlspec.commands.errors import CallError
 from dlspec.diagnostics import DlspecError, did_you_mean
-from dlspec.ir.graph import Graph, Value
+from dlspec.ir.graph import Graph
+from dlspec.ir.node import Value
 
 if TYPE_CHECKING:
     from dlspec.objectives.training import Training

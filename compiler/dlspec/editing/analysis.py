@@ -20,8 +20,9 @@ from dlspec.elaborate.values import AverageLayer, BlockLayer, FrozenLayer, Layer
 from dlspec.files import DISK, Files, read_source, spec_path
 from dlspec.ir.dims import Expr
 from dlspec.ir.fields import Fielded
-from dlspec.ir.graph import Graph, Value
+from dlspec.ir.graph import Graph
 from dlspec.ir.init import Init
+from dlspec.ir.node import Value
 from dlspec.ir.program import Template
 from dlspec.ir.types import TensorType
 from dlspec.limits import Limits, spending

@@ -36,8 +36,9 @@ from dlspec.elaborate.values import (
 )
 from dlspec.ir.constants import is_dim
 from dlspec.ir.fields import MISSING
-from dlspec.ir.graph import Scope, Value, first_name
+from dlspec.ir.node import Value, first_name
 from dlspec.ir.program import Origin, Turn, Written
+from dlspec.ir.scope import Scope
 from dlspec.ir.types import DType
 from dlspec.source import Span
 from dlspec.syntax import ast

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from dlspec.diagnostics import Diagnostic, Note
-from dlspec.ir.graph import Scope, Value
+from dlspec.ir.node import Value
 from dlspec.ir.program import Turn, Written
+from dlspec.ir.scope import Scope
 from dlspec.source import Span
 from dlspec.syntax import ast
 

@@ -13,9 +13,11 @@ from dlspec.elaborate.values import Failure
 from dlspec.ir.condition import Condition
 from dlspec.ir.conditions import Conditions
 from dlspec.ir.dims import Dim
-from dlspec.ir.graph import Derived, Graph, Node, Parameter, Scope, ScopeKind, Value, again
+from dlspec.ir.graph import Derived, Graph
+from dlspec.ir.node import Node, Parameter, Value, again
 from dlspec.ir.op import Op, OpError, Requirement, Types, Weight, as_text
 from dlspec.ir.program import COMPILER, Names, Origin, Template
+from dlspec.ir.scope import Scope, ScopeKind
 from dlspec.ir.types import TensorType
 from dlspec.limits import NODE, SCOPE, Exceeded, budget
 from dlspec.ops.constant import Tied

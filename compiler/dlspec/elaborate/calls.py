@@ -26,7 +26,7 @@ from dlspec.elaborate.values import (
 from dlspec.ir.constants import is_dim
 from dlspec.ir.dims import Expr
 from dlspec.ir.fields import MISSING, Field, FieldError, describe, told
-from dlspec.ir.graph import Value
+from dlspec.ir.node import Value
 from dlspec.ir.op import Op, OpError
 from dlspec.ir.program import Written
 from dlspec.source import Span

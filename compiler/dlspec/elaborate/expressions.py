@@ -43,8 +43,9 @@ from dlspec.elaborate.values import (
 from dlspec.ir.constants import Ratio
 from dlspec.ir.dims import Expr
 from dlspec.ir.fields import FieldError, describe
-from dlspec.ir.graph import Claim, Value
+from dlspec.ir.graph import Claim
 from dlspec.ir.init import Init
+from dlspec.ir.node import Value
 from dlspec.ir.op import Op, OpError
 from dlspec.ir.program import ASKED, COMPILER, LISTED, SIZED, Origin, Written
 from dlspec.ir.types import DType

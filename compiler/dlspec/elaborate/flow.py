@@ -41,9 +41,10 @@ from dlspec.elaborate.values import (
     refuse_twice,
     show,
 )
-from dlspec.ir.graph import Scope, Value
 from dlspec.ir.init import ZEROS
+from dlspec.ir.node import Value
 from dlspec.ir.program import Origin, Turn, Written
+from dlspec.ir.scope import Scope
 from dlspec.ir.types import DTYPES
 from dlspec.limits import TURN
 from dlspec.ops import LAYERS

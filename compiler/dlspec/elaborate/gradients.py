@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator
 from dlspec.diagnostics import Note
 from dlspec.elaborate.values import Failure
 from dlspec.ir.body import Body
-from dlspec.ir.graph import Node, Scope, Value
+from dlspec.ir.node import Node, Value
+from dlspec.ir.scope import Scope
 from dlspec.ops.constant import Stored
 from dlspec.ops.gradient import cuts
 from dlspec.source import Span

@@ -13,8 +13,9 @@ from dlspec.elaborate.calls import Given, bind_named
 from dlspec.elaborate.values import BlockLayer, Failure, Inside, Layer, OpLayer, SharedLayer, as_list, kind_of
 from dlspec.ir.dims import Dim
 from dlspec.ir.fields import MISSING
-from dlspec.ir.graph import Node, Scope, Value, first_name
+from dlspec.ir.node import Node, Value, first_name
 from dlspec.ir.program import Origin
+from dlspec.ir.scope import Scope
 from dlspec.ops.constant import Stored
 from dlspec.source import Span
 from dlspec.syntax import ast

@@ -9,7 +9,7 @@ from dlspec.diagnostics import did_you_mean
 from dlspec.elaborate.values import Failure, kind_of
 from dlspec.ir.constants import Constant, is_dim
 from dlspec.ir.fields import FieldError
-from dlspec.ir.graph import Value
+from dlspec.ir.node import Value
 from dlspec.ir.op import Op, OpError
 from dlspec.ops import by_name
 from dlspec.ops.combine import Const

@@ -16,9 +16,10 @@ from dlspec.elaborate.builder import Builder
 from dlspec.elaborate.values import Arguments, BlockLayer, OpLayer, Ratio
 from dlspec.ir.clone import Cloner, mapped
 from dlspec.ir.dims import Expr
-from dlspec.ir.graph import Scope, Value
 from dlspec.ir.init import Init
+from dlspec.ir.node import Value
 from dlspec.ir.program import Names, now
+from dlspec.ir.scope import Scope
 from dlspec.ir.types import DType
 from dlspec.limits import NODE, SCOPE
 

@@ -13,7 +13,8 @@ from typing import Any
 from dlspec.diagnostics import Diagnostic, Note
 from dlspec.elaborate.blame import root
 from dlspec.elaborate.unknown import words
-from dlspec.ir.graph import Node, Scope, Value
+from dlspec.ir.node import Node, Value
+from dlspec.ir.scope import Scope
 from dlspec.ir.types import TensorType
 from dlspec.source import Span
 from dlspec.syntax import ast

@@ -15,7 +15,8 @@ from dlspec.elaborate.values import POISON, Abandon, BlockLayer, Failure, Module
 from dlspec.elaborate.variants import declare_variants
 from dlspec.files import SUFFIX, Files, read_source
 from dlspec.ir.conditions import Conditions
-from dlspec.ir.graph import Graph, Scope
+from dlspec.ir.graph import Graph
+from dlspec.ir.scope import Scope
 from dlspec.limits import FILE, Exceeded, budget
 from dlspec.source import Source, Span
 from dlspec.syntax import ast

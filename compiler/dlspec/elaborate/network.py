@@ -27,9 +27,11 @@ from dlspec.ir.bounds import MOST, check_size
 from dlspec.ir.conditions import Conditions
 from dlspec.ir.constants import is_dim
 from dlspec.ir.dims import Dim, symbol
-from dlspec.ir.graph import Graph, Node, Output, Scope, Value
+from dlspec.ir.graph import Graph, Output
+from dlspec.ir.node import Node, Value
 from dlspec.ir.op import OpError
 from dlspec.ir.program import Origin, Template
+from dlspec.ir.scope import Scope
 from dlspec.ir.types import DTYPES, TensorType
 from dlspec.ir.verify import verified
 from dlspec.limits import NETWORK, Exceeded, budget

@@ -16,7 +16,9 @@ from dlspec.elaborate.session import Session
 from dlspec.elaborate.tied import apart
 from dlspec.elaborate.values import POISON, BlockLayer, Env, Layer
 from dlspec.ir.conditions import Conditions
-from dlspec.ir.graph import Graph, Node, Scope
+from dlspec.ir.graph import Graph
+from dlspec.ir.node import Node
+from dlspec.ir.scope import Scope
 from dlspec.source import Span
 from dlspec.syntax import ast
 

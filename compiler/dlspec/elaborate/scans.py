@@ -9,7 +9,7 @@ from dlspec.diagnostics import Note
 from dlspec.elaborate.builder import join, origin, refused
 from dlspec.elaborate.values import POISON, Env, Failure, as_list, has_poison, kind_of, refuse_twice
 from dlspec.ir.body import Body
-from dlspec.ir.graph import Value
+from dlspec.ir.node import Value
 from dlspec.ir.op import Needs, OpError
 from dlspec.ir.program import Origin, Written
 from dlspec.ops.scan import Scan

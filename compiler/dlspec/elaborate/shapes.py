@@ -12,7 +12,8 @@ from dlspec.elaborate.values import POISON, UNBOUND, Env, Failure, kind_of
 from dlspec.ir.condition import Condition
 from dlspec.ir.constants import Ratio, is_dim
 from dlspec.ir.dims import Dim, Expr
-from dlspec.ir.graph import Derived, Value
+from dlspec.ir.graph import Derived
+from dlspec.ir.node import Value
 from dlspec.ir.types import DTYPES, format_shape
 from dlspec.source import Span
 from dlspec.syntax import ast

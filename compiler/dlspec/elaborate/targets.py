@@ -7,7 +7,8 @@ from typing import Any, TypeAlias
 
 from dlspec.diagnostics import Note, did_you_mean
 from dlspec.elaborate.values import POISON, UNBOUND, Env, Failure, SharedLayer, kind_of
-from dlspec.ir.graph import Value, within
+from dlspec.ir.node import Value
+from dlspec.ir.scope import within
 from dlspec.objectives.training import Group, Training, Update
 from dlspec.ops.constant import Param
 from dlspec.source import Span

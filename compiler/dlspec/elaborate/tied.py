@@ -9,9 +9,11 @@ from dlspec.elaborate.builder import join
 from dlspec.elaborate.calls import extra_tensors, signature_hint
 from dlspec.elaborate.held import Held
 from dlspec.elaborate.values import Arguments, Failure, Inside, OpLayer, SharedLayer
-from dlspec.ir.graph import Graph, Parameter, Scope, Value
+from dlspec.ir.graph import Graph
+from dlspec.ir.node import Parameter, Value
 from dlspec.ir.op import Op, Weight
 from dlspec.ir.program import HOLDER, Names, Origin, Written
+from dlspec.ir.scope import Scope
 from dlspec.ops.constant import Stored
 from dlspec.syntax import ast
 

@@ -42,7 +42,8 @@ from dlspec.elaborate.values import (
 )
 from dlspec.ir.conditions import Conditions
 from dlspec.ir.fields import MISSING
-from dlspec.ir.graph import Output, Value
+from dlspec.ir.graph import Output
+from dlspec.ir.node import Value
 from dlspec.ir.types import DType, TensorType
 from dlspec.ir.verify import verified
 from dlspec.limits import Exceeded

@@ -11,7 +11,7 @@ from functools import cached_property, lru_cache
 from dlspec.diagnostics import Diagnostic, Note, did_you_mean
 from dlspec.elaborate.constants import CONSTANTS
 from dlspec.elaborate.values import Env, Failure, Module
-from dlspec.ir.graph import Scope
+from dlspec.ir.scope import Scope
 from dlspec.ir.types import DTYPES
 from dlspec.ops import FUNCTIONS, LAYERS
 from dlspec.syntax import ast

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any, TypeAlias, cast
 
 from dlspec.elaborate.values import POISON, Failure, as_list, kind_of
-from dlspec.ir.graph import Value
+from dlspec.ir.node import Value
 from dlspec.source import Span
 from dlspec.syntax import ast
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypeVar
 from dlspec.elaborate.calls import Given, bind_named, field_value
 from dlspec.elaborate.values import Failure, kind_of
 from dlspec.ir.fields import Fielded
-from dlspec.ir.graph import Value
+from dlspec.ir.node import Value
 from dlspec.ir.op import OpError
 from dlspec.objectives import optimizers
 from dlspec.objectives.optimizers import Limits, Optimizer, Schedule, Sparing

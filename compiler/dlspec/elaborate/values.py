@@ -1,6 +1,6 @@
 """The values that exist while a spec is elaborated.
 
-Tensors are `ir.graph.Value`; constants are Python's own (int, `dims.Expr`, float, bool, str, None, list) and `Ratio`;
+Tensors are `ir.node.Value`; constants are Python's own (int, `dims.Expr`, float, bool, str, None, list) and `Ratio`;
 layers are the classes here. `POISON` stands for a value whose making already reported an error: whatever it meets
 becomes POISON too, so that one mistake is reported once.
 """
@@ -16,10 +16,11 @@ from dlspec.diagnostics import Diagnostic, Note
 from dlspec.ir.constants import Ratio
 from dlspec.ir.dims import Expr
 from dlspec.ir.fields import brief, describe, shown
-from dlspec.ir.graph import Scope, Value
 from dlspec.ir.intervals import Interval
+from dlspec.ir.node import Value
 from dlspec.ir.op import Numbers, Op
 from dlspec.ir.program import Names, Written, now
+from dlspec.ir.scope import Scope
 from dlspec.source import Span
 from dlspec.syntax import ast
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from dlspec.ir.dims import Dim
-from dlspec.ir.graph import Node, Scope, Value
+from dlspec.ir.node import Node, Value
+from dlspec.ir.scope import Scope
 from dlspec.ir.types import TensorType
 
 

@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterator
 from typing import Any, TypeAlias, cast
 
 from dlspec.ir.body import Body
-from dlspec.ir.graph import Graph, Node, Parameter, Scope, Value, first_name
+from dlspec.ir.graph import Graph
+from dlspec.ir.node import Node, Parameter, Value, first_name
+from dlspec.ir.scope import Scope
 
 # A scope and its copy, with the children still to copy. What is in it is called after the copy: its path begins with the
 # prefix instead of so many characters. No prefix: each moves by itself.

@@ -7,9 +7,11 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import count
 from typing import TypeAlias
 
-from dlspec.ir.graph import Graph, Node, Output, Parameter, Scope, Value, again
+from dlspec.ir.graph import Graph, Output
+from dlspec.ir.node import Node, Parameter, Value, again
 from dlspec.ir.op import Op, types_of
 from dlspec.ir.program import Template
+from dlspec.ir.scope import Scope
 from dlspec.ir.types import TensorType
 from dlspec.source import Span
 

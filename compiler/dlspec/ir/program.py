@@ -12,7 +12,7 @@ from dlspec.source import Span
 from dlspec.syntax import ast
 
 if TYPE_CHECKING:
-    from dlspec.ir.graph import Scope
+    from dlspec.ir.scope import Scope
 
 Form: TypeAlias = Literal["layer", "function", "operator", "constant", "weight", "scope", "compiler"]
 

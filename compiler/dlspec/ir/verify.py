@@ -12,8 +12,10 @@ from dlspec.ir.op import Op, Types, types_of
 from dlspec.ir.types import TensorType
 
 if TYPE_CHECKING:
-    from dlspec.ir.graph import Graph, Node, Output, Parameter, Scope, Value
+    from dlspec.ir.graph import Graph, Output
+    from dlspec.ir.node import Node, Parameter, Value
     from dlspec.ir.program import Template
+    from dlspec.ir.scope import Scope
 
 P = ParamSpec("P")
 Made = TypeVar("Made")

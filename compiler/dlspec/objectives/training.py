@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Literal, TypeAlias
 
-from dlspec.ir.graph import Graph, Value, within
+from dlspec.ir.graph import Graph
+from dlspec.ir.node import Value
+from dlspec.ir.scope import within
 from dlspec.objectives.augmentations import Augmentation
 from dlspec.objectives.optimizers import Limits, Optimizer, Schedule
 from dlspec.source import Span

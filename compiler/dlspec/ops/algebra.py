@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from dlspec.ir.dims import Expr
-from dlspec.ir.graph import Value
+from dlspec.ir.node import Value
 from dlspec.ir.op import Op, Types
 from dlspec.ir.types import TensorType
 from dlspec.ops import FUNCTIONS, by_name

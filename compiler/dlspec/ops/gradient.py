@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import ClassVar
 
 from dlspec.ir.dims import Dim
-from dlspec.ir.graph import Graph, Node
+from dlspec.ir.graph import Graph
+from dlspec.ir.node import Node
 from dlspec.ir.op import Needs, Op, OpError, Types
 from dlspec.ir.types import TensorType
 from dlspec.ops.rules import DataMovement

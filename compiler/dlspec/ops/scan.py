@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from dlspec.ir.dims import Dim
-from dlspec.ir.graph import Value
+from dlspec.ir.node import Value
 from dlspec.ir.op import Needs, Op, OpError, Types
 from dlspec.ir.types import TensorType, format_shape
 from dlspec.ops.rules import one_axis

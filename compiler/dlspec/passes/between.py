@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from dlspec.ir.edit import Editor
-from dlspec.ir.graph import Graph, Output, Value
+from dlspec.ir.graph import Graph, Output
+from dlspec.ir.node import Value
 from dlspec.ir.verify import verified
 
 

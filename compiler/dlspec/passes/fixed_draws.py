@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from math import sqrt
 
 from dlspec.ir.edit import Editor, edited
-from dlspec.ir.graph import Graph, Node, Value
+from dlspec.ir.graph import Graph
+from dlspec.ir.node import Node, Value
 from dlspec.ir.verify import verified
 from dlspec.ops.dropout import Identity
 from dlspec.ops.ordering import TopK

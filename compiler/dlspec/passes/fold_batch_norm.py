@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from dlspec.ir.edit import Editor, edited
-from dlspec.ir.graph import Graph, Node, Parameter, Value
+from dlspec.ir.graph import Graph
 from dlspec.ir.init import ZEROS
+from dlspec.ir.node import Node, Parameter, Value
 from dlspec.ir.verify import verified
 from dlspec.ops.conv import Conv, ConvTranspose
 from dlspec.ops.dropout import Identity

@@ -8,7 +8,8 @@ from typing import TypeAlias
 
 from dlspec.diagnostics import Diagnostic, Diagnostics, Note
 from dlspec.ir.edit import Editor, edited
-from dlspec.ir.graph import Graph, Node, Value
+from dlspec.ir.graph import Graph
+from dlspec.ir.node import Node, Value
 from dlspec.ir.op import Op, Types, types_of
 from dlspec.ir.verify import verified
 from dlspec.ops.algebra import Algebra, Term

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from itertools import count
 
 from dlspec.ir.edit import Editor, edited
-from dlspec.ir.graph import Graph, Node, Value
+from dlspec.ir.graph import Graph
+from dlspec.ir.node import Node, Value
 from dlspec.ir.types import TensorType
 from dlspec.ir.verify import verified
 from dlspec.ops.combine import Less, Sub

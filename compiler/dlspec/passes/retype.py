@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from dlspec.diagnostics import Diagnostic, Diagnostics, DlspecError
 from dlspec.ir.bounds import check_numbers
 from dlspec.ir.edit import Editor, edited
-from dlspec.ir.graph import Graph, Node, Parameter, Value
+from dlspec.ir.graph import Graph
+from dlspec.ir.node import Node, Parameter, Value
 from dlspec.ir.op import OpError
 from dlspec.ir.types import DType, TensorType
 from dlspec.ir.verify import verified

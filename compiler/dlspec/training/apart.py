@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from dlspec.analyses.ranges import Ranges
 from dlspec.diagnostics import Diagnostic, Note, Severity
-from dlspec.ir.graph import Node, Value
+from dlspec.ir.node import Node, Value
 from dlspec.objectives.training import Training
 from dlspec.training.batches import settled
 from dlspec.training.table import Table

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from dlspec.backends.runtime import RunError
 from dlspec.backends.weights import initial_weights, untied
 from dlspec.diagnostics import Diagnostic, Severity, did_you_mean
-from dlspec.ir.graph import within
+from dlspec.ir.scope import within
 from dlspec.objectives.training import Training
 from dlspec.passes.retype import numpy_dtype
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from dlspec.analyses.classes import uses_as_classes
 from dlspec.backends.runtime import RunError
-from dlspec.ir.graph import Node
+from dlspec.ir.node import Node
 from dlspec.training.images import MaskSource
 from dlspec.training.table import Column, Table
 

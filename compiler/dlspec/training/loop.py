@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from dlspec.backends.runtime import RunError
 from dlspec.backends.torch.live import require_torch
-from dlspec.ir.graph import Value
+from dlspec.ir.node import Value
 from dlspec.objectives.training import Training
 from dlspec.training import checkpoint
 from dlspec.training.accumulate import part_of

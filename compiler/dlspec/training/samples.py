@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from dlspec.backends.files import write_bytes
-from dlspec.ir.graph import Value, made_of
+from dlspec.ir.node import Value, made_of
 from dlspec.objectives.training import Training
 from dlspec.ops.gradient import Grad
 from dlspec.training.pictures import grid, png

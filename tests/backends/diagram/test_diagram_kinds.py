@@ -15,7 +15,9 @@ from dlspec.backends.diagram.looks import head, look, shape_line
 from dlspec.backends.diagram.poster import distinct_blocks
 from dlspec.backends.diagram.scene import Box
 from dlspec.elaborate.values import has_tensor
-from dlspec.ir.graph import Graph, Node, Scope
+from dlspec.ir.graph import Graph
+from dlspec.ir.node import Node
+from dlspec.ir.scope import Scope
 
 PATHS = pytest.mark.parametrize("path", sorted(SPECS.glob("*.dlspec")), ids=lambda path: path.stem)
 

@@ -8,7 +8,8 @@ import pytest
 from harness import Case, assert_close, run_torch, single_node_graph, tables, torch_module, weights_of
 
 from dlspec.backends.torch.live import to_module
-from dlspec.ir.graph import Graph, Parameter
+from dlspec.ir.graph import Graph
+from dlspec.ir.node import Parameter
 from dlspec.ir.op import Op, Types
 
 CASES: list[tuple[str, Case]] = tables("CASES")

@@ -10,7 +10,7 @@ from dlspec.analyses.written import number, scaled, written_value
 from dlspec.backends.diagram.looks import costs_of
 from dlspec.backends.diagram.scene import Box, Port, Scene
 from dlspec.ir.dims import Dim, total
-from dlspec.ir.graph import Node, Value
+from dlspec.ir.node import Node, Value
 from dlspec.source import Span
 
 Json: TypeAlias = dict[str, Any]

@@ -6,8 +6,9 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from dlspec.backends.diagram.scene import Box, is_expression
-from dlspec.ir.graph import Node, Scope
+from dlspec.ir.node import Node
 from dlspec.ir.op import Op
+from dlspec.ir.scope import Scope
 from dlspec.source import Span
 from dlspec.syntax import ast
 

@@ -17,7 +17,9 @@ from dlspec.elaborate.network import deep_recursion
 from dlspec.elaborate.values import Fault
 from dlspec.ir.body import Body
 from dlspec.ir.dims import Dim
-from dlspec.ir.graph import Graph, Node, Output, Scope, Value
+from dlspec.ir.graph import Graph, Output
+from dlspec.ir.node import Node, Value
+from dlspec.ir.scope import Scope
 from dlspec.ir.types import TensorType
 from dlspec.syntax import ast
 

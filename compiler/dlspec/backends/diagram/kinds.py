@@ -8,7 +8,8 @@ from typing import Any, cast
 
 from dlspec.backends.diagram.scene import Box
 from dlspec.elaborate.values import BlockLayer, BranchLayer, Deferred, Distribution, OpLayer
-from dlspec.ir.graph import Scope, Value
+from dlspec.ir.node import Value
+from dlspec.ir.scope import Scope
 
 
 def template(scope: Scope) -> Hashable:

@@ -9,7 +9,7 @@ from itertools import pairwise
 from dlspec.analyses.written import MOST_ITEMS, written_given
 from dlspec.backends.diagram.kinds import argument, step, template
 from dlspec.backends.diagram.scene import Box, Edge
-from dlspec.ir.graph import Parameter
+from dlspec.ir.node import Parameter
 
 
 def mark_main_paths(root: Box) -> None:

@@ -9,7 +9,7 @@ from dlspec.backends.diagram.engine import Engine
 from dlspec.backends.diagram.kinds import argument, step, template
 from dlspec.backends.diagram.layout import Drawing, Placed, TooWide, place, place_within, settled
 from dlspec.backends.diagram.scene import Box, Scene, fold
-from dlspec.ir.graph import Scope
+from dlspec.ir.scope import Scope
 
 WIDTH = 1200.0
 _BETWEEN = 24.0

@@ -11,7 +11,9 @@ from typing import Any, Literal, TypeAlias
 
 from dlspec.backends.diagram.kinds import call
 from dlspec.backends.diagram.scene import is_expression
-from dlspec.ir.graph import Graph, Node, Scope, Value
+from dlspec.ir.graph import Graph
+from dlspec.ir.node import Node, Value
+from dlspec.ir.scope import Scope
 from dlspec.syntax import ast
 
 # Where a turn takes a tensor from: the same one in every turn, an output of a node of the turn before it, or one that is

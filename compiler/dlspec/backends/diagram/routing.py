@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from dlspec.backends.diagram.scene import Box, Edge, Port
-from dlspec.ir.graph import Value
+from dlspec.ir.node import Value
 from dlspec.ir.types import TensorType
 
 

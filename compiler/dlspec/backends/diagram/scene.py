@@ -19,7 +19,9 @@ from typing import Literal, NamedTuple, TypeAlias
 from dlspec.analyses.cost import Cost
 from dlspec.analyses.report import Summary
 from dlspec.elaborate.values import has_layers, has_tensor
-from dlspec.ir.graph import Graph, Node, Scope
+from dlspec.ir.graph import Graph
+from dlspec.ir.node import Node
+from dlspec.ir.scope import Scope
 from dlspec.ir.types import TensorType
 from dlspec.source import Span
 from dlspec.syntax import ast

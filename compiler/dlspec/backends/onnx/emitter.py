@@ -9,8 +9,10 @@ from dlspec.backends.onnx.sizes import Sizes
 from dlspec.backends.onnx.wire import ELEMENT, Attribute, OnnxNode
 from dlspec.diagnostics import Diagnostics, DlspecError
 from dlspec.ir.dims import Dim
-from dlspec.ir.graph import Graph, Node, Output, Scope, Value
+from dlspec.ir.graph import Graph, Output
+from dlspec.ir.node import Node, Value
 from dlspec.ir.op import Op
+from dlspec.ir.scope import Scope
 from dlspec.ir.types import DTYPES, DType, TensorType
 from dlspec.passes.retype import numpy_dtype
 

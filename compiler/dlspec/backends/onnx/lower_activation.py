@@ -7,7 +7,7 @@ import math
 from dlspec.backends.onnx.emitter import Emitter
 from dlspec.backends.onnx.lower_elementwise import clipped
 from dlspec.backends.onnx.registry import lowers
-from dlspec.ir.graph import Node
+from dlspec.ir.node import Node
 from dlspec.ir.types import DType
 from dlspec.ops.activation import (
     CELU,

@@ -9,7 +9,7 @@ from dlspec.backends.onnx.emitter import Emitter
 from dlspec.backends.onnx.registry import lowers
 from dlspec.backends.onnx.wire import ELEMENT
 from dlspec.ir.dims import Dim
-from dlspec.ir.graph import Node
+from dlspec.ir.node import Node
 from dlspec.ir.types import DType, TensorType
 from dlspec.ops.attention import MultiheadAttention, ScaledDotProductAttention, default_scale
 

@@ -6,7 +6,7 @@ from functools import reduce
 
 from dlspec.backends.onnx.emitter import Emitter
 from dlspec.backends.onnx.registry import lowers
-from dlspec.ir.graph import Node
+from dlspec.ir.node import Node
 from dlspec.ir.op import Op
 from dlspec.ir.types import DType
 from dlspec.ops import combine as ops

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dlspec.backends.onnx.emitter import Emitter
 from dlspec.backends.onnx.registry import lowers
-from dlspec.ir.graph import Node
+from dlspec.ir.node import Node
 from dlspec.ir.types import DType
 from dlspec.ops.constant import Param, Size, Tied
 from dlspec.ops.dropout import Identity

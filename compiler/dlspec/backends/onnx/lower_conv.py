@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from dlspec.backends.onnx.emitter import Emitter
 from dlspec.backends.onnx.registry import lowers
 from dlspec.backends.onnx.windows import padded, pads_itself, slid
-from dlspec.ir.graph import Node
+from dlspec.ir.node import Node
 from dlspec.ir.types import TensorType
 from dlspec.ops.conv import Conv, ConvFunction, ConvTranspose, ConvTransposeFunction
 from dlspec.ops.local import LocallyConnected

@@ -6,7 +6,7 @@ from math import pi
 
 from dlspec.backends.onnx.emitter import Emitter
 from dlspec.backends.onnx.registry import lowers
-from dlspec.ir.graph import Node
+from dlspec.ir.node import Node
 from dlspec.ir.types import DType
 from dlspec.ops import elementwise as ops
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dlspec.backends.onnx.emitter import Emitter
 from dlspec.backends.onnx.registry import lowers
 from dlspec.ir.dims import product
-from dlspec.ir.graph import Node
+from dlspec.ir.node import Node
 from dlspec.ir.op import Needs
 from dlspec.ir.types import DType
 from dlspec.ops.experts import RoutedLinear

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dlspec.backends.onnx.emitter import Emitter
 from dlspec.backends.onnx.registry import lowers
-from dlspec.ir.graph import Node
+from dlspec.ir.node import Node
 from dlspec.ops.embedding import Embedding
 from dlspec.ops.linear import Bilinear, Linear, LinearFunction
 

@@ -6,7 +6,7 @@ from dlspec.backends.onnx.emitter import Emitter
 from dlspec.backends.onnx.lower_reduce import added_in, as_type, vector_norm
 from dlspec.backends.onnx.registry import lowers
 from dlspec.ir.dims import Dim
-from dlspec.ir.graph import Node
+from dlspec.ir.node import Node
 from dlspec.ir.types import DType
 from dlspec.ops import loss as ops
 

@@ -8,7 +8,7 @@ from dlspec.backends.onnx.emitter import Emitter
 from dlspec.backends.onnx.lower_reduce import added_in
 from dlspec.backends.onnx.registry import lowers
 from dlspec.ir.dims import Dim, product
-from dlspec.ir.graph import Node
+from dlspec.ir.node import Node
 from dlspec.ir.types import DType, TensorType
 from dlspec.ops.norm import BatchNorm, GroupNorm, InstanceNorm, LayerNorm, LocalResponseNorm, RMSNorm
 

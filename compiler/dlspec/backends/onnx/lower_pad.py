@@ -8,7 +8,7 @@ from dlspec.backends.onnx.emitter import Emitter
 from dlspec.backends.onnx.lower_slicing import cut
 from dlspec.backends.onnx.registry import lowers
 from dlspec.ir.dims import Dim
-from dlspec.ir.graph import Node
+from dlspec.ir.node import Node
 from dlspec.ops import pad as ops
 
 Pairs: TypeAlias = tuple[tuple[Dim, Dim], ...]

@@ -12,7 +12,7 @@ from dlspec.backends.onnx.emitter import Emitter
 from dlspec.backends.onnx.registry import lowers
 from dlspec.backends.onnx.windows import padded, pads_itself, slid
 from dlspec.ir.dims import Dim, ceildiv
-from dlspec.ir.graph import Node
+from dlspec.ir.node import Node
 from dlspec.ir.types import DType, TensorType
 from dlspec.ops.pooling import (
     AdaptiveAvgPool,

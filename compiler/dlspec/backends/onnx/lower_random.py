@@ -7,7 +7,7 @@ from dlspec.backends.onnx.registry import lowers
 from dlspec.backends.onnx.wire import ELEMENT, Attribute
 from dlspec.ir.computed import smax
 from dlspec.ir.dims import Dim, Expr
-from dlspec.ir.graph import Node
+from dlspec.ir.node import Node
 from dlspec.ir.types import DType
 from dlspec.ops import random as ops
 from dlspec.passes.retype import numpy_dtype

@@ -6,7 +6,7 @@ from typing import Any
 
 from dlspec.backends.onnx.emitter import Emitter
 from dlspec.backends.onnx.registry import lowers
-from dlspec.ir.graph import Node
+from dlspec.ir.node import Node
 from dlspec.ops.recurrent import GRU, LSTM, RNN, Recurrent
 
 _ORDER: dict[type[Recurrent], tuple[int, ...]] = {RNN: (0,), GRU: (1, 0, 2), LSTM: (0, 3, 1, 2)}

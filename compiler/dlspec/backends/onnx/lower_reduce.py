@@ -14,7 +14,7 @@ from dlspec.backends.onnx.lower_slicing import cut
 from dlspec.backends.onnx.registry import lowers
 from dlspec.backends.onnx.wire import OnnxGraph, OnnxNode
 from dlspec.ir.dims import product
-from dlspec.ir.graph import Node
+from dlspec.ir.node import Node
 from dlspec.ir.types import DType, TensorType
 from dlspec.ops import reduce as ops
 from dlspec.ops.rules import many_axes

@@ -13,7 +13,7 @@ from dlspec.backends.onnx.emitter import Emitter
 from dlspec.backends.onnx.lower_pooling import averaged, mixed
 from dlspec.backends.onnx.registry import lowers
 from dlspec.ir.dims import Dim
-from dlspec.ir.graph import Node
+from dlspec.ir.node import Node
 from dlspec.ir.types import DType, TensorType
 from dlspec.ops.resize import SMALL, Resampling, Resize, Upsample, growths, repeats
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dlspec.backends.onnx.emitter import Emitter
 from dlspec.backends.onnx.registry import LOWERINGS, lowers
 from dlspec.backends.onnx.wire import OnnxGraph
-from dlspec.ir.graph import Node
+from dlspec.ir.node import Node
 from dlspec.ops.scan import Scan
 
 

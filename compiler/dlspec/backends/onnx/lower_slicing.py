@@ -9,7 +9,7 @@ from dlspec.backends.onnx.emitter import Emitter
 from dlspec.backends.onnx.registry import lowers
 from dlspec.ir.dims import Dim
 from dlspec.ir.fields import Items
-from dlspec.ir.graph import Node
+from dlspec.ir.node import Node
 from dlspec.ir.types import TensorType
 from dlspec.ops import slicing as ops
 from dlspec.ops.rules import many_axes, one_axis

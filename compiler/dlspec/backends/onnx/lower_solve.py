@@ -5,7 +5,7 @@ from __future__ import annotations
 from dlspec.backends.onnx.emitter import Emitter
 from dlspec.backends.onnx.lower_slicing import cut
 from dlspec.backends.onnx.registry import lowers
-from dlspec.ir.graph import Node
+from dlspec.ir.node import Node
 from dlspec.ops.solve import Cholesky, SolveTriangular
 
 _LIMIT = 64

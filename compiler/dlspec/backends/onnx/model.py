@@ -11,7 +11,8 @@ from dlspec.backends.onnx.emitter import Emitter
 from dlspec.backends.onnx.registry import LOWERINGS
 from dlspec.backends.weights import check_weights, untied
 from dlspec.diagnostics import Diagnostic, Diagnostics
-from dlspec.ir.graph import Graph, Node, Output, Parameter, Value
+from dlspec.ir.graph import Graph, Output
+from dlspec.ir.node import Node, Parameter, Value
 from dlspec.passes.gradients import differentiated
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from dlspec.backends.onnx.wire import ELEMENT, OnnxNode
 from dlspec.diagnostics import DlspecError
 from dlspec.ir.atoms import Atom, Extremum, FloorDiv, Scaled, Symbol
 from dlspec.ir.dims import Dim, Expr, lower_bound, symbols, terms
-from dlspec.ir.graph import Value
+from dlspec.ir.node import Value
 from dlspec.ir.polynomials import Monomial
 from dlspec.ir.types import DType
 

@@ -18,7 +18,8 @@ from dlspec.backends.onnx import wire
 from dlspec.backends.onnx.model import OnnxModel, build
 from dlspec.backends.room import weigh, weigh_on_disk
 from dlspec.backends.weights import PIECE, pieces_of, weigh_whole
-from dlspec.ir.graph import Graph, Parameter
+from dlspec.ir.graph import Graph
+from dlspec.ir.node import Parameter
 
 if TYPE_CHECKING:
     import numpy as np

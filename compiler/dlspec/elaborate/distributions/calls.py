@@ -26,7 +26,8 @@ from dlspec.elaborate.distributions.multivariate import MultivariateNormal
 from dlspec.elaborate.values import Failure, freeze, kind_of
 from dlspec.ir.constants import Constant, is_dim
 from dlspec.ir.fields import MISSING, FieldError, describe
-from dlspec.ir.graph import Prior, Value
+from dlspec.ir.graph import Prior
+from dlspec.ir.node import Value
 from dlspec.ir.types import TensorType
 from dlspec.ops.algebra import Algebra, NodeBuilder, Term
 from dlspec.source import Span

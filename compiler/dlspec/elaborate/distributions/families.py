@@ -12,8 +12,8 @@ from typing import ClassVar, TypeAlias
 
 from dlspec.elaborate.values import Distribution, Failure
 from dlspec.ir.dims import Dim
-from dlspec.ir.graph import Value
 from dlspec.ir.intervals import NOT_NEGATIVE, POSITIVE, Interval
+from dlspec.ir.node import Value
 from dlspec.ir.op import Needs, Numbers, Op, Types
 from dlspec.ir.types import DType, TensorType, format_shape
 from dlspec.ops.algebra import Algebra, Term

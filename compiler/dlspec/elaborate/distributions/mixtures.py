@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dlspec.elaborate.distributions.families import Categorical, Family, Quantity, Shape, apply, filled
 from dlspec.elaborate.values import Failure
-from dlspec.ir.graph import Value
+from dlspec.ir.node import Value
 from dlspec.ir.types import TensorType, format_shape
 from dlspec.ops.algebra import Algebra, Term
 

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from dlspec.elaborate.distributions.families import Family, Parameter, Quantity, Shape
 from dlspec.elaborate.values import Failure
-from dlspec.ir.graph import Value
+from dlspec.ir.node import Value
 from dlspec.ir.op import Needs, Op, OpError, Types
 from dlspec.ir.types import TensorType
 from dlspec.ops.algebra import Algebra, Term

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from dlspec.ir.dims import Dim, Expr, product
 from dlspec.ir.edit import Editor
-from dlspec.ir.graph import Node
+from dlspec.ir.node import Node
 from dlspec.ir.types import TensorType
 from dlspec.ops.algebra import Algebra, Number, Term
 from dlspec.ops.constant import Param

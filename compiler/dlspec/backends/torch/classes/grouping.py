@@ -10,8 +10,10 @@ from dlspec.backends.torch.plans.plan import Plan
 from dlspec.backends.torch.plans.tree import Module, Tree, chain_kind
 from dlspec.backends.torch.python import names
 from dlspec.elaborate.values import BlockLayer, Layer, OpLayer
-from dlspec.ir.graph import Graph, Scope, Value, first_name
+from dlspec.ir.graph import Graph
+from dlspec.ir.node import Value, first_name
 from dlspec.ir.op import Op
+from dlspec.ir.scope import Scope
 from dlspec.objectives.training import Training
 from dlspec.ops.constant import Tied
 from dlspec.syntax import ast

@@ -14,7 +14,7 @@ from dlspec.backends.torch.plans.planner import Planner
 from dlspec.backends.torch.plans.tree import Element, Enter, Module, Region, Step, Tree, origin
 from dlspec.backends.torch.python.expressions import Dictionary, Py, walk
 from dlspec.ir.dims import Expr, symbols
-from dlspec.ir.graph import Value
+from dlspec.ir.node import Value
 from dlspec.objectives.training import Training
 from dlspec.ops.constant import Stored
 from dlspec.ops.gradient import Grad

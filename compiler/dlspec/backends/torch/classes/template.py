@@ -9,7 +9,7 @@ from dlspec.backends.torch.plans.tree import Key, Module
 from dlspec.backends.torch.python.expressions import Py
 from dlspec.backends.torch.python.symbols import LoopId
 from dlspec.backends.torch.python.targets import names_in
-from dlspec.ir.graph import Scope
+from dlspec.ir.scope import Scope
 
 
 class Mismatch(Exception):

@@ -8,8 +8,8 @@ from typing import Any
 from dlspec.backends.torch.python.evaluate import Unwritten
 from dlspec.backends.torch.python.expressions import Attribute, Const, Name, Py, Sequence, call, method
 from dlspec.backends.torch.python.symbols import Arg
-from dlspec.ir.graph import Node
 from dlspec.ir.init import Init
+from dlspec.ir.node import Node
 from dlspec.ir.program import Written
 from dlspec.ir.types import DType
 from dlspec.ops.constant import Param

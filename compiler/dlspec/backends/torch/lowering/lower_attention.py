@@ -19,7 +19,7 @@ from dlspec.backends.torch.python.expressions import (
     method,
 )
 from dlspec.backends.torch.python.symbols import Arg, Dimension
-from dlspec.ir.graph import Node
+from dlspec.ir.node import Node
 from dlspec.ir.types import DType
 from dlspec.ops import attention, rotary
 

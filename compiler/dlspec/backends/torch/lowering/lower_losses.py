@@ -7,7 +7,7 @@ from typing import Any
 from dlspec.backends.torch.lowering.lower_modules import whole
 from dlspec.backends.torch.lowering.registry import Lower, Size, lowers
 from dlspec.backends.torch.python.expressions import Binary, Call, Const, Keyword, Name, Py, call, method
-from dlspec.ir.graph import Value
+from dlspec.ir.node import Value
 from dlspec.ir.op import Op
 from dlspec.ops import loss
 from dlspec.ops.gradient import Grad

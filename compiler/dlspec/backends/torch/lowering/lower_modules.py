@@ -7,7 +7,7 @@ from typing import Any
 from dlspec.backends.torch.lowering.registry import MODULES, ModuleOf, makes
 from dlspec.backends.torch.python.expressions import Call, Const, Keyword, Name, Py, Sequence, call
 from dlspec.backends.torch.python.symbols import Arg, Dimension
-from dlspec.ir.graph import Node
+from dlspec.ir.node import Node
 from dlspec.ir.op import Op
 from dlspec.ir.types import DType
 from dlspec.ops import (

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias, TypeVar
 from dlspec.backends.torch.python.expressions import Attribute, Name, Py, call
 from dlspec.diagnostics import DlspecError
 from dlspec.ir.dims import Dim
-from dlspec.ir.graph import Node
+from dlspec.ir.node import Node
 from dlspec.ir.op import Op
 from dlspec.ir.program import is_literal
 from dlspec.ir.registry import Registry

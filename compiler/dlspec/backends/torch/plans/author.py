@@ -14,8 +14,9 @@ from dlspec.backends.torch.python import expressions as py
 from dlspec.backends.torch.python.evaluate import Unwritten, evaluate, same
 from dlspec.backends.torch.python.expressions import Py
 from dlspec.backends.torch.python.symbols import Leaf
-from dlspec.ir.graph import Node, Scope, Value
+from dlspec.ir.node import Node, Value
 from dlspec.ir.program import Written
+from dlspec.ir.scope import Scope
 
 AtHand: TypeAlias = Callable[[Value], "Py | None"]
 """The tensors that a forward has in variables."""

@@ -26,7 +26,7 @@ from dlspec.backends.torch.python.expressions import (
 )
 from dlspec.backends.torch.python.symbols import Arg, Dimension, Leaf, Turned, rebuild_all
 from dlspec.ir.dims import Expr
-from dlspec.ir.graph import Node, Value
+from dlspec.ir.node import Node, Value
 from dlspec.ir.program import ASKED, SIZED, Written
 from dlspec.syntax import ast
 

@@ -12,8 +12,9 @@ from dlspec.backends.torch.plans.writing import Writing
 from dlspec.backends.torch.python.evaluate import Unwritten, evaluate
 from dlspec.backends.torch.python.expressions import Const, Py
 from dlspec.backends.torch.python.symbols import Count, Turned, add, joined, scaled, signature
-from dlspec.ir.graph import Node, Scope
+from dlspec.ir.node import Node
 from dlspec.ir.program import Written
+from dlspec.ir.scope import Scope
 from dlspec.syntax import ast
 
 if TYPE_CHECKING:

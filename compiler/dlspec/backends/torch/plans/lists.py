@@ -35,8 +35,9 @@ from dlspec.backends.torch.python.symbols import ClassOf, Direct, Each, Leaf, Li
 from dlspec.backends.torch.python.targets import kept, targets_of
 from dlspec.elaborate.builder import join
 from dlspec.elaborate.values import BlockLayer, Inside, OpLayer, SharedLayer
-from dlspec.ir.graph import Node, Scope, Value
+from dlspec.ir.node import Node, Value
 from dlspec.ir.program import HOLDER, LISTED, Binding, Names, Written
+from dlspec.ir.scope import Scope
 from dlspec.ops import LAYERS
 from dlspec.ops.constant import Param, Tied
 from dlspec.syntax import ast

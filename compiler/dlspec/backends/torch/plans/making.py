@@ -47,7 +47,7 @@ from dlspec.backends.torch.python.expressions import (
 from dlspec.backends.torch.python.symbols import own_member
 from dlspec.backends.torch.python.targets import targets_of
 from dlspec.diagnostics import Diagnostic, DlspecError
-from dlspec.ir.graph import Node
+from dlspec.ir.node import Node
 from dlspec.ops import constant
 from dlspec.syntax import ast
 

@@ -10,8 +10,9 @@ from dlspec.backends.torch.plans.writing import Writing
 from dlspec.backends.torch.python.evaluate import Unwritten, evaluate
 from dlspec.backends.torch.python.expressions import Const, Label, Py
 from dlspec.backends.torch.python.symbols import Turned, add, rebuild_all, scaled, signature
-from dlspec.ir.graph import Node, Scope
+from dlspec.ir.node import Node
 from dlspec.ir.program import Written
+from dlspec.ir.scope import Scope
 
 if TYPE_CHECKING:
     from dlspec.backends.torch.plans.author import Author

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dlspec.backends.torch.python.symbols import LoopId
-from dlspec.ir.graph import Scope
 from dlspec.ir.program import Turn, Written
+from dlspec.ir.scope import Scope
 from dlspec.syntax import ast
 
 

@@ -9,7 +9,8 @@ from dlspec.backends.torch.plans.tree import Key, Module, Tree
 from dlspec.backends.torch.python import names
 from dlspec.backends.torch.python.expressions import Call, Const, Name, Py, call
 from dlspec.backends.torch.python.symbols import LoopId
-from dlspec.ir.graph import Scope, Value
+from dlspec.ir.node import Value
+from dlspec.ir.scope import Scope
 from dlspec.ir.types import TensorType
 
 if TYPE_CHECKING:

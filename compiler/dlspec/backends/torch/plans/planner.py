@@ -44,8 +44,9 @@ from dlspec.backends.torch.python.expressions import (
 from dlspec.backends.torch.python.sizes import from_text
 from dlspec.backends.torch.python.symbols import Arg, Direct, Each
 from dlspec.ir.dims import Expr
-from dlspec.ir.graph import Node, Scope, Value
+from dlspec.ir.node import Node, Value
 from dlspec.ir.program import LISTED
+from dlspec.ir.scope import Scope
 from dlspec.ir.types import DType, TensorType
 from dlspec.ops import combine, constant, dropout
 from dlspec.ops.scan import Scan

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias, cast
 from dlspec.ir.dims import Dim, Expr, symbol
 from dlspec.ir.evaluation import substitute
 from dlspec.ir.fields import FieldError
-from dlspec.ir.graph import Node
+from dlspec.ir.node import Node
 from dlspec.ir.op import Op, OpError
 from dlspec.ir.program import Written, is_literal
 from dlspec.ir.types import TensorType

@@ -9,8 +9,9 @@ from dlspec.backends.torch.plans.tree import Tree
 from dlspec.backends.torch.plans.turns import may_differ
 from dlspec.backends.torch.python.symbols import Leaf
 from dlspec.elaborate.values import Distribution
-from dlspec.ir.graph import Node, Scope, Value
+from dlspec.ir.node import Node, Value
 from dlspec.ir.program import Names, Written
+from dlspec.ir.scope import Scope
 from dlspec.syntax import ast
 
 

@@ -39,9 +39,10 @@ from dlspec.backends.torch.python.symbols import (
 )
 from dlspec.backends.torch.python.targets import targets_of
 from dlspec.ir.dims import Dim, symbol, symbols
-from dlspec.ir.graph import Node, Scope, Value
+from dlspec.ir.node import Node, Value
 from dlspec.ir.op import Op
 from dlspec.ir.program import Names, Written, is_literal
+from dlspec.ir.scope import Scope
 from dlspec.ops.constant import Param
 from dlspec.ops.conv import ConvFunction, ConvTransposeFunction
 from dlspec.ops.linear import LinearFunction

@@ -12,8 +12,10 @@ from dlspec.backends.torch.plans.turns import turns_in
 from dlspec.backends.torch.python.names import hidden, is_no_name
 from dlspec.backends.torch.python.symbols import LoopId, signature
 from dlspec.ir.dims import symbols
-from dlspec.ir.graph import Graph, Node, Scope, Value, first_name
+from dlspec.ir.graph import Graph
+from dlspec.ir.node import Node, Value, first_name
 from dlspec.ir.program import Names
+from dlspec.ir.scope import Scope
 from dlspec.ir.types import DType
 from dlspec.ops import constant, conv, dropout, gradient
 from dlspec.source import Span

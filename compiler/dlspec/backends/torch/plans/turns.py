@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import lru_cache
 
-from dlspec.ir.graph import Scope
+from dlspec.ir.scope import Scope
 from dlspec.syntax import ast
 
 

@@ -30,8 +30,9 @@ from dlspec.backends.torch.python.symbols import (
 from dlspec.backends.torch.python.targets import kept, targets_of
 from dlspec.elaborate.constants import CONSTANTS, NumberInfo
 from dlspec.ir.dims import Expr
-from dlspec.ir.graph import Scope, Value
+from dlspec.ir.node import Value
 from dlspec.ir.program import Binding, Names, Written
+from dlspec.ir.scope import Scope
 from dlspec.syntax import ast
 
 _AXES = {"batch": 0, "channels": 1, "features": -1, "width": -1, "length": -1, "height": -2, "depth": -3}

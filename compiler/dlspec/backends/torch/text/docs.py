@@ -14,7 +14,8 @@ from dlspec.backends.torch.python import names
 from dlspec.backends.torch.python.layout import INDENT, WIDTH, string
 from dlspec.ir.condition import Condition
 from dlspec.ir.dims import Dim, Expr
-from dlspec.ir.graph import Graph, Value
+from dlspec.ir.graph import Graph
+from dlspec.ir.node import Value
 from dlspec.ir.types import TensorType, format_shape
 
 

@@ -13,7 +13,8 @@ from dlspec.backends.torch.text.trainer import TrainerWriter
 from dlspec.backends.torch.text.write import ClassWriter, Form
 from dlspec.collector import paused_collector
 from dlspec.diagnostics import Diagnostic, DlspecError
-from dlspec.ir.graph import Graph, Scope
+from dlspec.ir.graph import Graph
+from dlspec.ir.scope import Scope
 from dlspec.ir.types import DType
 from dlspec.objectives.training import Training
 

@@ -19,7 +19,7 @@ from dlspec.backends.torch.text.docs import checks, docstring, entry, shapes, wr
 from dlspec.backends.torch.text.forward import Forward
 from dlspec.backends.torch.text.frozen import kept, member
 from dlspec.backends.torch.text.write import ClassWriter, Form, signature
-from dlspec.ir.graph import Value
+from dlspec.ir.node import Value
 from dlspec.objectives.training import Training, Update
 
 

@@ -31,7 +31,7 @@ from dlspec.backends.torch.text.frozen import member
 from dlspec.backends.torch.text.trained import arguments, spoken
 from dlspec.backends.torch.text.write import signature
 from dlspec.ir.fields import Fielded
-from dlspec.ir.graph import Value
+from dlspec.ir.node import Value
 from dlspec.objectives.optimizers import Schedule
 from dlspec.objectives.training import STEP, Training, Update
 
