@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,6 +15,9 @@ from train_snippets import Batch
 
 from dlspec.backends.torch import source
 from dlspec.backends.torch.live import to_training
+from dlspec.backends.verify import verify
+from dlspec.objectives.training import Training
+from dlspec.passes.objective import objectives
 from dlspec.pipeline import elaborate_training, open_source
 from dlspec.source import Source
 
@@ -100,7 +104,30 @@ LOOPS = [
     "        units = layers_of(self.f, Unit)\n",
     "[u.conv.weight.sum() * i for i, u in enumerate(units)]",
     "[u.norm.bias.sum() for u in units[::-1]]",
+    "[w.sum() for w in self.f.parameters() if w.ndim > 1]",
 ]
+
+CONDITIONS = {
+    "sum(stack([sum(w ** 2) for w in weights(f) if w.rank > least and w.shape[2] == 3]))":
+        "[(w**2).sum() for w in self.f.parameters() if w.ndim > 2 and w.shape[2] == 3]",
+    "sum(stack([sum(w ** 2) for w in weights(f) if w.rank != 1 if prod(w.shape[1:]) > 30]))":
+        "[(w**2).sum() for w in self.f.parameters() if w.ndim != 1 if math.prod(w.shape[1:]) > 30]",
+    "sum(stack([sum(w) for i, w in enumerate(weights(f)) if i % 2 == 0 or w.shape == [4]]))":
+        "[w.sum() for i, w in enumerate(self.f.parameters()) if i % 2 == 0 or w.shape == (4,)]",
+    "sum(stack([max(c.weight) for c in layers(f, Conv) if c.weight.channels == c.bias.shape[0]]))":
+        "[c.weight.amax() for c in layers_of(self.f, nn.Conv2d) if c.weight.shape[1] == c.bias.shape[0]]",
+    "sum(stack([max(c.weight) for c in layers(f, Conv)[1:] if c.weight.channels == c.bias.shape[0]]))":
+        "[c.weight.amax() for c in layers_of(self.f, nn.Conv2d)[1:] if c.weight.shape[1] == c.bias.shape[0]]",
+    "sum(stack([max(w) for w in [w for w in weights(f) if w.features < 10] if w.rank > 1]))":
+        "[w.amax() for w in [w for w in self.f.parameters() if w.shape[-1] < 10] if w.ndim > 1]",
+    "sum(stack([sum(b) for c, b in [[c, c.bias] for c in layers(f, Conv)] if not c.weight.channels == 3]))":
+        "[b.sum() for c, b in [(c, c.bias) for c in layers_of(self.f, nn.Conv2d)] if not c.weight.shape[1] == 3]",
+    "sum(stack([sum(stack(same)) for same in by_shape([w for w in weights(f) if w.rank == 1])]))":
+        "[torch.stack(same).sum() for same in by_shape([w for w in self.f.parameters() if w.ndim == 1])]",
+    # Of each unit one weight is left, which its turn alone says.
+    "sum(stack([sum(abs(w)) for u in layers(f, Unit) for w in weights(u) if w.rank > 1]))":
+        'torch.abs(self.f["2"].conv.weight).sum()',
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("loop", LOOPS)
@@ -118,3 +145,31 @@ def test_penalties_on_all_weights_are_those_of_a_plain_loop() -> None:
     names = to_training(training)[0].get_submodule("f").state_dict(keep_vars=True).items()
     paths = [f"f.{name}" for name, tensor in names if isinstance(tensor, nn.Parameter)]
     compare(training, loop, paths)
+
+
+@pytest.fixture(scope="module")
+def chosen() -> Training:
+    penalties = "\n".join(f"    part{number} = {each}" for number, each in enumerate(CONDITIONS))
+    parts = " + ".join(f"part{number}" for number in range(len(CONDITIONS)))
+    text = f"""{TEXT.partition("block Singular")[0]}
+train Fit(least = 2) {{
+    data x: float[N, 3, 8, 8]
+    shared f = Net
+    y = x -> f
+{penalties}
+    minimize mean(y ** 2) + {parts} over f using SGD(lr=0.01)
+}}
+"""
+    return elaborate_training(open_source(Source("net.dlspec", text)), "Fit")
+
+
+def test_conditions_leave_the_same_in_both_lowerings(chosen: Training) -> None:
+    report = verify(objectives(chosen))
+    assert report.faults == []
+    assert report.compared > 0
+
+
+@pytest.mark.parametrize("loop", CONDITIONS.values())
+def test_conditions_on_weights_are_those_of_comprehensions(chosen: Training, loop: str) -> None:
+    text = re.sub(r"\s+", " ", source(chosen)).replace("[ ", "[").replace(" ]", "]")
+    assert text.count(loop) == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from collections.abc import Sequence as Many
 from dataclasses import dataclass, replace
 from functools import partial, reduce
@@ -200,6 +201,10 @@ class _Folding:
         self.index, self.targets = index_of(run, run.iterable)
         if not {self.index, *names_in(self.targets)}.isdisjoint(plan.inputs):
             raise Mismatch
+        within = {each.loop for each in _runs_in(run)}
+        values = (action.value for turn in self.turns for action in turn)
+        if any(isinstance(part, Each) and part.loop in within for value in values for part in walk(value)):
+            raise Mismatch  # which layers a loop inside has, each turn says by itself
         self.numbers = Turns(run.loop, list(range(self.count)), turn_of(self.index, self.targets, run.iterable))
         self.places: list[dict[Slot, tuple[int, int]]] = [
             {
@@ -398,6 +403,12 @@ class _Behind:
                 before, behind = items[:begin], items[begin + len(listed) :]
                 return self._sequence(value, (*before, Star(Ref(name)), *behind)) if before or behind else Ref(name)
         return Sequence(tuple(item if isinstance(item, Star) else self(item) for item in items), value.opening)
+
+
+def _runs_in(run: Run) -> Iterator[Run]:
+    for inner in run.inner:
+        yield inner
+        yield from _runs_in(inner)
 
 
 def _places(nodes: list[Py]) -> list[Any]:

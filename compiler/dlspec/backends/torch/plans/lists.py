@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import partial, reduce
 from operator import getitem
 from typing import TYPE_CHECKING, Any, cast
 
 from dlspec.backends.torch.lowering.helpers import HELPERS
-from dlspec.backends.torch.lowering.lower_modules import module_of
 from dlspec.backends.torch.lowering.registry import Ref
+from dlspec.backends.torch.plans.holders import Holders, Place
 from dlspec.backends.torch.plans.places import loop_id
 from dlspec.backends.torch.plans.plan import Slot
-from dlspec.backends.torch.plans.tree import Element, Module, Region, Step
+from dlspec.backends.torch.plans.tree import Element, Region, Step
+from dlspec.backends.torch.plans.weighed import Made, computed, size_of
 from dlspec.backends.torch.plans.writing import Writing
-from dlspec.backends.torch.python.evaluate import Unwritten, evaluate, is_constant
+from dlspec.backends.torch.python.evaluate import CALLS, Unwritten, evaluate, is_constant
 from dlspec.backends.torch.python.expressions import (
+    Binary,
     Call,
     Comprehension,
     Const,
@@ -25,45 +26,33 @@ from dlspec.backends.torch.python.expressions import (
     Sequence,
     Slice,
     Subscript,
+    Unary,
     call,
     method,
     rebuild,
     walk,
 )
 from dlspec.backends.torch.python.names import variable
-from dlspec.backends.torch.python.symbols import ClassOf, Direct, Each, Leaf, Listed, item, signature, tupled
+from dlspec.backends.torch.python.symbols import Direct, Each, Leaf, Listed, item, signature, tupled
 from dlspec.backends.torch.python.targets import kept, targets_of
 from dlspec.elaborate.builder import join
-from dlspec.elaborate.values import BlockLayer, Inside, OpLayer, SharedLayer
+from dlspec.elaborate.values import Inside, SharedLayer
 from dlspec.ir.node import Node, Value
 from dlspec.ir.program import HOLDER, LISTED, Binding, Names, Written
 from dlspec.ir.scope import Scope
-from dlspec.ops import LAYERS
-from dlspec.ops.constant import Param, Tied
+from dlspec.ops.constant import Tied
 from dlspec.syntax import ast
 
 if TYPE_CHECKING:
     from dlspec.backends.torch.plans.making import Making
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A layer or a weight of a network, by its path."""
-
-    path: str
-
-
-Made = tuple[Py, Any]
-"""An expression, and what it comes to when the class runs: places, constants, and lists of them."""
-
-
-class Lists:
+class Lists(Holders):
     """The lists in one module, by what the class would find in its modules. Nothing is taken that is not what the graph has
     there, in its order."""
 
     def __init__(self, making: Making) -> None:
-        self.making = making
-        self.tree = making.tree
+        super().__init__(making)
         self._known: dict[int, tuple[Written, Made | None]] = {}
         self._items: dict[tuple[Names, str], Made] = {}
         self._users: dict[Binding, set[int]] = {}
@@ -101,9 +90,9 @@ class Lists:
 
     def over(self, loop: Scope, turns: list[Scope]) -> Py | None:
         """What a loop runs over, if that is a list of layers or weights, or one made of such."""
-        made = self._found(loop.origin.written["iterable"]) if "iterable" in loop.origin.written else None
+        made = self._looped(loop)
         taken = [each.names.turn for each in turns if each.names is not None]
-        items = [turn.values[turn.index] for turn in taken if turn is not None]  # a condition may leave some out
+        items = [turn.values[turn.index] for turn in taken if turn is not None]
         return None if made is None or made[1] != _places(items) else self._used(_iterated(made[0]))
 
     def weight(self, node: Node) -> Py | None:
@@ -163,8 +152,17 @@ class Lists:
                 base, at = inner(node.base)
                 if not isinstance(at, Place):
                     raise Unwritten
+                if at.path in self.tree.graph.parameters:
+                    return size_of(base, self.tree.graph.parameters[at.path].shape, node.name.name)
                 path = f"{at.path}.{node.name.name}"
                 return self._reached(base, at.path, path), Place(path)
+            case ast.Index(items=(ast.Slice() as cut,)):
+                base, values = inner(node.base)
+                parts = [
+                    None if p is None else self._number(p, names, time, own) for p in (cut.start, cut.stop, cut.step)
+                ]
+                ends = [None if part is None else evaluate(part) for part in parts]
+                return Subscript(base, (Slice(*parts),)), values[slice(*ends)]
             case ast.Index(items=(at,)) if not isinstance(at, ast.Slice | ast.Rest):
                 base, values = inner(node.base)
                 place = self._number(at, names, time, own)
@@ -178,9 +176,22 @@ class Lists:
                 if any(argument.name is not None for argument in node.arguments):
                     raise Unwritten
                 return self._call(called, [argument.value for argument in node.arguments], names, time, own)
+            case ast.Unary() if _has(node, own):
+                return computed(partial(Unary, node.operator), inner(node.operand))
+            case ast.Binary() if _has(node, own):
+                sides = (
+                    inner(side) if _has(side, own) else self._given(side, names, time)
+                    for side in (node.left, node.right)
+                )
+                return computed(partial(Binary, node.operator), *sides)
             case _:
                 number = self._number(node, names, time, own)
                 return number, evaluate(number)
+
+    def _given(self, node: ast.Expression, names: Names, time: int) -> Made:
+        """What a variable of a comprehension is compared with."""
+        number = self._number(node, names, time, {})
+        return number, evaluate(number)
 
     def _number(self, node: ast.Expression, names: Names, time: int, own: dict[str, Made]) -> Py:
         if isinstance(node, ast.Name) and node.name in own:
@@ -224,44 +235,77 @@ class Lists:
         turn = where.turn
         if turn is None or not isinstance(turn.step, ast.For | ast.Clause):
             raise Unwritten
-        place = next(place for each, place in ast.paths_of(turn.step.targets) if each.name == name)
-        listed, parts = turn.written.expression, [turn.index, *place]
+        places = next(places for each, places in ast.paths_of(turn.step.targets) if each.name == name)
+        listed, parts = turn.written.expression, [turn.index, *places]
         while isinstance(listed, ast.List) and parts:
             listed = listed.items[parts.pop(0)]
         whole = turn.written.part(listed) if listed is not turn.written.expression else turn.written
         made, value = self._written(whole)
         for part in parts:
             made, value = item(made, Const(part)), value[part]
-        iteration, _ = self.tree.turns.get(where, (None, 0))
+        iteration, place = self.tree.turns.get(where, (None, 0))
         if iteration is None or iteration.parent is None:
             return made, value
         direct = Direct(partial(self._spread, value))
-        return Each(loop_id(iteration.parent), variable(name), turn.index, direct), value
+        return Each(loop_id(iteration.parent), variable(name), place, direct), value
 
     def _comprehension(self, node: ast.Comprehension, names: Names, time: int, own: dict[str, Made]) -> Made:
-        clause = node.clauses[0]
-        if clause.conditions or len(node.clauses) > 1:
+        clause, *more = node.clauses
+        if more:
             raise Unwritten
-        over, values = self._translate(clause.iterable, names, time, own)
-        items: list[Made] = []
-        for each in cast("list[Any]", values):
-            inner = {
-                n.name: (Name(variable(n.name)), reduce(getitem, place, each))
-                for n, place in ast.paths_of(clause.targets)
-            }
-            items.append(self._translate(node.item, names, time, own | inner))
-        if len({repr(signature(made)) for made, _ in items}) != 1:
-            raise Unwritten
-        made = items[0][0]
-        used = {part.text for part in walk(made) if isinstance(part, Name)}
+        over, turns, conditions = self._turns_of(clause, names, time, own)
+        items = [self._translate(node.item, names, time, turn) for _, turn in turns]
+        made = _alike([made for made, _ in items])
+        used = {part.text for each in (made, *conditions) for part in walk(each) if isinstance(part, Name)}
         target = ", ".join(kept(each, used) for each in targets_of(clause.targets))
-        return Comprehension(made, target, _iterated(over)), [value for _, value in items]
+        return Comprehension(made, target, _iterated(over), conditions=conditions), [value for _, value in items]
+
+    def _looped(self, loop: Scope) -> Made | None:
+        """What a loop runs over, but for what its conditions leave out."""
+        written, clause = loop.origin.written.get("iterable"), loop.origin.step
+        if written is None or not isinstance(clause, ast.Clause) or not clause.conditions:
+            return None if written is None else self._found(written)
+        try:
+            over, turns, conditions = self._turns_of(clause, written.names, written.time, {})
+        except (Unwritten, LookupError, TypeError, ValueError):
+            return None
+        names = targets_of(clause.targets)
+        first, *others = map(Name, names)
+        made = Comprehension(
+            Sequence((first, *others), "(") if others else first,
+            ", ".join(names),
+            _iterated(over),
+            conditions=conditions,
+        )
+        return made, [each for each, _ in turns]
+
+    def _turns_of(
+        self, clause: ast.Clause, names: Names, time: int, own: dict[str, Made]
+    ) -> tuple[Py, list[tuple[Any, dict[str, Made]]], tuple[Py, ...]]:
+        """What a clause runs over, the items that its conditions leave, each with the variables, and these conditions."""
+        over, values = self._translate(clause.iterable, names, time, own)
+        tests = [[*_tests(condition)] for condition in clause.conditions]
+        asked: dict[ast.Expression, list[Py]] = {test: [] for each in tests for test in each}
+        left: list[tuple[Any, dict[str, Made]]] = []
+        for each in cast("list[Any]", values):
+            places = ast.paths_of(clause.targets)
+            turn = own | {n.name: (Name(variable(n.name)), reduce(getitem, place, each)) for n, place in places}
+            for test, found in asked.items():  # one that is not reached need not have a meaning
+                made, holds = self._translate(test, names, time, turn)
+                found.append(made)
+                if not holds:
+                    break
+            else:
+                left.append((each, turn))
+        return over, left, tuple(reduce(partial(Binary, "and"), (_alike(asked[t]) for t in each)) for each in tests)
 
     def _call(
         self, called: str, arguments: list[ast.Expression], names: Names, time: int, own: dict[str, Made]
     ) -> Made:
         first, values = self._translate(arguments[0], names, time, own)
         match called, arguments:
+            case (("len" | "min" | "max" | "sum" | "prod" | "abs"), [_]):
+                return computed(partial(call, CALLS[called]), (first, values))
             case "weights", [_]:
                 return call("list", method(first, "parameters")), [*map(Place, self._weights(values.path))]
             case "layers", [_, ast.Name(name=kind)]:
@@ -283,80 +327,6 @@ class Lists:
                 return call("zip", *(_iterated(made) for made in (first, *(m for m, _ in more)))), [*map(list, zipped)]
             case _:
                 raise Unwritten
-
-    # Modules
-
-    def _layers(self, base: Py, path: str, kind: str, value: Any) -> Made:
-        """`layers_of(module, nn.Conv2d)`, with what that finds."""
-        if isinstance(value, BlockLayer):
-            declared = value.declaration
-            blocks = [m for m in self._modules(path) if isinstance(m, Module) and _is_of(m, declared)]
-            if not all(block.opens_class for block in blocks):
-                raise Unwritten
-            return call("layers_of", base, ClassOf(declared)), [Place(block.path) for block in blocks]
-        op, pinned = (value.op, value.pinned) if isinstance(value, OpLayer) else LAYERS[kind]
-        nodes = [(at, node) for at, node in self._nodes(path) if not isinstance(node.op, Param)]
-        called = {at: self._class(node) for at, node in nodes}
-        alike = [n for _, n in nodes if type(n.op) is op and pinned in (None, n.inputs[0].type.rank - 2)]
-        classes = sorted({self._class(node) for node in alike})
-        if not classes or any("." in weight.path[len(at) + 1 :] for at, node in nodes for weight in node.weights):
-            raise Unwritten  # a layer of PyTorch that has layers inside
-        which = Name(classes[0]) if len(classes) == 1 else Sequence(tuple(map(Name, classes)), "(")
-        return call("layers_of", base, which), [Place(at) for at, _ in nodes if called[at] in classes]
-
-    def _class(self, node: Node) -> str:
-        make = module_of(node)
-        made = make(node.op, node) if make is not None else None
-        if not isinstance(made, Call) or not isinstance(made.function, Name):
-            raise Unwritten
-        return made.function.text
-
-    def _weights(self, path: str) -> Iterator[str]:
-        found: dict[str, None] = {}
-        for at, node in self._nodes(path):
-            own = [weight for weight in node.weights if weight.kind == "param"]
-            found |= dict.fromkeys(weight.path for weight in own if not isinstance(node.op, Param) or weight.path == at)
-        yield from found
-
-    def _modules(self, path: str) -> Iterator[Module | tuple[str, Node]]:
-        """What is at a path and below, as `nn.Module` goes through it: weights of its own first."""
-        module = self.tree.modules.get(path)
-        if module is None:
-            home, _, label = path.rpartition(".")
-            node = self.tree.modules[home].members[label]
-            assert isinstance(node, Node)
-            yield path, node
-            return
-        yield module
-        members = [(join(path, label), member) for label, member in module.members.items()]
-        own = [(at, m) for at, m in members if isinstance(m, Node) and isinstance(m.op, Param)]
-        yield from own
-        for at, member in members:
-            if (at, member) not in own:
-                yield from self._modules(at)
-
-    def _nodes(self, path: str) -> Iterator[tuple[str, Node]]:
-        return (each for each in self._modules(path) if not isinstance(each, Module))
-
-    # How they are reached
-
-    def _direct(self, path: str) -> Py:
-        home, _, label = path.rpartition(".")
-        return self.making.access(self.tree.modules[home], label)
-
-    def _spread(self, value: Any) -> Py:
-        """What is written out, layer by layer."""
-        if isinstance(value, list):
-            return Sequence(tuple(map(self._spread, cast("list[Any]", value))))
-        return self._direct(value.path) if isinstance(value, Place) else Const(value)
-
-    def _reached(self, base: Py, around: str, path: str) -> Py:
-        """What is inside a layer that is at hand."""
-        where: Module | Node | None = self.tree.modules.get(around)
-        for part in path[len(around) + 1 :].split("."):
-            base = self.making.part(base, where, part)
-            where = where.members.get(part) if isinstance(where, Module) else None
-        return base
 
 
 def _uses(elements: list[Element]) -> Iterator[tuple[Written, Scope]]:
@@ -403,6 +373,27 @@ def as_one(made: Py, items: list[Py], listed: Py) -> Py:
     return change(made)
 
 
+def _has(node: ast.Expression, own: dict[str, Made]) -> bool:
+    """Whether variables of comprehensions are in an expression."""
+    return any(isinstance(part, ast.Name) and part.name in own for part in ast.walk(node))
+
+
+def _tests(condition: ast.Expression) -> Iterator[ast.Expression]:
+    """The conditions of a conjunction, each of which is asked where those before hold."""
+    if isinstance(condition, ast.Binary) and condition.operator == "and":
+        yield from _tests(condition.left)
+        yield from _tests(condition.right)
+    else:
+        yield condition
+
+
+def _alike(made: list[Py]) -> Py:
+    """The expression that all are. Raises `Unwritten` where there is none."""
+    if len({repr(signature(each)) for each in made}) != 1:
+        raise Unwritten
+    return made[0]
+
+
 def _iterated(made: Py) -> Py:
     """What a loop runs over, which need not be a list."""
     match made:
@@ -410,10 +401,6 @@ def _iterated(made: Py) -> Py:
             return inner
         case _:
             return made
-
-
-def _is_of(module: Module, declared: ast.Node) -> bool:
-    return module.scope.template is not None and module.scope.template.declaration is declared
 
 
 def _places(value: Any) -> Any:

@@ -149,14 +149,16 @@ class Tree:
         return node.op.narrow_in_torch and self.is_half(node.inputs[0])
 
     def _visit(self, scope: Scope, module: Module) -> None:
-        for place, child in enumerate(scope.children):
+        turn = 0
+        for child in scope.children:
             if isinstance(child, Node):
                 self._own(child)
             elif not child.opens:
                 if child.kind in ("repeat", "for") and not child.children:
                     self.idle.add(loop_id(child))
                 if child.kind == "iteration" and child.names is not None:
-                    self.turns.setdefault(child.names, (child, place))
+                    self.turns.setdefault(child.names, (child, turn))
+                    turn += 1
                 self._visit(child, module)
             elif self.nodes_in(child):
                 known = self.modules.get(child.path)

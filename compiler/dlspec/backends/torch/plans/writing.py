@@ -11,6 +11,7 @@ from typing import Any, cast
 from dlspec.backends.torch.plans.places import homes_of, loop_id, turn_of
 from dlspec.backends.torch.plans.sizing import Sizing
 from dlspec.backends.torch.plans.tree import Module
+from dlspec.backends.torch.plans.weighed import AXES
 from dlspec.backends.torch.python import expressions as py
 from dlspec.backends.torch.python.evaluate import CALLS, Unwritten, evaluate, is_constant, same
 from dlspec.backends.torch.python.expressions import Py
@@ -35,7 +36,6 @@ from dlspec.ir.program import Binding, Names, Written
 from dlspec.ir.scope import Scope
 from dlspec.syntax import ast
 
-_AXES = {"batch": 0, "channels": 1, "features": -1, "width": -1, "length": -1, "height": -2, "depth": -3}
 _OPERATORS = frozenset({"+", "-", "*", "/", "//", "%", "**", "==", "!=", "<", "<=", ">", ">=", "and", "or", "in"})
 
 
@@ -335,9 +335,9 @@ class Writing(Sizing):
                 asked = py.Subscript(shape, (py.Slice(py.Const(2), None),)) if first else shape
                 return Leaf(("shape", signature(ready), wanted), "shape", list(tensor.type.shape[first:]), asked)
             return py.Sequence(tuple(self.dimension(tensor, axis) for axis in range(first, rank)), "(")
-        if wanted not in _AXES or not -rank <= _AXES[wanted] < rank:
+        if wanted not in AXES or not -rank <= AXES[wanted] < rank:
             raise Unwritten
-        return self.dimension(tensor, _AXES[wanted] % rank)
+        return self.dimension(tensor, AXES[wanted] % rank)
 
     def _number_info(self, node: ast.Attribute, of: ast.Expression, names: Names, time: int) -> Py:
         """`finfo(x.dtype).min` of a tensor at hand."""

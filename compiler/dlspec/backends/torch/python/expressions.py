@@ -131,8 +131,8 @@ class Assign(Py):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Comprehension(Py):
-    """`[item for target in iterable]`; the argument of a call where ``opening`` is empty. With ``times``, once for ``each``
-    of them."""
+    """`[item for target in iterable if condition]`; the argument of a call where ``opening`` is empty. With ``times``, once
+    for ``each`` of them."""
 
     item: Py
     target: str
@@ -140,6 +140,7 @@ class Comprehension(Py):
     opening: str = "["
     times: Py | None = None
     each: str = "_"
+    conditions: tuple[Py, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -155,8 +155,8 @@ def _flat(node: Py) -> tuple[str, int]:
 
 
 def _loops(node: Comprehension) -> list[str]:
-    own = f"for {node.target} in {_at_least(node.iterable, 2)}"
-    return [own] if node.times is None else [f"for {node.each} in {flat(node.times)}", own]
+    own = [f"for {node.target} in {_at_least(node.iterable, 2)}", *(f"if {flat(each)}" for each in node.conditions)]
+    return own if node.times is None else [f"for {node.each} in {flat(node.times)}", *own]
 
 
 def _argument(item: Py | Keyword) -> str:
@@ -276,9 +276,10 @@ def _links(node: Py) -> list[str]:
 
 
 def _loop_lines(node: Comprehension, depth: int) -> list[str]:
-    """The lines of the loops of a comprehension."""
-    *around, _ = _loops(node)
-    return [*(f"{INDENT * depth}{loop}" for loop in around), *layout(node.iterable, depth, f"for {node.target} in ")]
+    """The lines of the loops of a comprehension, and of its conditions."""
+    around = [] if node.times is None else [f"{INDENT * depth}for {node.each} in {flat(node.times)}"]
+    loop = layout(node.iterable, depth, f"for {node.target} in ")
+    return [*around, *loop, *(line for each in node.conditions for line in layout(each, depth, "if "))]
 
 
 def _last_call(node: Binary) -> Call | None:

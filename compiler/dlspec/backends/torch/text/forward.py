@@ -7,8 +7,9 @@ from dlspec.backends.torch.classes.template import TAction, TRound
 from dlspec.backends.torch.lowering.registry import Ref
 from dlspec.backends.torch.plans.plan import Slot
 from dlspec.backends.torch.python import names
-from dlspec.backends.torch.python.expressions import Comprehension, IfElse, Name, Py, Sequence, call, rebuild
+from dlspec.backends.torch.python.expressions import Comprehension, IfElse, Name, Py, Sequence, call, rebuild, walk
 from dlspec.backends.torch.python.layout import INDENT, flat, layout
+from dlspec.backends.torch.python.targets import kept
 from dlspec.backends.torch.text.scanning import Scanning
 from dlspec.backends.torch.text.statements import GENERIC, INLINE_WIDTH, Pending, depth, refs
 
@@ -143,7 +144,7 @@ class Forward(Scanning):
         if depth(item) > COMPREHENDED or len(flat(self._put(item, {}))) > INLINE_WIDTH:
             return False
         target, iterable = variables(step.loop, self._taken(over), [item])
-        value = Comprehension(self._taken(item), target, iterable)
+        value = _comprehended(self._taken(item), target, iterable)
         self._pending[slot] = Pending(value, False, (self._plural(of),), None)
         if self._uses.get(slot, 0) != 1:
             self._flush([slot])
@@ -215,3 +216,13 @@ def _rebuilt(value: Py, known: dict[Slot, Py]) -> Py:
     if isinstance(value, Ref):
         return known.get(value.value, value)
     return rebuild(value, lambda inner: _rebuilt(inner, known))
+
+
+def _comprehended(item: Py, target: str, iterable: Py) -> Comprehension:
+    """The comprehension; one over what another only leaves is one with its conditions."""
+    match iterable:
+        case Comprehension(item=left, conditions=(_, *_)) if flat(left) in (iterable.target, f"({iterable.target})"):
+            used = {part.text for each in (item, *iterable.conditions) for part in walk(each) if isinstance(part, Name)}
+            return Comprehension(item, kept(iterable.target, used), iterable.iterable, conditions=iterable.conditions)
+        case _:
+            return Comprehension(item, target, iterable)
