@@ -1,5 +1,5 @@
 """Networks written by hand in PyTorch, for those of which no outputs are recorded: with the names of the spec, and the
-settings of `catalogue.LIGHT`."""
+settings of `light.LIGHT`."""
 
 from __future__ import annotations
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 import torch
-from catalogue import Reference, shape_at
+from catalogue import shape_at
+from references import Reference
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from torch.utils.flop_counter import FlopCounterMode

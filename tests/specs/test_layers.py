@@ -9,7 +9,8 @@ import fill
 import numpy as np
 import pytest
 import torch
-from catalogue import TRUTH, Weight, graph_of, sizes_for
+from catalogue import TRUTH, graph_of, sizes_for
+from references import Weight
 from test_numerics import assert_fingerprint, filled_weights, outputs_of
 
 from dlspec.analyses.cost import cost

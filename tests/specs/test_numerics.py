@@ -12,8 +12,11 @@ import numpy as np
 import pytest
 import torch
 from by_hand import BY_HAND, SMALL
-from catalogue import LIGHT, REFERENCES, WITHOUT_RECORD, Reference, graph_of, sizes_for
+from catalogue import graph_of, sizes_for
+from light import LIGHT
 from oracle import reference_model, results_of, with_tables
+from references import REFERENCES, Reference
+from without_record import WITHOUT_RECORD
 
 from dlspec.backends.onnx.model import build
 from dlspec.backends.onnx.write import to_bytes

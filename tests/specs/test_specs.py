@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 import torch
-from catalogue import FILES, REFERENCES, WITHOUT_RECORD, Reference, Weight, graph_of, networks, shape_at, sizes_for
+from catalogue import FILES, graph_of, networks, shape_at, sizes_for
 from oracle import figures_of, measured, reference_model
+from references import REFERENCES, Reference, Weight
+from without_record import WITHOUT_RECORD
 
 from dlspec.analyses.cost import cost, turns_of
 from dlspec.ir.evaluation import evaluate

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from catalogue import FILES, LIGHT, graph_of, program
+from catalogue import FILES, graph_of, program
+from light import LIGHT
 from test_numerics import outputs_of, random_weight
 from torch import Tensor
 

@@ -12,7 +12,10 @@ from collections import defaultdict
 from operator import attrgetter
 from pathlib import Path
 
-from catalogue import FILES, LIGHT, REFERENCES, SPECS, WITHOUT_RECORD, Reference, graph_of, networks
+from catalogue import FILES, SPECS, graph_of, networks
+from light import LIGHT
+from references import REFERENCES, Reference
+from without_record import WITHOUT_RECORD
 
 import dlspec
 from bench import peers

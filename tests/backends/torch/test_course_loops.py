@@ -11,7 +11,8 @@ from typing import Any, TypeAlias
 import pytest
 import torch
 import torch.nn.functional as F
-from catalogue import LIGHT, program
+from catalogue import program
+from light import LIGHT
 from test_torch_loops import compare
 from torch import Tensor, nn
 from train_snippets import Batch

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 import torch
-from catalogue import REFERENCES, Reference, graph_of
+from catalogue import graph_of
 from oracle import reference_model, results_of, torchvision_models, with_tables
+from references import REFERENCES, Reference
 from torch import Tensor, nn
 
 from dlspec.backends.torch import source

@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 import torch
-from catalogue import FILES, LIGHT, program
+from catalogue import FILES, program
+from light import LIGHT
 from torch import Tensor, nn
 from train_snippets import NETWORKS, SIZES, TRAINS, Batch, batches, training
 

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from catalogue import LIGHT, graph_of, shown
+from catalogue import graph_of, shown
+from light import LIGHT
 from snippets import SNIPPETS
 
 from dlspec.backends import verify as subject

@@ -1,0 +1,101 @@
+"""Networks that no reference implementation has, and why."""
+
+from __future__ import annotations
+
+WITHOUT_RECORD = {
+    "mlp:MLP": "an example of a size of our own",
+    "hrnet:HRNetExchange": "a part of HRNet_W18",
+    "super_resolution:VGGFeatures": "the first layers of torchvision's VGG19, with their names",
+    **dict.fromkeys(
+        ("diffusion:Denoiser", "continuous:Field", "flow:RealNVP", "energy:Energy"),
+        "of a size of our own; compared with PyTorch by hand",
+    ),
+    **dict.fromkeys(
+        ("flow:RealNVPInverse", "flow:Glow", "flow:GlowInverse"),
+        "of a size of our own; that it undoes the other way is tested",
+    ),
+    **dict.fromkeys(
+        ("diffusion:DDIM", "continuous:FollowFlow", "continuous:FollowScore", "energy:Sample"),
+        "our own; what it samples is tested",
+    ),
+    **{f"whisper:Whisper{size}": "WhisperTiny with other settings" for size in ("Base", "Small", "Medium", "Large")},
+    **{f"conformer:{name}": "ConformerTiny with other settings" for name in ("Conformer", "RelativeConformer")},
+    "conformer:RelativeConformerTiny": "another attention in ConformerTiny, compared with its formula",
+    "lstm:LSTMClassifier": "an example of a size of our own, compared with torch's layers",
+    "autoencoder_kl:AutoencoderKL": "AutoencoderKLTiny with other settings",
+    "lenet:LeNet5Localizer": "our own form of a second head; the layers before it are LeNet5's",
+    "lenet:LeNet5Ensemble": "several LeNet5, compared with the mean of theirs in test_lenet.py",
+    "approximation:Perceptron": "our own; what it learns is tested",
+    "approximation:Grid": "our own; what it is off by is tested",
+    **{
+        f"costs:{name}": "one side of a comparison; the claims are the expectations of the file"
+        for name in (
+            "Square",
+            "Stacked",
+            "Separated",
+            "DepthwiseSeparable",
+            "Wide",
+            "Reduced",
+            "Dense",
+            "Sparse",
+            "Shared",
+        )
+    },
+    "inception_module:NaiveInceptionModule": "the paper's thought experiment, which nobody publishes",
+    **{f"gpt2:GPT2{size}": "GPT2Small with other settings" for size in ("Medium", "Large", "XL")},
+    "transformer:TransformerEncoder": "no record of normalising last; it is compared with torch.nn's, with other settings",
+    "bert:BertLarge": "BertModel with other settings",
+    "bert:BertForMaskedLM": "BertTinyMaskedLM with other settings",
+    **{
+        f"llama:{name}": "Llama, keys and values kept; compared with the record of a cache in test_llama.py"
+        for name in ("LlamaTinyPrefill", "LlamaTinyStep", "Llama3_8BPrefill", "Llama3_8BStep")
+    },
+    **{
+        f"selective_scan:MambaTiny{name}": "Mamba, its states kept; compared with the record in test_selective_scan.py"
+        for name in ("Prefill", "Step")
+    },
+    "selective_scan:Mamba130M": "MambaTiny with other settings",
+    "llama:Llama3_1_8B": "Llama3_8B with other frequencies, which test_llama.py compares with the published formula",
+    "llama:Mistral7B": "MistralTiny with other settings",
+    "mixtral:MixtralTinyCapacity": "MixtralTiny with a place for so many tokens; compared with it in test_mixtral.py",
+    "retinanet:RetinaNetResNet50": "the levels of ResNet50FPN, and the head that is compared",
+    "yolov8:YOLOv8n": "no record; compared with the layers written by hand, and all sizes have the published params",
+    **{f"yolov8:YOLOv8{size}": "YOLOv8n with other settings" for size in "smlx"},
+    "gcn:GCN": "no record; it is compared with the layers written by hand",
+    "gcn:EdgeGCN": "no record; it is compared with the layers written by hand",
+    "unet:UNetRecursive": "our own form; it has the weights of unet_milesial in another order",
+    "unet:UNetRecursive3D": "our own form of the same blocks in three dimensions",
+    "lapgan:Pyramid": "no weights; it is compared with OpenCV's formula in test_numerics.py",
+    "lapgan:SmallGenerator": "of the same repository as ResidualGenerator, and without a record",
+    "lapgan:SmallDiscriminator": "of the same repository as ResidualGenerator, and without a record",
+    "lapgan:LAPGAN": "the generators of all scales together",
+    "latent:PCA": "compared with scikit-learn's figures in test_latent.py",
+    "latent:PPCA": "compared with scikit-learn's figures in test_latent.py",
+    "latent:GaussianMixture": "compared with scikit-learn's figures in test_latent.py",
+    "latent:PrincipalAxes": "compared with numpy's eigenvectors in test_latent.py",
+    "latent:Seeds": "our own form of k-means++; what comes of it is tested in test_latent.py",
+    "latent:EMStep": "compared with scikit-learn's figures in test_latent.py",
+    "progan:LabelledGenerator": "Generator with labels beside the noise",
+    "progan:LabelledDiscriminator": "Discriminator with an output for each label",
+    "stylegan:Mixing": "Generator with two styles; compared with it in test_stylegan.py",
+    "stylegan:MeanStyle": "the mean of a part of Generator; compared with it in test_stylegan.py",
+    "stylegan:Truncated": "Generator with other styles; compared with it in test_stylegan.py",
+    "nvae:Sampler": "draws from the prior of NVAE, with its weights",
+    "antialiased:AntialiasedDenseNet121": "no record; it is compared with torchvision's, its pools replaced",
+    "alexnet:AlexNetTwoStreams": "no record; it is compared with the layers written by hand",
+    "se_resnet:SEDenseNet121": "our own; it is compared with torchvision's, gates put into it",
+    "siamese:Embedder": "its repository has no record; it is compared with the layers written by hand",
+    "siamese:Siamese": "two uses of Embedder",
+    "gan:PointDiscriminator": "our own, for points of the line; what it learns is tested",
+    "wgan:PointGenerator": "our own, for points of the plane; what it learns is tested",
+    "wgan:PointCritic": "our own, for points of the plane; what it learns is tested",
+    "vae:Decoder": "the second half of VAE, with its weights",
+    "vae:CVAEDecoder": "the second half of CVAE, with its weights",
+    "vae:ConvDecoder": "the second half of ConvVAE, with its weights",
+    "vae:ConvCVAE": "its repository has no record; it is compared with the layers written by hand",
+    "vae:ConvCVAEDecoder": "the second half of ConvCVAE, with its weights",
+    "gaussian_vae:GaussianVAE": "of a size of our own; compared with PyTorch by hand",
+    "gaussian_vae:Codes": "the first half of GaussianVAE, with its weights",
+    "gaussian_vae:Decoder": "the second half of GaussianVAE, with its weights",
+    "gaussian_vae:Anomaly": "what GaussianVAE makes of an image, with its weights; compared with the formula",
+}
