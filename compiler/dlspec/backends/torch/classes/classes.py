@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from contextlib import suppress
 
+from dlspec.backends.torch.classes.clauses import rolled_as_one
 from dlspec.backends.torch.classes.grouping import (
     GroupKey,
     class_children,
@@ -16,7 +17,7 @@ from dlspec.backends.torch.classes.grouping import (
 from dlspec.backends.torch.classes.merge import Merger
 from dlspec.backends.torch.classes.objectives import TrainingPlanner
 from dlspec.backends.torch.classes.resolve import Class, Resolver
-from dlspec.backends.torch.classes.rolling import rolled, written_out
+from dlspec.backends.torch.classes.rolling import written_out
 from dlspec.backends.torch.classes.template import Mismatch, Template
 from dlspec.backends.torch.plans.author import Author
 from dlspec.backends.torch.plans.plan import Plan, Unreachable
@@ -216,7 +217,7 @@ class Library(Resolver):
         return clusters
 
     def _merged(self, plans: list[Plan]) -> Template:
-        loops = [rolled(plan) for plan in plans]
+        loops = [rolled_as_one(plan) for plan in plans]
         steps = [each for each in loops if each is not None]
         if len(steps) == len(plans):
             with suppress(Mismatch):

@@ -16,6 +16,7 @@ from dlspec.backends.torch.python import names
 from dlspec.backends.torch.python.evaluate import Unwritten, is_constant
 from dlspec.backends.torch.python.expressions import (
     Call,
+    Clause,
     Comprehension,
     Const,
     IfElse,
@@ -283,7 +284,8 @@ class Resolver:
         target, loop = self._loop(value, Sequence(tuple(parts), "("), made)
         if len(parts) == 1:
             return Comprehension(parts[0], target, loop)
-        return Comprehension(Name("layer"), "layer", Sequence(tuple(parts), "("), times=loop, each=target)
+        around = (Clause(target, loop),)
+        return Comprehension(Name("layer"), "layer", Sequence(tuple(parts), "("), around=around)
 
     # Forwards
 

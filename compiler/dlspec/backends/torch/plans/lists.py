@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import partial, reduce
 from operator import getitem
 from typing import TYPE_CHECKING, Any, cast
@@ -15,10 +16,12 @@ from dlspec.backends.torch.plans.plan import Slot
 from dlspec.backends.torch.plans.tree import Element, Region, Step
 from dlspec.backends.torch.plans.weighed import Made, computed, size_of
 from dlspec.backends.torch.plans.writing import Writing
+from dlspec.backends.torch.python.clauses import comprehended
 from dlspec.backends.torch.python.evaluate import CALLS, Unwritten, evaluate, is_constant
 from dlspec.backends.torch.python.expressions import (
     Binary,
     Call,
+    Clause,
     Comprehension,
     Const,
     Name,
@@ -34,7 +37,7 @@ from dlspec.backends.torch.python.expressions import (
 )
 from dlspec.backends.torch.python.names import variable
 from dlspec.backends.torch.python.symbols import Direct, Each, Leaf, Listed, item, signature, tupled
-from dlspec.backends.torch.python.targets import kept, targets_of
+from dlspec.backends.torch.python.targets import targets_of
 from dlspec.elaborate.builder import join
 from dlspec.elaborate.values import Inside, SharedLayer
 from dlspec.ir.node import Node, Value
@@ -189,7 +192,11 @@ class Lists(Holders):
                 return number, evaluate(number)
 
     def _given(self, node: ast.Expression, names: Names, time: int) -> Made:
-        """What a variable of a comprehension is compared with."""
+        """What a variable of a comprehension is compared with: a size of what a loop around it runs over, or a number."""
+        with suppress(Unwritten, LookupError, TypeError, ValueError):
+            made, value = self._translate(node, names, time, {})
+            if any(isinstance(each, Each) for each in walk(made)):
+                return made, value
         number = self._number(node, names, time, {})
         return number, evaluate(number)
 
@@ -250,15 +257,13 @@ class Lists(Holders):
         return Each(loop_id(iteration.parent), variable(name), place, direct), value
 
     def _comprehension(self, node: ast.Comprehension, names: Names, time: int, own: dict[str, Made]) -> Made:
-        clause, *more = node.clauses
-        if more:
-            raise Unwritten
-        over, turns, conditions = self._turns_of(clause, names, time, own)
-        items = [self._translate(node.item, names, time, turn) for _, turn in turns]
-        made = _alike([made for made, _ in items])
-        used = {part.text for each in (made, *conditions) for part in walk(each) if isinstance(part, Name)}
-        target = ", ".join(kept(each, used) for each in targets_of(clause.targets))
-        return Comprehension(made, target, _iterated(over), conditions=conditions), [value for _, value in items]
+        turns, clauses = [own], list[Clause]()
+        for clause in node.clauses:
+            left, made = self._turns_of(clause, names, time, turns)
+            turns = [turn for _, turn in left]
+            clauses.append(made)
+        items = [self._translate(node.item, names, time, turn) for turn in turns]
+        return comprehended(_alike([made for made, _ in items]), clauses), [value for _, value in items]
 
     def _looped(self, loop: Scope) -> Made | None:
         """What a loop runs over, but for what its conditions leave out."""
@@ -266,38 +271,37 @@ class Lists(Holders):
         if written is None or not isinstance(clause, ast.Clause) or not clause.conditions:
             return None if written is None else self._found(written)
         try:
-            over, turns, conditions = self._turns_of(clause, written.names, written.time, {})
+            turns, own = self._turns_of(clause, written.names, written.time, [{}])
         except (Unwritten, LookupError, TypeError, ValueError):
             return None
-        names = targets_of(clause.targets)
-        first, *others = map(Name, names)
-        made = Comprehension(
-            Sequence((first, *others), "(") if others else first,
-            ", ".join(names),
-            _iterated(over),
-            conditions=conditions,
-        )
-        return made, [each for each, _ in turns]
+        first, *others = map(Name, targets_of(clause.targets))
+        item = Sequence((first, *others), "(") if others else first
+        return Comprehension(item, own.target, own.iterable, conditions=own.conditions), [each for each, _ in turns]
 
     def _turns_of(
-        self, clause: ast.Clause, names: Names, time: int, own: dict[str, Made]
-    ) -> tuple[Py, list[tuple[Any, dict[str, Made]]], tuple[Py, ...]]:
-        """What a clause runs over, the items that its conditions leave, each with the variables, and these conditions."""
-        over, values = self._translate(clause.iterable, names, time, own)
+        self, clause: ast.Clause, names: Names, time: int, around: list[dict[str, Made]]
+    ) -> tuple[list[tuple[Any, dict[str, Made]]], Clause]:
+        """The items that a clause runs over and its conditions leave, each with the variables, in all turns ``around`` it,
+        which are given by theirs; and the clause in Python."""
         tests = [[*_tests(condition)] for condition in clause.conditions]
         asked: dict[ast.Expression, list[Py]] = {test: [] for each in tests for test in each}
+        over: list[Py] = []
         left: list[tuple[Any, dict[str, Made]]] = []
-        for each in cast("list[Any]", values):
-            places = ast.paths_of(clause.targets)
-            turn = own | {n.name: (Name(variable(n.name)), reduce(getitem, place, each)) for n, place in places}
-            for test, found in asked.items():  # one that is not reached need not have a meaning
-                made, holds = self._translate(test, names, time, turn)
-                found.append(made)
-                if not holds:
-                    break
-            else:
-                left.append((each, turn))
-        return over, left, tuple(reduce(partial(Binary, "and"), (_alike(asked[t]) for t in each)) for each in tests)
+        for own in around:
+            made, values = self._translate(clause.iterable, names, time, own)
+            over.append(made)
+            for each in cast("list[Any]", values):
+                places = ast.paths_of(clause.targets)
+                turn = own | {n.name: (Name(variable(n.name)), reduce(getitem, place, each)) for n, place in places}
+                for test, found in asked.items():  # one that is not reached need not have a meaning
+                    made, holds = self._translate(test, names, time, turn)
+                    found.append(made)
+                    if not holds:
+                        break
+                else:
+                    left.append((each, turn))
+        conditions = tuple(reduce(partial(Binary, "and"), (_alike(asked[test]) for test in each)) for each in tests)
+        return left, Clause(", ".join(targets_of(clause.targets)), _iterated(_alike(over)), conditions)
 
     def _call(
         self, called: str, arguments: list[ast.Expression], names: Names, time: int, own: dict[str, Made]

@@ -93,7 +93,7 @@ def _evaluate(node: py.Py, local: dict[str, Any]) -> Any:
             return FUNCTIONS[_LANGUAGE[called]](*(_evaluate(arg, local) for arg in node.args))
         case py.Call(function=py.Name(text="tuple"), args=(inner,)):
             return _evaluate(inner, local)
-        case py.Comprehension(times=None, conditions=()):
+        case py.Comprehension(around=(), conditions=()):
             values = _evaluate(node.iterable, local)
             return [_evaluate(node.item, local | taken_apart(node.target, value)) for value in values]
         case _:

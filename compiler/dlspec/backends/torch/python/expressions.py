@@ -130,17 +130,36 @@ class Assign(Py):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Clause(Py):
+    """`for target in iterable if condition`"""
+
+    target: str
+    iterable: Py
+    conditions: tuple[Py, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Comprehension(Py):
-    """`[item for target in iterable if condition]`; the argument of a call where ``opening`` is empty. With ``times``, once
-    for ``each`` of them."""
+    """`[item for target in iterable if condition]`; the argument of a call where ``opening`` is empty. ``around`` are the
+    clauses before its own."""
 
     item: Py
     target: str
     iterable: Py
     opening: str = "["
-    times: Py | None = None
-    each: str = "_"
+    around: tuple[Clause, ...] = ()
     conditions: tuple[Py, ...] = ()
+
+    @property
+    def clauses(self) -> tuple[Clause, ...]:
+        return (*self.around, Clause(self.target, self.iterable, self.conditions))
+
+    @property
+    def passes(self) -> bool:
+        """Whether the item is nothing but the variables."""
+        items = self.item.items if isinstance(self.item, Sequence) else (self.item,)
+        texts = [item.text if isinstance(item, Name) else "" for item in items]
+        return ", ".join(texts) == ", ".join(clause.target for clause in self.clauses)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

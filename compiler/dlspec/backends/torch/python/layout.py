@@ -11,6 +11,7 @@ from dlspec.backends.torch.python.expressions import (
     Attribute,
     Binary,
     Call,
+    Clause,
     Comprehension,
     Const,
     Dictionary,
@@ -155,8 +156,11 @@ def _flat(node: Py) -> tuple[str, int]:
 
 
 def _loops(node: Comprehension) -> list[str]:
-    own = [f"for {node.target} in {_at_least(node.iterable, 2)}", *(f"if {flat(each)}" for each in node.conditions)]
-    return own if node.times is None else [f"for {node.each} in {flat(node.times)}", *own]
+    return [part for clause in node.clauses for part in _clause(clause)]
+
+
+def _clause(node: Clause) -> list[str]:
+    return [f"for {node.target} in {_at_least(node.iterable, 2)}", *(f"if {flat(each)}" for each in node.conditions)]
 
 
 def _argument(item: Py | Keyword) -> str:
@@ -277,9 +281,11 @@ def _links(node: Py) -> list[str]:
 
 def _loop_lines(node: Comprehension, depth: int) -> list[str]:
     """The lines of the loops of a comprehension, and of its conditions."""
-    around = [] if node.times is None else [f"{INDENT * depth}for {node.each} in {flat(node.times)}"]
-    loop = layout(node.iterable, depth, f"for {node.target} in ")
-    return [*around, *loop, *(line for each in node.conditions for line in layout(each, depth, "if "))]
+    lines: list[str] = []
+    for clause in node.clauses:
+        lines += layout(clause.iterable, depth, f"for {clause.target} in ")
+        lines += [line for each in clause.conditions for line in layout(each, depth, "if ")]
+    return lines
 
 
 def _last_call(node: Binary) -> Call | None:

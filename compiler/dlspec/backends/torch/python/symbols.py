@@ -552,7 +552,7 @@ def of_list(node: Subscript | Call) -> Py:
     """An item, a part, the length or the sum of a list that is written out, done; the length of a comprehension over a
     `range`, which says it."""
     match node:
-        case Call(function=Name(text="len"), args=(Comprehension(iterable=iterable, times=None, conditions=()),)):
+        case Call(function=Name(text="len"), args=(Comprehension(iterable=iterable, around=(), conditions=()),)):
             count = _counted(iterable)
             return node if count is None else count
         case Call(function=Name(text="len"), args=(Sequence(items=items),)) if Star not in map(type, items):
@@ -625,7 +625,7 @@ def item(base: Py, place: Py) -> Py:
             return Sequence(tuple([item(each, place) for each in args]), "(")
         case Call(function=Name(text="enumerate"), args=(counted,)):
             return Sequence((place, item(counted, place)), "(")
-        case Comprehension(item=each, target=target, iterable=iterable, times=None, conditions=()):
+        case Comprehension(item=each, target=target, iterable=iterable, around=(), conditions=()):
             count = _counted(iterable)
             behind = isinstance(place, Const) and place.value < 0
             if count is not None and not any(isinstance(inner, Comprehension) for inner in walk_all(each)):

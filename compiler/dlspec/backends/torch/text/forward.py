@@ -7,9 +7,17 @@ from dlspec.backends.torch.classes.template import TAction, TRound
 from dlspec.backends.torch.lowering.registry import Ref
 from dlspec.backends.torch.plans.plan import Slot
 from dlspec.backends.torch.python import names
-from dlspec.backends.torch.python.expressions import Comprehension, IfElse, Name, Py, Sequence, call, rebuild, walk
+from dlspec.backends.torch.python.clauses import comprehended
+from dlspec.backends.torch.python.expressions import (
+    Comprehension,
+    IfElse,
+    Name,
+    Py,
+    Sequence,
+    call,
+    rebuild,
+)
 from dlspec.backends.torch.python.layout import INDENT, flat, layout
-from dlspec.backends.torch.python.targets import kept
 from dlspec.backends.torch.text.scanning import Scanning
 from dlspec.backends.torch.text.statements import GENERIC, INLINE_WIDTH, Pending, depth, refs
 
@@ -219,10 +227,7 @@ def _rebuilt(value: Py, known: dict[Slot, Py]) -> Py:
 
 
 def _comprehended(item: Py, target: str, iterable: Py) -> Comprehension:
-    """The comprehension; one over what another only leaves is one with its conditions."""
-    match iterable:
-        case Comprehension(item=left, conditions=(_, *_)) if flat(left) in (iterable.target, f"({iterable.target})"):
-            used = {part.text for each in (item, *iterable.conditions) for part in walk(each) if isinstance(part, Name)}
-            return Comprehension(item, kept(iterable.target, used), iterable.iterable, conditions=iterable.conditions)
-        case _:
-            return Comprehension(item, target, iterable)
+    """The comprehension; one over what another only leaves or finds is one with its clauses."""
+    if isinstance(iterable, Comprehension) and iterable.passes and (iterable.around or iterable.conditions):
+        return comprehended(item, iterable.clauses)
+    return Comprehension(item, target, iterable)

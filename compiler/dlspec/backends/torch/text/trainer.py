@@ -11,6 +11,7 @@ from dlspec.backends.torch.classes.resolve import Class
 from dlspec.backends.torch.python.expressions import (
     Attribute,
     Call,
+    Clause,
     Comprehension,
     Const,
     Dictionary,
@@ -147,7 +148,7 @@ class TrainerWriter:
         if update.splits:
             groups = Subscript(Name("groups"), (Const(update.name),))
             inside = Subscript(Name("group"), (Const("params"),))
-            return Comprehension(Name("parameter"), "parameter", inside, times=groups, each="group")
+            return Comprehension(Name("parameter"), "parameter", inside, around=(Clause("group", groups),))
         if self.training.picks(update):
             return call("parameters_of", Name("model"), *map(Const, update.over))
         found: list[Py] = []
