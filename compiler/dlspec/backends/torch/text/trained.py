@@ -9,7 +9,7 @@ from dlspec.backends.torch.classes.classes import Library
 from dlspec.backends.torch.classes.grouping import objective_names, rate_names
 from dlspec.backends.torch.classes.objectives import averages
 from dlspec.backends.torch.classes.resolve import Class
-from dlspec.backends.torch.classes.template import Template, TMember
+from dlspec.backends.torch.classes.template import TMember
 from dlspec.backends.torch.plans.making import store_of
 from dlspec.backends.torch.plans.plan import Plan
 from dlspec.backends.torch.plans.tree import Module
@@ -18,6 +18,7 @@ from dlspec.backends.torch.python.layout import INDENT, WIDTH, flat, layout
 from dlspec.backends.torch.text.docs import checks, docstring, entry, shapes, wrapped
 from dlspec.backends.torch.text.forward import Forward
 from dlspec.backends.torch.text.frozen import kept, member
+from dlspec.backends.torch.text.stateless import alike, with_one
 from dlspec.backends.torch.text.write import ClassWriter, Form, signature
 from dlspec.ir.node import Value
 from dlspec.objectives.training import Training, Update
@@ -31,6 +32,7 @@ class TrainingWriter(ClassWriter):
         self.training = training
         self.module = made.modules[0]
         self.averages = averages(training, self.module)
+        self.ones = alike(self.module, made.template, self._value, [*made.methods.values()])
 
     def _doc(self) -> list[str]:
         training, graph = self.training, self.training.graph
@@ -93,7 +95,7 @@ class TrainingWriter(ClassWriter):
         return list(self.training.frozen)
 
     def _method(self, name: str, doc: list[str], returns: str, differentiated: bool = False) -> list[str]:
-        template: Template = self.made.methods[name]
+        template = with_one(self.made.methods[name], self.ones)
         plan = template.plans[0]
         head = signature(name, ["self", *(f"{argument}: Tensor" for argument in plan.inputs)], returns)
         body = Forward(template, self._filled, {}, shapes(plan)).write()

@@ -54,6 +54,8 @@ class ClassWriter:
         self.form = form
         self.template = made.template
         library.name_attributes(made)
+        self.ones: dict[str, str] = {}
+        """Members that are not made, and those that stand for them."""
         self.merged = self._merged()
         self.flags = self._flags()
 
@@ -237,7 +239,7 @@ class ClassWriter:
 
     def _members(self) -> list[str]:
         lines: list[str] = []
-        members = self.template.members
+        members = [member for member in self.template.members if member.label not in self.ones]
         index = 0
         while index < len(members):
             member = members[index]
