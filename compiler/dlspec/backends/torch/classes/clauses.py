@@ -10,7 +10,8 @@ from dlspec.backends.torch.lowering.registry import Ref
 from dlspec.backends.torch.plans.plan import Action, Plan, Round, Run, bare
 from dlspec.backends.torch.plans.tree import Key
 from dlspec.backends.torch.python.expressions import Clause, Comprehension, Name, Py, Sequence, rebuild
-from dlspec.backends.torch.python.symbols import Each, Turned, rebuild_all, signature
+from dlspec.backends.torch.python.sums import rebuild_all
+from dlspec.backends.torch.python.symbols import Each, Turned, signature
 from dlspec.backends.torch.python.targets import names_in
 
 

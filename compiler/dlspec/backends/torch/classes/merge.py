@@ -26,8 +26,10 @@ from dlspec.backends.torch.classes.unify import Turns, index_of, laid, merged, s
 from dlspec.backends.torch.lowering.registry import Ref, Size
 from dlspec.backends.torch.plans.plan import Action, Chain, Item, Loop, Make, Member, Option, Part, Plan, Round, Slot
 from dlspec.backends.torch.plans.tree import Key, Module
+from dlspec.backends.torch.python.computing import is_counted
 from dlspec.backends.torch.python.evaluate import evaluate
 from dlspec.backends.torch.python.expressions import Attribute, Binary, Const, IfElse, Own, Py, Subscript, walk
+from dlspec.backends.torch.python.looped import counted, placed
 from dlspec.backends.torch.python.symbols import (
     Apart,
     Each,
@@ -36,10 +38,7 @@ from dlspec.backends.torch.python.symbols import (
     LoopId,
     Sum,
     Turned,
-    counted,
-    is_counted,
     own_member,
-    placed,
     signature,
     walk_all,
 )

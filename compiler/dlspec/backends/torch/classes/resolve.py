@@ -13,6 +13,7 @@ from dlspec.backends.torch.classes.unify import Turns, unified
 from dlspec.backends.torch.plans.plan import Plan
 from dlspec.backends.torch.plans.tree import Module
 from dlspec.backends.torch.python import names
+from dlspec.backends.torch.python.computing import of_list, tupled
 from dlspec.backends.torch.python.evaluate import Unwritten, is_constant
 from dlspec.backends.torch.python.expressions import (
     Call,
@@ -32,18 +33,8 @@ from dlspec.backends.torch.python.expressions import (
     walk,
 )  # fmt: skip
 from dlspec.backends.torch.python.layout import flat
-from dlspec.backends.torch.python.symbols import (
-    ClassOf,
-    Each,
-    Leaf,
-    Listed,
-    Sum,
-    leaves,
-    of_list,
-    own_member,
-    tupled,
-    written_out,
-)
+from dlspec.backends.torch.python.sums import written_out
+from dlspec.backends.torch.python.symbols import ClassOf, Each, Leaf, Listed, Sum, leaves, own_member
 from dlspec.backends.torch.python.targets import kept
 from dlspec.ir.dims import Expr
 from dlspec.syntax import ast

@@ -13,6 +13,7 @@ from dlspec.backends.torch.classes.unify import Turns, index_of, numbered, same,
 from dlspec.backends.torch.lowering.registry import Ref
 from dlspec.backends.torch.plans.plan import Action, Member, Plan, Round, Run, Slot, bare
 from dlspec.backends.torch.plans.tree import Key, Module
+from dlspec.backends.torch.python.computing import is_counted
 from dlspec.backends.torch.python.evaluate import evaluate
 from dlspec.backends.torch.python.expressions import (
     Attribute,
@@ -28,20 +29,8 @@ from dlspec.backends.torch.python.expressions import (
     rebuild,
     walk,
 )
-from dlspec.backends.torch.python.symbols import (
-    Apart,
-    Each,
-    Flowing,
-    Leaf,
-    LoopId,
-    Sum,
-    Turned,
-    counted,
-    is_counted,
-    own_member,
-    placed,
-    walk_all,
-)
+from dlspec.backends.torch.python.looped import counted, placed
+from dlspec.backends.torch.python.symbols import Apart, Each, Flowing, Leaf, LoopId, Sum, Turned, own_member, walk_all
 from dlspec.backends.torch.python.targets import names_in
 
 _FEW, _SHORT = 4, 12

@@ -11,27 +11,9 @@ from dlspec.backends.torch.classes.template import Mismatch
 from dlspec.backends.torch.plans.plan import Loop, Round, Run
 from dlspec.backends.torch.python.evaluate import CALLS
 from dlspec.backends.torch.python.expressions import Binary, Call, Const, IfElse, Keyword, Name, Py, Subscript
-from dlspec.backends.torch.python.symbols import (
-    Apart,
-    Flowing,
-    Leaf,
-    Left,
-    LoopId,
-    Sum,
-    Turned,
-    add,
-    at_start,
-    behind_turns,
-    entered,
-    next_turn,
-    placed,
-    scaled,
-    signature,
-    together,
-    turned,
-    walk_all,
-    written_out,
-)
+from dlspec.backends.torch.python.looped import at_start, behind_turns, entered, next_turn, placed, together, turned
+from dlspec.backends.torch.python.sums import add, scaled, written_out
+from dlspec.backends.torch.python.symbols import Apart, Flowing, Leaf, Left, LoopId, Sum, Turned, signature, walk_all
 
 
 class Turns:

@@ -24,7 +24,8 @@ from dlspec.backends.torch.python.expressions import (
     method,
     walk,
 )
-from dlspec.backends.torch.python.symbols import Arg, Dimension, Leaf, Turned, rebuild_all
+from dlspec.backends.torch.python.sums import rebuild_all
+from dlspec.backends.torch.python.symbols import Arg, Dimension, Leaf, Turned
 from dlspec.ir.dims import Expr
 from dlspec.ir.node import Node, Value
 from dlspec.ir.program import ASKED, SIZED, Written

@@ -11,7 +11,8 @@ from dlspec.backends.torch.plans.turns import turns_in
 from dlspec.backends.torch.plans.writing import Writing
 from dlspec.backends.torch.python.evaluate import Unwritten, evaluate
 from dlspec.backends.torch.python.expressions import Const, Py
-from dlspec.backends.torch.python.symbols import Count, Turned, add, joined, scaled, signature
+from dlspec.backends.torch.python.sums import add, scaled
+from dlspec.backends.torch.python.symbols import Count, Turned, joined, signature
 from dlspec.ir.node import Node
 from dlspec.ir.program import Written
 from dlspec.ir.scope import Scope

@@ -17,6 +17,7 @@ from dlspec.backends.torch.plans.tree import Element, Region, Step
 from dlspec.backends.torch.plans.weighed import Made, computed, size_of
 from dlspec.backends.torch.plans.writing import Writing
 from dlspec.backends.torch.python.clauses import comprehended
+from dlspec.backends.torch.python.computing import item, tupled
 from dlspec.backends.torch.python.evaluate import CALLS, Unwritten, evaluate, is_constant
 from dlspec.backends.torch.python.expressions import (
     Binary,
@@ -36,7 +37,7 @@ from dlspec.backends.torch.python.expressions import (
     walk,
 )
 from dlspec.backends.torch.python.names import variable
-from dlspec.backends.torch.python.symbols import Direct, Each, Leaf, Listed, item, signature, tupled
+from dlspec.backends.torch.python.symbols import Direct, Each, Leaf, Listed, signature
 from dlspec.backends.torch.python.targets import targets_of
 from dlspec.elaborate.builder import join
 from dlspec.elaborate.values import Inside, SharedLayer

@@ -9,7 +9,8 @@ from dlspec.backends.torch.plans.tree import Element, Enter, Module, Region, Ste
 from dlspec.backends.torch.plans.writing import Writing
 from dlspec.backends.torch.python.evaluate import Unwritten, evaluate
 from dlspec.backends.torch.python.expressions import Const, Label, Py
-from dlspec.backends.torch.python.symbols import Turned, add, rebuild_all, scaled, signature
+from dlspec.backends.torch.python.sums import add, rebuild_all, scaled
+from dlspec.backends.torch.python.symbols import Turned, signature
 from dlspec.ir.node import Node
 from dlspec.ir.program import Written
 from dlspec.ir.scope import Scope

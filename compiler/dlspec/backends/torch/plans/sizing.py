@@ -12,31 +12,14 @@ from dlspec.backends.torch.plans.plan import named_inputs
 from dlspec.backends.torch.plans.tree import Module, origin
 from dlspec.backends.torch.plans.turns import turns_in
 from dlspec.backends.torch.python import expressions as py
+from dlspec.backends.torch.python.computing import item, of_list
 from dlspec.backends.torch.python.evaluate import Unwritten, evaluate
 from dlspec.backends.torch.python.expressions import Py
+from dlspec.backends.torch.python.looped import ended
 from dlspec.backends.torch.python.names import variable
 from dlspec.backends.torch.python.sizes import from_text
-from dlspec.backends.torch.python.symbols import (
-    Apart,
-    Flowing,
-    Leaf,
-    Left,
-    Sum,
-    Turned,
-    add,
-    divided,
-    ended,
-    item,
-    leaves,
-    of_list,
-    rebuild_all,
-    scaled,
-    signature,
-    times,
-    walk_all,
-    with_powers,
-    without,
-)
+from dlspec.backends.torch.python.sums import add, divided, rebuild_all, scaled, times, with_powers, without
+from dlspec.backends.torch.python.symbols import Apart, Flowing, Leaf, Left, Sum, Turned, leaves, signature, walk_all
 from dlspec.backends.torch.python.targets import targets_of
 from dlspec.ir.dims import Dim, symbol, symbols
 from dlspec.ir.node import Node, Value

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
+from dlspec.backends.torch.python.computing import tupled
 from dlspec.backends.torch.python.evaluate import Unwritten, evaluate
 from dlspec.backends.torch.python.expressions import Attribute, Const, Py, Slice, Subscript
-from dlspec.backends.torch.python.symbols import tupled
 
 AXES = {"batch": 0, "channels": 1, "features": -1, "width": -1, "length": -1, "height": -2, "depth": -3}
 """The axes that have names."""

@@ -13,21 +13,12 @@ from dlspec.backends.torch.plans.sizing import Sizing
 from dlspec.backends.torch.plans.tree import Module
 from dlspec.backends.torch.plans.weighed import AXES
 from dlspec.backends.torch.python import expressions as py
+from dlspec.backends.torch.python.computing import item, of_list, tupled
 from dlspec.backends.torch.python.evaluate import CALLS, Unwritten, evaluate, is_constant, same
 from dlspec.backends.torch.python.expressions import Py
+from dlspec.backends.torch.python.looped import item_of
 from dlspec.backends.torch.python.names import variable
-from dlspec.backends.torch.python.symbols import (
-    Leaf,
-    Turned,
-    item,
-    item_of,
-    joined,
-    leaves,
-    of_list,
-    signature,
-    tupled,
-    walk_all,
-)
+from dlspec.backends.torch.python.symbols import Leaf, Turned, joined, leaves, signature, walk_all
 from dlspec.backends.torch.python.targets import kept, targets_of
 from dlspec.elaborate.constants import CONSTANTS, NumberInfo
 from dlspec.ir.dims import Expr

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 from dlspec.backends.torch.python.expressions import Binary, Const, Py, call
-from dlspec.backends.torch.python.symbols import divided, times
+from dlspec.backends.torch.python.sums import divided, times
 
 _OPERATORS: dict[type[ast.operator], str] = {
     ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.FloorDiv: "//", ast.Mod: "%", ast.Pow: "**",

@@ -11,7 +11,8 @@ from dlspec.backends.torch.plans.tree import Module
 from dlspec.backends.torch.python.evaluate import Unwritten, evaluate
 from dlspec.backends.torch.python.expressions import Const, Name, Own, Py, Subscript, rebuild, walk
 from dlspec.backends.torch.python.layout import flat
-from dlspec.backends.torch.python.symbols import Leaf, LoopId, own_member, rebuild_all
+from dlspec.backends.torch.python.sums import rebuild_all
+from dlspec.backends.torch.python.symbols import Leaf, LoopId, own_member
 from dlspec.ir.scope import within
 
 
