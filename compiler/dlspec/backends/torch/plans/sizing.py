@@ -4,24 +4,22 @@ passes them on."""
 from __future__ import annotations
 
 from contextlib import suppress
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, cast
 
+from dlspec.backends.torch.plans.flowing import after, flowing_in, gathered_sizes, leaving, only_turn, turn_of
 from dlspec.backends.torch.plans.places import homes_of, loop_id
 from dlspec.backends.torch.plans.plan import named_inputs
 from dlspec.backends.torch.plans.tree import Module, origin
-from dlspec.backends.torch.plans.turns import turns_in
 from dlspec.backends.torch.python import expressions as py
 from dlspec.backends.torch.python.computing import item, of_list
 from dlspec.backends.torch.python.evaluate import Unwritten, evaluate
 from dlspec.backends.torch.python.expressions import Py
-from dlspec.backends.torch.python.looped import ended
 from dlspec.backends.torch.python.names import variable
 from dlspec.backends.torch.python.sizes import from_text
-from dlspec.backends.torch.python.sums import add, divided, rebuild_all, scaled, times, with_powers, without
+from dlspec.backends.torch.python.sums import add, divided, rebuild_all, scaled, times, with_powers
 from dlspec.backends.torch.python.symbols import Apart, Flowing, Leaf, Left, Sum, Turned, leaves, signature, walk_all
-from dlspec.backends.torch.python.targets import targets_of
-from dlspec.ir.dims import Dim, symbol, symbols
+from dlspec.ir.dims import symbols
 from dlspec.ir.node import Node, Value
 from dlspec.ir.op import Op
 from dlspec.ir.program import Names, Written, is_literal
@@ -50,13 +48,15 @@ class Sizing:
         self.module = module
         self.place = place
         self.at_hand = at_hand
-        self._entered: tuple[Scope, ...] = ()
-        self._entry: tuple[Value, Scope] | None = None
+        self.entered: tuple[Scope, ...] = ()
+        """The only turns of loops of which what flows in is asked for."""
+        self.entry: tuple[Value, Scope] | None = None
+        """The tensor that flows into a turn, which is said as such, and the turn."""
 
     def at(self, module: Module, place: Scope) -> Sizing:
         """The same for another place, of a constructor."""
         made = type(self)(self.author, module, place, None)
-        made._entered = self._entered
+        made.entered = self.entered
         return made
 
     @cached_property
@@ -80,8 +80,8 @@ class Sizing:
         dim = value.type.shape[axis]
         if not isinstance(dim, int):
             raise Unwritten
-        entry = self._entry if entry is None else entry
-        key = (value, axis, self.module, self.place if entry is None else entry[1], entry is None, self._entered)
+        entry = self.entry if entry is None else entry
+        key = (value, axis, self.module, self.place if entry is None else entry[1], entry is None, self.entered)
         known = self.author.sizes.get(key, self)
         if known is self:
             try:
@@ -99,25 +99,25 @@ class Sizing:
         while True:
             if entry is not None and value is entry[0]:
                 return Leaf(("entry", axis), "entry", dim)
-            alone = self._alone(value)
-            if alone is not None and entry is None and alone not in self._entered:
-                return self._flowing(value, axis, alone)
+            alone = only_turn(self, value)
+            if alone is not None and entry is None and alone not in self.entered:
+                return flowing_in(self, value, axis, alone)
             node = value.producer
             inputs = self.tree.sized(self.module.scope)
-            if node is None or value in inputs or not self._inside(node.scope):
+            if node is None or value in inputs or not self.inside(node.scope):
                 declared = self._declared(value, axis)
                 if declared is not None or self.module.parent is None:
                     return py.Const(dim) if declared is None else declared
                 if value not in inputs:
                     raise Unwritten
                 return Leaf(("size", inputs.index(value), axis), self._called(value, axis), dim)
-            way = self._way(node.scope)
-            crossed = next((s for s in way if s.kind == "iteration" and not self._around(s, entry)), None)
+            way = self.way(node.scope)
+            crossed = next((s for s in way if s.kind == "iteration" and not self.around(s, entry)), None)
             child = next((s for s in way if s in self.tree.of_scope and not self.tree.of_scope[s].inline), None)
             if crossed is not None and (child is None or way.index(crossed) < way.index(child)):
                 try:
-                    made = self._after(value, axis, dim, crossed, entry)
-                    return self._left(made, value, axis, crossed)
+                    made = after(self, value, axis, dim, crossed, entry)
+                    return leaving(self, made, value, axis, crossed)
                 except Unwritten:
                     pass  # of a loop that is written out each turn can say its own
             if child is not None:
@@ -171,7 +171,7 @@ class Sizing:
         step = node.origin.step
         if not isinstance(step, ast.Call) or not any(isinstance(part, ast.If) for part in ast.walk(step)):
             return None
-        around = [scope for scope in node.scope.ancestors() if self._inside(scope)]
+        around = [scope for scope in node.scope.ancestors() if self.inside(scope)]
         flows = {scope.flow for scope in around} | {self.module.scope.flow}
         made = (value for value in node.inputs if origin(value) not in flows and value.type.shape == passed.type.shape)
         return next(made, None) if origin(passed) in flows else None
@@ -205,7 +205,7 @@ class Sizing:
         found = probed.types[output].shape[axis]
         if isinstance(found, int) and probed.pinned and node.inputs and node.inputs[0].type == type_:
             return self.size(node.inputs[0], axis, entry)  # what was written says again what flows in
-        gathered = self._gathered(node, probed.sizes, found) if entry is None else None
+        gathered = gathered_sizes(self, node, probed.sizes, found) if entry is None else None
         if gathered is not None:
             return gathered
         known: dict[str, Py] = {}
@@ -225,7 +225,7 @@ class Sizing:
             if not isinstance(self.size(node.inputs[index], place, entry), py.Const):
                 raise Unwritten
         made = add(with_powers(from_text(str(found), known)))
-        turns = dict.fromkeys(turn for turn in map(self._turn_of, node.inputs) if turn is not None)
+        turns = dict.fromkeys(turn for turn in map(partial(turn_of, self), node.inputs) if turn is not None)
         loops = [loop for loop, _ in turns]
         for loop in dict.fromkeys(loops):
             made = Apart(loop_id(loop), made) if loops.count(loop) > 1 else made
@@ -282,7 +282,7 @@ class Sizing:
             value = self.tree.outputs(child.uses[0])[outputs.index(value)] if value in outputs else value
         made = self.at(child, child.scope).size(value, axis)
         mine = self.at(self.module, use.parent or use)
-        mine._entry = self._entry
+        mine.entry = self.entry
         replaced: dict[Any, Py] = {}
         for leaf in leaves(made):
             if leaf.definition is None and leaf.key not in replaced and leaf.key[0] != "comprehended":
@@ -291,154 +291,6 @@ class Sizing:
                 else:
                     replaced[leaf.key] = mine.bound(leaf, use)
         return substituted(made, replaced)
-
-    def _after(self, value: Value, axis: int, dim: int, turn: Scope, entry: tuple[Value, Scope] | None) -> Py:
-        """The size of what comes out of a turn of a loop: the same each time, or so much more than what flowed in."""
-        loop = turn.parent
-        assert loop is not None
-        turns = turns_in(loop)
-        k, flowing, begun = turns.index(turn), turn.flow, turns[0].flow
-        if flowing is None or begun is None or axis >= flowing.type.rank:
-            raise Unwritten
-        inside = self.at(self.module, turn)
-        body = inside.size(value, axis, (flowing, turn))
-        around = next((s for s in self.place.ancestors() if s.parent is loop and s.kind == "iteration"), None)
-        own = loop_id(loop)
-        if around is None:
-            if k != len(turns) - 1:
-                raise Unwritten
-            count: Py | None = None
-        elif turns.index(around) != k + 1:
-            raise Unwritten
-        else:
-            count = Turned(own, "", k + 1, k + 1)
-        rest, grows = without(body, lambda atom: isinstance(atom, Leaf) and atom.key == ("entry", axis))
-        if any(leaf.key[0] == "entry" for leaf in leaves(rest)):
-            raise Unwritten
-        if not grows:
-            if around is not None:
-                return rest
-            try:
-                return ended(rest, own, k, self.turns_of(loop))
-            except LookupError:
-                raise Unwritten from None
-        if any(isinstance(inner, Turned) and inner.loop == own for inner in walk_all(rest)):
-            raise Unwritten
-        if k and isinstance(rest, py.Const) and not rest.value:
-            return inside.size(flowing, axis)  # as the turn before left it, which may have been another
-        before = self.at(self.module, loop.parent or loop).size(begun, axis, entry)
-        return add(before, scaled(self.turns_of(loop) if count is None else count, rest))
-
-    def _turn_of(self, value: Value) -> tuple[Scope, int] | None:
-        """The loop, not around this place, in which a tensor was made, and the turn of it."""
-        way = self._way(value.producer.scope) if value.producer and self._inside(value.producer.scope) else []
-        turn = next((s for s in way if s.kind == "iteration" and not self._around(s, None)), None)
-        return None if turn is None or turn.parent is None else (turn.parent, turns_in(turn.parent).index(turn))
-
-    def _gathered(self, node: Node, sizes: dict[str, tuple[int, int]], found: Dim) -> Py | None:
-        """The sum of sizes, where each turn of a loop has given one; None for all else."""
-        names = sorted(symbols(found), key=list(sizes).index) if symbols(found) <= sizes.keys() else []
-        if len(names) < 2 or found != _sum_of(names):
-            return None
-        parts: list[Py] = []
-        by_loop: dict[Scope, list[tuple[int, Value, int]]] = {}
-        for index, axis in (sizes[name] for name in names):
-            turn = self._turn_of(node.inputs[index])
-            if turn is None:
-                parts.append(self.size(node.inputs[index], axis))
-            else:
-                by_loop.setdefault(turn[0], []).append((turn[1], node.inputs[index], axis))
-        for loop, given in by_loop.items():
-            turns = turns_in(loop)
-            around = next((k for k, turn in enumerate(turns) if self._around(turn, None)), None)
-            if around is None and len(given) == 1:
-                parts.append(self.size(given[0][1], given[0][2]))
-                continue
-            if [k for k, _, _ in given] != list(range(len(turns) if around is None else around)):
-                return None
-            each = [self.at(self.module, turns[k]).size(value, axis) for k, value, axis in given]
-            known = loop_id(loop)
-            if len({repr(signature(one, known, k)) for k, one in enumerate(each)}) > 1:
-                return None
-            if any(isinstance(inner, Turned | Apart) and inner.loop == known for inner in walk_all(each[0])):
-                if around is not None:
-                    return None
-                parts.append(self._sum(each[0], loop))
-                continue
-            times = self.turns_of(loop) if around is None else Turned(loop_id(loop), "", around, around)
-            parts.append(scaled(times, each[0]))
-        return add(*parts) if by_loop else None
-
-    def _sum(self, first: Py, loop: Scope) -> Py:
-        """The sum of what the turns of a loop say in the words of the first. Raises `Unwritten`."""
-        step, known = loop.origin.step, loop_id(loop)
-        if not isinstance(step, ast.For | ast.Clause):
-            raise Unwritten
-
-        def change(inner: Py) -> Py:
-            if isinstance(inner, Turned | Apart) and inner.loop == known:
-                if isinstance(inner, Apart) or inner.index or not inner.name:
-                    raise Unwritten
-                return Leaf(("comprehended", inner.name), inner.name, inner.value)
-            return rebuild_all(inner, change)
-
-        iterable = self.at(self.module, loop.parent or loop).written(loop.origin.written["iterable"])
-        return py.call("sum", py.Comprehension(change(first), ", ".join(targets_of(step.targets)), iterable, ""))
-
-    def _alone(self, value: Value) -> Scope | None:
-        """The only turn of a loop around this place that a tensor flows into."""
-        for scope in self.place.ancestors():
-            if scope is self.module.scope:
-                break
-            if scope.kind == "iteration" and scope.flow is value and scope.parent and len(turns_in(scope.parent)) == 1:
-                return scope
-        return None
-
-    def _flowing(self, value: Value, axis: int, turn: Scope) -> Py:
-        """What flows into the only turn of a loop, with what would flow into the next."""
-        inside = self.at(self.module, turn)
-        inside._entered = (*self._entered, turn)
-        first = inside.size(value, axis)
-        later = None
-        with suppress(Unwritten):
-            later = self._next(value, axis, first, turn)
-        if later is not None and repr(signature(later)) == repr(signature(first)):
-            return first
-        assert turn.parent is not None
-        return Flowing(loop_id(turn.parent), first, later)
-
-    def _next(self, value: Value, axis: int, first: Py, turn: Scope) -> Py:
-        """What the turn after the only one of a loop would find."""
-        assert turn.parent is not None
-        left, own = self.tree.outputs(turn), loop_id(turn.parent)
-        if len(left) != 1 or axis >= left[0].type.rank:
-            raise Unwritten
-        inside = self.at(self.module, turn)
-        inside._entered = (*self._entered, turn)
-        inside._entry = value, turn
-        body = inside.size(left[0], axis)
-        rest, grows = without(body, lambda atom: isinstance(atom, Leaf) and atom.key == ("entry", axis))
-        if any(leaf.key[0] == "entry" for leaf in leaves(rest)):
-            raise Unwritten
-        if not grows:
-            return rest
-        if any(isinstance(inner, Turned) and inner.loop == own for inner in walk_all(rest)):
-            raise Unwritten
-        return add(first, scaled(Turned(own, "", 1, 1), rest))
-
-    def _left(self, made: Py, value: Value, axis: int, turn: Scope) -> Py:
-        """What comes out of a loop, with what does where it has no turn, as it has in some instance."""
-        loop = turn.parent
-        assert loop is not None
-        begun = turns_in(loop)[0].flow
-        inside = any(scope is loop for scope in self.place.ancestors())
-        if inside or loop_id(loop) not in self.tree.idle or begun is None or axis >= begun.type.rank:
-            return made
-        try:
-            before = self.at(self.module, loop.parent or loop).size(begun, axis)
-        except Unwritten:
-            return made
-        return Left(loop_id(loop), self.turns_of(loop), before, made)
 
     def turns_of(self, loop: Scope) -> Py:
         """How often a loop runs."""
@@ -469,11 +321,12 @@ class Sizing:
 
     # Places
 
-    def _inside(self, scope: Scope) -> bool:
+    def inside(self, scope: Scope) -> bool:
+        """Whether a scope is in the module, or in the one that it repeats."""
         own = (self.module.scope, self.module.scope.twin)
         return any(around in own for around in scope.ancestors())
 
-    def _way(self, scope: Scope) -> list[Scope]:
+    def way(self, scope: Scope) -> list[Scope]:
         """The scopes from the module in to another, outermost first."""
         way: list[Scope] = []
         for each in scope.ancestors():
@@ -482,17 +335,10 @@ class Sizing:
             way.append(each)
         return way[::-1]
 
-    def _around(self, turn: Scope, entry: tuple[Value, Scope] | None) -> bool:
+    def around(self, turn: Scope, entry: tuple[Value, Scope] | None) -> bool:
         """Whether a turn of a loop is around the place that asks."""
         place = self.place if entry is None else entry[1]
         return turn is place or any(scope is turn for scope in place.ancestors())
-
-
-def _sum_of(names: list[str]) -> Dim:
-    made: Dim = 0
-    for name in names:
-        made = made + symbol(name)
-    return made
 
 
 def _readable(made: Py, dim: int) -> Py:

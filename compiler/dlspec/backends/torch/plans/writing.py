@@ -238,7 +238,7 @@ class Writing(Sizing):
         if iteration is None or iteration.parent is None:
             return self._of_comprehension(name, where, value)
         loop = loop_id(iteration.parent)
-        if self._inside(iteration):
+        if self.inside(iteration):
             return Turned(loop, variable(name), index, value, self._found(where, name))
         return Leaf(("turn", loop, name), variable(name), value)
 

@@ -1,0 +1,179 @@
+"""Sizes that go through loops: what a turn leaves, what flows into the only one, what all of them give together."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from dlspec.backends.torch.plans.places import loop_id
+from dlspec.backends.torch.plans.turns import turns_in
+from dlspec.backends.torch.python import expressions as py
+from dlspec.backends.torch.python.evaluate import Unwritten
+from dlspec.backends.torch.python.expressions import Py
+from dlspec.backends.torch.python.looped import ended
+from dlspec.backends.torch.python.sums import add, rebuild_all, scaled, without
+from dlspec.backends.torch.python.symbols import Apart, Flowing, Leaf, Left, Turned, leaves, signature, walk_all
+from dlspec.backends.torch.python.targets import targets_of
+from dlspec.ir.dims import Dim, symbol, symbols, total
+from dlspec.ir.node import Node, Value
+from dlspec.ir.scope import Scope
+from dlspec.syntax import ast
+
+if TYPE_CHECKING:
+    from dlspec.backends.torch.plans.sizing import Sizing
+
+
+def after(sizing: Sizing, value: Value, axis: int, dim: int, turn: Scope, entry: tuple[Value, Scope] | None) -> Py:
+    """The size of what comes out of a turn of a loop: the same each time, or so much more than what flowed in."""
+    loop = turn.parent
+    assert loop is not None
+    turns = turns_in(loop)
+    k, flowing, begun = turns.index(turn), turn.flow, turns[0].flow
+    if flowing is None or begun is None or axis >= flowing.type.rank:
+        raise Unwritten
+    inside = sizing.at(sizing.module, turn)
+    body = inside.size(value, axis, (flowing, turn))
+    around = next((s for s in sizing.place.ancestors() if s.parent is loop and s.kind == "iteration"), None)
+    own = loop_id(loop)
+    if around is None:
+        if k != len(turns) - 1:
+            raise Unwritten
+        count: Py | None = None
+    elif turns.index(around) != k + 1:
+        raise Unwritten
+    else:
+        count = Turned(own, "", k + 1, k + 1)
+    rest, grows = without(body, lambda atom: isinstance(atom, Leaf) and atom.key == ("entry", axis))
+    if any(leaf.key[0] == "entry" for leaf in leaves(rest)):
+        raise Unwritten
+    if not grows:
+        if around is not None:
+            return rest
+        try:
+            return ended(rest, own, k, sizing.turns_of(loop))
+        except LookupError:
+            raise Unwritten from None
+    if any(isinstance(inner, Turned) and inner.loop == own for inner in walk_all(rest)):
+        raise Unwritten
+    if k and isinstance(rest, py.Const) and not rest.value:
+        return inside.size(flowing, axis)  # as the turn before left it, which may have been another
+    before = sizing.at(sizing.module, loop.parent or loop).size(begun, axis, entry)
+    return add(before, scaled(sizing.turns_of(loop) if count is None else count, rest))
+
+
+def turn_of(sizing: Sizing, value: Value) -> tuple[Scope, int] | None:
+    """The loop, not around this place, in which a tensor was made, and the turn of it."""
+    way = sizing.way(value.producer.scope) if value.producer and sizing.inside(value.producer.scope) else []
+    turn = next((s for s in way if s.kind == "iteration" and not sizing.around(s, None)), None)
+    return None if turn is None or turn.parent is None else (turn.parent, turns_in(turn.parent).index(turn))
+
+
+def gathered_sizes(sizing: Sizing, node: Node, sizes: dict[str, tuple[int, int]], found: Dim) -> Py | None:
+    """The sum of sizes, where each turn of a loop has given one; None for all else."""
+    names = sorted(symbols(found), key=list(sizes).index) if symbols(found) <= sizes.keys() else []
+    if len(names) < 2 or found != total(map(symbol, names)):
+        return None
+    parts: list[Py] = []
+    by_loop: dict[Scope, list[tuple[int, Value, int]]] = {}
+    for index, axis in (sizes[name] for name in names):
+        turn = turn_of(sizing, node.inputs[index])
+        if turn is None:
+            parts.append(sizing.size(node.inputs[index], axis))
+        else:
+            by_loop.setdefault(turn[0], []).append((turn[1], node.inputs[index], axis))
+    for loop, given in by_loop.items():
+        turns = turns_in(loop)
+        around = next((k for k, turn in enumerate(turns) if sizing.around(turn, None)), None)
+        if around is None and len(given) == 1:
+            parts.append(sizing.size(given[0][1], given[0][2]))
+            continue
+        if [k for k, _, _ in given] != list(range(len(turns) if around is None else around)):
+            return None
+        each = [sizing.at(sizing.module, turns[k]).size(value, axis) for k, value, axis in given]
+        known = loop_id(loop)
+        if len({repr(signature(one, known, k)) for k, one in enumerate(each)}) > 1:
+            return None
+        if any(isinstance(inner, Turned | Apart) and inner.loop == known for inner in walk_all(each[0])):
+            if around is not None:
+                return None
+            parts.append(_sum(sizing, each[0], loop))
+            continue
+        times = sizing.turns_of(loop) if around is None else Turned(loop_id(loop), "", around, around)
+        parts.append(scaled(times, each[0]))
+    return add(*parts) if by_loop else None
+
+
+def _sum(sizing: Sizing, first: Py, loop: Scope) -> Py:
+    """The sum of what the turns of a loop say in the words of the first. Raises `Unwritten`."""
+    step, known = loop.origin.step, loop_id(loop)
+    if not isinstance(step, ast.For | ast.Clause):
+        raise Unwritten
+
+    def change(inner: Py) -> Py:
+        if isinstance(inner, Turned | Apart) and inner.loop == known:
+            if isinstance(inner, Apart) or inner.index or not inner.name:
+                raise Unwritten
+            return Leaf(("comprehended", inner.name), inner.name, inner.value)
+        return rebuild_all(inner, change)
+
+    iterable = sizing.at(sizing.module, loop.parent or loop).written(loop.origin.written["iterable"])
+    return py.call("sum", py.Comprehension(change(first), ", ".join(targets_of(step.targets)), iterable, ""))
+
+
+def only_turn(sizing: Sizing, value: Value) -> Scope | None:
+    """The only turn of a loop around this place that a tensor flows into."""
+    for scope in sizing.place.ancestors():
+        if scope is sizing.module.scope:
+            break
+        if scope.kind == "iteration" and scope.flow is value and scope.parent and len(turns_in(scope.parent)) == 1:
+            return scope
+    return None
+
+
+def flowing_in(sizing: Sizing, value: Value, axis: int, turn: Scope) -> Py:
+    """What flows into the only turn of a loop, with what would flow into the next."""
+    inside = sizing.at(sizing.module, turn)
+    inside.entered = (*sizing.entered, turn)
+    first = inside.size(value, axis)
+    later = None
+    with suppress(Unwritten):
+        later = _next(sizing, value, axis, first, turn)
+    if later is not None and repr(signature(later)) == repr(signature(first)):
+        return first
+    assert turn.parent is not None
+    return Flowing(loop_id(turn.parent), first, later)
+
+
+def _next(sizing: Sizing, value: Value, axis: int, first: Py, turn: Scope) -> Py:
+    """What the turn after the only one of a loop would find."""
+    assert turn.parent is not None
+    left, own = sizing.tree.outputs(turn), loop_id(turn.parent)
+    if len(left) != 1 or axis >= left[0].type.rank:
+        raise Unwritten
+    inside = sizing.at(sizing.module, turn)
+    inside.entered = (*sizing.entered, turn)
+    inside.entry = value, turn
+    body = inside.size(left[0], axis)
+    rest, grows = without(body, lambda atom: isinstance(atom, Leaf) and atom.key == ("entry", axis))
+    if any(leaf.key[0] == "entry" for leaf in leaves(rest)):
+        raise Unwritten
+    if not grows:
+        return rest
+    if any(isinstance(inner, Turned) and inner.loop == own for inner in walk_all(rest)):
+        raise Unwritten
+    return add(first, scaled(Turned(own, "", 1, 1), rest))
+
+
+def leaving(sizing: Sizing, made: Py, value: Value, axis: int, turn: Scope) -> Py:
+    """What comes out of a loop, with what does where it has no turn, as it has in some instance."""
+    loop = turn.parent
+    assert loop is not None
+    begun = turns_in(loop)[0].flow
+    inside = any(scope is loop for scope in sizing.place.ancestors())
+    if inside or loop_id(loop) not in sizing.tree.idle or begun is None or axis >= begun.type.rank:
+        return made
+    try:
+        before = sizing.at(sizing.module, loop.parent or loop).size(begun, axis)
+    except Unwritten:
+        return made
+    return Left(loop_id(loop), sizing.turns_of(loop), before, made)
