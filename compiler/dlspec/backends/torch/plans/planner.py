@@ -3,30 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import cached_property, partial, reduce
-from operator import getitem
+from functools import cached_property, partial
 
 from dlspec.backends.torch.lowering.inits import tensor_of
 from dlspec.backends.torch.lowering.registry import FUNCTIONS, Lower, Ref, Size, torch_error
 from dlspec.backends.torch.plans.author import Author
 from dlspec.backends.torch.plans.fields import Fields
 from dlspec.backends.torch.plans.lists import Lists, as_one, one_by_one
+from dlspec.backends.torch.plans.looping import only_flow, scanned, standing, variables
 from dlspec.backends.torch.plans.making import Making
 from dlspec.backends.torch.plans.places import loop_id
-from dlspec.backends.torch.plans.plan import (
-    Action,
-    Chain,
-    Mark,
-    Member,
-    Plan,
-    Run,
-    Slot,
-    Unreachable,
-    bare,
-    named_inputs,
-)
+from dlspec.backends.torch.plans.plan import Action, Chain, Member, Plan, Run, Slot, Unreachable, bare, named_inputs
 from dlspec.backends.torch.plans.tree import Element, Enter, Key, Module, Region, Step, Tree, is_function, origin
-from dlspec.backends.torch.plans.turns import gathers_lists, may_differ, turns_in
+from dlspec.backends.torch.plans.turns import gathers_lists, turns_in
 from dlspec.backends.torch.python import names
 from dlspec.backends.torch.python.expressions import (
     Attribute,
@@ -36,7 +25,6 @@ from dlspec.backends.torch.python.expressions import (
     Name,
     Py,
     Sequence,
-    Slice,
     Subscript,
     call,
     method,
@@ -49,7 +37,6 @@ from dlspec.ir.program import LISTED
 from dlspec.ir.scope import Scope
 from dlspec.ir.types import DType, TensorType
 from dlspec.ops import combine, constant, dropout
-from dlspec.ops.scan import Scan
 from dlspec.syntax import ast
 
 
@@ -60,12 +47,12 @@ class Planner(Making):
 
     def __init__(self, module: Module, tree: Tree, author: Author, helpers: set[str]) -> None:
         super().__init__(module, tree, author, helpers)
-        self._slots: dict[Value, Slot] = {}
+        self.slots: dict[Value, Slot] = {}
         self._hidden: set[Node] = set()
         self.lists = Lists(self)
         self._weights: dict[Node, Py] = {}
         self._constants: dict[Node, str] = {}
-        self._forward = Fields(author, module, self.plan.hinges, self._at_hand, self._open_size)
+        self.forward = Fields(author, module, self.plan.hinges, self._at_hand, self._open_size)
 
     def make(self) -> Plan:
         module, plan = self.plan.module, self.plan
@@ -106,23 +93,23 @@ class Planner(Making):
             self._bind(value, (name, 0))
             plan.inputs.append(name)
             if module.parent is None:
-                self._track(value)
+                self.track(value)
 
     def root_inputs(self) -> list[Value]:
         """The tensors that flow into a root."""
         return self.plan.module.graph.inputs
 
     def _bind(self, value: Value, slot: Slot) -> None:
-        self._slots[value] = slot
+        self.slots[value] = slot
         self.plan.types[slot] = value.type
         self.plan.values[slot] = value
 
-    def _hints(self, values: list[Value], scope: Scope) -> tuple[str, ...]:
+    def hints(self, values: list[Value], scope: Scope) -> tuple[str, ...]:
         """The names that the author gave to what a step in a scope makes; none unless all have one."""
-        found = [self._bound(value, scope) for value in values]
+        found = [self.named(value, scope) for value in values]
         return tuple(name for name in found if name) if all(found) else ()
 
-    def _bound(self, value: Value, scope: Scope) -> str:
+    def named(self, value: Value, scope: Scope) -> str:
         """The name that a tensor is given in a scope, or one around it that is of the module too."""
         for around in scope.ancestors():
             if value in around.bound:
@@ -134,12 +121,12 @@ class Planner(Making):
     def _at_hand(self, value: Value) -> Py | None:
         """The tensor itself, where the forward has it by now."""
         known = origin(value)
-        return Ref(self._slots[known]) if known in self._slots else None
+        return Ref(self.slots[known]) if known in self.slots else None
 
     def _open_size(self, dim: Expr) -> Py:
         """A size that is known when the forward runs: of a tensor at hand, or computed of such. Raises `Unreachable`."""
         known: dict[str, Py] = {}
-        for value, slot in self._slots.items():
+        for value, slot in self.slots.items():
             for axis, size in enumerate(value.type.shape):
                 if size == dim:
                     return Subscript(Attribute(Ref(slot), "shape"), (Const(axis),))
@@ -156,9 +143,9 @@ class Planner(Making):
     def _run(self, elements: list[Element]) -> None:
         self.lists.look(elements)
         self._keep_lists(None)
-        self._steps(elements, ())
+        self.run_steps(elements, ())
 
-    def _steps(self, elements: list[Element], conditions: tuple[Key, ...]) -> None:
+    def run_steps(self, elements: list[Element], conditions: tuple[Key, ...]) -> None:
         for element in elements if self.keeps_constants else ():
             op = element.node.op if isinstance(element, Step) and not _is_list(element.node) else None
             if isinstance(element, Step) and isinstance(op, combine.Const) and isinstance(op.value, tuple):
@@ -166,9 +153,9 @@ class Planner(Making):
         for element in elements:
             match element:
                 case Region(kind="if"):
-                    self._steps(element.parts[0], (*conditions, element.key))
+                    self.run_steps(element.parts[0], (*conditions, element.key))
                 case Region(kind="scan"):
-                    self._scan(element, conditions)
+                    scanned(self, element, conditions)
                 case Region():
                     self._turns(element, conditions)
                 case Step():
@@ -185,10 +172,10 @@ class Planner(Making):
             begin = len(self.plan.actions)
             self._keep_lists(turn)
             self._weights.update(self._standing_for(turn))
-            self._steps(part, conditions)
+            self.run_steps(part, conditions)
             bounds.append((begin, len(self.plan.actions)))
         targets, iterable = self._looped(region)
-        elements = tuple(self._elements(turn) for turn in turns)
+        elements = tuple(standing(self.tree, turn, self.slots) for turn in turns)
         hinges, inner = self.author.settings.of_region(region.scope), tuple(self.plan.loops)
         is_bare = iterable is None and bool(turns)
         if is_bare:
@@ -196,7 +183,7 @@ class Planner(Making):
             hinges |= self.tree.graph.settings.keys() if running is not None else frozenset()
             running = running or one_by_one(region.scope, elements, targets)
             iterable = None if running is None else bare(running, len(turns))
-        known, evenly, alone = loop_id(region.scope), self._evenly(region), self._alone(region)
+        known, evenly, alone = loop_id(region.scope), self._evenly(region), only_flow(self.tree, region, self.slots)
         listed = isinstance(region.scope.origin.step, ast.Clause)
         gathers = listed or gathers_lists(region.scope)
         around.append(
@@ -219,89 +206,17 @@ class Planner(Making):
             self.plan.actions.append(Action(key, made, [value], (), False, False, False, (name,), spare=True))
             self.lists.keep(binding, Ref((key, 0)))
 
-    def _variables(self, turn: Scope) -> Iterator[tuple[str, Value]]:
-        """The variables of a loop that stand for tensors, in one of its turns."""
-        written = turn.names.turn if turn.names is not None else None
-        if written is not None and isinstance(written.step, ast.For | ast.Clause):
-            for each, place in ast.paths_of(written.step.targets):
-                value = self.tree.now(reduce(getitem, place, written.values[written.index]))
-                if isinstance(value, Value):
-                    yield names.variable(each.name), origin(value)
-
-    def _elements(self, turn: Scope) -> dict[Slot, str]:
-        found: dict[Slot, str] = {}
-        for name, value in self._variables(turn):
-            if value in self._slots:
-                found.setdefault(self._slots[value], name)
-        return found
-
     def _standing_for(self, turn: Scope) -> Iterator[tuple[Node, Py]]:
         """The weights for which the variables of a loop stand in a turn."""
         assert turn.parent is not None
-        for name, value in self._variables(turn):
+        for name, value in variables(self.tree, turn):
             node = value.producer
             if node is not None and isinstance(node.op, constant.Tied) and turn.names in self.tree.turns:
                 place = self.tree.turns[turn.names][1]
                 yield node, Each(loop_id(turn.parent), name, place, Direct(partial(self._plainly, node)))
 
-    def _scan(self, region: Region, conditions: tuple[Key, ...]) -> None:
-        """A loop over the places of an axis, and what it leaves."""
-        body, key = region.scope.body, region.key
-        assert body is not None
-        node = body.node
-        assert node is not None
-        assert isinstance(node.op, Scan)
-        states, stacked = node.outputs[: node.op.states], node.outputs[node.op.states :]
-        known = dict(self._slots)
-
-        def act(
-            kind: str, place: int, value: Py, outputs: list[Value], names: tuple[str, ...], mark: Mark | None
-        ) -> None:
-            own: Key = (*key[:3], f"{kind} {place} of {key[3]}", key[4])
-            self._act(own, value, outputs, conditions, node.training, False, False, names)
-            self.plan.actions[-1].mark = mark
-
-        for place, state in enumerate(body.states):
-            start, name = self.expression(body.entries[state]), self._hints([state], body.scope)
-            act("state", place, start, [state], name, Mark("state", key))
-        lists = [Value("outputs", value.type, None, value.span) for value in stacked]
-        for place, each in enumerate(lists):
-            act("list", place, Sequence(()), [each], ("outputs",), Mark("list", key))
-        held = {each: self._slots.pop(each) for each in lists}
-        axis = Arg(node.op.axis, "axis")
-        turns: list[Py] = [method(self.expression(body.entries[x]), "unbind", axis) for x in body.slices]
-        turns = [call("reversed", each) for each in turns] if node.op.backwards else turns
-        over = turns[0] if len(turns) == 1 else call("zip", *turns)
-        names_ = tuple(self._bound(x, body.scope) for x in body.slices)
-        act("loop", 0, self._forward(over, node), list(body.slices), names_, Mark("loop", key))
-        for value in body.given:
-            self._track(value, conditions, node.training)
-        self._steps(region.parts[0], conditions)
-        made = Sequence(tuple(self.expression(value) for value in body.results))
-        self._slots = known
-        act("end", 0, made, list(states), (), Mark("end", key))
-        hints = self._hints(list(stacked), node.scope)
-        for place, (value, each) in enumerate(zip(stacked, lists, strict=True)):
-            listed: Py = Ref(held[each])
-            if node.op.backwards:
-                listed = Subscript(listed, (Slice(None, None, Const(-1)),))
-            joined = self._forward(call("torch.stack", listed, dim=(axis, 0)), node)
-            act("stack", place, joined, [value], hints[place : place + 1], None)
-        for output in node.outputs:
-            self._track(output, conditions, node.training)
-
     def _plainly(self, node: Node) -> Py:
         return self.weight(self.access(*self.tree.labels[node]), node.weights[0].path)
-
-    def _alone(self, region: Region) -> tuple[Slot, Slot] | None:
-        """What flows into the only turn of a loop, and what comes out, if the next turn would have the same layers."""
-        turns = turns_in(region.scope)
-        if len(turns) != 1 or turns[0].flow is None or may_differ(region.scope):
-            return None
-        flow, left = origin(turns[0].flow), self.tree.outputs(turns[0])
-        if flow not in self._slots or len(left) != 1 or left[0] not in self._slots:
-            return None
-        return self._slots[flow], self._slots[left[0]]
 
     def _enter(self, element: Enter, conditions: tuple[Key, ...]) -> None:
         module, scope = element.module, element.scope
@@ -310,12 +225,12 @@ class Planner(Making):
         value = call(self.access(module.parent, module.label), *flows)
         outputs = self.tree.outputs(scope)
         training = bool(outputs) and all(v.producer is not None and v.producer.training for v in outputs)
-        hints = self._hints(outputs, scope.parent or scope)
-        self._act(element.key, value, outputs, conditions, training, False, False, hints)
+        hints = self.hints(outputs, scope.parent or scope)
+        self.act(element.key, value, outputs, conditions, training, False, False, hints)
         for output in outputs if module.chain else ():
-            self._track(output, conditions, training)
+            self.track(output, conditions, training)
 
-    def _act(
+    def act(
         self,
         key: Key,
         value: Py,
@@ -333,7 +248,7 @@ class Planner(Making):
         hint = hint if len(outputs) == len(hint) else ()
         self.plan.actions.append(Action(key, value, outputs, conditions, training, light, augment, hint))
 
-    def _track(self, value: Value, conditions: tuple[Key, ...] = (), training: bool = False) -> None:
+    def track(self, value: Value, conditions: tuple[Key, ...] = (), training: bool = False) -> None:
         """A tensor that something is differentiated by, from here on in a form that allows it."""
         if value in self.tree.tracked:
             self.helpers.add("tracked")
@@ -343,8 +258,8 @@ class Planner(Making):
             scope = value.producer.scope if value.producer is not None else None
             if value.producer is not None and value.producer.body is not None and value in value.producer.body.given:
                 scope = value.producer.body.scope
-            hint = self._hints([value], scope) if scope is not None else (names.variable(value.name),)
-            self._act(key, tracked, [value], conditions, training, False, False, hint)
+            hint = self.hints([value], scope) if scope is not None else (names.variable(value.name),)
+            self.act(key, tracked, [value], conditions, training, False, False, hint)
 
     def _step(self, step: Step, conditions: tuple[Key, ...]) -> None:
         node = step.node
@@ -353,7 +268,7 @@ class Planner(Making):
         if isinstance(node.op, combine.Const | constant.Size | constant.Stored | dropout.Identity):
             self._hidden.add(node)
             for output in node.outputs:
-                self._track(output, conditions, node.training)
+                self.track(output, conditions, node.training)
             return
         value = self.lowered(node)
         light = node.op.light
@@ -363,10 +278,10 @@ class Planner(Making):
             and len(node.inputs) == 2
             and self._augments(node)
         )
-        hints = self._hints(list(node.outputs), node.scope)
-        self._act(step.key, value, list(node.outputs), conditions, node.training, light, augment, hints)
+        hints = self.hints(list(node.outputs), node.scope)
+        self.act(step.key, value, list(node.outputs), conditions, node.training, light, augment, hints)
         for output in node.outputs:
-            self._track(output, conditions, node.training)
+            self.track(output, conditions, node.training)
 
     def _keep(self, node: Node, op: combine.Const, conditions: tuple[Key, ...]) -> None:
         """A tensor that is written in the spec is a buffer that no state dict has."""
@@ -376,7 +291,7 @@ class Planner(Making):
             *self.plan.module.members,
             *names.RESERVED,
         }
-        label = self._constants[node] = names.unique(self._bound(node.outputs[0], node.scope) or "constant", taken)
+        label = self._constants[node] = names.unique(self.named(node.outputs[0], node.scope) or "constant", taken)
         made = self._made(tensor_of(Arg(op.value, "value"), op.dtype), node)
         self.plan.members.append(Member(label, Const(label), made, "constant", conditions))
 
@@ -410,7 +325,7 @@ class Planner(Making):
             made, listed = function(lower, node.op, given), self._list_of_weights(node)
             made = made if listed is None else as_one(made, given, listed)
             if not _only_calls(made, member, given):
-                made = self._forward(made, node)
+                made = self.forward(made, node)
         return method(made, "to", Attribute(xs[0], "dtype")) if widened else made
 
     def _list_of_weights(self, node: Node) -> Py | None:
@@ -431,7 +346,7 @@ class Planner(Making):
         """What has the device and the element type of the network: a tensor at hand, else a weight."""
         x = next((value for value in self._ready() if value.type.dtype.is_float), None)
         if x is not None:
-            return Ref(self._slots[x]), x.type.dtype
+            return Ref(self.slots[x]), x.type.dtype
         for node, label in self._constants.items():
             if node.outputs[0].type.dtype.is_float:
                 return Name(f"self.{label}"), node.outputs[0].type.dtype
@@ -444,11 +359,11 @@ class Planner(Making):
         if weight is not None and weight.kind == "param":
             return call("next", call("self.parameters")), weight.dtype
         x = next(self._ready(), None)
-        return (None, None) if x is None else (Ref(self._slots[x]), x.type.dtype)
+        return (None, None) if x is None else (Ref(self.slots[x]), x.type.dtype)
 
     def _ready(self) -> Iterator[Value]:
         """The tensors at hand that are there at inference too."""
-        return (value for value, slot in self._slots.items() if slot[1] == 0 and self._always(value))
+        return (value for value, slot in self.slots.items() if slot[1] == 0 and self._always(value))
 
     def _always(self, value: Value) -> bool:
         """Whether a tensor is there at inference too: a module runs as a whole, but of a network not all does."""
@@ -462,7 +377,7 @@ class Planner(Making):
 
     def _number(self, value: Value) -> Py | None:
         node = value.producer
-        if node is None or node not in self._hidden or node in self._constants or value in self._slots:
+        if node is None or node not in self._hidden or node in self._constants or value in self.slots:
             return None
         if isinstance(node.op, combine.Const) and isinstance(node.op.value, tuple):
             if not _is_list(node):
@@ -474,8 +389,8 @@ class Planner(Making):
 
     def expression(self, value: Value) -> Py:
         """A tensor as an expression: a reference, or what stands for it."""
-        if value in self._slots:
-            return Ref(self._slots[value])
+        if value in self.slots:
+            return Ref(self.slots[value])
         node = value.producer
         if node is None or node not in self._hidden:
             raise AssertionError(f"{value} is not known in {self.plan.module}")
