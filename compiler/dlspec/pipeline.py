@@ -18,6 +18,7 @@ from dlspec.elaborate.modules import Loader, constant_elaborator
 from dlspec.elaborate.session import Session
 from dlspec.elaborate.values import POISON, Abandon, BlockLayer, Failure, Fault, Module
 from dlspec.files import DISK, Files, read_source, spec_path
+from dlspec.ir.forget import take_apart
 from dlspec.ir.graph import Graph
 from dlspec.ir.types import DType
 from dlspec.limits import Limits, budget, spending
@@ -180,6 +181,9 @@ class Unchecked:
         self._loader = loader
         self._limits = limits
 
+    def __del__(self) -> None:
+        self.module.forget()
+
     def check(self, checks: Checks | None = None) -> Diagnostics:
         """Everything that is wrong with the file and what it imports, as far as its budget goes."""
         module = self.module
@@ -205,6 +209,7 @@ class Unchecked:
             if not checks.diagnostics.errors:
                 checks.diagnostics.extend(unreached_defaults(module.file))
         assert checks is not None
+        checks.forget()
         return Diagnostics(found for found in checks.diagnostics if not self._loader.echoes(found))
 
 
@@ -234,6 +239,12 @@ class Check:
         self.sound = sound
         self.graph = graph
         self.totals: Mapping[str, Any] | None = None
+
+    def forget(self) -> None:
+        """Takes the graph apart, which nobody else has."""
+        if self.graph is not None:
+            take_apart(self.graph)
+            self.graph = None
 
 
 class Checks:
@@ -268,7 +279,17 @@ class Checks:
     def elaborated_train(self, declaration: ast.Train, module: Module) -> Check:
         found = collected()
         made = _train(module, declaration, {}, {}, found, self.session)
+        if made is not None and self.session.recorder is None:
+            take_apart(made.graph)
         return Check(tuple(found), made is not None)
+
+    def forget(self) -> None:
+        """Takes apart what was built, unless a recorder has it too: what was found stays."""
+        if self.session.recorder is None:
+            for check in self._networks.values():
+                if check is not None:
+                    check.forget()
+        self.session = replace(self.session, measure=None)  # which leads back here
 
     def measure(self, layer: BlockLayer, attribute: str, span: Span) -> Any:
         """A total of a network by name, for `expect ResNet50.params == ...`. Raises `Failure` for a name that is none."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import random
 import re
 from pathlib import Path
@@ -140,3 +141,48 @@ def test_what_is_kept_does_not_grow() -> None:
         tables = (known.made, known.inferred)
         sizes.append(sum(len(each._own) + len(each._older) for each in tables))  # pyright: ignore[reportPrivateUsage]
     assert sizes[0] == sizes[-1] > 0
+
+
+LEAVES = {
+    "networks": (FILE, "repeat 2 { Body(w) }", "repeat 3 { Body(w) }"),
+    "an error": (FILE, "Twice(4)", "Twice(4, more=3)"),
+    "a syntax error": (FILE, "image -> Alone }", "image -> -> }"),
+    "trains": ((DISK.library / "resnet.dlspec").read_text(encoding="utf-8"), "padding=1)\n}", "padding=1 + 0)\n}"),
+    "weights": ((DISK.library / "bert.dlspec").read_text(encoding="utf-8"), "dropout = 0.1", "dropout = 0.2"),
+    "a scan": ((DISK.library / "selective_scan.dlspec").read_text(encoding="utf-8"), "eps)", "eps )"),
+}
+
+
+@pytest.mark.parametrize(("text", "old", "new"), LEAVES.values(), ids=LEAVES)
+def test_what_an_edit_leaves_is_gone_without_the_collector(text: str, old: str, new: str) -> None:
+    """The collector would take long every few keys."""
+    text = text.replace("Body(w) -> Body(w)", "repeat 2 { Body(w) }")
+    assert old in text
+    files = InMemory({"parts.dlspec": PARTS})
+    analysis = analyse("main.dlspec", text=text, files=files)
+    analysis.at(*analysis.source.position(text.rindex("->") - 2))
+    gc.collect()
+    gc.disable()
+    try:
+        for edit in [text.replace(old, new), text] * 2:
+            analysis = analyse("main.dlspec", text=edit, files=files, before=analysis)
+            analysis.at(*analysis.source.position(edit.rindex("->") - 2))
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
+
+
+def test_what_was_told_and_an_earlier_analysis_stay_whole() -> None:
+    text = (DISK.library / "lstm.dlspec").read_text(encoding="utf-8")
+    first = analyse(text=text)
+    second = analyse(text=text.replace("lr=2e-3", "lr=3e-3"), before=first)
+    line, column = first.source.position(text.rindex("logits"))
+    place = second.at(line, column)
+    told = repr(place)
+    del second
+    assert place is not None
+    assert place.instances
+    assert repr(place) == told
+    fresh = analyse(text=text)
+    assert repr(first.at(line, column)) == repr(fresh.at(line, column))
+    assert repr(first.symbols) == repr(fresh.symbols)

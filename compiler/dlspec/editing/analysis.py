@@ -101,7 +101,6 @@ class Analysis:
             )
             self._checks = Unchanged(self._opened.module, before and before._checks)
             self.diagnostics = (*found, *self._opened.check(self._checks))
-        self._checks.forget_graphs()
         self._costs: dict[Graph, Costs] = {}
 
     @cached_property

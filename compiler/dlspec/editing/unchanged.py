@@ -109,10 +109,8 @@ class Unchanged(Checks):
         self._kept[key] = _Kept(check, seen, source)
         return check
 
-    def forget_graphs(self) -> None:
-        """What is kept for the next text is what was found, not what was built."""
-        for kept in self._kept.values():
-            kept.check.graph = None
+    def forget(self) -> None:
+        super().forget()
         self._before = {}
 
 

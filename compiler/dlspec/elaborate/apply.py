@@ -277,8 +277,7 @@ class Application(Expressions):
             scope.given = tuple(layer.arguments)
             scope.flow = flow if isinstance(flow, Value) else None
             env = Env(layer.module.env, {} if network else {"x": flow})
-            env.scope = scope
-            scope.names = env
+            self.builder.at_home(env, scope)
             self.bind_parameters(layer, env, step.span)
             if has_poison(list(env.names.values())):
                 return POISON
@@ -299,7 +298,7 @@ class Application(Expressions):
         ) as scope:  # fmt: skip
             scope.given = tuple(layer.arguments)
             env = Env(layer.module.env, {"x": flow})
-            env.scope, scope.names = scope, env
+            self.builder.at_home(env, scope)
             self.bind_parameters(layer, env, step.span)
             if has_poison(list(env.names.values())):
                 return POISON

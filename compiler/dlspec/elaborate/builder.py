@@ -230,6 +230,12 @@ class Builder:
             self.level = Level(inner.path, level.fresh and label not in level.again)
         return opened
 
+    def at_home(self, names: Names, scope: Scope) -> None:
+        """Says that the parameters of an instance are among these names."""
+        names.scope = scope
+        scope.names = names
+        self.graph.names.append(names)
+
     # Nodes
 
     def add(
@@ -287,7 +293,10 @@ class Builder:
         op = Tied(weight.path.rpartition(".")[2], weight.shape, kind=weight.kind, dtype=weight.dtype)
         types = (TensorType(weight.dtype, weight.shape),)
         if scope is not None:
-            return Node(op, (), (weight,), scope, weight.path, span, types, origin).outputs[0]
+            node = Node(op, (), (weight,), scope, weight.path, span, types, origin)
+            (value,), node.outputs = node.outputs, ()  # nothing leads back to it, so that it goes with who has it
+            scope.children.clear()
+            return value
         node = Node(op, (), (weight,), self.scope, self.unique(weight.path), span, types, origin)
         self.graph.nodes.append(node)
         return node.outputs[0]

@@ -305,21 +305,19 @@ def bind_block(
         if argument.name is None:
             key = next(free, None)
             if key is None:
-                failure = Failure(
+                raise Failure(
                     "DL0306",
                     f"`{name}` takes {_count(len(names), 'argument')}",
                     argument.span,
                     notes=(Note(layer.declaration.name.span, "declared here"),),
                     hint=_given_before(layer, names, value),
-                )
-                failure.cause = partial(lacking, layer.declaration, layer.module)
-                raise failure
+                ).caused(partial(lacking, layer.declaration, layer.module))
         else:
             key = argument.name.name
             if key not in names:
-                failure = unknown_argument(argument.name, f"`{name}`", names, f"it takes {', '.join(names) or 'none'}")
-                failure.cause = partial(lacking, layer.declaration, layer.module)
-                raise failure
+                takes = f"it takes {', '.join(names) or 'none'}"
+                cause = partial(lacking, layer.declaration, layer.module)
+                raise unknown_argument(argument.name, f"`{name}`", names, takes).caused(cause)
         _refuse_twice(key, explicit, argument.span)
         explicit[key] = (value, Written(argument.value, env, argument.span))
     bound |= explicit

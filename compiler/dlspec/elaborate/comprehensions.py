@@ -73,6 +73,8 @@ class _Comprehending:
             yield
         if not any(loop.nodes()):
             around.children.remove(loop)
+            for scope in list(loop.scopes()):  # nothing leads back to it, so that it goes now
+                scope.children.clear()
 
     @contextmanager
     def _turn(self, env: Env) -> Generator[None]:

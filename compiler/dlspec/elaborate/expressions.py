@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 from dlspec.diagnostics import Diagnostics, did_you_mean
 from dlspec.elaborate import constants, distributions, held
@@ -99,25 +99,30 @@ class Expressions:
         self._to_layer: ast.Expression | None = None
         self._near: dict[ast.Name, str] = {}
         self._unknown_names = Unknown()
-        self._methods: dict[type[ast.Node], Callable[[Any, Env], Any]] = {
-            ast.Name: self._name,
-            ast.Constant: self._constant,
-            ast.String: self.text,
-            ast.List: self._list,
-            ast.Comprehension: self._comprehension,
-            ast.Unary: self._unary,
-            ast.Binary: self._binary,
-            ast.Call: self._call,
-            ast.Index: self._index,
-            ast.Attribute: self._attribute,
-            ast.Braces: Deferred,
-            ast.Repeat: Deferred,
-            ast.For: Deferred,
-            ast.Labelled: self._may_scan,
-            ast.Scan: self._may_scan,
-            ast.If: self._if,
-            ast.Tap: self._tap,
-            ast.Chain: self._chain,
+
+    _methods: ClassVar[dict[type[ast.Node], Callable[[Any, Any, Env], Any]]]
+    """How each expression is evaluated."""
+
+    def __init_subclass__(cls) -> None:
+        cls._methods = {
+            ast.Name: cls._name,
+            ast.Constant: cls._constant,
+            ast.String: cls.text,
+            ast.List: cls._list,
+            ast.Comprehension: cls._comprehension,
+            ast.Unary: cls._unary,
+            ast.Binary: cls._binary,
+            ast.Call: cls._call,
+            ast.Index: cls._index,
+            ast.Attribute: cls._attribute,
+            ast.Braces: cls._layer,
+            ast.Repeat: cls._layer,
+            ast.For: cls._layer,
+            ast.Labelled: cls._may_scan,
+            ast.Scan: cls._may_scan,
+            ast.If: cls._if,
+            ast.Tap: cls._tap,
+            ast.Chain: cls._chain,
         }
 
     def evaluate(self, expression: ast.Expression, env: Env) -> Any:
@@ -128,7 +133,7 @@ class Expressions:
             self.builder.spend(1, expression.span)
         whole = expression is self.whole
         try:
-            value = self._methods[type(expression)](expression, env)
+            value = self._methods[type(expression)](self, expression, env)
         except Exceeded as error:
             raise too_much(error, expression.span) from None
         return value[0] if value.__class__ is Results and not whole else value
@@ -154,6 +159,9 @@ class Expressions:
 
     def _constant(self, node: ast.Constant, env: Env) -> Any:
         return node.value
+
+    def _layer(self, node: ast.Expression, env: Env) -> Deferred:
+        return Deferred(node, env)
 
     def text(self, node: ast.String, env: Env) -> Any:
         """The text of a string, its expressions put in."""
@@ -495,17 +503,7 @@ class Expressions:
         base = self.evaluate(node.base, env)
         if base is POISON:
             return POISON
-
-        def part(item: ast.Expression | ast.Slice | ast.Rest | None) -> Any:
-            if item is None:
-                return None
-            if isinstance(item, ast.Rest):
-                return ...
-            if isinstance(item, ast.Slice):
-                return slice(part(item.start), part(item.stop), part(item.step))
-            return self.evaluate(item, env)
-
-        items = [part(item) for item in node.items]
+        items = [self._index_item(item, env) for item in node.items]
         if any(item is POISON for item in items):
             return POISON
         if isinstance(base, Value):
@@ -520,6 +518,15 @@ class Expressions:
         if any(isinstance(item, slice) for item in items):
             self._budget.items(len(base) if base.__class__ in (list, str) else 0)
         return index_list(base, items, node.span)
+
+    def _index_item(self, item: ast.Expression | ast.Slice | ast.Rest | None, env: Env) -> Any:
+        if item is None:
+            return None
+        if isinstance(item, ast.Rest):
+            return ...
+        if isinstance(item, ast.Slice):
+            return slice(*[self._index_item(part, env) for part in (item.start, item.stop, item.step)])
+        return self.evaluate(item, env)
 
     def _attribute(self, node: ast.Attribute, env: Env) -> Any:
         base = self.evaluate(node.base, env)

@@ -92,6 +92,8 @@ class Instances:
         self.oldest = min(self.oldest, names.time)
         if names.parent is None:
             self.enabled = False  # every block sees the names of its file
+        else:
+            self.builder.graph.names.append(names)
 
     def block(self, layer: BlockLayer, flow: Any) -> Sought | None:
         """The instance of a block or network in the current scope, its parameters bound; None for one that is made in any

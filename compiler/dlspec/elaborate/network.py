@@ -27,6 +27,7 @@ from dlspec.ir.bounds import MOST, check_size
 from dlspec.ir.conditions import Conditions
 from dlspec.ir.constants import is_dim
 from dlspec.ir.dims import Dim, symbol
+from dlspec.ir.forget import take_apart
 from dlspec.ir.graph import Graph, Output
 from dlspec.ir.node import Node, Value
 from dlspec.ir.op import OpError
@@ -67,8 +68,11 @@ def elaborate_network(
     """
     before = len(diagnostics.errors)
     graph, elaborator = _run(network, settings, sizes, diagnostics, session)
-    whole = graph.outputs and not elaborator.incomplete and len(diagnostics.errors) == before
-    return graph if whole else None
+    if graph.outputs and not elaborator.incomplete and len(diagnostics.errors) == before:
+        return graph
+    if session.recorder is None:
+        take_apart(graph)
+    return None
 
 
 def elaborate_partial(
@@ -170,8 +174,7 @@ def bind_settings(
     span = layer.declaration.name.span
     given = [(ast.Argument(span, ast.Name(span, n), ast.Constant(span, None)), value) for n, value in settings.items()]
     env = Env(layer.module.env, {})
-    env.scope = graph.root
-    graph.root.names = env
+    elaborator.builder.at_home(env, graph.root)
     elaborator.bind_parameters(bind_block(layer, given, None, span, env), env, span)
     if has_poison(list(env.names.values())):
         return None

@@ -16,6 +16,7 @@ from dlspec.elaborate.session import Session
 from dlspec.elaborate.tied import apart
 from dlspec.elaborate.values import POISON, BlockLayer, Env, Layer
 from dlspec.ir.conditions import Conditions
+from dlspec.ir.forget import take_apart
 from dlspec.ir.graph import Graph
 from dlspec.ir.node import Node
 from dlspec.ir.scope import Scope
@@ -57,6 +58,10 @@ class Recorder:
     def __init__(self) -> None:
         self.graphs: list[Graph] = []
         self._records: dict[ast.Node, list[Record]] = {}
+
+    def __del__(self) -> None:
+        for graph in self.graphs:
+            take_apart(graph)
 
     def of(self, node: ast.Node) -> list[Record]:
         return self._records.setdefault(node, [])

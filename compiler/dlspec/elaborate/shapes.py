@@ -45,17 +45,15 @@ def match_type(type_: ast.Type, value: Value, env: Env, elaborator: Expressions,
     if type_.name not in DTYPES:
         raise Failure("DL0302", f"there is no element type `{type_.name}`", type_.span, hint=", ".join(DTYPES))
     if DTYPES[type_.name] is not value.type.dtype:
-        failure = Failure("DL0207", f"{value.type} where {type_.name} is declared", span, notes=(origin(value),))
-        failure.cause = partial(undeclared, value, DTYPE, type_, type_.name)
-        raise failure
+        raise Failure("DL0207", f"{value.type} where {type_.name} is declared", span, notes=(origin(value),)).caused(
+            partial(undeclared, value, DTYPE, type_, type_.name)
+        )
     axes = type_.axes or ()
     if len(axes) != value.type.rank:
-        failure = Failure(
+        raise Failure(
             "DL0202", f"{value.type} where {type_.span.text} is declared", span, notes=(origin(value),),
             label=f"rank {value.type.rank}, not {len(axes)}",
-        )  # fmt: skip
-        failure.cause = partial(undeclared, value, RANK, type_, len(axes))
-        raise failure
+        ).caused(partial(undeclared, value, RANK, type_, len(axes)))  # fmt: skip
     for at, (axis, found) in enumerate(zip(axes, value.type.shape, strict=True), -len(axes)):
         name = axis.size.name if isinstance(axis.size, ast.Name) else ""
         if name[:1].isupper() and env.find(name) is UNBOUND:
@@ -69,9 +67,8 @@ def match_type(type_: ast.Type, value: Value, env: Env, elaborator: Expressions,
         elaborator.builder.graph.derived += [Derived(each, span, (value,)) for each in outcome.conditions]
         if both_known or outcome.impossible:
             message = f"{value.type} where {type_.span.text} is declared: {found} is not {wanted}"
-            failure = Failure("DL0201", message, span, notes=(origin(value),))
-            failure.cause = partial(undeclared, value, at, type_, wanted)
-            raise failure
+            cause = partial(undeclared, value, at, type_, wanted)
+            raise Failure("DL0201", message, span, notes=(origin(value),)).caused(cause)
 
 
 def check_shape_step(node: ast.List, flow: Any, env: Env, elaborator: Expressions) -> Any:

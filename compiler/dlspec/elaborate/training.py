@@ -42,6 +42,7 @@ from dlspec.elaborate.values import (
 )
 from dlspec.ir.conditions import Conditions
 from dlspec.ir.fields import MISSING
+from dlspec.ir.forget import take_apart
 from dlspec.ir.graph import Output
 from dlspec.ir.node import Value
 from dlspec.ir.types import DType, TensorType
@@ -91,9 +92,11 @@ def elaborate_train(
             elaborator.report(too_much(error, name.span))
         except Failure as failure:
             elaborator.report(failure)
-    if elaborator.incomplete or len(diagnostics.errors) > before:
-        return None
-    return elaborator.training if len(diagnostics.errors) == before else None
+    if not elaborator.incomplete and len(diagnostics.errors) == before:
+        return elaborator.training
+    if session.recorder is None:
+        take_apart(graph)
+    return None
 
 
 class TrainElaborator(Elaborator):

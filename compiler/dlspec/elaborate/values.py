@@ -51,6 +51,11 @@ class Failure(Exception):
         self.step = ""
         self.inputs: tuple[Value, ...] = ()
 
+    def caused(self, cause: Callable[[Diagnostic, Scope], Diagnostic]) -> Failure:
+        """The same with a cause."""
+        self.cause = cause
+        return self
+
     def at(self, step: str, inputs: tuple[Value, ...]) -> None:
         """Says which step failed, and what flowed into it; the first word on it stands."""
         if not self.step:
@@ -149,6 +154,14 @@ class Module:
         self.networks: dict[str, BlockLayer] = {}
         self.sound = False
         """Nothing is wrong with its declarations and what it imports, as far as that is seen without networks."""
+
+    def forget(self) -> None:
+        """Cuts what leads back in it. For the last who has it."""
+        self.networks.clear()
+        self.imports.clear()
+        self.env.names.clear()
+        self.env.history.clear()
+        self.env.module = None
 
     @property
     def trains(self) -> dict[str, ast.Train]:

@@ -10,7 +10,7 @@ from dlspec.ir.dims import Dim
 from dlspec.ir.intervals import Interval
 from dlspec.ir.node import Node, Parameter, Value
 from dlspec.ir.op import Numbers
-from dlspec.ir.program import Template
+from dlspec.ir.program import Names, Template
 from dlspec.ir.scope import Scope
 from dlspec.ir.verify import verify
 from dlspec.source import Span
@@ -74,6 +74,7 @@ class Graph:
     * ``frozen``: the paths of layers and blocks whose weights and statistics training leaves as they are, each with where
       that is said.
     * ``former``: what scopes and tensors of the graph that this one was made of have become: names still mean those.
+    * ``names``: of the graph that was elaborated, those in which its instances have parameters or something was bound.
     * ``templates``: the declarations that it is made of, each with its instances, in the order in which they first appear.
     """
 
@@ -95,6 +96,7 @@ class Graph:
         self.divergences: set[Value] = set()
         self.priors: dict[Value, Prior] = {}
         self.former: dict[Any, Any] = {}
+        self.names: list[Names] = []
         self._templates: dict[int, Template] = {}
         if root.template is not None:
             self._templates[id(root.template.declaration)] = root.template

@@ -12,6 +12,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import takewhile
 from typing import Any
 
@@ -34,7 +35,15 @@ from dlspec.syntax.unreadable import invisible
 MOST_ERRORS = 20
 _BLANKS = frozenset({"NEWLINE", "COMMENT", ";"})
 
-Reductions = Sequence[tuple[str, int, bool, Any]]
+
+@cache
+def _reductions() -> Sequence[tuple[str, int, bool, Any]]:
+    """What becomes of the symbols of each rule: its origin, how many they are, whether helpers are among them, and what a
+    builder makes of them."""
+    return [
+        (rule.origin, rule.length, rule.inlines, _helper if rule.helper else _action(rule.action))
+        for rule in tables().rules
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +88,9 @@ class _Stuck(Exception):
 class _Machine:
     """The automaton: its states, and between two of them the value of the symbol that led from one to the other."""
 
-    def __init__(self, reductions: Reductions, start: str) -> None:
+    def __init__(self, builder: AstBuilder, start: str) -> None:
         self.table = tables()
-        self.reductions = reductions
+        self.builder = builder
         first, self.last = self.table.starts[start]
         self.stack = [first]
         self.values: list[Any] = []
@@ -89,8 +98,8 @@ class _Machine:
     def run(self, tokens: Iterable[Token]) -> Any:
         """Takes tokens, to the END what the builder made of the start symbol. Raises `_Stuck`, and `SyntaxFault` where the
         layout or the builder does."""
-        states, reductions, last = self.table.states, self.reductions, self.last
-        stack, values = self.stack, self.values
+        states, reductions, last = self.table.states, _reductions(), self.last
+        stack, values, builder = self.stack, self.values, self.builder
         state = stack[-1]
         for token in tokens:
             kind = token.kind
@@ -113,7 +122,7 @@ class _Machine:
                             children = _spread(children)
                     else:
                         children = []
-                    values.append(action(children))
+                    values.append(action(builder, children))
                     state = states[stack[-1]][origin]
                     stack.append(state)
                 else:
@@ -161,11 +170,9 @@ class _Reader:
         self.invisible = [match.start() for match in INVISIBLE.finditer(source.text)]
         self.found = [invisible(source, offset) for offset in self.invisible[:MOST_ERRORS]]
         self.found += misspelt(source, self.raw)
-        builder = AstBuilder(source, self._interpolation)
-        self.reductions: Reductions = [
-            (rule.origin, rule.length, rule.inlines, _helper if rule.helper else _action(builder, rule.action))
-            for rule in tables().rules
-        ]
+
+    def _machine(self, start: str) -> _Machine:
+        return _Machine(AstBuilder(self.source, self._interpolation), start)
 
     def read(self) -> Parsed:
         source = self.source
@@ -186,7 +193,7 @@ class _Reader:
         if bound is not None:
             self.found.append(bound)
             return [self._unreadable(first, last, False)], last
-        layout, machine = Layout(self.source, self.raw, first, last), _Machine(self.reductions, "file")
+        layout, machine = Layout(self.source, self.raw, first, last), self._machine("file")
         while True:
             try:
                 return [self._bounded(declaration) for declaration in machine.run(layout)], last
@@ -262,7 +269,7 @@ class _Reader:
     def _alone(self, first: int, last: int) -> Sequence[ast.Declaration]:
         """The declarations between two raw tokens, if nothing is wrong with them, and they stand where such begin."""
         try:
-            made = _Machine(self.reductions, "file").run(Layout(self.source, self.raw, first, last)) or ()
+            made = self._machine("file").run(Layout(self.source, self.raw, first, last)) or ()
         except (_Stuck, SyntaxFault):
             return ()
         return made if all(each.span.column == 1 for each in made) else ()
@@ -319,7 +326,7 @@ class _Reader:
 
     def _interpolation(self, first: int, last: int) -> ast.Expression:
         layout = Layout(self.source, scan(self.source, first, last))
-        machine = _Machine(self.reductions, "interpolation")
+        machine = self._machine("interpolation")
         try:
             return machine.run(layout)
         except _Stuck as stuck:
@@ -330,13 +337,13 @@ def _start(token: Token) -> int:
     return token.start
 
 
-def _action(builder: AstBuilder, name: str | None) -> Any:
+def _action(name: str | None) -> Any:
     if name is None:
         return None
-    return getattr(builder, name, None) or getattr(builder, f"{name}_")
+    return getattr(AstBuilder, name, None) or getattr(AstBuilder, f"{name}_")
 
 
-def _helper(children: list[Any]) -> _Helper:
+def _helper(builder: AstBuilder, children: list[Any]) -> _Helper:
     return children if isinstance(children, _Helper) else _Helper(children)
 
 
