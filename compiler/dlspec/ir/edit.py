@@ -25,8 +25,10 @@ def edited(
     outputs: Sequence[Output] | None = None,
     inputs: Sequence[Value] | None = None,
     retype: Callable[[TensorType], TensorType] | None = None,
+    nodes: Iterable[Node] | None = None,
 ) -> Graph:
-    """A copy of what some ``outputs`` need, with what a rule puts in the place of each node, in their order.
+    """A copy of what some ``outputs`` need, with what a rule puts in the place of each node, in their order; ``nodes`` are
+    these and more.
 
     Without ``outputs`` it is a copy of the whole graph, with the nodes and the weights that no output needs as well. Without
     ``inputs`` it has those of the graph, or of inference where no output is left that is for training. Scopes are copied,
@@ -39,7 +41,8 @@ def edited(
         return edit.graph
     if inputs is None:
         inputs = graph.inputs if any(output.training for output in outputs) else graph.inference_inputs()
-    edit.go_through(inputs, outputs, graph.needed(output.value for output in outputs), rule)
+    needed = graph.needed(output.value for output in outputs) if nodes is None else nodes
+    edit.go_through(inputs, outputs, needed, rule)
     return edit.graph
 
 

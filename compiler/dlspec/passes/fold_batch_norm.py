@@ -14,6 +14,7 @@ from dlspec.ops.conv import Conv, ConvTranspose
 from dlspec.ops.dropout import Identity
 from dlspec.ops.linear import Linear
 from dlspec.ops.norm import BatchNorm
+from dlspec.passes.whole_uses import needed_whole
 
 if TYPE_CHECKING:
     import numpy as np
@@ -40,15 +41,19 @@ def fold_batch_norm(graph: Graph) -> Graph:
         bias = Parameter(_bias_path(node), (_channels(node),), weight.dtype, "param", ZEROS, weight.span)
         return edit.keep(node, node.op.changed(bias=True), (weight, bias))
 
-    return edited(graph, rule, outputs=[output for output in graph.outputs if not output.training])
+    outputs = [output for output in graph.outputs if not output.training]
+    return edited(graph, rule, outputs, nodes=needed_whole(graph, (output.value for output in outputs)))
 
 
 def folded_weights(graph: Graph, weights: Mapping[str, Array]) -> dict[str, Array]:
     """The weights of ``fold_batch_norm(graph)`` that compute what these compute in ``graph``. Folded in float64."""
     import numpy as np
 
-    made = {path: array for path, array in weights.items() if path in fold_batch_norm(graph).parameters}
+    left = fold_batch_norm(graph).parameters
+    made = {path: array for path, array in weights.items() if path in left}
     for layer, norm in _foldable(graph).items():
+        if layer.weights[0].path not in left:
+            continue
         op = norm.op
         assert isinstance(op, BatchNorm)
         owned = {

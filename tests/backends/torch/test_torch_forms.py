@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 import subprocess
 import sys
 import traceback
@@ -78,6 +79,32 @@ def test_folding_keeps_what_is_computed(body: str, left: int) -> None:
         expected = to_module(plain, weights).eval().double()(image)
         found = to_module(folded, changed).eval().double()(image)
     assert (found - expected).abs().max() <= 1e-5 * expected.abs().max()
+
+
+PART = "block Two { a = x -> fa: Conv(3, 1) -> na: BatchNorm -> ReLU\n b = a -> fb: Conv(3, 1) -> nb: BatchNorm\n [a, b] }\n"
+PARTS = {
+    "shared f = Two\n a, b = x -> f\n c, _ = b -> f\n a + c": ["a, b = self.f(x)", "c, _ = self.f(b)"],
+    "shared f = Two\n a, b = x -> f\n _, c = b -> f\n _, _ = c -> f\n a + c": ["a, b = self.f(x)", "_, c = self.f(b)"],
+    "shared f = Two\n a, b = x -> f\n for i in range(2) { b, _ = b -> f }\n a + b": [
+        "a, b = self.f(x)",
+        "b, _ = self.f(b)",
+        "b, _ = self.f(b)",
+    ],
+    "shared f = { x -> deep: Two }\n a, b = x -> f\n c, _ = b -> f\n a + c": ["a, b = self.f(x)", "c, _ = self.f(b)"],
+    "x -> Two -> { x[0] }": [],  # no shared layer: only what is needed
+}
+
+
+@pytest.mark.parametrize(("body", "calls"), PARTS.items())
+def test_folding_keeps_the_calls_of_shared_layers(body: str, calls: list[str]) -> None:
+    """Where a use takes one of two results, too; a layer whose results nobody takes is not called, and not made."""
+    plain = graph(f"{PART}network Net(x: float[N, 3, 6, 5]) -> y {{\n {body}\n}}")
+    folded = fold_batch_norm(plain)
+    text = source(folded)
+    assert re.findall(r"(?:\w+, \w+ = )?self(?:\.f|\[\"0\"\])\(\w+\)", text) == calls
+    changed = folded_weights(plain, weights_of(plain))
+    assert set(changed) == set(folded.parameters)
+    assert verify(folded, weights=changed).faults == []
 
 
 def test_folding_drops_the_inputs_of_training() -> None:
