@@ -1,10 +1,11 @@
-"""Of two places that do not go together, the one that is wrong."""
+"""Of two places that do not go together, the one that is wrong, and the blocks around it."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
 from dlspec.diagnostics import Diagnostic, Note
+from dlspec.elaborate.values import show
 from dlspec.ir.node import Value
 from dlspec.ir.program import Turn, Written
 from dlspec.ir.scope import Scope
@@ -120,3 +121,21 @@ def goes_on(following: ast.Statement | None) -> bool:
         )  # fmt: skip
     called = first.function if isinstance(first, ast.Call) else first
     return isinstance(first, ast.Braces) or (isinstance(called, ast.Name) and called.name[:1].isupper())
+
+
+def instances_around(scope: Scope) -> list[Note]:
+    """The block instances around a place, outermost first."""
+    notes = [
+        Note(inner.span, f"in {inner.declaration}({', '.join(f'{k}={show(v)}' for k, v in inner.arguments.items())})")
+        for inner in scope.ancestors()
+        if inner.declaration and (inner.parent is not None or _is_variant(inner))
+    ][::-1]
+    if len(notes) > 8:
+        return [*notes[:4], Note(notes[4].span, f"... {len(notes) - 7} more ..."), *notes[-3:]]
+    return notes
+
+
+def _is_variant(root: Scope) -> bool:
+    """Whether the body of a network stands elsewhere than its declaration."""
+    declared = root.template.declaration if root.template is not None else None
+    return isinstance(declared, ast.Network) and declared.body.span.last != declared.span.last

@@ -1,8 +1,12 @@
-"""What a body is by its text alone."""
+"""What a body is by its text alone, and what is refused in it."""
 
 from __future__ import annotations
 
-from dlspec.elaborate.values import Failure
+from typing import Any, NoReturn
+
+from dlspec.diagnostics import Note
+from dlspec.elaborate.blame import goes_on
+from dlspec.elaborate.values import Failure, kind_of
 from dlspec.syntax import ast
 
 
@@ -61,3 +65,27 @@ def refuse_taps(expression: ast.Expression) -> None:
                 todo.append(node.layer)
             case _:
                 pass
+
+
+def refuse_unused(value: Any, expression: ast.Expression, following: ast.Statement | None, ends: bool) -> NoReturn:
+    """Raises `Failure` for a statement that nothing uses, by the one that follows and seems to go on with it, with which
+    the body ``ends``."""
+    if following is not None and goes_on(following):
+        raise Failure(
+            "DL0408",
+            "nothing flows into this",
+            following.span,
+            notes=(Note(expression.span, f"and nothing uses {kind_of(value)}"),),
+            hint="a line that goes on with the one before begins with `->`, or with `|` where it is another branch",
+        )
+    if ends and isinstance(following, ast.Expect):
+        raise Failure(
+            "DL0408", "this stands behind the result", following.span, hint="the last line of a body is its result",
+            notes=(Note(expression.span, f"nothing uses {kind_of(value)}, which is not in the last line"),),
+        )  # fmt: skip
+    raise Failure(
+        "DL0408",
+        f"nothing uses {kind_of(value)}",
+        expression.span,
+        hint="only the last line of a body is its result: join it to the chain with `->` or give it a name",
+    )

@@ -6,7 +6,7 @@ from typing import Any
 
 from dlspec.elaborate.compare import compare
 from dlspec.elaborate.expressions import Expressions
-from dlspec.elaborate.values import POISON, Env, Failure, has_poison
+from dlspec.elaborate.values import POISON, Env, Failure, has_poison, show
 from dlspec.ir.conditions import Conditions
 from dlspec.ir.constants import Ratio, is_dim
 from dlspec.ir.dims import Dim, Expr
@@ -29,6 +29,14 @@ def expect_condition(node: ast.Expression, env: Env, elaborator: Expressions) ->
             raise Failure("DL0305", "sizes are whole: compare with `//`, `ceil` or `floor`", node.span)
         return compare(node.operator, a, b, elaborator.builder.conditions, node.span)
     return elaborator.condition(node, env)
+
+
+def sides(condition: ast.Expression, env: Env, elaborator: Expressions) -> str:
+    """What stands on both sides of a condition that does not hold."""
+    if isinstance(condition, ast.Binary) and condition.operator in ("==", "!=", "<", "<=", ">", ">="):
+        left, right = elaborator.evaluate(condition.left, env), elaborator.evaluate(condition.right, env)
+        return f"{show(left)} {condition.operator} {show(right)} is false"
+    return "this is false"
 
 
 def _assume(operator: str, a: Dim, b: Dim, conditions: Conditions) -> bool:

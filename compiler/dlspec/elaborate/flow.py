@@ -6,21 +6,20 @@ import re
 from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
-from dlspec.diagnostics import Diagnostic, Diagnostics, Note, Severity, did_you_mean
+from dlspec.diagnostics import Diagnostic, Diagnostics, Severity, did_you_mean
 from dlspec.elaborate.apply import Application
-from dlspec.elaborate.blame import goes_on, placed
-from dlspec.elaborate.bodies import as_scan, gives, only_layer, refuse_taps
+from dlspec.elaborate.blame import instances_around, placed
+from dlspec.elaborate.bodies import as_scan, gives, only_layer, refuse_taps, refuse_unused
 from dlspec.elaborate.builder import Builder
 from dlspec.elaborate.calls import bind_block, bind_op, make_op
-from dlspec.elaborate.constants import as_init
-from dlspec.elaborate.expect import expect_condition
+from dlspec.elaborate.expect import expect_condition, sides
 from dlspec.elaborate.expressions import Measure
+from dlspec.elaborate.loops import flowing_on, repeat, run_for
 from dlspec.elaborate.misfit import likely
 from dlspec.elaborate.scans import build_scan
-from dlspec.elaborate.shapes import axes_of, check_shape_step
+from dlspec.elaborate.shapes import check_shape_step
 from dlspec.elaborate.unknown import unbound
 from dlspec.elaborate.values import (
     POISON,
@@ -39,16 +38,11 @@ from dlspec.elaborate.values import (
     kind_of,
     leading,
     refuse_twice,
-    show,
 )
-from dlspec.ir.init import ZEROS
+from dlspec.elaborate.weights import declare
 from dlspec.ir.node import Value
 from dlspec.ir.program import Origin, Turn, Written
-from dlspec.ir.scope import Scope
-from dlspec.ir.types import DTYPES
-from dlspec.limits import TURN
 from dlspec.ops import LAYERS
-from dlspec.ops.constant import Param
 from dlspec.source import Span
 from dlspec.syntax import ast
 
@@ -89,7 +83,7 @@ class Elaborator(Application):
             if not self.diagnostics.full:
                 d = failure.cause(d, scope) if failure.cause is not None else likely(d, failure.inputs, scope)
                 d = placed(d, failure.of, scope)
-                traced = replace(d, trace=tuple(_instances(scope)))
+                traced = replace(d, trace=tuple(instances_around(scope)))
             self.faults.append(Fault(failure.step, failure.inputs, scope, d))
             self.diagnostics.add(traced)
         if failure.fatal:
@@ -172,26 +166,8 @@ class Elaborator(Application):
             isinstance(expression, ast.Chain) and any(isinstance(step, ast.Tap) for step in expression.steps)
         )
         used = (tapped and not isinstance(value, Layer)) or isinstance(node, ast.Unfinished)
-        if value is not POISON and not used and following is not None and goes_on(following):
-            raise Failure(
-                "DL0408",
-                "nothing flows into this",
-                following.span,
-                notes=(Note(expression.span, f"and nothing uses {kind_of(value)}"),),
-                hint="a line that goes on with the one before begins with `->`, or with `|` where it is another branch",
-            )
-        if value is not POISON and not used and ends and isinstance(following, ast.Expect):
-            raise Failure(
-                "DL0408", "this stands behind the result", following.span, hint="the last line of a body is its result",
-                notes=(Note(expression.span, f"nothing uses {kind_of(value)}, which is not in the last line"),),
-            )  # fmt: skip
         if value is not POISON and not used:
-            raise Failure(
-                "DL0408",
-                f"nothing uses {kind_of(value)}",
-                expression.span,
-                hint="only the last line of a body is its result: join it to the chain with `->` or give it a name",
-            )
+            refuse_unused(value, expression, following, ends)
 
     def shared(self, node: ast.Shared, env: Env) -> Any:
         """The layer that `shared` declares."""
@@ -205,37 +181,7 @@ class Elaborator(Application):
 
     def declared(self, node: ast.Param, env: Env) -> Any:
         """The tensor that `param` or `buffer` declares."""
-        if node.type.axes is None or node.type.name not in DTYPES:
-            raise Failure("DL0305", f"`{node.kind}` needs a type such as float[C, 1, 1]", node.type.span)
-        shape = axes_of(node.type, env, self)
-        initial = ZEROS
-        if node.initial is not None:
-            value = self.evaluate(node.initial, env)
-            if has_poison(value):
-                return POISON
-            made = as_init(value)
-            if made is None:
-                raise Failure(
-                    "DL0305",
-                    f"a weight begins as a number, nested lists or an initialiser, not {kind_of(value)}",
-                    node.initial.span,
-                )
-            initial = made
-        if has_poison(shape):
-            return POISON
-        label = node.name.name if node.label is None else self._label(node.label, env)
-        if label is POISON:
-            return POISON
-        *around, name = label.split(".")
-        for axis, size in zip(node.type.axes, shape, strict=True):
-            if isinstance(size, int) and size < 1:
-                of = ("", Written(axis.size, env))
-                raise Failure("DL0201", f"`{name}` has an axis of size {size}", axis.span, of=of)
-        op = Param(name, tuple(shape), initial, node.kind, DTYPES[node.type.name])
-        sizes = ast.List(node.type.span, tuple(axis.size for axis in node.type.axes))
-        written = {"shape": Written(sizes, env)} | ({"init": Written(node.initial, env)} if node.initial else {})
-        with self.builder.entered(around, node):
-            return self.builder.declare(op, name, node.span, Origin(node, "weight", written, labelled=True))
+        return declare(self, node, env)
 
     def _default(self, node: ast.Default, env: Env) -> None:
         target = env.find(node.layer.name)
@@ -259,13 +205,7 @@ class Elaborator(Application):
         if holds is POISON or holds:
             return
         shown = message if isinstance(message, str) else f"expected {node.condition.span.text}"
-        raise Failure("DL0401", shown, node.condition.span, label=self._sides(node.condition, env))
-
-    def _sides(self, condition: ast.Expression, env: Env) -> str:
-        if isinstance(condition, ast.Binary) and condition.operator in ("==", "!=", "<", "<=", ">", ">="):
-            left, right = self.evaluate(condition.left, env), self.evaluate(condition.right, env)
-            return f"{show(left)} {condition.operator} {show(right)} is false"
-        return "this is false"
+        raise Failure("DL0401", shown, node.condition.span, label=sides(node.condition, env, self))
 
     def outputs(self, declaration: ast.Network, env: Env) -> list[Any]:
         """The values of the names after the arrow: one name takes the last expression, several are bound in the
@@ -368,7 +308,7 @@ class Elaborator(Application):
                 self.bound(node.name.name, value, env, Written(node.step, env))
                 return value
             case ast.Labelled():
-                name = self._label(node.label, env)
+                name = self.label(node.label, env)
                 if name is POISON:
                     return POISON
                 *around, name = name.split(".")
@@ -379,9 +319,9 @@ class Elaborator(Application):
             case ast.Braces():
                 return self._braces(node, flow, env, label)
             case ast.Repeat():
-                return self._repeat(node, flow, env, label)
+                return repeat(self, node, flow, env, label)
             case ast.For():
-                return self._for(node, flow, env, label)
+                return run_for(self, node, flow, env, label)
             case ast.If():
                 return self._flow_if(node, flow, env, label)
             case ast.Scan() if node.inputs:
@@ -409,7 +349,7 @@ class Elaborator(Application):
             raise Failure("DL0308", f"{what}, and this is {kind_of(value)}", node.span, hint=hint)
         return self.apply(value, flow, node, label)
 
-    def _label(self, node: ast.Name | ast.String, env: Env) -> Any:
+    def label(self, node: ast.Name | ast.String, env: Env) -> Any:
         if isinstance(node, ast.Name):
             return node.name
         label = self.text(node, env)
@@ -463,64 +403,11 @@ class Elaborator(Application):
             raise Failure("DL0409", "this has no result", body.span, hint="its last line must be an expression")
         return result
 
-    def _loop(self, flow: Any, result: Any) -> Any:
-        """A body that only binds names lets the value flow by."""
-        return flow if result is None else result
-
-    def _repeat(self, node: ast.Repeat, flow: Any, env: Env, label: str | None) -> Any:
-        count = self.evaluate(node.count, env)
-        if count is POISON:
-            return POISON
-        if type(count) is not int or count < 0:
-            raise Failure("DL0305", f"`repeat` takes how often, not {kind_of(count)}", node.count.span)
-        self.builder.spend(TURN * count, node.count.span)
-        if label is not None:
-            with self.level(label, node, env):
-                return self._repeat(node, flow, env, None)
-        written = Written(node.count, env)
-        origin = Origin(node, "scope", {"count": written})
-        with self.builder.region("repeat", node.span, arguments={"count": count}, origin=origin) as loop:
-            for index in range(count):
-                if has_poison(flow):
-                    return POISON
-                flow = leading(flow)
-                left, copies = self.builder.budget.steps, self.instances.copies
-                with self.builder.region("iteration", node.body.span):
-                    sought = self.instances.turn(loop, flow)
-                    turn = Turn(node, written, count, index)
-                    make = partial(self.body, node.body, flow, env, transparent=True, turn=turn)
-                    flow = self._loop(flow, self.instances.make(sought, make))
-                if self.instances.copies > copies:  # as those that are to come
-                    self.builder.need((count - index - 1) * (left - self.builder.budget.steps), node.count.span)
-        return flow
-
-    def _for(self, node: ast.For, flow: Any, env: Env, label: str | None) -> Any:
-        values = self.evaluate(node.iterable, env)
-        if values is POISON:
-            return POISON
-        if label is not None:
-            with self.level(label, node, env):
-                return self._for(node, flow, env, None)
-        written = Written(node.iterable, env)
-        items = self.iterate(values, node.iterable.span)
-        self.builder.spend(TURN * len(items), node.iterable.span)
-        with self.builder.region("for", node.span, origin=Origin(node, "scope", {"iterable": written})):
-            for index, value in enumerate(items):
-                if has_poison(flow):
-                    return POISON
-                flow = leading(flow)
-                names = self.taken(node, value, written, index)
-                turn = Turn(node, written, values, index)
-                with self.builder.region("iteration", node.body.span, arguments=names):
-                    result = self.body(node.body, flow, env, transparent=True, names=names, turn=turn)
-                    flow = self._loop(flow, result)
-        return flow
-
     def scan(self, node: ast.Scan | ast.Labelled, env: Env) -> Any:
         if isinstance(node, ast.Scan):
             return self._scan(node, None, env, None)
         assert isinstance(node.layer, ast.Scan)
-        name = self._label(node.label, env)
+        name = self.label(node.label, env)
         if name is POISON:
             return POISON
         *around, name = name.split(".")
@@ -544,12 +431,12 @@ class Elaborator(Application):
             if layer is not None:
                 return self._alone(layer, flow, Env(env, {"x": flow}, transparent=True), label)
             with self.level(label, node, env) if label is not None else nullcontext():
-                return self._loop(flow, self.body(body, flow, env, transparent=True))
+                return flowing_on(flow, self.body(body, flow, env, transparent=True))
 
     def _alone(self, node: ast.Expression, flow: Any, env: Env, label: str | None) -> Any:
         """What the only step of a condition gives, the label of which is its own."""
         if isinstance(node, ast.If):
-            return self._loop(flow, self._flow_if(node, flow, env, label))
+            return flowing_on(flow, self._flow_if(node, flow, env, label))
         value = self.evaluate(node, env)
         return self.apply(value, flow, node, label) if isinstance(value, Layer) else value
 
@@ -558,21 +445,3 @@ def _suggest_layer(node: ast.Expression) -> str:
     if isinstance(node, ast.Call) and isinstance(node.function, ast.Name):
         return f"`{node.function.name}(...)` is a value; inside braces the flow is `x`: `-> {{ {node.span.text} }}`"
     return "inside braces what flows is called `x`: `-> { x * 2 }`"
-
-
-def _is_variant(root: Scope) -> bool:
-    """Whether the body of a network stands elsewhere than its declaration."""
-    declared = root.template.declaration if root.template is not None else None
-    return isinstance(declared, ast.Network) and declared.body.span.last != declared.span.last
-
-
-def _instances(scope: Scope) -> list[Note]:
-    """The block instances around a place, outermost first."""
-    notes = [
-        Note(inner.span, f"in {inner.declaration}({', '.join(f'{k}={show(v)}' for k, v in inner.arguments.items())})")
-        for inner in scope.ancestors()
-        if inner.declaration and (inner.parent is not None or _is_variant(inner))
-    ][::-1]
-    if len(notes) > 8:
-        return [*notes[:4], Note(notes[4].span, f"... {len(notes) - 7} more ..."), *notes[-3:]]
-    return notes
