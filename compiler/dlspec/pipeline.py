@@ -13,6 +13,7 @@ from dlspec.diagnostics import Diagnostic, Diagnostics, DlspecError, did_you_mea
 from dlspec.elaborate import network as elaboration
 from dlspec.elaborate.calls import needs
 from dlspec.elaborate.defaults import unreached_defaults
+from dlspec.elaborate.instances import Common
 from dlspec.elaborate.known import Known
 from dlspec.elaborate.modules import Loader, constant_elaborator
 from dlspec.elaborate.session import Session
@@ -258,6 +259,7 @@ class Checks:
         self.session = Session(self.measure, known or Known(), recorder)
         self._networks: dict[tuple[int, str], Check | None] = {}
         self._asked = 0
+        self._common: Common | None = Common()
 
     def network(self, layer: BlockLayer) -> Check | None:
         """What came of a network; None where it is asked while it is elaborated, by itself."""
@@ -272,8 +274,23 @@ class Checks:
         self.diagnostics.extend(self.elaborated_train(declaration, module).findings)
 
     def elaborated(self, layer: BlockLayer) -> Check:
+        common, left = self._common, budget()
+        if common is None:
+            return self._elaborated(layer, None)
+        taken, steps, bytes, exceeded = common.taken, left.steps, left.bytes, left.exceeded
+        check = self._elaborated(layer, common)
+        if check.findings and common.taken > taken:
+            # They may point at the text of other networks, and others will have some too.
+            self._common = None
+            common.instances.clear()
+            left.steps, left.bytes, left.exceeded = steps, bytes, exceeded
+            check.forget()
+            check = self._elaborated(layer, None)
+        return check
+
+    def _elaborated(self, layer: BlockLayer, common: Common | None) -> Check:
         found = collected()
-        graph = _network(layer, _settings(layer), {}, found, self.session)
+        graph = _network(layer, _settings(layer), {}, found, replace(self.session, common=common))
         return Check(tuple(found), graph is not None, graph)
 
     def elaborated_train(self, declaration: ast.Train, module: Module) -> Check:

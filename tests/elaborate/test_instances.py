@@ -15,12 +15,23 @@ from tests.elaborate.random_nets import Nets
 from tests.elaborate.specs import codes_in, graph_of, net
 from tests.fuzz.test_mutations import mutated, specs
 
-from dlspec.diagnostics import DlspecError
-from dlspec.elaborate.instances import Instances
+from dlspec.diagnostics import Diagnostics, DlspecError
+from dlspec.elaborate.instances import Common, Instances
+from dlspec.elaborate.network import elaborate_network
+from dlspec.elaborate.session import Session
+from dlspec.files import DISK
 from dlspec.ir.graph import Graph
 from dlspec.ir.node import Node
 from dlspec.limits import Limits, limited
-from dlspec.pipeline import Program, elaborate_partial, elaborate_training, open_program, open_source
+from dlspec.pipeline import (
+    Checks,
+    Program,
+    elaborate_partial,
+    elaborate_training,
+    open_program,
+    open_source,
+    open_unchecked,
+)
 from dlspec.resources import resource
 from dlspec.source import Source
 
@@ -258,3 +269,78 @@ def test_mutated_specs(monkeypatch: pytest.MonkeyPatch, compared: Callable[[str,
         for declared in program.networks:
             nodes += copies(both(network(program, declared), monkeypatch))
     compared("copied scopes of mutated specs", nodes)
+
+
+def in_common(program: Program, names: list[str]) -> int:
+    """How many instances the later of these networks take from the earlier ones: the graphs are those without."""
+    common = Common()
+    graphs: list[Graph] = []  # as long as others may take of them
+    for name in names:
+        made = [
+            (elaborate_network(program.module.networks[name], {}, {}, found, Session(common=each)), findings(found))
+            for each, found in ((common, Diagnostics()), (None, Diagnostics()))
+        ]
+        (graph, found), (plain, expected) = made
+        assert bool(found) == bool(expected)
+        if graph is None or plain is None:
+            assert graph is plain
+            continue
+        graphs.append(graph)
+        one, other = described(graph), described(plain)
+        for about in other:
+            assert one[about] == other[about], about
+    return common.taken
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_networks_of_a_shipped_spec_in_common(path: Path) -> None:
+    program = open_program(path)
+    taken = in_common(program, [*telling(program), *telling(program)][:6])
+    assert path.stem != "resnet" or taken == 8
+
+
+@pytest.mark.parametrize("body", [case[1] for case in (*CASES, *WRONG)], ids=[case[0] for case in (*CASES, *WRONG)])
+def test_a_tricky_program_in_common(body: str) -> None:
+    text = net(body, before=BLOCKS + MORE)
+    text += text[text.rindex("network Net(") :].replace("network Net(", "network Again(")
+    in_common(open_source(Source("inline.dlspec", text)), ["Stem", "Ends", "Net", "Again", "Net"])
+
+
+NOT_IN_COMMON = {
+    "a demand": "image -> Conv(4, 1) -> Even",
+    "a question about sizes": "image -> Asks",
+    "what another network has": "image -> Conv(4, 1) -> Measures",
+}
+
+
+@pytest.mark.parametrize("body", NOT_IN_COMMON.values(), ids=NOT_IN_COMMON)
+def test_what_reaches_beyond_an_instance_is_not_taken(body: str) -> None:
+    before = (
+        BLOCKS
+        + """
+block Asks { if x.shape[2] == x.shape[3] + 1 { ReLU } else { Tanh } }
+block Measures { expect Stem.params > 10\n ReLU }
+"""
+    )
+    text = net(body, before=before)
+    text += text[text.rindex("network Net(") :].replace("network Net(", "network Again(")
+    assert in_common(open_source(Source("inline.dlspec", text)), ["Net", "Again"]) == 0
+
+
+def test_findings_of_mutated_specs_in_common(
+    monkeypatch: pytest.MonkeyPatch, compared: Callable[[str, int], None]
+) -> None:
+    draw, texts, taken = random.Random(6), specs(), 0
+    texts += [("inline.dlspec", net(body, before=BLOCKS + MORE), Path("inline.dlspec")) for _, body, _ in CASES]
+    for _ in range(RUNS):
+        name, text, path = draw.choice(texts)
+        source, checks = Source(name, mutated(text, draw), path), Checks()
+        common = checks._common  # pyright: ignore[reportPrivateUsage]
+        found = [repr(each) for each in open_unchecked(source, DISK).check(checks)]
+        assert common is not None
+        taken += common.taken
+        alone = Checks()
+        alone._common = None  # pyright: ignore[reportPrivateUsage]
+        assert found == [repr(each) for each in open_unchecked(source, DISK).check(alone)]
+    assert taken > 0
+    compared("instances that networks of mutated specs have in common", taken)

@@ -91,6 +91,7 @@ class Builder:
         self.nested = 0
         self.budget = budget()
         self.shares = 0
+        self.demands = 0
         self.scopes = 0
         self._names: dict[str, int] = {}
         self._inferred: dict[tuple[Op, Types], Inferred] = {}
@@ -337,11 +338,12 @@ class Builder:
             except OpError as error:
                 raise refused(error, inputs, span) from None
             inferred, requirements = known
+            self.demands += len(requirements)
             for requirement in requirements:
                 if requirement.demand not in self._held:
                     self.require(requirement, inputs, span)
-            # What was demanded once holds from then on, so a second use of the same need not ask again.
-            self._inferred[key] = inferred
+            if not requirements:
+                self._inferred[key] = inferred
         return inferred
 
     def require(self, requirement: Requirement, inputs: tuple[Value, ...], span: Span) -> None:

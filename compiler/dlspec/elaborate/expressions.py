@@ -17,7 +17,7 @@ from dlspec.elaborate.foreign import BY_VALUES, foreign
 from dlspec.elaborate.gradients import check_dependence, check_turn
 from dlspec.elaborate.held import Held
 from dlspec.elaborate.indexing import index_list, index_tensor, positions, tensor_attribute
-from dlspec.elaborate.instances import Instances
+from dlspec.elaborate.instances import Common, Instances
 from dlspec.elaborate.tied import takes_weight, weight_of
 from dlspec.elaborate.unknown import Unknown
 from dlspec.elaborate.unpacking import unpack
@@ -84,11 +84,13 @@ _FUNCTIONS = dict.fromkeys(
 class Expressions:
     """The value of an expression. What flows through layers is the business of the subclass `flow.Elaborator`."""
 
-    def __init__(self, builder: Builder, diagnostics: Diagnostics, measure: Measure | None = None) -> None:
+    def __init__(
+        self, builder: Builder, diagnostics: Diagnostics, measure: Measure | None = None, common: Common | None = None
+    ) -> None:
         self.builder = builder
         self.diagnostics = diagnostics
         self.measure = measure
-        self.instances = Instances(builder)
+        self.instances = Instances(builder, common)
         self.held = Held(builder)
         self.made = builder.known.made
         self.where: tuple[ast.Expression, ...] = ()
@@ -547,6 +549,7 @@ class Expressions:
             except constants.ConstantError as error:
                 raise Failure("DL0302", error.message, node.name.span, hint=error.hint) from None
         if isinstance(base, BlockLayer) and isinstance(base.declaration, ast.Network) and self.measure is not None:
+            self.instances.told += 1
             return self.measure(base, node.name.name, node.name.span)
         raise Failure("DL0302", f"{kind_of(base)} has no `{node.name.name}`", node.name.span)
 

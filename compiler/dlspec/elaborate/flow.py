@@ -16,6 +16,7 @@ from dlspec.elaborate.builder import Builder
 from dlspec.elaborate.calls import bind_block, bind_op, make_op
 from dlspec.elaborate.expect import expect_condition, sides
 from dlspec.elaborate.expressions import Measure
+from dlspec.elaborate.instances import Common
 from dlspec.elaborate.loops import flowing_on, repeat, run_for
 from dlspec.elaborate.misfit import likely
 from dlspec.elaborate.scans import build_scan
@@ -58,8 +59,10 @@ class Elaborator(Application):
     _unfolds = True
     """Whether the steps of a chain that a name stands for are done among those around the name."""
 
-    def __init__(self, builder: Builder, diagnostics: Diagnostics, measure: Measure | None = None) -> None:
-        super().__init__(builder, diagnostics, measure)
+    def __init__(
+        self, builder: Builder, diagnostics: Diagnostics, measure: Measure | None = None, common: Common | None = None
+    ) -> None:
+        super().__init__(builder, diagnostics, measure, common)
         self._reported: set[tuple[str, str, int, int]] = set()
         self.faults: list[Fault] = []
         self.incomplete = False
@@ -90,6 +93,7 @@ class Elaborator(Application):
             raise Abandon
 
     def warn(self, code: str, message: str, span: Span, hint: str = "") -> None:
+        self.instances.told += 1
         self.diagnostics.add(Diagnostic(code, message, span, hint=hint, severity=Severity.WARNING))
 
     # Bodies

@@ -39,6 +39,7 @@ class _State(NamedTuple):
     named: int
     shares: int
     refused: int
+    outside: int
 
 
 class Instance(NamedTuple):
@@ -59,6 +60,19 @@ class Instance(NamedTuple):
         return NODE * (after.nodes - before.nodes) + SCOPE * (1 + after.scopes - before.scopes)
 
 
+class Common:
+    """The instances that are the same in other graphs of an analysis: ``taken`` counts their copies in those.
+
+    Such an instance has asked nothing of the sizes of its graph, and has told nobody anything. A copy of it counts the same
+    and breaks the same rules, while what stands behind it in the text may be that of the other graph: a network of which
+    there is something to say is elaborated by itself, and a graph with such copies is for nobody but who counts it.
+    """
+
+    def __init__(self) -> None:
+        self.instances: dict[Any, Instance] = {}
+        self.taken = 0
+
+
 class Sought(NamedTuple):
     """An instance that is to be made: the ``key`` is all that it follows from, but for the ``tensors`` that flow in; None
     where that cannot be said. A turn of a ``loop`` stands in a level that was there before and sees the names around it,
@@ -73,17 +87,21 @@ class Instances:
     """The finished instances of a graph. ``enabled`` is False where each is to be elaborated, as for a recorder.
 
     It is told what is no part of an instance: ``refused`` counts what makes one unlike others (an error, a question about
-    the graph around it), ``oldest`` is the time of the oldest names in which one was bound.
+    the graph around it), ``told`` what it says or asks that is no graph's, ``oldest`` is the time of the oldest names in
+    which one was bound. Those that others may take are ``whole``, and go to the ``common`` ones with the graph.
     """
 
     enabled: bool = True
 
-    def __init__(self, builder: Builder) -> None:
+    def __init__(self, builder: Builder, common: Common | None = None) -> None:
         self.builder = builder
         self.refused = 0
+        self.told = 0
         self.copies = 0
         self.oldest = inf
         self._known: dict[Any, Instance] = {}
+        self._whole: dict[Any, Instance] = {}
+        self._common = common
         self._binding: set[Scope] = set()
         self._begun: dict[Scope, int] = {}
 
@@ -92,6 +110,9 @@ class Instances:
         self.oldest = min(self.oldest, names.time)
         if names.parent is None:
             self.enabled = False  # every block sees the names of its file
+            self._whole.clear()
+            if self._common is not None:
+                self._common.instances.clear()
         else:
             self.builder.graph.names.append(names)
 
@@ -140,6 +161,11 @@ class Instances:
         instance = self._known.get(sought.key)
         if instance is not None and self._fits(instance, sought):
             return self._repeat(instance, sought)
+        if self._common is not None:
+            instance = self._common.instances.get(sought.key)
+            if instance is not None and self._fits(instance, sought):
+                self._common.taken += 1
+                return self._repeat(instance, sought)
         builder, began = self.builder, now()
         oldest, deepest, before = self.oldest, builder.deepest, self._state()
         self.oldest, builder.deepest = inf, builder.depth
@@ -154,13 +180,25 @@ class Instances:
                 self._binding.add(sought.loop)
                 return result
         if alike and sought.key is not None and _is_plain(result):
-            self._known[sought.key] = Instance(builder.scope, sought.tensors, result, before, after, height)
+            instance = Instance(builder.scope, sought.tensors, result, before, after, height)
+            self._known[sought.key] = instance
+            if sought.loop is None and before.outside == after.outside:
+                self._whole[sought.key] = instance
         return result
+
+    def share(self) -> None:
+        """Gives others what they may take, now that nothing is wrong with the graph."""
+        if self._common is not None and self.enabled:
+            self._common.instances.update(self._whole)
 
     def _state(self) -> _State:
         builder, level = self.builder, self.builder.level
-        nodes = len(builder.graph.nodes)
-        return _State(nodes, builder.scopes, level.position, level.named, builder.shares, self.refused)
+        graph = builder.graph
+        outside = self.told + builder.conditions.asked + builder.demands + builder.shares
+        outside += len(graph.claims) + len(graph.divergences) + len(graph.priors)
+        return _State(
+            len(graph.nodes), builder.scopes, level.position, level.named, builder.shares, self.refused, outside
+        )
 
     def _fits(self, instance: Instance, sought: Sought) -> bool:
         """Whether a copy stays within the limits; else elaborating it finds where they are passed."""

@@ -69,6 +69,7 @@ def elaborate_network(
     before = len(diagnostics.errors)
     graph, elaborator = _run(network, settings, sizes, diagnostics, session)
     if graph.outputs and not elaborator.incomplete and len(diagnostics.errors) == before:
+        elaborator.instances.share()
         return graph
     if session.recorder is None:
         take_apart(graph)

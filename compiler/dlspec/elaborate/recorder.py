@@ -143,5 +143,5 @@ def make_elaborator(graph: Graph, conditions: Conditions, diagnostics: Diagnosti
     """An elaborator that tells the recorder of the session, if it has one."""
     builder = Builder(graph, conditions, session.known)
     if session.recorder is None:
-        return Elaborator(builder, diagnostics, session.measure)
+        return Elaborator(builder, diagnostics, session.measure, session.common)
     return Recording(builder, diagnostics, session.measure, recorder=session.recorder)

@@ -77,9 +77,12 @@ class Cloner:
             path = self.moved(scope.path) if prefix is None else prefix + scope.path[cut:]
             if prefix is None:
                 label, cut, prefix = path.rpartition(".")[2], len(scope.path), path
+        template = scope.template
+        if template is not None:
+            template = self.graph.template(template.name, template.declaration)
         copy = Scope(
             scope.kind, parent, scope.span, label, scope.declaration, scope.definition, scope.arguments, scope.shared,
-            path, scope.origin, scope.template,
+            path, scope.origin, template,
         )  # fmt: skip
         copy.given = scope.given
         if scope.body is not None:

@@ -64,6 +64,7 @@ class Conditions:
         self._new: list[Condition] = []
         # What is true stays true, since knowledge only grows.
         self._settled: set[Condition] = set()
+        self.asked = 0
         self._before = self._sizes, self._replaced, self._others
         self._last: Condition | None = None
         for condition in conditions:
@@ -73,6 +74,7 @@ class Conditions:
 
     def copy(self) -> Conditions:
         """The same knowledge, to try something on."""
+        self.asked += 1
         result = Conditions()
         result._sizes = dict(self._sizes)
         result._replaced = dict(self._replaced)
@@ -82,6 +84,7 @@ class Conditions:
 
     def assume(self, condition: Condition) -> Outcome:
         """Adds a condition. What contradicts the others is impossible and not added."""
+        self.asked += 1
         if condition in self._settled:
             return _TRUE
         self._before, self._last = (dict(self._sizes), dict(self._replaced), dict(self._others)), condition
@@ -132,6 +135,7 @@ class Conditions:
 
     def resolve(self, dim: Dim) -> Dim:
         """``dim`` with symbols that are known to be equal replaced by one of them."""
+        self.asked += 1
         return substitute(dim, self._replaced)
 
     def least(self, name: str) -> int:
