@@ -51,6 +51,13 @@ STEPS: list[Callable[[random.Random], str]] = [
     lambda draw: f'for i in range(n) {{ "{label(draw)}{{w}}_{{i + 1}}": Conv({draw.choice(WIDTHS[:8])}, 1) -> ReLU }}',
     lambda draw: f"{label(draw)}: {{ for i in range(n) {{ Conv(w, 1) }} -> Conv({draw.choice(WIDTHS)}, 1) -> ReLU }}",
     lambda draw: collected(f"x -> Conv({draw.choice(['w', 'w * (i + 1)', 'inner', 'x.channels'])}, 1)"),
+    lambda draw: f"repeat n {{ for i in range(m) {{ Conv({draw.choice(WIDTHS[:8])}, 3, padding=1) -> ReLU }} }}",
+    lambda draw: (
+        f"for i in range(n) {{ Conv({draw.choice(['w', 'w * (i + 1)'])}, 1)"
+        f" -> repeat m {{ Conv({draw.choice(WIDTHS[:8])}, 1) }} }}"
+    ),
+    lambda draw: "for i in range(n) { repeat m { Add { Conv(x.channels, 3, padding=1) | Identity } } }",
+    lambda draw: nested(draw),
     lambda draw: "{ fs = [x]\n for i in range(n) { fs = fs + [fs -> Concat -> Conv(w, 1)] }\n fs -> Concat }",
 ]
 
@@ -65,8 +72,20 @@ def collected(each: str) -> str:
     return f"{{ fs = []\n for i in range(n) {{ fs = fs + [{each}] }}\n fs -> Concat }}"
 
 
+def nested(draw: random.Random) -> str:
+    """Loops with a name for what goes from turn to turn, some of which change the width between."""
+    own = label(draw)
+    between = draw.choice([f'        h = h -> "{own}_{{i}}": Conv({draw.choice(WIDTHS[:4])}, 1)\n', ""])
+    width = draw.choice(["w", "h.channels", "w * (i + 1)"])
+    each = draw.choice([f'"{own}{{i}}_{{j}}": ', ""])
+    return (
+        f"{{\n    h = x\n    for i in range(n) {{\n{between}        for j in range(m) {{\n"
+        f"            h = h -> {each}Conv({width}, 1) -> ReLU\n        }}\n    }}\n    h\n    }}"
+    )
+
+
 LOOP_IN_IF = re.compile(r"flag \{.*(repeat|for)", re.DOTALL)
-FORWARD = re.compile(r"Add|Concat|PadTo|\{ x|part")
+FORWARD = re.compile(r"Add|Concat|PadTo|\{ x|part|h = x")
 """A loop that a forward runs is one of all instances or of none, and this is what makes one of a loop in a chain."""
 
 
@@ -85,10 +104,11 @@ class Program:
         """The spec with values for what is given; some are settings of the network."""
         steps = ["Conv(4, 1)"]
         given_settings: dict[str, str] = {}
-        least = 2 if "fs" in self.body else 1
+        nests = "h = x" in self.body
+        least = 2 if nests or "fs" in self.body else 1
         for given, flag in self.calls:
             values = {
-                "w": str(draw.choice([4, 6, 8])), "k": str(draw.choice([1, 3, 5])), "m": str(draw.randint(1, 3)),
+                "w": str(draw.choice([4, 6, 8])), "k": str(draw.choice([1, 3, 5])), "m": str(draw.randint(1 + nests, 3)),
                 "n": str(draw.randint(least, 4)), "flag": str(flag).lower(), "norm": "BatchNorm",
             }  # fmt: skip
             for name in ("w", "m", "n", "flag") if settings else ():

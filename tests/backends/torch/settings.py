@@ -29,6 +29,8 @@ def others(value: Any) -> list[Any]:
             return [value * 2, value + 16, value + 1]
         case float():
             return [value * 2]
+        case [*items] if items:
+            return [items[:-1], [*items, items[-1]], [*items[1:], *items[:1]]]
         case _:
             return []
 
@@ -46,8 +48,10 @@ def root(text: str) -> Any:
     return getattr(module, module.__all__[0])
 
 
-def compare(text: str, settings: dict[str, Any], graph: Graph) -> int:
-    """How many weights and outputs the class that was made with settings has, all with the shapes of the graph."""
+def compare(text: str, settings: dict[str, Any], graph: Graph, least: dict[str, int]) -> int:
+    """How many weights and outputs the class that was made with settings has, all with the shapes of the graph.
+
+    Sizes are no smaller than the ``least`` that the network takes with its defaults: the class asks for these."""
     # An index of one position is a number to torch, which a tensor without contents does not have.
     indexed = any(isinstance(n.op, IndexTensors) and any(not v.type.rank for v in n.inputs[1:]) for n in graph.nodes)
     device = "cpu" if indexed else "meta"
@@ -56,7 +60,7 @@ def compare(text: str, settings: dict[str, Any], graph: Graph) -> int:
     weights = {path: tuple(parameter.shape) for path, parameter in graph.parameters.items()}
     weights |= {alias: weights[path] for alias, path in graph.aliases.items()}
     assert {path: tuple(tensor.shape) for path, tensor in made.state_dict().items()} == weights
-    sizes = sample_sizes(graph)[0]
+    sizes = {name: max(size, least.get(name, 1)) for name, size in sample_sizes(graph)[0].items()}
     inputs = [value.type for value in graph.inference_inputs()]
     flows = [torch.empty([evaluate(d, sizes) for d in t.shape], dtype=DTYPES[t.dtype], device=device) for t in inputs]
     with torch.enable_grad():  # some take gradients themselves
@@ -70,11 +74,11 @@ def compare(text: str, settings: dict[str, Any], graph: Graph) -> int:
 def compared_with_others(program: Program, name: str) -> int:
     """How many shapes of the class with other settings, one changed at a time, were compared."""
     graph = elaborate(program, name)
-    text = source(graph)
+    text, least = source(graph), sample_sizes(graph)[0]
     count = 0
     for setting in graph.settings.keys() & signature(root(text)).parameters:
         for other in others(graph.settings[setting]):
             changed = taken(program, name, {setting: other})
             if changed is not None:
-                count += compare(text, {setting: other}, changed)
+                count += compare(text, {setting: other}, changed, least)
     return count

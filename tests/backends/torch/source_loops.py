@@ -106,7 +106,7 @@ LOOPS: dict[str, tuple[str, list[str], list[str]]] = {
         "block Unit(w, n, m) {\n    repeat n { Add { Conv(x.channels, 3, padding=1) | Identity } } -> Conv(w, 1)\n"
         "    -> repeat m { x + (x -> Conv(w, 1) -> ReLU) } -> Conv(w, 1)\n}\n"
         "network Net(x: float[N, 3, 8, 8]) -> y { x -> Unit(4, 3, 2) -> Unit(6, 4, 5) -> Unit(3, 5, 3) }",
-        ['f"{3 * n}"', 'f"{3 * n + 2 * i + 1}"', 'self[f"{3 * self.n + 2 * self.m + 1}"](y)'],
+        ['f"{3 * n}"', 'f"{3 * n + 2 * i + 1}"', 'self[f"{3 * self.n + 2 * self.m + 1}"](x)'],
         ["class Unit2"],
     ),
     "labels_that_are_not_even": (
@@ -250,6 +250,69 @@ LOOPS: dict[str, tuple[str, list[str], list[str]]] = {
         '    y = x\n    for i in range(3) { y = y -> "fc{2 ** i}": Linear(if i == 1 { 8 } else { 4 }) }\n    y\n}',
         ["self.fc2 = nn.Linear(4, 8)", "self.fc4 = nn.Linear(8, 4)"],
         [" if ", "=="],
+    ),
+    "loops_in_loops_of_a_chain": (
+        "network Net(x: float[N, 3, L = 16], stacks = 3, depth = 4, width = 8) -> y {\n    x -> for s in range(stacks) {\n"
+        "        for d in range(depth) { Conv(width, 3, dilation=2 ** d, padding=2 ** d) -> ReLU }\n    }\n}",
+        [
+            "for s in range(stacks)\n                for d in range(depth)\n",
+            "nn.Conv1d(\n                        3 if s == 0 and d == 0 else width, width, 3, padding=2**d, dilation=2**d",
+        ],
+        ["dilation=2,"],
+    ),
+    "loops_in_loops_of_stages": (
+        "network Net(image: float[N, 3, 32, 32], depths = [3, 4, 6], width = 8) -> y {\n    h = image\n"
+        "    for i, depth in enumerate(depths) {\n"
+        '        h = h -> "down{i}": Conv(width * 2 ** i, 2, stride=2)\n'
+        '        for d in range(depth) { h = h + (h -> "stage{i}_{d}": Conv(width * 2 ** i, 1)) }\n    }\n'
+        "    y = h -> GlobalAvgPool -> Flatten -> head: Linear(10)\n}",
+        [
+            "            for d in range(depth):\n                self.add_module(f\"stage{i}_{d}\", nn.Conv2d(",
+            'h = getattr(self, f"down{i}")(h)\n            for d in range(depth):\n',
+            "self.head = nn.Linear(width * 2 ** (len(depths) - 1), 10)",
+        ],
+        ["h2", "stage0_1"],
+    ),
+    "list_of_what_loops_in_loops_give": (
+        "network Net(x: float[N, 8, L = 16], stacks = 3, depth = 5) -> y {\n    h = x\n    skips = []\n"
+        "    for s in range(stacks) {\n        for d in range(depth) {\n"
+        '            r = h -> "conv{s}_{d}": Conv(8, 3, padding=1) -> Tanh\n'
+        "            skips = skips + [r]\n            h = h + r\n        }\n    }\n    y = h + (skips -> Add)\n}",
+        ["        rs = []\n        for s in range(self.stacks):\n            for d in range(self.depth):\n", "sum(rs)"],
+        ["conv0_1"],
+    ),
+    "list_in_each_turn": (
+        "network Net(x: float[N, 8, L = 16], stacks = 3) -> y {\n    h = x\n    for s in range(stacks) {\n"
+        '        parts = [h -> "a{s}_{i}": Conv(8, 1) -> Tanh for i in range(4)]\n'
+        "        h = (parts -> Add) + h\n    }\n    y = h\n}",
+        ['results = [torch.tanh(getattr(self, f"a{s}_{i}")(h)) for i in range(4)]'],
+        [],
+    ),
+    "what_a_turn_begins_with_behind_a_loop_in_it": (
+        "network Net(x: float[N, 4, L = 16]) -> y {\n    h = x\n    for s in range(3) {\n        r = h\n"
+        "        for i in range(5) { h = h -> Conv(4, 3, padding=1) -> ReLU }\n        h = h + r\n    }\n    y = h\n}",
+        ["h2 = h\n            for i in range(5):", "h = h2 + h"],
+        [],
+    ),
+    "loops_of_lengths_that_differ": (
+        "network Net(x: float[N, 8, 32, 32], depths = [3, 4, 6]) -> y {\n    y = x\n    for depth in depths {\n"
+        "        y = y -> MaxPool(2)\n        for d in range(depth) { y = y + (y -> Conv(8, 3, padding=1)) }\n    }\n}",
+        ["for d in range(6):", 'self[f"{d + 10}"](y)'],
+        ['self["3"]'],
+    ),
+    "loops_in_loops_of_one_turn": (
+        "block Unit(m = 1, n = 3) { repeat n { for i in range(m) { Conv(m * 4, 3, padding=1) -> ReLU } }"
+        " -> Add { Conv(x.channels, 1) | Identity } }\n"
+        "network Net(x: float[N, 3, 8, 8]) -> y { x -> Unit(m=1, n=1) -> Unit(m=2, n=1) -> Unit(m=1, n=3) }",
+        ["nn.Conv2d(in_channels if j == 0 and i == 0 else m * 4, m * 4, 3, padding=1)"],
+        ["class Unit2"],
+    ),
+    "size_of_what_the_last_turn_names": (
+        "network Net(x: float[N, 3, 8, 8], widths = [4, 8, 6, 5, 3]) -> y {\n    h = x\n"
+        '    for i, width in enumerate(widths) { h = h -> "conv{i}": Conv(width, 1) }\n'
+        "    y = h -> GlobalAvgPool -> Flatten -> head: Linear(10)\n}",
+        ["self.head = nn.Linear(widths[-1], 10)"],
+        [],
     ),
 }  # fmt: skip
 """A spec, what its source must say, and what it must not."""

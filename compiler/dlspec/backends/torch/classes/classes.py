@@ -14,11 +14,12 @@ from dlspec.backends.torch.classes.grouping import (
     likeness,
     prepared_tree,
 )
+from dlspec.backends.torch.classes.levels import Mismatch
 from dlspec.backends.torch.classes.merge import Merger
 from dlspec.backends.torch.classes.objectives import TrainingPlanner
 from dlspec.backends.torch.classes.resolve import Class, Resolver
 from dlspec.backends.torch.classes.rolling import written_out
-from dlspec.backends.torch.classes.template import Mismatch, Template
+from dlspec.backends.torch.classes.template import Template
 from dlspec.backends.torch.plans.author import Author
 from dlspec.backends.torch.plans.plan import Plan, Unreachable
 from dlspec.backends.torch.plans.planner import Planner

@@ -6,8 +6,9 @@ from dataclasses import replace
 from itertools import count
 
 from dlspec.backends.torch.classes.rolling import Steps, rolled
+from dlspec.backends.torch.classes.rounds import Round
 from dlspec.backends.torch.lowering.registry import Ref
-from dlspec.backends.torch.plans.plan import Action, Plan, Round, Run, bare
+from dlspec.backends.torch.plans.plan import Action, Plan, Run, bare
 from dlspec.backends.torch.plans.tree import Key
 from dlspec.backends.torch.python.expressions import Clause, Comprehension, Name, Py, Sequence, rebuild
 from dlspec.backends.torch.python.sums import rebuild_all

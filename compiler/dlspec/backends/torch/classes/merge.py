@@ -7,12 +7,13 @@ from collections.abc import Sequence as Many
 from dataclasses import replace
 from typing import Any, Protocol
 
+from dlspec.backends.torch.classes.levels import NO_LOOP, Level, Mismatch, Turns, index_of, turn_of
+from dlspec.backends.torch.classes.members import members_of
 from dlspec.backends.torch.classes.rolling import Steps
+from dlspec.backends.torch.classes.rounds import Round, Step
 from dlspec.backends.torch.classes.template import (
-    Looped,
     Made,
     Makes,
-    Mismatch,
     Optional,
     Rolled,
     SequentialOf,
@@ -21,14 +22,13 @@ from dlspec.backends.torch.classes.template import (
     TLoop,
     TMember,
     TRound,
-)  # fmt: skip
-from dlspec.backends.torch.classes.unify import Turns, index_of, laid, merged, same, same_shape, turn_of
+)
+from dlspec.backends.torch.classes.unify import entered_all, laid, merged, same, same_shape
 from dlspec.backends.torch.lowering.registry import Ref, Size
-from dlspec.backends.torch.plans.plan import Action, Chain, Item, Loop, Make, Member, Option, Part, Plan, Round, Slot
+from dlspec.backends.torch.plans.plan import Action, Chain, Item, Loop, Make, Option, Part, Plan, Slot
 from dlspec.backends.torch.plans.tree import Key, Module
 from dlspec.backends.torch.python.computing import is_counted
-from dlspec.backends.torch.python.evaluate import evaluate
-from dlspec.backends.torch.python.expressions import Attribute, Binary, Const, IfElse, Own, Py, Subscript, walk
+from dlspec.backends.torch.python.expressions import Binary, Const, IfElse, Own, Py, walk
 from dlspec.backends.torch.python.looped import counted, placed
 from dlspec.backends.torch.python.symbols import (
     Apart,
@@ -42,6 +42,7 @@ from dlspec.backends.torch.python.symbols import (
     signature,
     walk_all,
 )
+from dlspec.backends.torch.python.targets import names_in
 
 
 class Classes(Protocol):
@@ -89,62 +90,40 @@ class Merger:
 
     def _loops(self) -> None:
         """The loops of the forward, which all plans have."""
-        found = [{step.key: step for step in steps.steps if isinstance(step, Round)} for steps in self.steps]
+        found = [steps.rounds for steps in self.steps]
         if any(rounds.keys() != found[0].keys() for rounds in found):
             raise Mismatch
         for key, first in found[0].items():
             iterable = self.constant([rounds[key].iterable for rounds in found], self.plans)
-            if index_of(first, iterable) != (first.index, first.targets):
+            if index_of(first.targets, iterable, first.taken) != first.index:
                 raise Mismatch
             self._looped[key] = TLoop(first.loop, first.targets, iterable, first.index)
 
     # Members
 
     def _members(self) -> None:
-        sequences = [self._sequence(plan, steps) for plan, steps in zip(self.plans, self.steps, strict=True)]
+        sequences = [members_of(plan, steps) for plan, steps in zip(self.plans, self.steps, strict=True)]
         for label in merged([list(sequence) for sequence in sequences]):
             found = [sequence.get(label) for sequence in sequences]
-            there = [(each, index) for index, each in enumerate(found) if each is not None]
-            first = there[0][0][0]
-            flat = [(m, index, turn) for each, index in there for turn, m in enumerate(each)]
-            plans = [self.plans[index] for _, index, _ in flat]
-            if len({(m.kind, m.conditions) for m, _, _ in flat}) > 1 or (None in found and not first.conditions):
+            flat = [(each, index) for index, made in enumerate(found) for each in made or ()]
+            first, plans = flat[0][0].member, [self.plans[index] for _, index in flat]
+            if len({(each.member.kind, each.member.conditions) for each, _ in flat}) > 1:
                 raise Mismatch
-            loop = self._looped[label[0]] if isinstance(label, tuple) else None
-            turns = None
-            if loop is not None:
-                turns = Turns(
-                    loop.loop, [turn for _, _, turn in flat], turn_of(loop.index, loop.targets, loop.iterable)
+            if None in found and not first.conditions:
+                raise Mismatch
+            loops = tuple(self._looped[key] for key in flat[0][0].rounds)
+            if loops and (None in found or first.conditions or first.kind not in ("module", "param", "buffer")):
+                raise Mismatch
+            turns = Turns(
+                tuple(
+                    Level(loop.loop, tuple(each.turns[depth] for each, _ in flat), loop.number)
+                    for depth, loop in enumerate(loops)
                 )
-                if None in found or first.conditions or first.kind not in ("module", "param", "buffer"):
-                    raise Mismatch
-            value = self.constant([m.value for m, _, _ in flat], plans, turns)
-            name = self.constant([self.steps[index].name(m) for m, index, _ in flat], plans, turns)
-            present = tuple(m is not None for m in found)
-            when = self._flag(present, first.conditions)
-            self.template.members.append(TMember(first.label, name, value, first.kind, when, loop))
-
-    def _sequence(self, plan: Plan, steps: Steps) -> dict[Any, list[Member]]:
-        """The members in order, by label; those that the turns of a loop have are one for each place in a turn."""
-        by_label = {member.label: position for position, member in enumerate(plan.members)}
-        made: dict[int, tuple[Any, list[Member]]] = {
-            position: (repr(signature(steps.name(member))), [member]) for position, member in enumerate(plan.members)
-        }
-        for step in steps.steps:
-            if not isinstance(step, Round) or not plan.members:
-                continue  # the methods of a train have the members of its class
-            ordered = [sorted(by_label[label] for label in turn) for turn in step.members]
-            places = [place for turn in ordered for place in turn]
-            if places != list(range(places[0], places[0] + len(places)) if places else ()):
-                raise Mismatch  # made in another order than they are run
-            labels = {plan.members[place].label for place in places}
-            if any(_mentions(init, labels) for init, _ in steps.inits):
-                raise Mismatch
-            for place, positions in enumerate(zip(*ordered, strict=True)):
-                made[positions[0]] = ((step.key, place), [plan.members[position] for position in positions])
-                for position in positions[1:]:
-                    del made[position]
-        return {label: members for _, (label, members) in sorted(made.items())}
+            )
+            value = self.constant([each.member.value for each, _ in flat], plans, turns)
+            name = self.constant([self.steps[index].name(each.member) for each, index in flat], plans, turns)
+            when = self._flag(tuple(made is not None for made in found), first.conditions)
+            self.template.members.append(TMember(first.label, name, value, first.kind, when, loops))
 
     def _inits(self) -> None:
         if len({len(steps.inits) for steps in self.steps}) > 1:
@@ -184,7 +163,7 @@ class Merger:
 
     # Constants
 
-    def constant(self, nodes: Many[Py], plans: Many[Plan], turns: Turns | None = None, plain: bool = False) -> Py:
+    def constant(self, nodes: Many[Py], plans: Many[Plan], turns: Turns = NO_LOOP, plain: bool = False) -> Py:
         """One expression for several of one text; with ``turns`` they are those of a loop, and get its variables. ``plain``
         ones are `laid`."""
         if not isinstance(nodes[0], Chain) and not plain:
@@ -202,6 +181,8 @@ class Merger:
             found = same(nodes, turns)
             if found is not None:
                 return found
+        nodes = entered_all(nodes, turns)
+        first = nodes[0]
         if isinstance(first, Const | Leaf | Sum | Turned) or any(type(node) is not type(first) for node in nodes):
             raise Mismatch
         return same_shape(nodes, first, lambda parts: self.constant(parts, plans, turns, plain))
@@ -212,22 +193,21 @@ class Merger:
             *(steps.loops for plan, steps in zip(self.plans, self.steps, strict=True) if plan in plans)
         )
 
-    def _makes(self, nodes: Many[Py], plans: Many[Plan], turns: Turns | None) -> Makes:
+    def _makes(self, nodes: Many[Py], plans: Many[Plan], turns: Turns) -> Makes:
         made = tuple(
-            Made(node.module, plan.module, node.module.uses[0], turn)
-            for node, plan, turn in zip(nodes, plans, turns.turns if turns else [0] * len(nodes), strict=True)
+            Made(node.module, plan.module, node.module.uses[0])
+            for node, plan in zip(nodes, plans, strict=True)
             if isinstance(node, Make)
         )
         if len(made) < len(nodes) or len({self.classes.mark(each.module) for each in made}) > 1:
             raise Mismatch
-        loop = Looped(turns.loop, turns.index) if turns else None
-        makes = Makes(made, loop, frozenset(self._written_as_loops(plans)))
+        makes = Makes(made, turns, frozenset(self._written_as_loops(plans)))
         self.classes.arguments(makes)
         return makes
 
     # Chains
 
-    def chain(self, chains: list[Chain], plans: Many[Plan], turns: Turns | None = None) -> SequentialOf:
+    def chain(self, chains: list[Chain], plans: Many[Plan], turns: Turns = NO_LOOP) -> SequentialOf:
         if len({(chain.named, chain.listed) for chain in chains}) > 1:
             raise Mismatch
         named, before = chains[0].named, self._listed
@@ -237,7 +217,7 @@ class Merger:
         return SequentialOf(parts, named, chains[0].listed)
 
     def _parts(
-        self, sequences: list[tuple[Part, ...]], plans: Many[Plan], named: bool, turns: Turns | None = None
+        self, sequences: list[tuple[Part, ...]], plans: Many[Plan], named: bool, turns: Turns = NO_LOOP
     ) -> tuple[tuple[Py, Py], ...]:
         made: list[tuple[Py, Py]] = []
         for key in merged([[part.key for part in parts] for parts in sequences]):
@@ -252,31 +232,26 @@ class Merger:
                 made += self._loop([part for part, _ in there if isinstance(part, Loop)], having, named, turns)
             else:
                 items = [part for part, _ in there if isinstance(part, Item)]
-                names = [counted(item.name, {*self._rolls, *([turns.loop] if turns else [])}) for item in items]
+                names = [counted(item.name, self._rolls | turns.loops) for item in items]
                 name = self.constant(names, having, turns) if named else first.name
                 made.append((name, self.constant([item.value for item in items], having, turns)))
         return _alternatives(made)
 
-    def _option(
-        self, found: list[Option | None], plans: Many[Plan], named: bool, turns: Turns | None
-    ) -> list[tuple[Py, Py]]:
+    def _option(self, found: list[Option | None], plans: Many[Plan], named: bool, turns: Turns) -> list[tuple[Py, Py]]:
         there = [(index, option) for index, option in enumerate(found) if option is not None]
         inside = [plans[index] for index, _ in there]
-        inner = None if turns is None else Turns(turns.loop, [turns.turns[index] for index, _ in there], turns.index)
-        items = self._parts([option.parts for _, option in there], inside, named, inner)
+        items = self._parts([o.parts for _, o in there], inside, named, turns.at([index for index, _ in there]))
         if len(there) == len(found):
             return list(items)
-        if named or turns is not None:
+        if named or turns.levels:
             raise Mismatch
         condition = self.condition((there[0][1].key,), plans, tuple(option is not None for option in found))
         return [(_NAMELESS, Optional(condition, items))]
 
-    def _loop(self, loops: list[Loop], plans: Many[Plan], named: bool, turns: Turns | None) -> list[tuple[Py, Py]]:
-        if turns is not None:
-            return self._unrolled(loops, plans, named, turns)
+    def _loop(self, loops: list[Loop], plans: Many[Plan], named: bool, turns: Turns) -> list[tuple[Py, Py]]:
         if self._listed:
             run = any(looped.loop == loops[0].loop for looped in self._looped.values())
-            return [self._rolled(loops, plans, named)] if run else self._unrolled(loops, plans, named, None)
+            return [self._rolled(loops, plans, named, turns)] if run else self._unrolled(loops, plans, named, turns)
         if not any(parts for loop in loops for parts in loop.iterations):
             self.template.hinges.update(*(loop.hinges for loop in loops))  # nothing is known of what it would make
             return []
@@ -287,14 +262,16 @@ class Merger:
         width = max((len(parts) for loop in loops for parts in loop.iterations), default=0)
         few = len(counts) == 1 and literal and (max(counts) <= 2 or (width > 1 and max(counts) * width <= 24))
         if not few:
+            before = set(self._rolls)
             try:
-                return [self._rolled(loops, plans, named)]
+                return [self._rolled(loops, plans, named, turns)]
             except Mismatch:
+                self._rolls = before
                 if len(counts) > 1:
                     raise
-        return self._unrolled(loops, plans, named, None)
+        return self._unrolled(loops, plans, named, turns)
 
-    def _unrolled(self, loops: list[Loop], plans: Many[Plan], named: bool, turns: Turns | None) -> list[tuple[Py, Py]]:
+    def _unrolled(self, loops: list[Loop], plans: Many[Plan], named: bool, turns: Turns) -> list[tuple[Py, Py]]:
         if len({len(loop.iterations) for loop in loops}) > 1:
             raise Mismatch
         self.template.hinges.update(*(loop.hinges for loop in loops))
@@ -303,21 +280,23 @@ class Merger:
             made += self._parts(list(iterations), plans, named, turns)
         return made
 
-    def _rolled(self, loops: list[Loop], plans: Many[Plan], named: bool) -> tuple[Py, Py]:
+    def _rolled(self, loops: list[Loop], plans: Many[Plan], named: bool, turns: Turns) -> tuple[Py, Py]:
         iterables = [loop.iterable for loop in loops if loop.iterable is not None]
         most = max(len(loop.iterations) for loop in loops)
         if len(iterables) < len(loops) or (most == 1 and any(loop.once for loop in loops)):
             raise Mismatch
-        iterable = self.constant(iterables, plans)
-        name, targets = index_of(loops[0], iterable)
-        flat = [
-            (plan, turn, parts)
-            for loop, plan in zip(loops, plans, strict=True)
-            for turn, parts in enumerate(loop.iterations)
-        ]
-        turns = Turns(loops[0].loop, [turn for _, turn, _ in flat], turn_of(name, targets, iterable))
-        items = self._parts([_placeless(parts) for _, _, parts in flat], [plan for plan, _, _ in flat], named, turns)
-        if any(isinstance(value, Rolled | Optional) for _, value in items):
+        iterable = self.constant(iterables, plans, turns)
+        targets = loops[0].targets
+        if not turns.names.isdisjoint(names_in(targets)):
+            raise Mismatch
+        flat = [(place, turn, parts) for place, loop in enumerate(loops) for turn, parts in enumerate(loop.iterations)]
+        name = index_of(targets, iterable, turns.names | _targets_in(part for _, _, parts in flat for part in parts))
+        number = turn_of(name, targets, iterable)
+        level = Level(loops[0].loop, tuple(turn for _, turn, _ in flat), number, (name, *names_in(targets)))
+        places = [place for place, _, _ in flat]
+        inside = turns.at(places).around(level)
+        items = self._parts([_placeless(parts) for _, _, parts in flat], [plans[p] for p in places], named, inside)
+        if any(isinstance(value, Optional) for _, value in items):
             raise Mismatch
         self._rolls.add(loops[0].loop)
         return _NAMELESS, Rolled(targets, iterable, items, name)
@@ -327,17 +306,18 @@ class Merger:
     def _actions(self) -> None:
         by_key = [{step.key: step for step in steps.steps} for steps in self.steps]
         for key in merged([list(steps) for steps in by_key]):
-            found = [steps.get(key) for steps in by_key]
-            there = [index for index, step in enumerate(found) if step is not None]
-            actions = [step for step in found if isinstance(step, Action)]
-            rounds = [step for step in found if isinstance(step, Round)]
-            if len(rounds) == len(found):
-                self.template.steps.append(self._round(rounds))
-            elif rounds:
-                raise Mismatch
-            else:
-                present = tuple(step is not None for step in found)
-                self.template.steps.append(self._action(actions, there, present))
+            self.template.steps.append(self._step([steps.get(key) for steps in by_key]))
+
+    def _step(self, found: list[Step | None]) -> TAction | TRound:
+        """One step, of the plans that have it."""
+        actions = [step for step in found if isinstance(step, Action)]
+        rounds = [step for step in found if isinstance(step, Round)]
+        if len(rounds) == len(found):
+            return self._round(rounds)
+        if rounds:
+            raise Mismatch
+        present = tuple(step is not None for step in found)
+        return self._action(actions, [index for index, there in enumerate(present) if there], present)
 
     def _action(self, actions: list[Action], there: list[int], present: tuple[bool, ...]) -> TAction:
         first = actions[0]
@@ -359,10 +339,7 @@ class Merger:
             (slot, of, self._slot([each.carried[index][2] for each in rounds], there))
             for index, (slot, of, _) in enumerate(first.carried)
         ]
-        body = [
-            self._action(list(actions), there, (True,) * len(rounds))
-            for actions in zip(*(each.body for each in rounds), strict=True)
-        ]
+        body = [self._step(list(steps)) for steps in zip(*(each.body for each in rounds), strict=True)]
         running = self.forward([each.running for each in rounds], there)
         return TRound(replace(self._looped[first.key], iterable=running), body, carried, first.lists)
 
@@ -417,18 +394,6 @@ _NAMELESS = Const("")
 """The name of what is several members."""
 
 
-def _mentions(value: Py, labels: set[str]) -> bool:
-    """Whether an expression reaches one of these members."""
-    for inner in walk(value):
-        if isinstance(inner, Attribute) and inner.name in labels:
-            return True
-        if isinstance(inner, Own) and evaluate(inner.label) in labels:
-            return True
-        if isinstance(inner, Subscript) and any(isinstance(i, Const) and str(i.value) in labels for i in inner.items):
-            return True
-    return False
-
-
 def _is_arithmetic(node: Py) -> bool:
     """Whether this is an operation on numbers of the text."""
     return isinstance(node, Binary) and all(isinstance(part, Binary | Const | Turned | Sum) for part in walk(node))
@@ -471,6 +436,17 @@ def _either(a: Optional, b: Optional) -> tuple[Optional, Optional] | None:
     if other == f"('Unary', 'not', {one})":
         return a, b
     return (b, a) if one == f"('Unary', 'not', {other})" else None
+
+
+def _targets_in(parts: Iterable[Part]) -> set[str]:
+    """The variables of the loops among parts."""
+    found: set[str] = set()
+    for part in parts:
+        if isinstance(part, Loop):
+            found |= {*names_in(part.targets), *_targets_in(each for turn in part.iterations for each in turn)}
+        elif isinstance(part, Option):
+            found |= _targets_in(part.parts)
+    return found
 
 
 def _placeless(parts: tuple[Part, ...]) -> tuple[Part, ...]:

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
-from dlspec.backends.torch.classes.template import Makes, Mismatch, Optional, Rolled, SequentialOf, Template, TLoop
-from dlspec.backends.torch.classes.unify import Turns, unified
+from dlspec.backends.torch.classes.levels import Mismatch
+from dlspec.backends.torch.classes.template import Makes, Optional, Rolled, SequentialOf, Template, TLoop
+from dlspec.backends.torch.classes.unify import unified
 from dlspec.backends.torch.plans.plan import Plan
 from dlspec.backends.torch.plans.tree import Module
 from dlspec.backends.torch.python import names
@@ -122,7 +123,7 @@ class Resolver:
         taken = {key: leaf for key, leaf in found.items() if leaf.definition is None}
         made.parameters = {leaf.key: leaf for leaf in self._ordered(taken.values(), made)}
         made.names = {}
-        looping = {name for member in template.members if member.loop is not None for name in member.loop.names}
+        looping = {name for member in template.members for loop in member.loops for name in loop.names}
         for key, leaf in [*made.parameters.items(), *made.locals.items()]:
             made.names[key] = names.unique(leaf.name, {*made.names.values(), *looping})
 
@@ -183,9 +184,6 @@ class Resolver:
         return known[1]
 
     def _bound(self, makes: Makes, child: Class) -> list[Py]:
-        turns = None
-        if makes.loop is not None:
-            turns = Turns(makes.loop.loop, [each.turn for each in makes.made], makes.loop.index)
         found: list[Py] = []
         for leaf in child.parameters.values():
             written: list[Py] = []
@@ -196,7 +194,7 @@ class Resolver:
                 except Unwritten:
                     self.plans[each.maker].hinges.update(author.settings.behind_leaf(leaf, each.use))
                     written.append(_constant(author.value(leaf, each.use)))
-            found.append(unified(written, turns, makes.loops))
+            found.append(unified(written, makes.turns, makes.loops))
         return found
 
     def _made(self, makes: Makes, made: Class) -> Py:
@@ -232,24 +230,17 @@ class Resolver:
         return Call(Name("nn.Sequential"), tuple(self.items(value.items, made)))
 
     def _named_items(self, value: SequentialOf, made: Class) -> tuple[list[Py], Py | None]:
-        items: list[Py] = []
-        for name, inner in value.items:
-            if isinstance(inner, Rolled):
-                pairs = [self._pair(*item, made) for item in inner.items]
-                rolled = self._comprehension(inner, pairs, made)
-                if len(value.items) == 1:
-                    return [], replace(rolled, opening="")
-                items.append(Star(rolled))
-            else:
-                items.append(self._pair(name, inner, made))
-        return items, None
+        items = [
+            Star(self._comprehension(inner, made, named=True))
+            if isinstance(inner, Rolled)
+            else self._pair(name, inner, made)
+            for name, inner in value.items
+        ]
+        alone = items[0].value if len(items) == 1 and isinstance(items[0], Star) else None
+        return ([], replace(alone, opening="")) if isinstance(alone, Comprehension) else (items, None)
 
     def _pair(self, name: Py, value: Py, made: Class) -> Py:
         return Sequence((self.constant(name, made), self.constant(value, made)), "(")
-
-    def _loop(self, rolled: Rolled, body: Py, made: Class) -> tuple[str, Py]:
-        """The variables of a loop, as far as they are used, and what it runs over."""
-        return variables(rolled, self.constant(rolled.iterable, made), [body])
 
     def items(self, items: Iterable[tuple[Py, Py]], made: Class) -> list[Py]:
         """The arguments of ``nn.Sequential``; three equal ones in a row or more are made in a loop."""
@@ -257,7 +248,7 @@ class Resolver:
         texts: list[str] = []
         for _, value in items:
             if isinstance(value, Rolled):
-                result.append(self._rolled(value, made))
+                result.append(Star(self._comprehension(value, made)))
                 texts.append("")
             elif isinstance(value, Optional):
                 inner, other = (Sequence(tuple(self.items(part, made))) for part in (value.items, value.otherwise))
@@ -268,15 +259,25 @@ class Resolver:
                 texts.append(flat(result[-1]))
         return list(_runs(result, texts))
 
-    def _rolled(self, value: Rolled, made: Class) -> Py:
-        return Star(self._comprehension(value, [self.constant(item, made) for _, item in value.items], made))
-
-    def _comprehension(self, value: Rolled, parts: list[Py], made: Class) -> Comprehension:
-        target, loop = self._loop(value, Sequence(tuple(parts), "("), made)
-        if len(parts) == 1:
-            return Comprehension(parts[0], target, loop)
-        around = (Clause(target, loop),)
-        return Comprehension(Name("layer"), "layer", Sequence(tuple(parts), "("), around=around)
+    def _comprehension(self, rolled: Rolled, made: Class, named: bool = False) -> Comprehension:
+        """What the turns of a loop make, in one list; ``named`` as pairs of a name and a layer."""
+        parts = [
+            Star(self._comprehension(value, made, named))
+            if isinstance(value, Rolled)
+            else self._pair(name, value, made)
+            if named
+            else self.constant(value, made)
+            for name, value in rolled.items
+        ]
+        target, loop = variables(rolled, self.constant(rolled.iterable, made), [Sequence(tuple(parts), "(")])
+        match parts:
+            case [Star(value=Comprehension() as inner)]:
+                return replace(inner, around=(Clause(target, loop), *inner.around))
+            case [part]:
+                return Comprehension(part, target, loop)
+            case _:
+                around = (Clause(target, loop),)
+                return Comprehension(Name("layer"), "layer", Sequence(tuple(parts), "("), around=around)
 
     # Forwards
 
@@ -338,23 +339,34 @@ def variables(loop: Rolled | TLoop, iterable: Py, body: Iterable[Py]) -> tuple[s
         if not targets:
             return loop.index, iterable
         if set(targets) == {"_"}:
-            counted = len(iterable.value) if isinstance(iterable, Const) else None
-            return loop.index, call("range", of_list(call("len", iterable)) if counted is None else Const(counted))
+            return loop.index, _counting(iterable)
         inner = targets[0] if len(targets) == 1 else f"({', '.join(targets)})"
         return f"{loop.index}, {inner}", call("enumerate", iterable)
     match targets, iterable:
         case (["_", *others], Call(function=Name(text="enumerate"), args=(counted,))) if others:
             return ", ".join(others), counted
+        case ([index, "_"], Call(function=Name(text="enumerate"), args=(counted,))) if index != "_":
+            return index, _counting(counted)
         case _:
             return ", ".join(targets) or "_", iterable
+
+
+def _counting(iterable: Py) -> Py:
+    """The numbers of the turns of a loop over something; `zip` has no length of its own."""
+    match iterable:
+        case Const():
+            return call("range", Const(len(iterable.value)))
+        case Call(function=Name(text="zip"), args=(first, *_)):
+            return _counting(first)
+        case _:
+            return call("range", of_list(call("len", iterable)))
 
 
 def _values(template: Template) -> Iterator[Py]:
     if template.chain is not None:
         yield template.chain
     for member in template.members:
-        if member.loop is not None:
-            yield member.loop.iterable
+        yield from (loop.iterable for loop in member.loops)
         yield member.name
         yield member.value
     yield from template.inits

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+from dlspec.backends.torch.classes.levels import Turns, turn_of
 from dlspec.backends.torch.plans.plan import Action, Plan, Slot
 from dlspec.backends.torch.plans.tree import Key, Module
 from dlspec.backends.torch.python.expressions import Py
@@ -12,36 +14,22 @@ from dlspec.backends.torch.python.targets import names_in
 from dlspec.ir.scope import Scope
 
 
-class Mismatch(Exception):
-    """The plans are not of one structure."""
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class Made:
-    """A module that is made: by the constructor of ``maker``, as turn number ``turn`` of the loop that is written there."""
+    """A module that is made: by the constructor of ``maker``."""
 
     module: Module
     maker: Module
     use: Scope
-    turn: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Makes(Py):
-    """The constructor call of a class, in each plan. In a ``loop``, its variables are those of the turn. ``loops`` are all
-    that are written as loops."""
+    """The constructor call of a class, in each plan and turn. ``loops`` are all that are written as loops."""
 
     made: tuple[Made, ...]
-    loop: Looped | None = None
-    loops: frozenset[LoopId] = frozenset()
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Looped:
-    """A loop that is written as one: where it stands in the text, and the name that numbers its turns."""
-
-    loop: tuple[str, int, int]
-    index: Py
+    turns: Turns
+    loops: frozenset[LoopId]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -86,18 +74,23 @@ class TLoop:
         """Its variables."""
         return (*names_in(self.targets), self.index)
 
+    @property
+    def number(self) -> Py:
+        """The number of a turn, from 0 on."""
+        return turn_of(self.index, self.targets, self.iterable)
+
 
 @dataclass(eq=False, slots=True)
 class TMember:
     """A member with its label in the first plan, and as an expression. ``when`` is the flag of one that not every plan has,
-    else empty; a ``loop`` makes one in each turn."""
+    else empty; ``loops``, the outermost first, make one in each turn."""
 
     label: str
     name: Py
     value: Py
     kind: str
     when: str
-    loop: TLoop | None = None
+    loops: tuple[TLoop, ...] = ()
 
 
 @dataclass(eq=False, slots=True)
@@ -114,7 +107,7 @@ class TRound:
     """The steps of all turns of a loop; ``carried`` and ``lists`` are as for `plan.Round`."""
 
     loop: TLoop
-    body: list[TAction]
+    body: list[TAction | TRound]
     carried: list[tuple[Slot, Slot, Slot]]
     lists: dict[Slot, Slot]
 
@@ -137,9 +130,17 @@ class Template:
     @property
     def actions(self) -> list[TAction]:
         """The steps, with those in loops."""
-        return [action for step in self.steps for action in (step.body if isinstance(step, TRound) else [step])]
+        return [step for step in all_steps(self.steps) if isinstance(step, TAction)]
 
     @property
     def iterables(self) -> list[Py]:
         """What the loops of the forward run over."""
-        return [step.loop.iterable for step in self.steps if isinstance(step, TRound)]
+        return [step.loop.iterable for step in all_steps(self.steps) if isinstance(step, TRound)]
+
+
+def all_steps(steps: Iterable[TAction | TRound]) -> Iterator[TAction | TRound]:
+    """Steps with those inside of loops, which come behind their loop."""
+    for step in steps:
+        yield step
+        if isinstance(step, TRound):
+            yield from all_steps(step.body)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from collections.abc import Sequence as Many
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
-from dlspec.backends.torch.classes.template import Mismatch
-from dlspec.backends.torch.plans.plan import Loop, Round, Run
+from dlspec.backends.torch.classes.levels import Mismatch, Turns
 from dlspec.backends.torch.python.evaluate import CALLS
 from dlspec.backends.torch.python.expressions import Binary, Call, Const, IfElse, Keyword, Name, Py, Subscript
 from dlspec.backends.torch.python.looped import at_start, behind_turns, entered, next_turn, placed, together, turned
@@ -16,16 +15,7 @@ from dlspec.backends.torch.python.sums import add, scaled, written_out
 from dlspec.backends.torch.python.symbols import Apart, Flowing, Leaf, Left, LoopId, Sum, Turned, signature, walk_all
 
 
-class Turns:
-    """The turns of a loop that several expressions are of, and the name of the number of a turn."""
-
-    def __init__(self, loop: tuple[str, int, int], turns: list[int], index: Py) -> None:
-        self.loop = loop
-        self.turns = turns
-        self.index = index
-
-
-def unified(nodes: Many[Py], turns: Turns | None, loops: Collection[LoopId] = (), plain: bool = False) -> Py:
+def unified(nodes: Many[Py], turns: Turns, loops: Collection[LoopId] = (), plain: bool = False) -> Py:
     """One expression for several that make nothing, where some ``loops`` are written as such; ``plain`` ones are `laid`.
     Raises `Mismatch`."""
     if not plain:
@@ -33,26 +23,24 @@ def unified(nodes: Many[Py], turns: Turns | None, loops: Collection[LoopId] = ()
     found = same(nodes, turns)
     if found is not None:
         return found
+    nodes = entered_all(nodes, turns)
     first = nodes[0]
     if isinstance(first, Const | Leaf | Sum | Turned) or any(type(node) is not type(first) for node in nodes):
         raise Mismatch
     return same_shape(nodes, first, lambda parts: unified(parts, turns, loops, plain))
 
 
-def laid(nodes: Many[Py], turns: Turns | None, loops: Collection[LoopId]) -> tuple[Many[Py], bool]:
-    """The expressions as those of the turns of one loop, or of none, and behind loops that some run and some do not; and
+def laid(nodes: Many[Py], turns: Turns, loops: Collection[LoopId]) -> tuple[Many[Py], bool]:
+    """The expressions as those of the turns of loops, or of none, and behind loops that some run and some do not; and
     whether their parts are so too. Raises `Mismatch` for what has no name where the ``loops`` are written as such."""
     if not any(isinstance(inner, Turned | Flowing | Left | Apart) for node in nodes for inner in walk_all(node)):
         return nodes, True
-    loop = turns.loop if turns else None
-    made = [placed(node, loop) for node in nodes]
+    made = [placed(node, turns.loops) for node in nodes]
     apart = {inner.loop for node in made for inner in walk_all(node) if isinstance(inner, Apart)}
-    if not apart.isdisjoint(loops) or loop in apart:
+    if not apart.isdisjoint(loops) or not apart.isdisjoint(turns.loops):
         raise Mismatch
     if apart:
         made = [together(node) for node in made]
-    if turns is not None and max(turns.turns, default=0) > 0:
-        made = [entered(node, turns.loop) for node in made]
     left = [any(isinstance(inner, Left) for inner in walk_all(node)) for node in made]
     if all(left):
         return [behind_turns(node) for node in made], True
@@ -75,44 +63,88 @@ def _any_turn(count: Py) -> Py:
             return Binary(">", count, Const(0))
 
 
-def same(nodes: Many[Py], turns: Turns | None) -> Py | None:
+def same(nodes: Many[Py], turns: Turns) -> Py | None:
     """The expression that all are; where the first turn of a loop has another, a choice."""
-    if turns is None:
+    if not turns.levels:
         return nodes[0] if len(nodes) == 1 or len({repr(signature(node)) for node in nodes}) == 1 else None
-    if max(turns.turns, default=0) == 0 and any(isinstance(i, Flowing) for node in nodes for i in walk_all(node)):
-        return _of_next(nodes, turns)
-    by_turn = [(turn, repr(signature(node, turns.loop, turn))) for node, turn in zip(nodes, turns.turns, strict=True)]
-    firsts = {text for turn, text in by_turn if turn == 0}
-    later = {text for turn, text in by_turn if turn > 0}
-    if len(firsts) > 1 or len(later) > 1:
-        return None
-    try:
-        written = {
-            turn: turned(node, turns.loop, turn, turns.index) for node, turn in zip(nodes, turns.turns, strict=True)
-        }
-    except LookupError:
-        raise Mismatch from None
-    rest = next((written[turn] for turn in turns.turns if turn > 0), written.get(0))
-    if not firsts or not later or firsts == later:
-        return rest
-    at = next(node for node, turn in zip(nodes, turns.turns, strict=True) if turn > 0)
-    begun = next(node for node, turn in zip(nodes, turns.turns, strict=True) if turn == 0)
-    if repr(signature(at_start(at, turns.loop))) == repr(signature(begun)):
-        return rest
-    if rest is None or not (_is_size(begun) and _is_size(at)):
-        return None
-    return IfElse(_is_first(turns.index), written[0], rest)
+    return _same(nodes, turns, 0)
 
 
-def _of_next(nodes: Many[Py], turns: Turns) -> Py | None:
-    """`same` of a loop that has one turn everywhere, which the next would not be like."""
-    if len({repr(signature(node)) for node in nodes}) > 1:
-        return None
+def entered_all(nodes: Many[Py], turns: Turns) -> list[Py]:
+    """With what flows into the first turn of a loop in place of what also says what flows into the next."""
+
+    def change(node: Py) -> Py:
+        return change(node.first) if isinstance(node, Flowing) and node.loop in turns.loops else node
+
+    return list(map(change, nodes))
+
+
+def _same(nodes: Many[Py], turns: Turns, depth: int) -> Py | None:
+    """`same`, by the levels from a depth on."""
+    if depth == len(turns.levels):
+        return _in_words(nodes, turns)
+    level = turns.levels[depth]
+    if any(isinstance(inner, Flowing) and inner.loop == level.loop for node in nodes for inner in walk_all(node)):
+        if level.once:
+            nodes, turns = _with_next(nodes, turns, depth)
+            level = turns.levels[depth]
+        else:
+            nodes = [entered(node, level.loop) for node in nodes]
+    first = [place for place, turn in enumerate(level.turns) if turn == 0]
+    later = [place for place, turn in enumerate(level.turns) if turn > 0]
+    rest, begun = (
+        _same([nodes[place] for place in places], turns.at(places), depth + 1) if places else None
+        for places in (later, first)
+    )
+    if not (first and later):
+        return rest if later else begun
+    if rest is None or begun is None or repr(signature(begun)) == repr(signature(rest)):
+        return rest and begun
+    started = [at_start(nodes[place], level.loop) for place in later]
+    known = _same(started, turns.at(later), depth + 1)
+    if known is not None and repr(signature(known)) == repr(signature(begun)):
+        return rest
+    return _chosen(_is_first(level.index), begun, rest) if _is_size(begun) and _is_size(rest) else None
+
+
+def _in_words(nodes: Many[Py], turns: Turns) -> Py | None:
+    """The expression that all are in the words of their turns. Raises `Mismatch` where a turn has no words for it."""
+    relative = list(nodes)
+    for level in reversed(turns.levels):
+        of_turns = list(zip(relative, level.turns, strict=True))
+        try:
+            relative = [turned(node, level.loop, turn, level.index, turns.loops) for node, turn in of_turns]
+        except LookupError:
+            if len({repr(signature(node, level.loop, turn)) for node, turn in of_turns}) > 1:
+                return None
+            raise Mismatch from None
+    return relative[0] if len({repr(signature(node)) for node in relative}) == 1 else None
+
+
+def _with_next(nodes: Many[Py], turns: Turns, place: int) -> tuple[list[Py], Turns]:
+    """The expressions of a loop that has one turn everywhere, and those of the turn that would be next. Raises
+    `Mismatch` where these cannot be said."""
+    level, count = turns.levels[place], len(nodes)
     try:
-        later = next_turn(nodes[0], turns.loop)
+        later = [next_turn(node, level.loop) for node in nodes]
     except LookupError:
         raise Mismatch from None
-    return same([entered(nodes[0], turns.loop), later], Turns(turns.loop, [0, 1], turns.index))
+    levels = list(turns.at([*range(count)] * 2).levels)
+    levels[place] = replace(level, turns=(0,) * count + (1,) * count)
+    return [*(entered(node, level.loop) for node in nodes), *later], replace(turns, levels=tuple(levels))
+
+
+def _chosen(condition: Py, then: Py, otherwise: Py) -> Py:
+    """A choice by a condition between expressions that may be choices by another: what both have is said once."""
+    match then, otherwise:
+        case (IfElse(condition=inner, then=yes, otherwise=no), IfElse(condition=other, then=later)) if signature(
+            (inner, no)
+        ) == signature((other, otherwise.otherwise)):
+            return IfElse(inner, _chosen(condition, yes, later), no)
+        case (IfElse(condition=inner, then=yes, otherwise=no), _) if signature(no) == signature(otherwise):
+            return IfElse(Binary("and", condition, inner), yes, no)
+        case _:
+            return IfElse(condition, then, otherwise)
 
 
 def same_shape(nodes: Many[Py], first: Py, inner: Callable[[list[Any]], Py]) -> Py:
@@ -176,46 +208,21 @@ def _is_size(node: Py) -> bool:
     return isinstance(node, Const | Leaf | Sum | Turned | Flowing | Apart | Binary | Subscript | IfElse)
 
 
-def index_of(loop: Loop | Run | Round, iterable: Py) -> tuple[str, tuple[str, ...]]:
-    """What numbers the turns of a loop: a variable of it that does, else one of its own, `i`."""
-    counts = _begin(iterable) is not None and len(loop.targets) == 1
-    called = iterable.function.text if isinstance(iterable, Call) and isinstance(iterable.function, Name) else ""
-    if counts or (called == "enumerate" and len(loop.targets) == 2):
-        return loop.targets[0], loop.targets
-    return next(name for name in "ijklmn" if name not in loop.targets), loop.targets
-
-
-def turn_of(index: str, targets: tuple[str, ...], iterable: Py) -> Py:
-    """The number of a turn, from 0 on, by the variable that numbers them."""
-    begin = _begin(iterable) if targets == (index,) else 0
-    return Sum(((Const(1), Name(index)),), -begin) if begin else Name(index)
-
-
-def _begin(iterable: Py) -> int | None:
-    """Where `range` begins to count by one. None for all else."""
-    match iterable:
-        case Call(function=Name(text="range"), args=(_,)):
-            return 0
-        case Call(function=Name(text="range"), args=(Const(value=int(begin)), _)):
-            return begin
-        case _:
-            return None
-
-
 def numbered(numbers: list[int], turns: Turns) -> Py:
-    """`2 * i + 1` for numbers that rise evenly with the turns."""
-    known = dict(zip(turns.turns, numbers, strict=True))
+    """`2 * i + 1` for numbers that rise evenly with the turns of a loop."""
+    (level,) = turns.levels
+    known = dict(zip(level.turns, numbers, strict=True))
     first = min(known)
     rises = {
         (number - known[first]) / (turn - first)
-        for turn, number in zip(turns.turns, numbers, strict=True)
+        for turn, number in zip(level.turns, numbers, strict=True)
         if turn > first
     }
-    if len(rises) > 1 or any(known[turn] != number for turn, number in zip(turns.turns, numbers, strict=True)):
+    if len(rises) > 1 or any(known[turn] != number for turn, number in zip(level.turns, numbers, strict=True)):
         raise Mismatch
     rise = rises.pop() if rises else 1
     if rise < 1 or rise != int(rise):
         raise Mismatch
     shift = known[first] - int(rise) * first
-    made = add(scaled(Const(int(rise)), turns.index), Const(shift))
+    made = add(scaled(Const(int(rise)), level.index), Const(shift))
     return written_out(made) if isinstance(made, Sum) else made

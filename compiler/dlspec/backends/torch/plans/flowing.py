@@ -61,6 +61,23 @@ def after(sizing: Sizing, value: Value, axis: int, dim: int, turn: Scope, entry:
     return add(before, scaled(sizing.turns_of(loop) if count is None else count, rest))
 
 
+def behind(sizing: Sizing, made: Py, turns: list[Scope]) -> Py:
+    """A size that is made in a turn of each of some loops, where it is said outside of them: of last turns by how often
+    they run."""
+    for turn in reversed(turns):
+        loop = turn.parent
+        if loop is None or any(scope is loop for scope in sizing.place.ancestors()):
+            continue
+        own, k = loop_id(loop), turns_in(loop).index(turn)
+        if not any(isinstance(inner, Turned) and inner.loop == own for inner in walk_all(made)):
+            continue
+        try:
+            made = ended(made, own, k, sizing.turns_of(loop)) if turn is turns_in(loop)[-1] else Apart(own, made)
+        except LookupError:
+            made = Apart(own, made)
+    return made
+
+
 def turn_of(sizing: Sizing, value: Value) -> tuple[Scope, int] | None:
     """The loop, not around this place, in which a tensor was made, and the turn of it."""
     way = sizing.way(value.producer.scope) if value.producer and sizing.inside(value.producer.scope) else []
@@ -121,11 +138,13 @@ def _sum(sizing: Sizing, first: Py, loop: Scope) -> Py:
 
 
 def only_turn(sizing: Sizing, value: Value) -> Scope | None:
-    """The only turn of a loop around this place that a tensor flows into."""
+    """The only turn of a loop around this place that a tensor flows into, the innermost that is not entered."""
     for scope in sizing.place.ancestors():
         if scope is sizing.module.scope:
             break
-        if scope.kind == "iteration" and scope.flow is value and scope.parent and len(turns_in(scope.parent)) == 1:
+        if scope in sizing.entered or scope.kind != "iteration" or scope.flow is not value:
+            continue
+        if scope.parent is not None and len(turns_in(scope.parent)) == 1:
             return scope
     return None
 

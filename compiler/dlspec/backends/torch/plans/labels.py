@@ -109,17 +109,14 @@ class Labels:
         turns = turns_in(loop)
         rises = [self._count(turn, Const(0), found) for turn in turns]
         rise = rises[0] if rises else None
-        if rise is None or len({repr(signature(each)) for each in rises}) > 1:
-            start = None
         if isinstance(rise, Const) and rise.value == 0 and start is not None:
             return start
+        if start is None or rise is None or len({repr(signature(each)) for each in rises}) > 1:
+            for turn in turns:
+                start = self._count(turn, start, found)
+            return start
         for index, turn in enumerate(turns):
-            begin = None
-            if start is not None and rise is not None:
-                begin = add(start, scaled(rise, Turned(loop_id(loop), "", index, index)))
-            self._count(turn, begin, found)
-        if start is None or rise is None:
-            return None
+            self._count(turn, add(start, scaled(rise, Turned(loop_id(loop), "", index, index))), found)
         try:
             times = Writing(self.author, self.module, loop.parent or loop, None).turns_of(loop)
         except Unwritten:

@@ -152,28 +152,6 @@ def bare(running: Py, turns: int) -> Py:
             return numbers
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Round:
-    """The steps of all turns of a loop as those of one, in which ``index`` numbers the turns.
-
-    ``carried`` are the slots in which a turn finds what another slot of the turn before holds, with that and what it is
-    in the first. ``lists`` are those that hold what a slot was in all turns so far. ``members`` are the labels of what
-    each turn has of its own, one tuple for each turn. ``pinned``: the constructor says how many turns there are.
-    """
-
-    key: Key
-    targets: tuple[str, ...]
-    iterable: Py
-    running: Py
-    index: str
-    body: tuple[Action, ...]
-    carried: tuple[tuple[Slot, Slot, Slot], ...]
-    lists: dict[Slot, Slot]
-    members: tuple[tuple[str, ...], ...]
-    loop: LoopId
-    pinned: bool
-
-
 @dataclass(eq=False, slots=True)
 class Plan:
     """A module; one that is a train has ``methods`` instead of a forward.

@@ -7,7 +7,7 @@ from contextlib import suppress
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, cast
 
-from dlspec.backends.torch.plans.flowing import after, flowing_in, gathered_sizes, leaving, only_turn, turn_of
+from dlspec.backends.torch.plans.flowing import after, behind, flowing_in, gathered_sizes, leaving, only_turn, turn_of
 from dlspec.backends.torch.plans.places import homes_of, loop_id
 from dlspec.backends.torch.plans.plan import named_inputs
 from dlspec.backends.torch.plans.tree import Module, origin
@@ -100,7 +100,7 @@ class Sizing:
             if entry is not None and value is entry[0]:
                 return Leaf(("entry", axis), "entry", dim)
             alone = only_turn(self, value)
-            if alone is not None and entry is None and alone not in self.entered:
+            if alone is not None and entry is None:
                 return flowing_in(self, value, axis, alone)
             node = value.producer
             inputs = self.tree.sized(self.module.scope)
@@ -112,7 +112,8 @@ class Sizing:
                     raise Unwritten
                 return Leaf(("size", inputs.index(value), axis), self._called(value, axis), dim)
             way = self.way(node.scope)
-            crossed = next((s for s in way if s.kind == "iteration" and not self.around(s, entry)), None)
+            turns = [s for s in way if s.kind == "iteration" and not self.around(s, entry)]
+            crossed = turns[0] if turns else None
             child = next((s for s in way if s in self.tree.of_scope and not self.tree.of_scope[s].inline), None)
             if crossed is not None and (child is None or way.index(crossed) < way.index(child)):
                 try:
@@ -121,13 +122,13 @@ class Sizing:
                 except Unwritten:
                     pass  # of a loop that is written out each turn can say its own
             if child is not None:
-                return self._of_child(value, axis, child, entry)
+                return behind(self, self._of_child(value, axis, child, entry), turns)
             if node.body is not None:
                 value, axis = source_of(value, axis)
                 continue
             passed = self._passed(value, node, axis)
             if passed is None:
-                return self._made(node, node.outputs.index(value), axis, entry)
+                return behind(self, self._made(node, node.outputs.index(value), axis, entry), turns)
             other = self._other(node, passed)
             if other is not None:
                 with suppress(Unwritten):

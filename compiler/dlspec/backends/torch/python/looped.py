@@ -36,9 +36,10 @@ from dlspec.backends.torch.python.symbols import (
 )
 
 
-def turned(node: Py, loop: LoopId, turn: int, index: Py) -> Py:
+def turned(node: Py, loop: LoopId, turn: int, index: Py, loops: Collection[LoopId]) -> Py:
     """The expression inside a loop that is written as one: variables of this ``turn`` are names, those of the turn before
-    are looked up. ``index`` is the number of the turn. Raises `LookupError` for others."""
+    are looked up. ``index`` is the number of the turn; ``loops`` are all that are written as such. Raises `LookupError` for
+    others."""
 
     def change(inner: Py) -> Py:
         if isinstance(inner, Each) and inner.loop == loop and inner.index == turn:
@@ -53,7 +54,7 @@ def turned(node: Py, loop: LoopId, turn: int, index: Py) -> Py:
         if inner.index == turn:
             return Name(inner.name) if inner.name else index
         if inner.index == turn - 1 and inner.at is not None:
-            made = placed(inner.at(add(index, Const(-1))), loop)
+            made = placed(inner.at(add(index, Const(-1))), loops)
             if not any(isinstance(part, Subscript) and isinstance(part.base, Const) for part in walk(made)):
                 return made
         raise LookupError(inner.name)  # or would be looked up in a list that is written out
@@ -133,14 +134,14 @@ def at_start(node: Py, loop: LoopId) -> Py:
     return change(node)
 
 
-def placed(node: Py, loop: LoopId | None = None) -> Py:
-    """The expression where loops, but for one, are not written as loops: their variables are items of what is looped
+def placed(node: Py, loops: Collection[LoopId] = ()) -> Py:
+    """The expression where loops, but for some, are not written as loops: their variables are items of what is looped
     over, or numbers."""
 
     def change(inner: Py) -> Py:
-        if isinstance(inner, Flowing) and inner.loop != loop:
+        if isinstance(inner, Flowing) and inner.loop not in loops:
             return change(inner.first)
-        if isinstance(inner, Turned) and inner.loop != loop:
+        if isinstance(inner, Turned) and inner.loop not in loops:
             made = None if inner.at is None or not inner.name else inner.at(Const(inner.index))
             if made is None or not any(isinstance(part, Leaf | Turned | Sum) for part in walk(made)):
                 return Const(tupled(inner.value))

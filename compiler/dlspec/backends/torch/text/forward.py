@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dlspec.backends.torch.classes.resolve import variables
-from dlspec.backends.torch.classes.template import TAction, TRound
+from dlspec.backends.torch.classes.template import TAction, TRound, all_steps
 from dlspec.backends.torch.lowering.registry import Ref
 from dlspec.backends.torch.plans.plan import Slot
 from dlspec.backends.torch.python import names
@@ -27,6 +27,10 @@ COMPREHENDED = 3
 
 class Forward(Scanning):
     """Writes the body of one forward."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._going: set[Slot] = set()  # what goes from turn to turn, and is held
 
     def write(self) -> list[str]:
         """The lines of the body."""
@@ -89,42 +93,54 @@ class Forward(Scanning):
         if self._gathered(step):
             return
         self._flush()
-        inside = [slot for action in step.body for slot in refs(self._values[id(action)])]
-        made = {(action.key, place) for action in step.body for place in range(action.outputs)}
-        kept = [slot for slot in dict.fromkeys(inside) if slot not in made]
-        for slot in kept:
-            self._left[slot] = self._left.get(slot, 0) + 1
+        inside = [*all_steps(step.body)]
+        made = {(each.key, place) for each in inside if isinstance(each, TAction) for place in range(each.outputs)}
+        made |= {slot for slot, _, _ in step.carried}
+        read = [slot for each in step.body for slot in self._read(each)]
+        kept = [slot for slot in dict.fromkeys(read) if slot not in made]
+        self._hold(kept)
         # Last the one that keeps the name, once the others have copies.
         for slot, of, begun in sorted(step.carried, key=lambda slots: self._wanted(slots) == self._variables[slots[2]]):
-            self._carry(slot, of, begun, step.body)
-        for slot, of in step.lists.items():
-            self._variables[slot] = names.unique(self._plural(of), self._live())
-            self._left[slot] = self._left.get(slot, 0) + 1
+            self._carry(slot, of, begun, step)
+        begun = [slot for slot in step.lists if slot not in self._variables]
+        for slot in begun:
+            self._variables[slot] = names.unique(self._plural(self._added(slot, step)), self._live())
+            self._hold([slot])
             self._emit(f"{self._variables[slot]} = ", Sequence(()))
-        values = [self._values[id(action)] for action in step.body]
+        values = [self._values[id(each)] for each in inside]
         target, iterable = variables(step.loop, self._use(self._values[id(step)], light=True), values)
         self.lines += layout(iterable, self.depth, f"for {target} in ", ":")
         self.depth += 1
         self._shape = None
         shape, self.shape = self.shape, _unsaid
-        for action in step.body:
-            self._act(action)
+        self._turn_of(step)
+        self.shape = shape
+        self.depth -= 1
+        self._hold([*kept, *begun], -1)
+        left = [of for _, of, _ in step.carried] + [of for slot, of in step.lists.items() if of != slot]
+        self._hold(left, -2)
+
+    def _turn_of(self, step: TRound) -> None:
+        """The body of a loop, and what it leaves to the next turn."""
+        for each in step.body:
+            if isinstance(each, TRound):
+                self._round(each)
+            else:
+                self._act(each)
         self._flush()
         for slot, of, _ in step.carried:
             if self._variables[of] != self._variables[slot]:
                 self._emit(f"{self._variables[slot]} = ", Name(self._variables[of]))
                 self._variables[of] = self._variables[slot]
         for slot, of in step.lists.items():
-            self._emit("", call(f"{self._variables[slot]}.append", Name(self._variables[of])))
-            self._left[slot] -= 1
-        self.shape = shape
-        self.depth -= 1
-        for slot in kept:
-            self._left[slot] -= 1
-        for _, of, _ in step.carried:
-            self._left[of] -= 2
-        for of in step.lists.values():
-            self._left[of] -= 2
+            if of != slot:
+                self._emit("", call(f"{self._variables[slot]}.append", Name(self._variables[of])))
+
+    def _added(self, slot: Slot, step: TRound) -> Slot:
+        """What is added to a list in a loop, or in one inside of it."""
+        if step.lists[slot] != slot:
+            return step.lists[slot]
+        return next(self._added(slot, each) for each in step.body if isinstance(each, TRound) and slot in each.lists)
 
     def _plural(self, of: Slot) -> str:
         """What a list is called by what is in it."""
@@ -137,10 +153,12 @@ class Forward(Scanning):
             return False
         ((slot, of),) = step.lists.items()
         last = step.body[-1]
-        if of != (last.key, 0) or self._uses[of] != 2:
+        if isinstance(last, TRound) or of != (last.key, 0) or self._uses[of] != 2:
             return False
         inside: dict[Slot, Py] = {}
         for action in step.body:
+            if isinstance(action, TRound):
+                return False
             raw = self._values[id(action)]
             plain = action.outputs == 1 and not action.action.augment and slot not in refs(raw)
             if not plain or (action is not last and self._uses.get((action.key, 0), 0) != 1):
@@ -164,18 +182,22 @@ class Forward(Scanning):
         hint = self._made[of[0]].action.hint
         return hint[of[1]] if hint else self._variables[begun]
 
-    def _carry(self, slot: Slot, of: Slot, begun: Slot, body: list[TAction]) -> None:
+    def _carry(self, slot: Slot, of: Slot, begun: Slot, loop: TRound) -> None:
         """Gives what goes from turn to turn a variable: that of the beginning, where nothing else needs it."""
         known, wanted = self._variables[begun], self._wanted((slot, of, begun))
-        self._left[slot] = self._left.get(slot, 0) + 1
-        if self._left.get(begun, 0) > 1 or (wanted != known and wanted not in GENERIC):
+        if len(loop.carried) > 1 or any(each != name for name, each in loop.lists.items()):
+            self._hold([slot])  # else another may take its name, once it is read for the last time in a turn
+            self._going.add(slot)
+        needed = self._left.get(begun, 0) - (begun in self._going) > 1
+        if needed or (wanted != known and wanted not in GENERIC):
             self._variables[slot] = names.unique(wanted, self._live())
             self._emit(f"{self._variables[slot]} = ", Name(known))
         else:
             self._variables[slot] = known
         self._left[begun] -= 1
-        index = next(index for index, action in enumerate(body) if action.key == of[0])
-        if not any(slot in refs(self._values[id(each)]) for each in body[index + 1 :]):
+        steps = enumerate(loop.body)
+        index = next((place for place, step in steps if isinstance(step, TAction) and step.key == of[0]), None)
+        if index is not None and not any(slot in self._read(each) for each in loop.body[index + 1 :]):
             self._variables[of] = self._variables[slot]
 
     def _choice(self, item: TAction, flag: str) -> bool:

@@ -38,11 +38,13 @@ class Scanning(Statements):
         super().__post_init__()
         self._scans: dict[Key, _Scan] = {}
         self._open: list[_Scan] = []
-        for step in self.template.steps:
-            self._place(step)
-            around = len(self._open)
-            for action in step.body if isinstance(step, TRound) else ():
-                self._place(action, around)
+        self._place_all(self.template.steps)
+
+    def _place_all(self, steps: list[TAction | TRound], around: int = 0) -> None:
+        for step in steps:
+            self._place(step, around)
+            if isinstance(step, TRound):
+                self._place_all(step.body, len(self._open))
 
     def _place(self, step: TAction | TRound, around: int = 0) -> None:
         """Finds out what belongs to which scan: to the innermost that is open, but to none ``around`` the loop it is in."""
@@ -145,7 +147,7 @@ class Scanning(Statements):
         read = refs(self._values[id(step)])
         if isinstance(step, TRound):
             read += [begun for _, _, begun in step.carried]
-            read += [slot for action in step.body for slot in refs(self._values[id(action)])]
+            read += [slot for each in step.body for slot in self._read(each)]
         mark = step.action.mark if isinstance(step, TAction) else None
         if mark is not None and mark.kind == "loop":
             read += self._scans[mark.scan].read

@@ -24,7 +24,7 @@ def alike(
     first: dict[str, str] = {}
     made: dict[str, str] = {}
     for member in template.members:
-        label, plain = member.label, member.kind == "module" and not member.when and member.loop is None
+        label, plain = member.label, member.kind == "module" and not member.when and not member.loops
         if plain and label.isdigit() and not any(within(path, label) for path in module.graph.parameters):
             first[label] = made.setdefault(flat(value(member)), label)
     counted = [labels for method in methods for _, labels in _found(method)]
@@ -57,7 +57,7 @@ def with_one(method: Template, ones: dict[str, str]) -> Template:
     def step(each: TAction | TRound) -> TAction | TRound:
         if isinstance(each, TAction):
             return replace(each, value=change(each.value))
-        return replace(each, body=[replace(action, value=change(action.value)) for action in each.body])
+        return replace(each, body=[step(inner) for inner in each.body])
 
     outputs = [(change(value), training) for value, training in method.outputs]
     return replace(method, steps=[step(each) for each in method.steps], outputs=outputs)
@@ -66,19 +66,26 @@ def with_one(method: Template, ones: dict[str, str]) -> Template:
 def _found(method: Template) -> Iterator[tuple[Own, set[str] | None]]:
     """The places where members are found by the number of a turn, and which these are; None where nobody can tell."""
     turns = {loop: count for plan in method.plans for loop, count in _counts(plan.loops).items()}
-    for step in method.steps:
-        for action in step.body if isinstance(step, TRound) else [step]:
-            for value in walk(action.value):
+
+    def inside(steps: list[TAction | TRound], loops: tuple[TLoop, ...]) -> Iterator[tuple[Own, set[str] | None]]:
+        for step in steps:
+            if isinstance(step, TRound):
+                yield from inside(step.body, (*loops, step.loop))
+                continue
+            for value in walk(step.value):
                 if isinstance(value, Own):
-                    loop = step.loop if isinstance(step, TRound) else None
-                    yield value, None if loop is None else _labels(value, loop, turns)
+                    yield value, _labels(value, loops, turns)
+
+    return inside(method.steps, ())
 
 
-def _labels(own: Own, loop: TLoop, turns: dict[LoopId, int]) -> set[str] | None:
-    count = turns.get(loop.loop, 0)
+def _labels(own: Own, loops: tuple[TLoop, ...], turns: dict[LoopId, int]) -> set[str] | None:
+    labels = [own.label]
     try:
-        numbers = evaluate(loop.iterable) if loop.targets == (loop.index,) else range(count)
-        return {evaluate(_at(own.label, loop.index, number)) for number in numbers}
+        for loop in loops:
+            numbers = evaluate(loop.iterable) if loop.targets == (loop.index,) else range(turns.get(loop.loop, 0))
+            labels = [_at(label, loop.index, number) for label in labels for number in numbers]
+        return {evaluate(label) for label in labels} if loops else None
     except Unwritten:
         return None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from dlspec.backends.torch.classes.template import TAction, Template, TRound
+from dlspec.backends.torch.classes.template import TAction, Template, TRound, all_steps
 from dlspec.backends.torch.lowering.registry import Ref
 from dlspec.backends.torch.plans.plan import Slot
 from dlspec.backends.torch.plans.tree import Key
@@ -74,14 +74,17 @@ class Statements:
         for action in self._made.values():
             for slot in refs(self._values[id(action)]):
                 self._uses[slot] = self._uses.get(slot, 0) + 1
-        for step in self.template.steps:
+        for step in all_steps(self.template.steps):
             if isinstance(step, TRound):
                 self._looping.update(step.loop.names)
                 self._values[id(step)] = self.resolve(step.loop.iterable)
                 for slot in refs(self._values[id(step)]):
                     self._uses[slot] = self._uses.get(slot, 0) + 1
                 # What a turn leaves has a variable, whatever else needs it.
-                for slot in (*(of for _, of, _ in step.carried), *step.lists.values()):
+                for slot in (
+                    *(of for _, of, _ in step.carried),
+                    *(of for slot, of in step.lists.items() if of != slot),
+                ):
                     self._uses[slot] = self._uses.get(slot, 0) + 2
                 for _, _, begun in step.carried:
                     self._uses[begun] = self._uses.get(begun, 0) + 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any, cast
 
 from dlspec.backends.torch.classes.classes import Library
@@ -243,9 +244,9 @@ class ClassWriter:
         index = 0
         while index < len(members):
             member = members[index]
-            if member.loop is not None:
-                inside = [each for each in members[index:] if each.loop is member.loop]
-                lines += self._loop(member.loop, inside)
+            if member.loops:
+                inside = [each for each in members[index:] if each.loops[:1] == member.loops[:1]]
+                lines += self._loop(member.loops[0], inside, 2)
                 index += len(inside)
                 continue
             if not member.when or member.label in self.merged:
@@ -258,14 +259,20 @@ class ClassWriter:
                 index += 1
         return lines
 
-    def _loop(self, loop: TLoop, members: list[TMember]) -> list[str]:
-        """Members that are made in a loop."""
-        made: list[Py] = []
-        for member in members:
-            made.append(self._added(member))
-        target, iterable = variables(loop, self.library.constant(loop.iterable, self.made), made)
-        lines = layout(iterable, 2, f"for {target} in ", ":")
-        return [*lines, *(line for value in made for line in layout(value, 3))]
+    def _loop(self, loop: TLoop, members: list[TMember], depth: int) -> list[str]:
+        """Members that are made in a loop, some in loops inside of it."""
+        made = {id(member): self._added(member) for member in members}
+        around = depth - 1
+        inner = [self.library.constant(each.iterable, self.made) for m in members for each in m.loops[around:]]
+        target, iterable = variables(loop, self.library.constant(loop.iterable, self.made), [*made.values(), *inner])
+        lines = layout(iterable, depth, f"for {target} in ", ":")
+        for place, group in groupby(members, key=lambda member: member.loops[around : around + 1]):
+            each = list(group)
+            if place:
+                lines += self._loop(place[0], each, depth + 1)
+            else:
+                lines += [line for member in each for line in layout(made[id(member)], depth + 1)]
+        return lines
 
     def _added(self, member: TMember) -> Py:
         """The statement that adds a member whose label is computed."""
