@@ -23,6 +23,8 @@ def format_text(text: str) -> str:
 
 @given(st.integers(0, 2**32))
 @example(91706)  # a line in the header of a scan begins with `default`
+@example(160333)  # a block that is called `data` is called with a label
+@example(22213)  # a line of arguments begins with `(bias =`
 @settings(max_examples=300, deadline=None)
 def test_formatting_keeps_the_program_and_is_idempotent(seed: int) -> None:
     text = careless_text(Programs(seed).program(), seed)

@@ -202,7 +202,9 @@ class Layout:
         return word
 
     def _lists_data(self) -> bool:
-        """Whether `data` begins `data (image: ...`."""
+        """Whether `data` begins `data (image: ...`, as it does in a train."""
+        if not any(level.statement == "train" for level in self.levels[:-1]):
+            return False
         tokens: list[Token] = []
         index = self.index + 1
         while len(tokens) < 3 and index < len(self.raw):

@@ -37,7 +37,7 @@ def chunk_end(raw: list[Token], first: int) -> int:
             depth += 1
         elif kind == "}":
             depth -= 1
-        elif kind in _BEGINS_NAMES and index > first and _at_line_start(raw, index):
+        elif index > first and _may_begin(raw, index):
             named = is_name(raw[index + 1])
             if named and token.text in DECLARATIONS:
                 return index
@@ -53,7 +53,7 @@ def chunk_end(raw: list[Token], first: int) -> int:
 
 def next_declaration(raw: list[Token], index: int, last: int) -> int:
     """The first line behind a raw token that looks like the start of a declaration, whatever is open, or ``last``."""
-    return next((i for i in range(index + 1, last) if _at_line_start(raw, i) and _begins(raw, i)), last)
+    return next((i for i in range(index + 1, last) if _may_begin(raw, i) and _begins(raw, i)), last)
 
 
 def begins_line(raw: list[Token], index: int) -> bool:
@@ -73,6 +73,13 @@ def _at_line_start(raw: list[Token], index: int) -> bool:
     while index > 0 and raw[index - 1].kind in _OUT_OF_PLACE:
         index -= 1
     return begins_line(raw, index)
+
+
+def _may_begin(raw: list[Token], index: int) -> bool:
+    """Whether a declaration or names may begin at a raw token: only in front of a word signs are out of place."""
+    if raw[index].kind == "NAME":
+        return _at_line_start(raw, index)
+    return raw[index].kind in _BEGINS_NAMES and begins_line(raw, index)
 
 
 def _begins(raw: list[Token], index: int) -> bool:
@@ -206,19 +213,23 @@ def names_in(raw: list[Token], first: int, last: int, statement: bool) -> list[T
 
 
 def _targets(raw: list[Token], index: int, last: int) -> list[Token]:
-    """The names of `a, b =` or `[a, b], c =` that start there, or none. Brackets that close nothing may be between."""
+    """The names of `a, b =` or `[a, b], c =` that start there, or none. Brackets that close nothing may be between; one that
+    is not closed before `=` is of arguments."""
     names: list[Token] = []
+    depth = 0
     while True:
         while index < last and raw[index].kind in ("(", "["):
             index += 1
+            depth += 1
         if index >= last or not is_name(raw[index]):
             return []
         names.append(raw[index])
         index += 1
         begin = index
         while index < last and raw[index].kind in _BETWEEN:
+            depth -= raw[index].kind in (")", "]")
             index += 1
         if raw[index].kind == "=":
-            return names
+            return names if depth <= 0 else []
         if index == begin:
             return []
