@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 from bombs import BOMBS, Bomb
+from tests.fuzz.timing import slowness
 
 SECONDS, MEGABYTES = 2.0, 300
-"""The goal is one second of an idle machine; with other work on its cores it takes up to twice the processor time."""
+"""The goal is one second of an idle machine; with other work on its cores it takes up to twice the processor time.
+A machine that is slow at what has nothing to do with it has so much more."""
 
 MAIN = """
 import resource, sys
@@ -50,5 +52,5 @@ def test_a_bomb(bomb: Bomb, tmp_path: Path, measured: Callable[[str], None]) -> 
     assert len(found) <= 51
     assert max(map(len, done.stderr.splitlines())) < 2000
     measured(f"{bomb.name}: {bomb.code or 'done'} after {seconds:.2f} s and {megabytes:.0f} MB")
-    assert seconds < SECONDS
+    assert seconds < SECONDS * slowness()
     assert megabytes < MEGABYTES
