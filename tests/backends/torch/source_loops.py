@@ -314,5 +314,14 @@ LOOPS: dict[str, tuple[str, list[str], list[str]]] = {
         ["self.head = nn.Linear(widths[-1], 10)"],
         [],
     ),
+    "layers_beside_numbers_that_name_blocks": (
+        "network Base(x: float[N, 3, 16, 16]) -> y { x -> Conv(4, 3) -> ReLU -> repeat 4 { Conv(4, 3) } }\n"
+        "block Unit(k) { Linear(k) -> Linear(4) }\n"
+        "network Net(x: float[N, 3, 16, 16], v: float[N, 4]) -> y {\n    shared f = Base\n    a = x -> f\n    h = v\n"
+        "    for k, conv in zip([1, 2, 3, 4, 5], layers(f, Conv)) {\n"
+        '        h = h + (v * mean(conv.weight) -> "u{k}": Unit(k))\n    }\n    y = h + mean(a)\n}',
+        ["for k in (1, 2, 3, 4, 5):\n            self.add_module", "for k, conv in zip((1, 2, 3, 4, 5), layers_of("],
+        [],
+    ),
 }  # fmt: skip
 """A spec, what its source must say, and what it must not."""

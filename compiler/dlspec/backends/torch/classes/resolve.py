@@ -347,8 +347,20 @@ def variables(loop: Rolled | TLoop, iterable: Py, body: Iterable[Py]) -> tuple[s
             return ", ".join(others), counted
         case ([index, "_"], Call(function=Name(text="enumerate"), args=(counted,))) if index != "_":
             return index, _counting(counted)
+        case (_, Call(function=Name(text="zip"), args=args)) if len(args) == len(targets) and "_" in targets:
+            return _together([pair for pair in zip(targets, args, strict=True) if not _stands_for_tensors(*pair)])
         case _:
             return ", ".join(targets) or "_", iterable
+
+
+def _together(pairs: list[tuple[str, Py]]) -> tuple[str, Py]:
+    targets, args = zip(*pairs, strict=True)
+    return ", ".join(targets), args[0] if len(args) == 1 else call("zip", *args)
+
+
+def _stands_for_tensors(target: str, value: Py) -> bool:
+    """Whether nobody asks for what stands beside the rest only because a forward runs over tensors there."""
+    return target == "_" and isinstance(value, Const) and set(value.value) == {0}
 
 
 def _counting(iterable: Py) -> Py:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+from dlspec.backends.torch.lowering.registry import Ref
 from dlspec.backends.torch.plans.tree import Key, Module, Tree
 from dlspec.backends.torch.python import names
-from dlspec.backends.torch.python.expressions import Call, Const, Name, Py, call
-from dlspec.backends.torch.python.symbols import LoopId
+from dlspec.backends.torch.python.expressions import Call, Const, Name, Own, Py, call
+from dlspec.backends.torch.python.symbols import Each, Listed, LoopId, walk_all
 from dlspec.ir.node import Value
 from dlspec.ir.scope import Scope
 from dlspec.ir.types import TensorType
@@ -143,13 +144,22 @@ class Run:
 
 
 def bare(running: Py, turns: int) -> Py:
-    """What a constructor runs over in place of tensors and layers: as many numbers."""
-    numbers = Const((0,) * turns)
+    """What a constructor runs over in place of tensors and layers: as many numbers, beside what it can say."""
     match running:
-        case Call(function=Name(text="enumerate")):
-            return call("enumerate", numbers)
+        case Call(function=Name(text="enumerate"), args=(counted,)):
+            return call("enumerate", bare(counted, turns))
+        case Call(function=Name(text="zip"), args=args):
+            return call("zip", *(arg if _is_plain(arg) else bare(arg, turns) for arg in args))
         case _:
-            return numbers
+            return Const((0,) * turns)
+
+
+def _is_plain(value: Py) -> bool:
+    """Whether something is said without tensors and layers."""
+    return not any(
+        isinstance(inner, Ref | Each | Listed | Own) or (isinstance(inner, Name) and inner.text == "self")
+        for inner in walk_all(value)
+    )
 
 
 @dataclass(eq=False, slots=True)
