@@ -323,5 +323,16 @@ LOOPS: dict[str, tuple[str, list[str], list[str]]] = {
         ["for k in (1, 2, 3, 4, 5):\n            self.add_module", "for k, conv in zip((1, 2, 3, 4, 5), layers_of("],
         [],
     ),
+    "sum_that_begins_as_a_number": (
+        "network Net(x: float[N, 8, L = 16], n = 6, m = 3) -> y, z {\n    h = x\n    total = 0\n    for s in range(m) {\n"
+        "        product = 0.5\n        for i in range(n) {\n"
+        '            h = h -> "a{s}_{i}": Conv(8, 1) -> Tanh\n            total = total + mean(h, 2)\n'
+        "            product = product * h\n        }\n        h = h + product\n    }\n    y = total / n\n    z = h\n}",
+        [
+            "total = 0\n        h = x\n        for s in range(self.m):\n            product = 0.5\n            for i in",
+            "total = total + h.mean(dim=2)", "product = product * h", "h = h + product", "total / self.n",
+        ],
+        ["a0_0"],
+    ),
 }  # fmt: skip
 """A spec, what its source must say, and what it must not."""

@@ -7,11 +7,12 @@ from collections.abc import Sequence as Many
 from dataclasses import dataclass, replace
 from typing import Any
 
-from dlspec.backends.torch.classes.levels import Level, Mismatch, Turns, index_of, turn_of
+from dlspec.backends.torch.classes.levels import NO_LOOP, Level, Mismatch, Turns, index_of, turn_of
 from dlspec.backends.torch.classes.rounds import Place, Round, Step, actions_in, rounds_in
 from dlspec.backends.torch.classes.unify import numbered, same, same_shape
 from dlspec.backends.torch.lowering.registry import Ref
 from dlspec.backends.torch.plans.plan import Action, Plan, Run, Slot, bare
+from dlspec.backends.torch.plans.tree import Key
 from dlspec.backends.torch.python.evaluate import evaluate
 from dlspec.backends.torch.python.expressions import (
     Attribute,
@@ -49,7 +50,7 @@ class Around:
         """The variables of the loops around one and inside of it."""
         return self.names.union(*(names_in(inner.targets) for inner in runs_in(run)))
 
-    def tagged(self, slot: Slot, what: str) -> Slot:
+    def tagged(self, slot: Slot, what: str) -> tuple[Key, int]:
         """A slot beside another, of the loop that these are around."""
         key, output = slot
         assert not isinstance(key, str)
@@ -94,18 +95,21 @@ class Folding:
         rounds = rounds_in(step for turn in turns for step in turn)
         self.inner = {name for each in rounds for name in (each.index, *names_in(each.targets))}
         self.carried: dict[Slot, Slot] = {}
+        self.begun: dict[Slot, Action] = {}
         self.lists: dict[Slot, Slot] = {}
         self.members: list[Place] = []
         self.pinned = False
 
     def round(self) -> Round:
         run = self.run
-        body = tuple(self._step(list(steps)) for steps in zip(*self.turns, strict=True))
+        folded = [self._step(list(steps)) for steps in zip(*self.turns, strict=True)]
+        body = tuple(each for step in folded for each in (*(step.begun if isinstance(step, Round) else ()), step))
         carried = tuple((self.around.tagged(slot, "before"), slot, begun) for slot, begun in self.carried.items())
         iterable = bare(self.iterable, 0) if run.bare and not self.members else self.iterable
         return Round(
             run.key, run.targets, iterable, self.running, self.index, body, carried, self.lists, tuple(self.members),
             run.loop, self.pinned, _made(self.turns), self.around.taken(run), run.gathers,
+            tuple(self.begun.values()),
         )  # fmt: skip
 
     def _step(self, steps: list[Step]) -> Step:
@@ -132,8 +136,9 @@ class Folding:
             raise Mismatch
         iterable, running = self._fold([r.iterable for r in rounds]), self._fold([r.running for r in rounds])
         body = tuple(self._step(list(steps)) for steps in zip(*(each.body for each in rounds), strict=True))
+        numbers: list[dict[Slot, Action]] = [{(action.key, 0): action for action in each.begun} for each in rounds]
         carried = tuple(
-            (slot, of, self._slot([each.carried[place][2] for each in rounds]))
+            (slot, of, self._slot([each.carried[place][2] for each in rounds], numbers))
             for place, (slot, of, _) in enumerate(first.carried)
         )
         members = tuple(
@@ -145,6 +150,7 @@ class Folding:
         return replace(
             first, iterable=iterable, running=running, body=body, carried=carried, lists=dict(first.lists),
             members=members, pinned=any(each.pinned for each in rounds),
+            begun=tuple(action for slot, action in numbers[0].items() if slot in {begun for _, _, begun in carried}),
         )  # fmt: skip
 
     def _fold(self, nodes: list[Py]) -> Py:
@@ -155,6 +161,8 @@ class Folding:
             found = same([placed(node, loops) for node in nodes], self.numbers)
             if found is not None:
                 return found
+        if isinstance(first, Const) and len(nodes) > 1 and all(isinstance(node, Ref) for node in nodes[1:]):
+            return self._counted_from(first, [node.value for node in nodes if isinstance(node, Ref)])
         if any(type(node) is not type(first) for node in nodes):
             raise Mismatch
         match first:
@@ -193,8 +201,13 @@ class Folding:
                 self.members.append(place)
         return own_member(made, is_numbered)
 
-    def _slot(self, slots: list[Slot]) -> Slot:
-        found = self._reference(slots)
+    def _slot(self, slots: list[Slot], numbers: list[dict[Slot, Action]]) -> Slot:
+        """What a loop inside begins with: a tensor, or one of the numbers with which those of some turns begin."""
+        begun = [known.get(slot) for known, slot in zip(numbers, slots, strict=True)]
+        first = begun[0]
+        if first is not None and all(each is not None and same([each.value, first.value], NO_LOOP) for each in begun):
+            return slots[0]
+        found = self._reference(slots) if first is None else self._counted_from(first.value, slots[1:])
         if not isinstance(found, Ref):
             raise Mismatch  # a variable of the loop
         return found.value
@@ -217,6 +230,20 @@ class Folding:
         place = before.pop()
         if before or place is None or slots[0] in inside or self.carried.setdefault(place, slots[0]) != slots[0]:
             raise Mismatch
+        return Ref(self.around.tagged(place, "before"))
+
+    def _counted_from(self, number: Py, slots: list[Slot]) -> Py:
+        """What begins as a number, `total = 0`, and is the tensor that the turn before left."""
+        before = {places.get(slot) for places, slot in zip(self.places, slots, strict=False)}
+        place = before.pop()
+        if before or place is None or not isinstance(number, Const) or type(number.value) not in (int, float):
+            raise Mismatch
+        made = next(action for action in actions_in(self.turns[0]) if action.key == place[0])
+        slot = self.around.tagged(place, "begun")
+        if self.carried.setdefault(place, slot) != slot:
+            raise Mismatch
+        value, hint = made.outputs[place[1]], made.hint[place[1] : place[1] + 1]
+        self.begun[slot] = Action(slot[0], Const(number.value), [value], (), False, False, False, hint)
         return Ref(self.around.tagged(place, "before"))
 
     def _flowing(self, slot: Slot) -> Ref:

@@ -144,7 +144,7 @@ class _Rolling:
             position = run.bounds[-1][1]
             made = self._round(run, around)
             if made is not None:
-                steps.append(behind.round(made))
+                steps += [*(made.begun if not around.loops else ()), behind.round(made)]
                 behind.add(run.key, made)
             else:
                 self.hinges |= run.hinges

@@ -23,7 +23,8 @@ class Round:
     in the first. ``lists`` are those that hold what a slot was in all turns so far, or that a loop inside goes on with.
     ``members`` are what each turn has of its own, but for loops inside. ``pinned``: the constructor says how many turns
     there are. ``made`` are the slots that stand for results, with those of all turns, and ``taken`` the variables of the
-    loops around and inside. ``gathers`` is as for `Run`.
+    loops around and inside. ``gathers`` is as for `Run`, and ``begun`` are steps that stand before the
+    loop.
     """
 
     key: Key
@@ -40,6 +41,7 @@ class Round:
     made: dict[Slot, tuple[Slot, ...]]
     taken: frozenset[str]
     gathers: bool
+    begun: tuple[Action, ...]
 
 
 Step: TypeAlias = Action | Round
