@@ -58,6 +58,10 @@ STEPS: list[Callable[[random.Random], str]] = [
     ),
     lambda draw: "for i in range(n) { repeat m { Add { Conv(x.channels, 3, padding=1) | Identity } } }",
     lambda draw: nested(draw),
+    lambda draw: (
+        f'for i in range(n) {{ "{label(draw)}_{{i}}": '
+        f"{{ repeat m {{ Conv({draw.choice(['w', 'w * (i + 1)'])}, 1) -> ReLU }} }} }}"
+    ),
     lambda draw: "{ fs = [x]\n for i in range(n) { fs = fs + [fs -> Concat -> Conv(w, 1)] }\n fs -> Concat }",
 ]
 

@@ -334,5 +334,28 @@ LOOPS: dict[str, tuple[str, list[str], list[str]]] = {
         ],
         ["a0_0"],
     ),
+    "loop_in_what_a_loop_makes": (
+        "network Net(x: float[N, 4, L = 16], n = 3, w = 4, d = 5) -> y {\n    h = x\n"
+        '    for i in range(n) { h = h -> "a{i}": { repeat d { Conv(w * (i + 1), 1) -> ReLU } } }\n    y = h\n}',
+        ["for j in range(d)", "(4 if i == 0 else w * i) if j == 0 else w * (i + 1), w * (i + 1), 1"],
+        [],
+    ),
+    "number_and_list_in_each_turn": (
+        "network Net(x: float[N, 8, L = 16], n = 6, m = 3) -> y {\n    h = x\n    fs = []\n    for s in range(m) {\n"
+        "        total = 0.5\n"
+        '        for i in range(n) {\n            h = h -> "a{s}_{i}": Conv(8, 1)\n'
+        "            total = total * h\n        }\n        h = h + total\n        fs = fs + [h]\n    }\n"
+        "    y = fs -> Concat\n}",
+        ["total = 0.5\n            for i in range(self.n):", "hs.append(h)", "torch.cat(hs, dim=1)"],
+        [],
+    ),
+    "long_choice_in_a_choice": (
+        "network Net(x: float[N, 4, L = 16], count = 3, channels = 4, depth = 5) -> y {\n"
+        "    h = [x, x -> first: Conv(channels, 1)] -> Concat\n    for i in range(count) {\n"
+        '        h = h -> "a{i}": { repeat depth { Conv(channels * (i + 1), 3, padding=1, bias=false) -> ReLU } }\n    }\n'
+        "    y = h\n}",
+        ["(channels + 4 if i == 0 else channels * i)\n"],
+        [],
+    ),
 }  # fmt: skip
 """A spec, what its source must say, and what it must not."""

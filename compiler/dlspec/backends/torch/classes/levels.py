@@ -21,7 +21,7 @@ class Level:
     loop: LoopId
     turns: tuple[int, ...]
     index: Py
-    names: tuple[str, ...] = ()
+    names: tuple[str, ...]
 
     @property
     def once(self) -> bool:

@@ -116,7 +116,7 @@ class Merger:
                 raise Mismatch
             turns = Turns(
                 tuple(
-                    Level(loop.loop, tuple(each.turns[depth] for each, _ in flat), loop.number)
+                    Level(loop.loop, tuple(each.turns[depth] for each, _ in flat), loop.number, loop.names)
                     for depth, loop in enumerate(loops)
                 )
             )

@@ -166,8 +166,10 @@ class _Rolling:
         """The steps of each turn, with loops inside as loops. Raises `Mismatch` where none can be."""
         inside = around.inside(run)
         turns: list[list[Step]] = []
+        idle = [each for each in run.inner if not each.bounds or each.bounds[0][0] == each.bounds[-1][1]]
+        self.hinges.update(*(each.hinges for each in idle), *map(_hinges_in, idle))
         for begin, end in run.bounds:
-            inner = [each for each in run.inner if each.bounds and begin <= each.bounds[0][0] < end]
+            inner = [each for each in run.inner if each not in idle and begin <= each.bounds[0][0] < end]
             turns.append(self._steps((begin, end), inner, inside, _Behind(inside)))
         if not any(isinstance(step, Round) for turn in turns for step in turn):
             raise Mismatch
@@ -238,7 +240,9 @@ class _Behind:
                     self._gather(key, made, rounds, step)
 
     def _gather(self, key: Key, made: Round, rounds: tuple[Round, ...], step: Step) -> None:
-        for output in range(len(step.outputs) if isinstance(step, Action) else 0):
+        if not isinstance(step, Action) or (step.key, 0) not in made.made:
+            return  # a loop, or the number that one inside begins with
+        for output in range(len(step.outputs)):
             slots = made.made[step.key, output]
             if len(slots) == 1:
                 self._only[slots[0]] = key

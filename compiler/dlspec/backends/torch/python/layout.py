@@ -247,17 +247,11 @@ def layout(node: Py, depth: int, prefix: str = "", suffix: str = "") -> list[str
                 lines = [inner + whole]
             return [f"{indent}{prefix}[", *lines, f"{indent}]{suffix}"]
         case IfElse() if prefix.endswith(("= ", "return ", "*")):
-            body = [flat(node.then), f"if {flat(node.condition)}", f"else {flat(node.otherwise)}"]
-            if len(INDENT * (depth + 1)) + len(" ".join(body)) <= WIDTH:
-                body = [" ".join(body)]
-                return [f"{indent}{prefix}(", INDENT * (depth + 1) + body[0], f"{indent}){suffix}"]
-            parts = ((node.then, ""), (node.condition, "if "), (node.otherwise, "else "))
-            lines = (line for part, word in parts for line in layout(part, depth + 1, word))
+            lines = [INDENT * (depth + 1) + flat(node)]
+            lines = lines if len(lines[0]) <= WIDTH else _choice(node, depth + 1)
             return [f"{indent}{prefix}(", *lines, f"{indent}){suffix}"]
         case IfElse() if not prefix:
-            parts = ((node.then, ""), (node.condition, "if "))
-            lines = [line for part, word in parts for line in layout(part, depth, word)]
-            return [*lines, *layout(node.otherwise, depth, "else ", suffix)]
+            return _choice(node, depth, suffix)
         case Binary() if prefix.endswith(("= ", "return ")):
             last = _last_call(node)
             head = "" if last is None else flat(node).removesuffix(flat(last))
@@ -277,6 +271,18 @@ def _links(node: Py) -> list[str]:
         links.append(flat(node).removeprefix(flat(base)))
         node = base
     return [flat(node), *reversed(links)]
+
+
+def _choice(node: IfElse, depth: int, suffix: str = "") -> list[str]:
+    """The parts of a choice one below the other; a choice before its `else` stands in parentheses."""
+    lines: list[str] = []
+    for part, word in ((node.then, ""), (node.condition, "if ")):
+        whole = f"{INDENT * depth}{word}{_at_least(part, 2)}"
+        if isinstance(part, IfElse) and len(whole) > WIDTH:
+            lines += [f"{INDENT * depth}{word}(", *_choice(part, depth + 1), f"{INDENT * depth})"]
+        else:
+            lines += [whole] if isinstance(part, IfElse) else layout(part, depth, word)
+    return [*lines, *layout(node.otherwise, depth, "else ", suffix)]
 
 
 def _loop_lines(node: Comprehension, depth: int) -> list[str]:
