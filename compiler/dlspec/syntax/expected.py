@@ -7,7 +7,7 @@ from itertools import pairwise
 from dlspec.diagnostics import Diagnostic, Note
 from dlspec.source import Source, Span
 from dlspec.syntax.hints import COMPARISONS, FOREIGN, RESULTS, hint, hint_at_top_level, starts_statement, token_span
-from dlspec.syntax.layout import CLOSERS, CONTINUES, DECLARATIONS, RESERVED, Layout
+from dlspec.syntax.layout import BEFORE_EXPRESSION, BEFORE_NAME, CLOSERS, CONTINUES, DECLARATIONS, RESERVED, Layout
 from dlspec.syntax.lexer import Token
 from dlspec.syntax.tables import END, is_origin, tables
 
@@ -32,17 +32,7 @@ OPENS_EXPRESSION = frozenset(
         "scan",
     }
 )
-OPENS_STATEMENT = OPENS_EXPRESSION | {
-    "PATTERN",
-    "shared",
-    "param",
-    "buffer",
-    "default",
-    "expect",
-    "data",
-    "minimize",
-    "maximize",
-}
+OPENS_STATEMENT = OPENS_EXPRESSION | {"PATTERN"} | (BEFORE_NAME | BEFORE_EXPRESSION) - DECLARATIONS
 GOES_ON = COMPARISONS | {"+", "-", "*", "/", "//", "%", "**", "and", "or", "as", "(", "[", "{", "."}
 """What an expression can nearly always go on with, and so tells nobody anything."""
 

@@ -6,26 +6,11 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from dlspec.source import Source
-from dlspec.syntax.layout import CLOSERS, DECLARATIONS, ENDS_OPERAND, Layout
+from dlspec.syntax.layout import BEFORE_EXPRESSION, BEFORE_NAME, CLOSERS, DECLARATIONS, ENDS_OPERAND, Layout
 from dlspec.syntax.lexer import Token, scan
 
 BRACES = frozenset({"{", "BODY"})
-PREFIXES = frozenset(
-    {
-        "block",
-        "part",
-        "network",
-        "train",
-        "shared",
-        "param",
-        "buffer",
-        "default",
-        "expect",
-        "data",
-        "minimize",
-        "maximize",
-    }
-)
+PREFIXES = (BEFORE_NAME | BEFORE_EXPRESSION) - {"from"}
 
 JOINS_BEFORE = frozenset({",", ".", "=", ":", "BODY", "else"})
 JOINS_AFTER = frozenset({".", "=", ":", "as", "not"})
