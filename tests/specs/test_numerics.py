@@ -95,7 +95,8 @@ def test_equals_the_model(reference: Reference, compared: Compared) -> None:
     assert state.keys() == weights.keys()
     model.load_state_dict(state, assign=True)
     with_tables(model)
-    expected = results_of(model, *map(torch.from_numpy, inputs.values()))
+    model.double()  # torch's own rounding of MobileNetV3Large is more than what is allowed here
+    expected = results_of(model, *(torch.from_numpy(each).double() for each in inputs.values()))
     for found, tensor in zip(outputs_of(graph, weights, inputs), expected, strict=True):
         assert_equal_outputs(found, tensor.numpy())
         compared("torchvision" if reference.torchvision else "timm", found.size)
