@@ -19,6 +19,7 @@ from tests.backends.torch.settings import compared_with_others
 
 from dlspec.backends.torch import source
 from dlspec.backends.verify import verify
+from dlspec.ir.graph import Graph
 from dlspec.pipeline import elaborate, open_source
 from dlspec.source import Source
 
@@ -88,6 +89,29 @@ def nested(draw: random.Random) -> str:
     )
 
 
+def carried(draw: random.Random) -> str:
+    """A loop whose turns read names of what was before it, one or two of which they bind anew."""
+    own, width = label(draw), draw.choice(["w", "h.channels", "h.channels + 1", "w * (i + 1)"])
+    begun = draw.choice(["x", f'x -> "{own}": Conv(w + 1, 1)'])
+    made = f'h -> "{own}_{{i}}": Conv({width}, 1) -> Tanh'
+    each = draw.choice(
+        [
+            f"h = {made}",
+            f"h = concat(x, {made})",
+            f"h = concat(h, {made})",
+            f"h = concat(h, x -> {made.removeprefix('h -> ')})",
+            f"t = {made}\n        c = concat(h, c)\n        h = t",
+            f"t = {made}\n        h = concat(t, h)",
+            f'h = concat(h, c) -> "{own}_{{i}}": Conv({width}, 1)\n        c = h + 1',
+        ]
+    )
+    first = "" if "c = " not in each else f"c = {draw.choice(['x', begun, 'h'])}\n    "
+    first = first.replace(f'"{own}"', f'"{own}c"')
+    outs = [name for name in ("c", "t") if f"{name} = " in each and draw.random() < 0.5]
+    given = f"concat({', '.join([*outs, 'h'])})" if outs else "h"
+    return f"{{\n    h = {begun}\n    {first}for i in range(n) {{\n        {each}\n    }}\n    {given}\n    }}"
+
+
 LOOP_IN_IF = re.compile(r"flag \{.*(repeat|for)", re.DOTALL)
 FORWARD = re.compile(r"Add|Concat|PadTo|\{ x|part|h = x")
 """A loop that a forward runs is one of all instances or of none, and this is what makes one of a loop in a chain."""
@@ -108,7 +132,7 @@ class Program:
         """The spec with values for what is given; some are settings of the network."""
         steps = ["Conv(4, 1)"]
         given_settings: dict[str, str] = {}
-        nests = "h = x" in self.body
+        nests = "for j" in self.body
         least = 2 if nests or "fs" in self.body else 1
         for given, flag in self.calls:
             values = {
@@ -128,7 +152,7 @@ class Program:
         )
 
 
-def program(draw: random.Random) -> Program:
+def program(draw: random.Random, step: Callable[[random.Random], str] = step) -> Program:
     body = "if flag { repeat n { Add"
     while LOOP_IN_IF.search(body) and FORWARD.search(body):
         body = " -> ".join(step(draw) for _ in range(draw.randint(2, 5)))
@@ -164,10 +188,21 @@ def test_classes_follow_from_the_text(seed: int, compared: Callable[[str, int], 
     assert found[0] == found[1], spec
 
 
+def small(draw: random.Random) -> tuple[str, Graph]:
+    """A spec whose widths do not grow too much from step to step."""
+    steps = [step, step, carried]
+    while True:
+        spec = program(draw, lambda draw: draw.choice(steps)(draw)).text(draw, settings=True)
+        graph = elaborate(open_source(Source("random.dlspec", spec)), "Net")
+        if sum(weight.elements for weight in graph.parameters.values()) < 10**6:
+            return spec, graph
+
+
 @pytest.mark.parametrize("seed", range(SEED, SEED + RUNS))
 def test_settings_mean_what_they_say(seed: int, compared: Callable[[str, int], None]) -> None:
     draw = random.Random(seed)
-    spec = program(draw).text(draw, settings=True)
+    spec, graph = small(draw)
+    assert verify(graph).faults == [], spec
     count = compared_with_others(open_source(Source("random.dlspec", spec)), "Net")
     if count:
         compared("shapes of random networks with other settings", count)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, NoReturn
 
 from dlspec.diagnostics import Note
@@ -30,6 +31,31 @@ def gives(expression: ast.Expression) -> bool:
                 todo.append(end.value)
             elif end is None or isinstance(end, ast.Unreadable):
                 return True
+    return False
+
+
+@lru_cache(maxsize=1024)
+def words_in(body: ast.Body) -> tuple[str, ...]:
+    """The names that a loop's body reads in order of the alphabet, after `x` where it has what flows."""
+    bound = {id(name) for part in ast.walk(body) if isinstance(part, ast.Bind) for name in ast.names_of(part.targets)}
+    names = {part.name for part in ast.walk(body) if isinstance(part, ast.Name) and id(part) not in bound}
+    return tuple(sorted({*names, "x"} if _flows(body) else names, key=lambda name: (name != "x", name)))
+
+
+def _flows(body: ast.Body) -> bool:
+    """Whether what flows into a body comes out of it, or goes into a step of its own line."""
+    for statement in body.statements:
+        match statement:
+            case ast.Evaluate(value=ast.Repeat(body=inner) | ast.For(body=inner)):
+                if _flows(inner):
+                    return True
+            case ast.Evaluate(value=ast.If(then=then, otherwise=otherwise)):
+                if _flows(then) or (otherwise is not None and _flows(otherwise)):
+                    return True
+            case ast.Evaluate():
+                return True
+            case _:
+                pass
     return False
 
 

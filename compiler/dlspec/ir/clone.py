@@ -105,6 +105,10 @@ class Cloner:
             copy.outputs = tuple([values.get(value, value) for value in source.outputs])
         if source.flow is not None:
             copy.flow = values.get(source.flow, source.flow)
+        if source.carried:
+            copy.carried = tuple(
+                (values.get(before, before), behind and values.get(behind, behind)) for before, behind in source.carried
+            )
 
 
 def mapped(value: Any, values: dict[Value, Value]) -> Any:

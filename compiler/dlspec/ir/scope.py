@@ -42,6 +42,8 @@ class Scope:
     * ``inputs``: of a network inside another, the tensors that flow in by its names for them. ``outputs``: all that such a
       network gives, and a block that gives a list. ``flow``: the tensor that flows into a block, labelled braces or a turn
       of a loop.
+    * ``carried``: of a turn, each tensor that a word of its body stood for before it, with the one that this word stands
+      for behind it: None where it is no tensor, or where that cannot be said. `x` is such a word.
     * ``body``: of a `scan`, what its node does in each turn. ``inside`` is the innermost scope that has one, this one or one
       around it.
     * ``twin``: the scope that this one repeats, elaborated from the same with the same types: all in it is the same but
@@ -49,8 +51,9 @@ class Scope:
     """
 
     __slots__ = (
-        "arguments", "body", "bound", "children", "declaration", "definition", "flow", "given", "inputs", "inside", "kind",
-        "label", "labels", "names", "opens", "origin", "outputs", "parent", "path", "shared", "span", "template", "twin",
+        "arguments", "body", "bound", "carried", "children", "declaration", "definition", "flow", "given", "inputs",
+        "inside", "kind", "label", "labels", "names", "opens", "origin", "outputs", "parent", "path", "shared", "span",
+        "template", "twin",
     )  # fmt: skip
 
     def __init__(
@@ -83,6 +86,7 @@ class Scope:
         self.shared = shared
         self.inputs: dict[str, Value] = {}
         self.flow: Value | None = None
+        self.carried: tuple[tuple[Value, Value | None], ...] = ()
         self.twin: Scope | None = None
         self.outputs: tuple[Value, ...] = ()
         self.children: list[Node | Scope] = []
@@ -130,9 +134,13 @@ class Scope:
 
     def tensors(self) -> Iterator[Value]:
         """Those of the graph that are said to be given to it, to flow in, to have names in it and to come of it."""
-        yield from _tensors([*self.arguments.values(), *self.inputs.values(), *self.bound, *self.outputs])
+        yield from tensors_in([*self.arguments.values(), *self.inputs.values(), *self.bound, *self.outputs])
         if self.flow is not None:
             yield self.flow
+        for before, behind in self.carried:
+            yield before
+            if behind is not None:
+                yield behind
 
     def copied(self, parent: Scope | None, path: str | None = None, template: Template | None = None) -> Scope:
         """One like it elsewhere, without what is inside, at another path if one is given; of the same template unless
@@ -150,22 +158,27 @@ class Scope:
         self.arguments = {
             name: _with_copies(value, copy_of)
             for name, value in scope.arguments.items()
-            if None not in map(copy_of, _tensors(value))
+            if None not in map(copy_of, tensors_in(value))
         }
         self.inputs = {name: copy for name, value in scope.inputs.items() if (copy := copy_of(value)) is not None}
         outputs = [copy for value in scope.outputs if (copy := copy_of(value)) is not None]
         self.outputs = tuple(outputs) if len(outputs) == len(scope.outputs) else ()
         self.flow = None if scope.flow is None else copy_of(scope.flow)
+        self.carried = tuple(
+            (copy, behind and copy_of(behind))
+            for before, behind in scope.carried
+            if (copy := copy_of(before)) is not None
+        )
         self.bound = {copy: name for value, name in scope.bound.items() if (copy := copy_of(value)) is not None}
 
     def __repr__(self) -> str:
         return f"Scope({self.kind}, {self.path!r})"
 
 
-def _tensors(argument: Any) -> list[Value]:
+def tensors_in(argument: Any) -> list[Value]:
     """The tensors in an argument, which may be lists of them."""
     if isinstance(argument, list):
-        return [value for item in cast("list[Any]", argument) for value in _tensors(item)]
+        return [value for item in cast("list[Any]", argument) for value in tensors_in(item)]
     return [argument] if isinstance(argument, Value) else []
 
 

@@ -55,6 +55,13 @@ LOOPS: dict[str, tuple[str, list[str], list[str]]] = {
         ["for i in range(depth)", "in_channels if i == 0 else width"],
         [],
     ),
+    "loop_that_adds_to_what_flowed_in": (
+        "block V(n) {\n    h = x\n"
+        '    for i in range(n) { h = h + (x -> "a{i}": Conv(4, 1) -> Tanh) }\n    h\n}\n'
+        "network Net(x: float[N, 4, L = 16]) -> y { x -> V(1) -> V(3) }",
+        ["return x + torch.tanh(self.a0(x))", 'h = h + torch.tanh(getattr(self, f"a{i}")(x))'],
+        [],
+    ),
     "loop_of_a_forward": (
         "network Net(x: float[N, 8], depth = 4) -> y {\n"
         "    h = x\n"

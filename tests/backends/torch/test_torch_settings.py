@@ -228,6 +228,29 @@ SOME = {
     ),
 }
 
+CARRIED = [
+    ("what flowed in is added anew", "x", "", 'h = concat(x, h -> "a{i}": Conv(4, 1))', 'h -> "b": Conv(5, 1)', 1),
+    ("more is made of what flowed in", "x", "", 'h = concat(h, x -> "a{i}": Conv(4, 1))', 'h -> "b": Conv(5, 1)', 1),
+    (
+        "a loop begins with what a layer gives", 'x -> "s": Conv(5, 1)', "",
+        'h = concat(h, h -> "a{i}": Conv(4, 1))', 'h -> "b": Conv(h.channels, 1)', 0,
+    ),
+    (
+        "two names grow", "x", 'c = x -> "s": Conv(2, 1)',
+        't = concat(h, c) -> "a{i}": Conv(h.channels + 1, 1)\n        '
+        'c = concat(c, h) -> "b{i}": Conv(c.channels + 2, 1)\n        h = t',
+        'concat(c, h) -> "c": Conv(5, 1)', 0,
+    ),
+    (
+        "what a turn makes between grows too", "x", "",
+        't = concat(h, h -> "a{i}": Conv(4, 1))\n        h = t -> "b{i}": Conv(t.channels + 1, 1)',
+        'concat(t, h) -> "c": Conv(5, 1)', 9,
+    ),
+    ("what grows twofold", "x", "", 'h = concat(h, h -> "a{i}": Conv(h.channels, 1))', 'h -> "b": Conv(8, 1)', 9),
+]  # fmt: skip
+"""Loops in which names go from turn to turn: what they begin with, a turn, what comes behind, and up to how many turns the
+text does not say what one more would do."""
+
 PARAMETERS = {
     "patches": (
         "block Mlp(hidden) { Linear(hidden) -> GELU -> Linear(x.shape[-1]) }\n"
@@ -283,6 +306,15 @@ PARAMETERS = {
         "    w = x -> AvgPool(k, padding=p) -> Flatten -> Linear(4)\n    y + z + w\n}",
         "k p d q",
     ),
+    **{
+        f"{name}, {n} turns": (
+            f"network Net(x: float[N, 3, L = 16], n = {n}) -> y {{\n    h = {begun}\n    {more}\n"
+            f"    for i in range(n) {{\n        {body}\n    }}\n    {behind}\n}}",
+            "n" if n > once else "",
+        )
+        for n in (1, 2, 4)
+        for name, begun, more, body, behind, once in CARRIED
+    },
 }
 """Networks, and which of their settings their classes take."""
 

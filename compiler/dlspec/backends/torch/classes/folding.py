@@ -247,14 +247,13 @@ class Folding:
         return Ref(self.around.tagged(place, "before"))
 
     def _flowing(self, slot: Slot) -> Ref:
-        """What flows into the only turn, which the next finds as it left it. Raises `Mismatch` for another tensor."""
-        if self.run.alone is None:
+        """What the only turn finds, and the next as it left it. Raises `Mismatch` for what the next may find otherwise."""
+        left = self.run.alone.get(slot) if self.run.alone is not None else None
+        if left == slot:
+            return Ref(slot)
+        place = None if left is None else self.places[0].get(left)
+        if place is None or self.carried.setdefault(place, slot) != slot:
             raise Mismatch
-        flow, left = self.run.alone
-        place = self.places[0].get(left)
-        if slot != flow or place is None:
-            raise Mismatch
-        self.carried[place] = flow
         return Ref(self.around.tagged(place, "before"))
 
     def _listed(self, items: list[tuple[Py, ...]]) -> Py | None:

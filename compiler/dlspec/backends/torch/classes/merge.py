@@ -381,7 +381,7 @@ class Merger:
         order = {action.key: position for position, action in enumerate(self.template.actions)}
         latest = max(set(slots), key=lambda slot: -1 if isinstance(slot[0], str) else order.get(slot[0], -1))
         lacking = [(slot, index) for slot, index in zip(slots, there, strict=True) if slot != latest]
-        if any(latest in self._own[index] for _, index in lacking):
+        if latest[0] not in order or any(latest in self._own[index] for _, index in lacking):
             raise Mismatch
         # What stands for it where it is left out may itself be left out of some.
         instead = self._slot([slot for slot, _ in lacking], [index for _, index in lacking])

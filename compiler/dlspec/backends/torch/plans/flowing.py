@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from dlspec.backends.torch.plans.places import loop_id
-from dlspec.backends.torch.plans.turns import turns_in
+from dlspec.backends.torch.plans.turns import passed_on, turns_in
 from dlspec.backends.torch.python import expressions as py
 from dlspec.backends.torch.python.evaluate import Unwritten
 from dlspec.backends.torch.python.expressions import Py
@@ -22,17 +22,22 @@ from dlspec.syntax import ast
 if TYPE_CHECKING:
     from dlspec.backends.torch.plans.sizing import Sizing
 
+Entry: TypeAlias = tuple[Value | None, Scope]
+"""A tensor that a turn of a loop finds, by whose size others in this turn are told."""
 
-def after(sizing: Sizing, value: Value, axis: int, dim: int, turn: Scope, entry: tuple[Value, Scope] | None) -> Py:
-    """The size of what comes out of a turn of a loop: the same each time, or so much more than what flowed in."""
+
+def after(sizing: Sizing, value: Value, axis: int, dim: int, turn: Scope, entry: Entry | None) -> Py:
+    """The size of what comes out of a turn of a loop: the same each time, or so much more than what the turn found."""
     loop = turn.parent
     assert loop is not None
     turns = turns_in(loop)
-    k, flowing, begun = turns.index(turn), turn.flow, turns[0].flow
-    if flowing is None or begun is None or axis >= flowing.type.rank:
+    k = turns.index(turn)
+    telling, told, found = _telling(turns, k, value)
+    if not passed_on(turn) or (found is not None and axis >= found.type.rank):
         raise Unwritten
-    inside = sizing.at(sizing.module, turn)
-    body = inside.size(value, axis, (flowing, turn))
+    inside = sizing.at(sizing.module, telling)
+    inside.entry = found, telling
+    body = inside.size(told, axis)
     around = next((s for s in sizing.place.ancestors() if s.parent is loop and s.kind == "iteration"), None)
     own = loop_id(loop)
     if around is None:
@@ -46,6 +51,8 @@ def after(sizing: Sizing, value: Value, axis: int, dim: int, turn: Scope, entry:
     rest, grows = without(body, lambda atom: isinstance(atom, Leaf) and atom.key == ("entry", axis))
     if any(leaf.key[0] == "entry" for leaf in leaves(rest)):
         raise Unwritten
+    if telling is not turn and any(isinstance(inner, Turned) and inner.loop == own for inner in walk_all(rest)):
+        raise Unwritten
     if not grows:
         if around is not None:
             return rest
@@ -55,10 +62,48 @@ def after(sizing: Sizing, value: Value, axis: int, dim: int, turn: Scope, entry:
             raise Unwritten from None
     if any(isinstance(inner, Turned) and inner.loop == own for inner in walk_all(rest)):
         raise Unwritten
+    begun = _begun(turns[: k + 1], value)
+    if found is None or begun is None:
+        raise Unwritten
     if k and isinstance(rest, py.Const) and not rest.value:
-        return inside.size(flowing, axis)  # as the turn before left it, which may have been another
+        return sizing.at(sizing.module, turn).size(
+            found, axis
+        )  # as the turn before left it, which may have been another
     before = sizing.at(sizing.module, loop.parent or loop).size(begun, axis, entry)
     return add(before, scaled(sizing.turns_of(loop) if count is None else count, rest))
+
+
+def found_in(sizing: Sizing, value: Value, axis: int, turn: Scope) -> Py:
+    """The size of what a turn finds and the next finds otherwise, in the words of the turn. Raises `Unwritten` in the
+    first, whose words are not those of the others."""
+    if turn.parent is None or turns_in(turn.parent)[0] is turn:
+        raise Unwritten
+    return sizing.at(sizing.module, turn).size(value, axis)
+
+
+def _telling(turns: list[Scope], k: int, value: Value) -> tuple[Scope, Value, Value | None]:
+    """The turn that tells the size of what one leaves, what it leaves in its place, and what it finds: the second, where two
+    words of the first stand for one tensor."""
+    turn, found = turns[k], _found_by(turns[k], value)
+    place = next((place for place, (_, behind) in enumerate(turn.carried) if behind is value), None)
+    if found is None and place is not None and k == 0 and len(turns) > 1:
+        told = turns[1].carried[place][1] if len(turns[1].carried) == len(turn.carried) else None
+        if told is not None:
+            return turns[1], told, _found_by(turns[1], told)
+    return turn, value, found
+
+
+def _found_by(turn: Scope, value: Value) -> Value | None:
+    """What a word that stands for a tensor behind a turn stood for before it."""
+    found = [before for before, behind in passed_on(turn).items() if behind is value]
+    return found[-1] if found else None
+
+
+def _begun(turns: list[Scope], value: Value | None) -> Value | None:
+    """What a word that stands for a tensor behind the last of some turns stood for before the first."""
+    for turn in reversed(turns):
+        value = next((before for before, behind in reversed(turn.carried) if behind is value), None)
+    return value
 
 
 def behind(sizing: Sizing, made: Py, turns: list[Scope]) -> Py:
@@ -101,6 +146,8 @@ def gathered_sizes(sizing: Sizing, node: Node, sizes: dict[str, tuple[int, int]]
     for loop, given in by_loop.items():
         turns = turns_in(loop)
         around = next((k for k, turn in enumerate(turns) if sizing.around(turn, None)), None)
+        if len(given) == 1 and not _gathers_more(node, turns):
+            return None
         if around is None and len(given) == 1:
             parts.append(sizing.size(given[0][1], given[0][2]))
             continue
@@ -118,6 +165,14 @@ def gathered_sizes(sizing: Sizing, node: Node, sizes: dict[str, tuple[int, int]]
         times = sizing.turns_of(loop) if around is None else Turned(loop_id(loop), "", around, around)
         parts.append(scaled(times, each[0]))
     return add(*parts) if by_loop else None
+
+
+def _gathers_more(node: Node, turns: list[Scope]) -> bool:
+    """Whether a node does not stand in the first turn of a loop, or the one in its place in the next is given more."""
+    if not any(scope is turns[0] for scope in node.scope.ancestors()):
+        return True
+    later = turns[1].nodes() if len(turns) > 1 else ()
+    return any(each.span == node.span and len(each.inputs) > len(node.inputs) for each in later)
 
 
 def _sum(sizing: Sizing, first: Py, loop: Scope) -> Py:
@@ -138,11 +193,12 @@ def _sum(sizing: Sizing, first: Py, loop: Scope) -> Py:
 
 
 def only_turn(sizing: Sizing, value: Value) -> Scope | None:
-    """The only turn of a loop around this place that a tensor flows into, the innermost that is not entered."""
+    """The only turn of a loop around this place of which the next may find another in place of a tensor, the innermost
+    that is not entered."""
     for scope in sizing.place.ancestors():
         if scope is sizing.module.scope:
             break
-        if scope in sizing.entered or scope.kind != "iteration" or scope.flow is not value:
+        if scope in sizing.entered or scope.kind != "iteration" or passed_on(scope).get(value, value) is value:
             continue
         if scope.parent is not None and len(turns_in(scope.parent)) == 1:
             return scope
@@ -150,7 +206,7 @@ def only_turn(sizing: Sizing, value: Value) -> Scope | None:
 
 
 def flowing_in(sizing: Sizing, value: Value, axis: int, turn: Scope) -> Py:
-    """What flows into the only turn of a loop, with what would flow into the next."""
+    """What the only turn of a loop finds, with what the next would."""
     inside = sizing.at(sizing.module, turn)
     inside.entered = (*sizing.entered, turn)
     first = inside.size(value, axis)
@@ -166,13 +222,13 @@ def flowing_in(sizing: Sizing, value: Value, axis: int, turn: Scope) -> Py:
 def _next(sizing: Sizing, value: Value, axis: int, first: Py, turn: Scope) -> Py:
     """What the turn after the only one of a loop would find."""
     assert turn.parent is not None
-    left, own = sizing.tree.outputs(turn), loop_id(turn.parent)
-    if len(left) != 1 or axis >= left[0].type.rank:
+    left, own = passed_on(turn)[value], loop_id(turn.parent)
+    if left is None or axis >= left.type.rank:
         raise Unwritten
     inside = sizing.at(sizing.module, turn)
     inside.entered = (*sizing.entered, turn)
     inside.entry = value, turn
-    body = inside.size(left[0], axis)
+    body = inside.size(left, axis)
     rest, grows = without(body, lambda atom: isinstance(atom, Leaf) and atom.key == ("entry", axis))
     if any(leaf.key[0] == "entry" for leaf in leaves(rest)):
         raise Unwritten
@@ -187,7 +243,8 @@ def leaving(sizing: Sizing, made: Py, value: Value, axis: int, turn: Scope) -> P
     """What comes out of a loop, with what does where it has no turn, as it has in some instance."""
     loop = turn.parent
     assert loop is not None
-    begun = turns_in(loop)[0].flow
+    turns = turns_in(loop)
+    begun = _begun(turns[: turns.index(turn) + 1], value)
     inside = any(scope is loop for scope in sizing.place.ancestors())
     if inside or loop_id(loop) not in sizing.tree.idle or begun is None or axis >= begun.type.rank:
         return made

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from dlspec.backends.torch.lowering.registry import Ref
 from dlspec.backends.torch.plans.plan import Mark, Slot
 from dlspec.backends.torch.plans.tree import Key, Region, Tree, origin
-from dlspec.backends.torch.plans.turns import may_differ, turns_in
+from dlspec.backends.torch.plans.turns import may_differ, passed_on, turns_in
 from dlspec.backends.torch.python import names
 from dlspec.backends.torch.python.expressions import Const, Py, Sequence, Slice, Subscript, call, method
 from dlspec.backends.torch.python.symbols import Arg
@@ -42,15 +42,16 @@ def standing(tree: Tree, turn: Scope, slots: Mapping[Value, Slot]) -> dict[Slot,
     return found
 
 
-def only_flow(tree: Tree, region: Region, slots: Mapping[Value, Slot]) -> tuple[Slot, Slot] | None:
-    """What flows into the only turn of a loop, and what comes out, if the next turn would have the same layers."""
+def only_flow(region: Region, slots: Mapping[Value, Slot]) -> dict[Slot, Slot | None] | None:
+    """What the only turn of a loop has words for, each with what the next turn finds, if that would have the same layers."""
     turns = turns_in(region.scope)
-    if len(turns) != 1 or turns[0].flow is None or may_differ(region.scope):
+    if len(turns) != 1 or may_differ(region.scope):
         return None
-    flow, left = origin(turns[0].flow), tree.outputs(turns[0])
-    if flow not in slots or len(left) != 1 or left[0] not in slots:
-        return None
-    return slots[flow], slots[left[0]]
+    return {
+        slots[origin(before)]: None if behind is None else slots.get(origin(behind))
+        for before, behind in passed_on(turns[0]).items()
+        if origin(before) in slots
+    }
 
 
 def scanned(planner: Planner, region: Region, conditions: tuple[Key, ...]) -> None:

@@ -122,10 +122,10 @@ class Action:
 class Run:
     """The steps of a loop that a forward runs: those of each turn are so many of the plan's actions, one turn after the
     other. ``inner`` are the loops inside, and ``running`` is ``iterable`` as a forward writes it. ``evenly``: labels are
-    numbered by turns. ``alone`` is what flows into the only turn of one, and what the next would find. ``listed``:
-    the text makes a list of what its turns give; ``gathers``: so it may, or with others. ``elements`` are the tensors
-    that its variables stand for, in each turn. ``bare``: what it runs over is only there in a forward, and
-    ``iterable`` as many numbers. The rest is as for `Loop`."""
+    numbered by turns. ``alone`` is what the only turn of one has words for, each with what the next would find, None where
+    that cannot be said. ``listed``: the text makes a list of what its turns give; ``gathers``: so it may, or with others.
+    ``elements`` are the tensors that its variables stand for, in each turn. ``bare``: what it runs over is only there in a
+    forward, and ``iterable`` as many numbers. The rest is as for `Loop`."""
 
     key: Key
     loop: LoopId
@@ -136,7 +136,7 @@ class Run:
     hinges: frozenset[str]
     evenly: bool
     inner: tuple[Run, ...]
-    alone: tuple[Slot, Slot] | None
+    alone: dict[Slot, Slot | None] | None
     listed: bool
     elements: tuple[dict[Slot, str], ...]
     bare: bool

@@ -183,7 +183,7 @@ class Planner(Making):
             hinges |= self.tree.graph.settings.keys() if running is not None else frozenset()
             running = running or one_by_one(region.scope, elements, targets)
             iterable = None if running is None else bare(running, len(turns))
-        known, evenly, alone = loop_id(region.scope), self._evenly(region), only_flow(self.tree, region, self.slots)
+        known, evenly, alone = loop_id(region.scope), self._evenly(region), only_flow(region, self.slots)
         listed = isinstance(region.scope.origin.step, ast.Clause)
         gathers = listed or gathers_lists(region.scope)
         around.append(

@@ -4,13 +4,25 @@ passes them on."""
 from __future__ import annotations
 
 from contextlib import suppress
-from functools import cached_property, partial
+from copy import copy
+from functools import cached_property, partial, reduce
 from typing import TYPE_CHECKING, Any, cast
 
-from dlspec.backends.torch.plans.flowing import after, behind, flowing_in, gathered_sizes, leaving, only_turn, turn_of
+from dlspec.backends.torch.plans.flowing import (
+    Entry,
+    after,
+    behind,
+    flowing_in,
+    found_in,
+    gathered_sizes,
+    leaving,
+    only_turn,
+    turn_of,
+)
 from dlspec.backends.torch.plans.places import homes_of, loop_id
 from dlspec.backends.torch.plans.plan import named_inputs
 from dlspec.backends.torch.plans.tree import Module, origin
+from dlspec.backends.torch.plans.turns import passed_on
 from dlspec.backends.torch.python import expressions as py
 from dlspec.backends.torch.python.computing import item, of_list
 from dlspec.backends.torch.python.evaluate import Unwritten, evaluate
@@ -18,7 +30,18 @@ from dlspec.backends.torch.python.expressions import Py
 from dlspec.backends.torch.python.names import variable
 from dlspec.backends.torch.python.sizes import from_text
 from dlspec.backends.torch.python.sums import add, divided, rebuild_all, scaled, times, with_powers
-from dlspec.backends.torch.python.symbols import Apart, Flowing, Leaf, Left, Sum, Turned, leaves, signature, walk_all
+from dlspec.backends.torch.python.symbols import (
+    Apart,
+    Flowing,
+    Leaf,
+    Left,
+    LoopId,
+    Sum,
+    Turned,
+    leaves,
+    signature,
+    walk_all,
+)
 from dlspec.ir.dims import symbols
 from dlspec.ir.node import Node, Value
 from dlspec.ir.op import Op
@@ -48,9 +71,11 @@ class Sizing:
         self.module = module
         self.place = place
         self.at_hand = at_hand
+        self.read = place
+        """Where what is written stands, in the words of this place or of one that this repeats."""
         self.entered: tuple[Scope, ...] = ()
         """The only turns of loops of which what flows in is asked for."""
-        self.entry: tuple[Value, Scope] | None = None
+        self.entry: Entry | None = None
         """The tensor that flows into a turn, which is said as such, and the turn."""
 
     def at(self, module: Module, place: Scope) -> Sizing:
@@ -76,12 +101,12 @@ class Sizing:
 
     # Sizes
 
-    def size(self, value: Value, axis: int, entry: tuple[Value, Scope] | None = None) -> Py:
+    def size(self, value: Value, axis: int, entry: Entry | None = None) -> Py:
         dim = value.type.shape[axis]
         if not isinstance(dim, int):
             raise Unwritten
         entry = self.entry if entry is None else entry
-        key = (value, axis, self.module, self.place if entry is None else entry[1], entry is None, self.entered)
+        key = (value, axis, self.module, self.place if entry is None else entry, self.entered)
         known = self.author.sizes.get(key, self)
         if known is self:
             try:
@@ -95,13 +120,20 @@ class Sizing:
             raise Unwritten
         return cast("Py", known)
 
-    def _size(self, value: Value, axis: int, dim: int, entry: tuple[Value, Scope] | None) -> Py:
+    def _size(self, value: Value, axis: int, dim: int, entry: Entry | None) -> Py:
+        alone: list[LoopId] = []  # the loops of which a turn says its own, as it can where they are written out
+        made = self._traced(value, axis, dim, entry, alone)
+        return reduce(lambda size, loop: Apart(loop, size), alone, made)
+
+    def _traced(self, value: Value, axis: int, dim: int, entry: Entry | None, alone: list[LoopId]) -> Py:
         while True:
             if entry is not None and value is entry[0]:
                 return Leaf(("entry", axis), "entry", dim)
-            alone = only_turn(self, value)
-            if alone is not None and entry is None:
-                return flowing_in(self, value, axis, alone)
+            if entry is not None and passed_on(entry[1]).get(value, value) is not value:
+                return found_in(self, value, axis, entry[1])
+            only = only_turn(self, value)
+            if only is not None and entry is None:
+                return flowing_in(self, value, axis, only)
             node = value.producer
             inputs = self.tree.sized(self.module.scope)
             if node is None or value in inputs or not self.inside(node.scope):
@@ -113,14 +145,17 @@ class Sizing:
                 return Leaf(("size", inputs.index(value), axis), self._called(value, axis), dim)
             way = self.way(node.scope)
             turns = [s for s in way if s.kind == "iteration" and not self.around(s, entry)]
-            crossed = turns[0] if turns else None
+            crossed = next(filter(passed_on, turns), None)
             child = next((s for s in way if s in self.tree.of_scope and not self.tree.of_scope[s].inline), None)
+            alone.clear()
             if crossed is not None and (child is None or way.index(crossed) < way.index(child)):
+                if entry is not None and crossed.parent is entry[1].parent:
+                    raise Unwritten  # made in another turn, which no word of this one stands for
                 try:
                     made = after(self, value, axis, dim, crossed, entry)
-                    return leaving(self, made, value, axis, crossed)
+                    return behind(self, leaving(self, made, value, axis, crossed), turns[: turns.index(crossed)])
                 except Unwritten:
-                    pass  # of a loop that is written out each turn can say its own
+                    alone += (loop_id(turn.parent) for turn in turns if turn.parent and passed_on(turn))
             if child is not None:
                 return behind(self, self._of_child(value, axis, child, entry), turns)
             if node.body is not None:
@@ -128,7 +163,9 @@ class Sizing:
                 continue
             passed = self._passed(value, node, axis)
             if passed is None:
-                return behind(self, self._made(node, node.outputs.index(value), axis, entry), turns)
+                reading = copy(self)
+                reading.read = node.scope
+                return behind(self, reading._made(node, node.outputs.index(value), axis, entry), turns)
             other = self._other(node, passed)
             if other is not None:
                 with suppress(Unwritten):
@@ -177,7 +214,7 @@ class Sizing:
         made = (value for value in node.inputs if origin(value) not in flows and value.type.shape == passed.type.shape)
         return next(made, None) if origin(passed) in flows else None
 
-    def _made(self, node: Node, output: int, axis: int, entry: tuple[Value, Scope] | None) -> Py:
+    def _made(self, node: Node, output: int, axis: int, entry: Entry | None) -> Py:
         type_ = node.outputs[output].type
         dim = type_.shape[axis]
         field = node.op.out_size
@@ -232,7 +269,7 @@ class Sizing:
             made = Apart(loop_id(loop), made) if loops.count(loop) > 1 else made
         return made
 
-    def _slid(self, node: Node, axis: int, entry: tuple[Value, Scope] | None) -> Py:
+    def _slid(self, node: Node, axis: int, entry: Entry | None) -> Py:
         """A size that a window gives of which something is a setting."""
         if getattr(node.op, "ceil_mode", False):
             raise Unwritten
@@ -275,13 +312,14 @@ class Sizing:
             return self.translate(written.expression.items[place], written.names, written.time)
         return item(self.written(written), py.Const(place))
 
-    def _of_child(self, value: Value, axis: int, use: Scope, entry: tuple[Value, Scope] | None) -> Py:
+    def _of_child(self, value: Value, axis: int, use: Scope, entry: Entry | None) -> Py:
         """What a module gives, with the names of the one that makes it."""
         child = self.tree.of_scope[use]
         if child.uses[0] is not use:
             outputs = self.tree.outputs(use)
             value = self.tree.outputs(child.uses[0])[outputs.index(value)] if value in outputs else value
-        made = self.at(child, child.scope).size(value, axis)
+        within = any(scope is child.scope for scope in self.place.ancestors())
+        made = self.at(child, self.place if within else child.scope).size(value, axis)
         mine = self.at(self.module, use.parent or use)
         mine.entry = self.entry
         replaced: dict[Any, Py] = {}
@@ -336,7 +374,7 @@ class Sizing:
             way.append(each)
         return way[::-1]
 
-    def around(self, turn: Scope, entry: tuple[Value, Scope] | None) -> bool:
+    def around(self, turn: Scope, entry: Entry | None) -> bool:
         """Whether a turn of a loop is around the place that asks."""
         place = self.place if entry is None else entry[1]
         return turn is place or any(scope is turn for scope in place.ancestors())

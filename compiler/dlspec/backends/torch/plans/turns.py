@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import lru_cache
 
+from dlspec.ir.node import Value
 from dlspec.ir.scope import Scope
 from dlspec.syntax import ast
 
@@ -12,6 +13,16 @@ from dlspec.syntax import ast
 def turns_in(loop: Scope) -> list[Scope]:
     """The turns of a loop."""
     return [scope for scope in loop.children if isinstance(scope, Scope)]
+
+
+def passed_on(turn: Scope) -> dict[Value, Value | None]:
+    """What the next turn finds in place of each tensor that this one has a word for: None where that cannot be said, as
+    where one of two words still means it."""
+    found: dict[Value, Value | None] = {}
+    for before, behind in turn.carried:
+        if found.setdefault(before, behind) is not behind:
+            found[before] = None
+    return found
 
 
 def may_differ(loop: Scope) -> bool:

@@ -310,7 +310,7 @@ class Writing(Sizing):
         if not isinstance(tensor, Value):
             raise Unwritten
         # A turn may repeat the second, and a block in it that of the first.
-        repeats = map(self.tree.counterparts, self.module.scope.ancestors())
+        repeats = map(self.tree.counterparts, self.read.ancestors())
         return next((known[tensor] for known in repeats if tensor in known), tensor)
 
     def _attribute(self, node: ast.Attribute, names: Names, time: int) -> Py:
