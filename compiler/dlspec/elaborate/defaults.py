@@ -1,12 +1,41 @@
-"""`default` statements that reach nothing: they hold for what is written behind them, in their own body or file."""
+"""`default` statements: they hold for what is written behind them, in their own body or file, and some reach nothing."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from dlspec.diagnostics import Diagnostic, Note, Severity
+from dlspec.elaborate.calls import bind_block, bind_op
+from dlspec.elaborate.values import BlockLayer, Env, OpLayer
 from dlspec.ops import LAYERS
+from dlspec.source import Span
 from dlspec.syntax import ast
+
+if TYPE_CHECKING:
+    from dlspec.elaborate.expressions import Expressions
+
+
+def with_defaults(
+    elaborator: Expressions, layer: OpLayer | BlockLayer, name: str, span: Span, env: Env
+) -> OpLayer | BlockLayer:
+    """The layer with what `default` statements in scope give it, the innermost last word first."""
+    scope: Env | None = env
+    while scope is not None:
+        if scope.defaults:
+            elaborator.builder.budget.spend(4 * len(scope.defaults))
+        for default_name, arguments, at in reversed(scope.defaults):
+            before = at.source is not span.source or at.end <= span.start
+            if default_name == name and before:
+                given = [(a, elaborator.evaluate(a.value, scope)) for a in arguments]
+                if isinstance(layer, OpLayer):
+                    bound = bind_op(OpLayer(layer.op, layer.pinned, name, {}, span), given, span, scope)
+                    layer = OpLayer(layer.op, layer.pinned, name, bound.arguments | layer.arguments, span)
+                else:
+                    bound = bind_block(layer.replaced({}), given, None, span, scope)
+                    layer = layer.replaced(bound.arguments | layer.arguments, span)
+        scope = scope.parent  # type: ignore[reportAssignmentType]
+    return layer
 
 
 def unreached_defaults(file: ast.File) -> Iterator[Diagnostic]:

@@ -10,14 +10,16 @@ from dlspec.elaborate import constants, distributions, held
 from dlspec.elaborate.blame import item
 from dlspec.elaborate.bodies import as_scan
 from dlspec.elaborate.builder import Builder, too_much
-from dlspec.elaborate.calls import Given, bind_block, bind_op, function_op
-from dlspec.elaborate.compare import Comparison, compare
+from dlspec.elaborate.calls import Given, bind_block, bind_op
 from dlspec.elaborate.comprehensions import comprehend
+from dlspec.elaborate.defaults import with_defaults
 from dlspec.elaborate.foreign import BY_VALUES, foreign
+from dlspec.elaborate.functions import call_function
 from dlspec.elaborate.gradients import check_dependence, check_turn
 from dlspec.elaborate.held import Held
 from dlspec.elaborate.indexing import index_list, index_tensor, positions, tensor_attribute
 from dlspec.elaborate.instances import Common, Instances
+from dlspec.elaborate.operators import binary, unary
 from dlspec.elaborate.tied import takes_weight, weight_of
 from dlspec.elaborate.unknown import Unknown
 from dlspec.elaborate.unpacking import unpack
@@ -27,7 +29,6 @@ from dlspec.elaborate.values import (
     BlockLayer,
     BranchLayer,
     Deferred,
-    Distribution,
     Env,
     Failure,
     Inside,
@@ -35,36 +36,25 @@ from dlspec.elaborate.values import (
     OpLayer,
     Results,
     SharedLayer,
-    has_tensor,
     kind_of,
     leading,
     show,
 )
-from dlspec.ir.constants import Ratio
 from dlspec.ir.dims import Expr
 from dlspec.ir.fields import FieldError, describe
-from dlspec.ir.graph import Claim
-from dlspec.ir.init import Init
 from dlspec.ir.node import Value
 from dlspec.ir.op import Op, OpError
-from dlspec.ir.program import ASKED, COMPILER, LISTED, SIZED, Origin, Written
+from dlspec.ir.program import Origin, Written
 from dlspec.ir.types import DType
 from dlspec.limits import Exceeded
 from dlspec.ops import FUNCTIONS, LAYERS, by_name
-from dlspec.ops.constant import Tied
 from dlspec.ops.gradient import Grad
 from dlspec.source import Span
 from dlspec.syntax import ast
 
-_TENSOR_BINARY = {
-    "+": "Add", "-": "Sub", "*": "Mul", "/": "Div", "//": "FloorDiv", "%": "Mod", "**": "Pow",
-    "==": "Equal", "!=": "NotEqual", "<": "Less", "<=": "LessEqual", ">": "Greater", ">=": "GreaterEqual",
-    "and": "And", "or": "Or",
-}  # fmt: skip
 _SHOWN = 16
 """Characters of a number as text, at most."""
 
-_COMPARISONS = frozenset({"==", "!=", "<", "<=", ">", ">="})
 _LAYER_SYNTAX = (ast.Braces, ast.Repeat, ast.For, ast.Labelled)
 
 Measure = Callable[[BlockLayer, str, Span], Any]
@@ -112,8 +102,8 @@ class Expressions:
             ast.String: cls.text,
             ast.List: cls._list,
             ast.Comprehension: cls._comprehension,
-            ast.Unary: cls._unary,
-            ast.Binary: cls._binary,
+            ast.Unary: unary,
+            ast.Binary: binary,
             ast.Call: cls._call,
             ast.Index: cls._index,
             ast.Attribute: cls._attribute,
@@ -189,10 +179,10 @@ class Expressions:
         name = node.name
         value = env.find(name)
         if value is not UNBOUND:
-            return self._with_defaults(value, name, node.span, env) if type(value) is BlockLayer else value
+            return with_defaults(self, value, name, node.span, env) if type(value) is BlockLayer else value
         if name in LAYERS:
             op, pinned = LAYERS[name]
-            return self._with_defaults(OpLayer(op, pinned, name, {}, node.span), name, node.span, env)
+            return with_defaults(self, OpLayer(op, pinned, name, {}, node.span), name, node.span, env)
         if name in constants.CONSTANTS:
             return constants.CONSTANTS[name]
         raise self._unknown(node, env)
@@ -222,25 +212,6 @@ class Expressions:
         elsewhere = self._unknown_names.failure(node, code, what, env)
         hint = near or ("`dlspec ops` lists them" if code == "DL0301" else "")
         return elsewhere or Failure(code, what, node.span, hint=hint)
-
-    def _with_defaults(self, layer: OpLayer | BlockLayer, name: str, span: Span, env: Env) -> OpLayer | BlockLayer:
-        """The layer with what `default` statements in scope give it, the innermost last word first."""
-        scope: Env | None = env
-        while scope is not None:
-            if scope.defaults:
-                self._budget.spend(4 * len(scope.defaults))
-            for default_name, arguments, at in reversed(scope.defaults):
-                before = at.source is not span.source or at.end <= span.start
-                if default_name == name and before:
-                    given = [(a, self.evaluate(a.value, scope)) for a in arguments]
-                    if isinstance(layer, OpLayer):
-                        bound = bind_op(OpLayer(layer.op, layer.pinned, name, {}, span), given, span, scope)
-                        layer = OpLayer(layer.op, layer.pinned, name, bound.arguments | layer.arguments, span)
-                    else:
-                        bound = bind_block(layer.replaced({}), given, None, span, scope)
-                        layer = layer.replaced(bound.arguments | layer.arguments, span)
-            scope = scope.parent  # type: ignore[reportAssignmentType]
-        return layer
 
     # Lists
 
@@ -278,64 +249,7 @@ class Expressions:
             lambda tensor, place, span: self.function(index_tensor(tensor, [place], span)[0], (tensor,), step),
         )
 
-    # Operators
-
-    def _unary(self, node: ast.Unary, env: Env) -> Any:
-        if node.operator == "not":
-            value = self.evaluate(node.operand, env)
-            if isinstance(value, Value):
-                return self.function(by_name("Not")(), (value,), node)
-            return POISON if value is POISON else not self.truth(value, node.operand.span)
-        value = self.evaluate(node.operand, env)
-        if value is POISON:
-            return POISON
-        if isinstance(value, Value):
-            return self.function(FUNCTIONS["neg"](), (value,), node)
-        if type(value) in (int, float) or isinstance(value, Expr):
-            return -value
-        if isinstance(value, Ratio):
-            return Ratio(-value.numerator, value.denominator)
-        raise Failure("DL0305", f"`-` takes a number or a tensor, not {kind_of(value)}", node.span)
-
-    def _binary(self, node: ast.Binary, env: Env) -> Any:
-        operator = node.operator
-        left = self.evaluate(node.left, env)
-        if operator in ("and", "or") and not isinstance(left, Value) and left is not POISON:
-            decided = self.truth(left, node.left.span)
-            if decided == (operator == "or"):
-                return decided
-            right = self.evaluate(node.right, env)
-            return right if right is POISON else self.truth(right, node.right.span)
-        right = self.evaluate(node.right, env)
-        if left is POISON or right is POISON:
-            return POISON
-        if left.__class__ is list or right.__class__ is list:
-            self._budget.walk([left, right])
-        if operator == "in":
-            if type(right) is not list:
-                raise Failure("DL0305", f"`in` takes a list, not {kind_of(right)}", node.right.span)
-            comparison = Comparison(self.builder.conditions, node.span)
-            return any(comparison.same(left, item) for item in cast("list[Any]", right))
-        if operator in ("==", "!=") and (left is None or right is None):
-            # A tensor is never none, which an argument that may be left out is asked for.
-            return (left is right) == (operator == "==")
-        if isinstance(left, Value) or isinstance(right, Value):
-            return self._tensors(node, left, right, env)
-        if operator in _COMPARISONS:
-            return compare(operator, left, right, self.builder.conditions, node.span)
-        try:
-            made = constants.arithmetic(operator, left, right)
-            return self.made_list(made) if isinstance(made, list) else made
-        except constants.ConstantError as error:
-            message = error.message or f"`{operator}` does not go with {kind_of(left)} and {kind_of(right)}"
-            raise Failure("DL0305", message, node.span, hint=error.hint) from None
-
-    def _tensors(self, node: ast.Binary, left: Any, right: Any, env: Env) -> Any:
-        op = by_name(_TENSOR_BINARY[node.operator])()
-        dtype = (left if isinstance(left, Value) else right).type.dtype
-        sides = ((left, node.left), (right, node.right))
-        values = tuple([self.as_tensor(value, dtype, node, Written(side, env)) for value, side in sides])
-        return self.function(op, values, node)
+    # Tensors and truth
 
     def as_tensor(self, value: Any, like: DType, node: ast.Expression, written: Written | None) -> Value:
         """A number or size beside a tensor, as a 0-d tensor of the tensor's element type. ``node`` is the step with both,
@@ -379,7 +293,7 @@ class Expressions:
             and env.find(function.name) is UNBOUND
             and function.name not in LAYERS
         ):
-            return self._function(node, function, env)
+            return call_function(self, node, function, env)
         target = self.evaluate(function, env)
         given = [(a, self._argument_of(target, a, env)) for a in node.arguments]
         if target is POISON or POISON in [value for _, value in given]:
@@ -417,51 +331,6 @@ class Expressions:
                 hint="`Concat { a | b }`, `Add { a | b }` and blocks with layer parameters take branches",
             )
 
-    def _function(self, node: ast.Call, function: ast.Name, env: Env) -> Any:
-        name = function.name
-        given = [(a, self.argument(a, env)) for a in node.arguments]
-        values = [value for _, value in given]
-        if any(value is POISON for value in values):
-            return POISON
-        for value in values:
-            if value.__class__ is list:
-                self._budget.walk(value)
-        if name in distributions.DISTRIBUTIONS or distributions.asks(name, values):
-            sized = any(isinstance(value, Distribution) and value.sized for value in values)
-            self.builder.by_itself = Origin(None, "compiler", {SIZED if sized else ASKED: Written(node, env)})
-            try:
-                made = distributions.call(self.builder, name, given, node.span)
-            finally:
-                self.builder.by_itself = COMPILER
-            return self._asked(made, name, given, node.span)
-        with_tensors = any(has_tensor(value) for value in values)
-        draws = name in FUNCTIONS and bool(values) and isinstance(values[0], list)
-        initial = name in constants.INITIALISERS and not draws
-        if (initial or name in constants.FUNCTIONS) and (not with_tensors or name in constants.OF_LISTS):
-            positional = [value for argument, value in given if argument.name is None]
-            named = {argument.name.name: value for argument, value in given if argument.name is not None}
-            try:
-                if initial:
-                    return constants.INITIALISERS[name](*positional, **named)
-                return constants.call(name, positional, named)
-            except constants.ConstantError as error:
-                raise Failure("DL0305", error.message, node.span, hint=error.hint) from None
-        if name not in FUNCTIONS:
-            return self.special(node, function, given, env)
-        op, inputs, written = function_op(FUNCTIONS[name], name, given, node.span, env)
-        if values and _are_weights(values[0]):
-            written[LISTED] = Written(node.arguments[0].value, env)
-        return self.function(op, self._lifted(op, inputs, node, written), node, written)
-
-    def _asked(self, made: Any, name: str, given: list[Given], span: Span) -> Any:
-        graph = self.builder.graph
-        if isinstance(made, Distribution):
-            graph.claims += [Claim(value, title, takes, span) for value, title, takes in made.claims()]
-        elif name == "kl" and isinstance(made, Value):
-            graph.divergences.add(made)
-            graph.priors |= distributions.priors(given)
-        return made
-
     def special(self, node: ast.Call, function: ast.Name, given: list[Given], env: Env) -> Any:
         """A call of what is neither layer nor function of tensors or constants."""
         if function.name in held.FUNCTIONS:
@@ -473,19 +342,6 @@ class Expressions:
                     return POISON
                 raise
         raise self._unknown(function, env)
-
-    def _lifted(
-        self, op: Op, inputs: tuple[Any, ...], node: ast.Call, written: dict[str, Written]
-    ) -> tuple[Value, ...]:
-        """The tensor arguments of a function; a number among them has the element type of the last tensor beside it, or
-        where there is none that of all the numbers."""
-        if inputs and not any(isinstance(value, Value) for value in inputs):
-            raise Failure("DL0305", f"`{node.span.text}` has no tensor in it", node.span)
-        slots = [slot.rstrip("?") for slot in op.tensors] if len(op.tensors) >= len(inputs) else [""] * len(inputs)
-        given = tuple(zip(slots, inputs, strict=False))
-        own = dict.fromkeys(op.truths, DType.BOOL) | dict.fromkeys(op.positions, DType.INT64)
-        like = _common([value for slot, value in given if slot not in own])
-        return tuple([self.as_tensor(value, own.get(slot, like), node, written.get(slot)) for slot, value in given])
 
     def function(
         self, op: Op, inputs: tuple[Value, ...], step: ast.Expression, written: dict[str, Written] | None = None
@@ -599,28 +455,3 @@ class Expressions:
         if isinstance(value, Layer):
             return Deferred(node, env)
         return self.steps(node.steps[1:], value, env)
-
-
-def _are_weights(values: Any) -> bool:
-    """Whether it is a list of weights of layers, as tensors."""
-    return (
-        values.__class__ is list
-        and bool(values)
-        and all(
-            isinstance(value, Value) and value.producer is not None and isinstance(value.producer.op, Tied)
-            for value in values
-        )
-    )
-
-
-def _common(values: list[Any]) -> DType:
-    """The element type that numbers beside these have: that of the last tensor, or else float unless none is a float."""
-    dtypes = [value.type.dtype for value in values if isinstance(value, Value)]
-    if dtypes:
-        return dtypes[-1]
-    if all(type(value) is bool for value in values):
-        return DType.BOOL
-    return DType.FLOAT32 if any(type(value) is float for value in values) else DType.INT64
-
-
-__all__ = ["Expressions", "Init", "Measure"]
