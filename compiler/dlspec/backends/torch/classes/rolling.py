@@ -14,11 +14,13 @@ from dlspec.backends.torch.lowering.registry import Ref
 from dlspec.backends.torch.plans.plan import Action, Member, Plan, Run, Slot
 from dlspec.backends.torch.plans.tree import Key, Module
 from dlspec.backends.torch.python.computing import is_counted
+from dlspec.backends.torch.python.evaluate import evaluate
 from dlspec.backends.torch.python.expressions import (
     Binary,
     Call,
     Const,
     Name,
+    Own,
     Py,
     Sequence,
     Star,
@@ -184,7 +186,7 @@ class _Rolling:
         all_made = [*rounds_in([made])]
         if made.pinned or (run.bare and made.members):
             self.hinges |= run.hinges
-        if not around.loops and _places_behind(self.plan, all_made):
+        if not around.loops and _places_behind(self.plan, run, all_made):
             self.hinges |= run.hinges | _hinges_in(run)
         return made
 
@@ -207,15 +209,15 @@ def _is_counted(run: Run) -> bool:
     return run.running is not None and is_counted(run.running) and all(map(_is_counted, run.inner))
 
 
-def _places_behind(plan: Plan, rounds: list[Round]) -> bool:
-    """Whether layers without a label stand behind a loop, and those inside: their positions hang on its turns."""
+def _places_behind(plan: Plan, run: Run, rounds: list[Round]) -> bool:
+    """Whether layers without a label stand behind a loop: their positions hang on its turns, and on those inside."""
     own = {label for each in rounds for place in each.members for _, label in place}
     lists = (member for label, member in plan.module.members.items() if label not in plan.numbered)
     if any(isinstance(member, Module) and member.inline for member in lists):
         return True
-    begin = min((int(label) for label in own if label.isdigit()), default=-1)
-    numbers = (int(m.label) for m in plan.members if m.label.isdigit() and isinstance(m.name, Const))
-    return any(number > begin and str(number) not in own for number in numbers)
+    fixed = {m.label for m in plan.members if m.label.isdigit() and isinstance(m.name, Const)} - own
+    behind = (*(action.value for action in plan.actions[run.bounds[-1][1] :]), *(value for value, _ in plan.outputs))
+    return any(str(evaluate(part.label)) in fixed for value in behind for part in walk(value) if isinstance(part, Own))
 
 
 class _Behind:
