@@ -42,8 +42,10 @@ def test_a_bomb(bomb: Bomb, tmp_path: Path, measured: Callable[[str], None]) -> 
         (tmp_path / f"{name}.dlspec").write_text(text)
     command = [sys.executable, "-c", MAIN, *bomb.command, "main.dlspec"]
     done, seconds, megabytes = set_off(command, tmp_path)
-    if seconds >= SECONDS:  # something else may have had the machine
+    slow = [slowness() if seconds >= SECONDS else 1.0]
+    while seconds >= SECONDS * max(slow) and len(slow) < 3:  # other work comes and goes
         done, seconds, megabytes = set_off(command, tmp_path)
+        slow.append(slowness())
     assert "Traceback" not in done.stderr, done.stderr[-2000:]
     found = re.findall(r"^error(?:\[(DL\d{4})\])?: ", done.stderr, re.MULTILINE)
     assert (found[:1], done.returncode) == ([bomb.code] if bomb.code else [], 1 if bomb.code else 0), done.stderr[
@@ -52,5 +54,5 @@ def test_a_bomb(bomb: Bomb, tmp_path: Path, measured: Callable[[str], None]) -> 
     assert len(found) <= 51
     assert max(map(len, done.stderr.splitlines())) < 2000
     measured(f"{bomb.name}: {bomb.code or 'done'} after {seconds:.2f} s and {megabytes:.0f} MB")
-    assert seconds < SECONDS * slowness()
+    assert seconds < SECONDS * max(slow)
     assert megabytes < MEGABYTES
