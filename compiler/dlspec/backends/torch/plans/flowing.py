@@ -33,7 +33,7 @@ def after(sizing: Sizing, value: Value, axis: int, dim: int, turn: Scope, entry:
     turns = turns_in(loop)
     k = turns.index(turn)
     telling, told, found = _telling(turns, k, value)
-    if not passed_on(turn) or (found is not None and axis >= found.type.rank):
+    if not turn.carried or (found is not None and axis >= found.type.rank):
         raise Unwritten
     inside = sizing.at(sizing.module, telling)
     inside.entry = found, telling
@@ -66,9 +66,8 @@ def after(sizing: Sizing, value: Value, axis: int, dim: int, turn: Scope, entry:
     if found is None or begun is None:
         raise Unwritten
     if k and isinstance(rest, py.Const) and not rest.value:
-        return sizing.at(sizing.module, turn).size(
-            found, axis
-        )  # as the turn before left it, which may have been another
+        # As the turn before left it, which may have been another.
+        return sizing.at(sizing.module, turn).size(found, axis)
     before = sizing.at(sizing.module, loop.parent or loop).size(begun, axis, entry)
     return add(before, scaled(sizing.turns_of(loop) if count is None else count, rest))
 
@@ -198,9 +197,9 @@ def only_turn(sizing: Sizing, value: Value) -> Scope | None:
     for scope in sizing.place.ancestors():
         if scope is sizing.module.scope:
             break
-        if scope in sizing.entered or scope.kind != "iteration" or passed_on(scope).get(value, value) is value:
+        if not scope.carried or scope in sizing.entered or scope.parent is None or len(turns_in(scope.parent)) > 1:
             continue
-        if scope.parent is not None and len(turns_in(scope.parent)) == 1:
+        if passed_on(scope).get(value, value) is not value:
             return scope
     return None
 

@@ -42,7 +42,7 @@ def standing(tree: Tree, turn: Scope, slots: Mapping[Value, Slot]) -> dict[Slot,
     return found
 
 
-def only_flow(region: Region, slots: Mapping[Value, Slot]) -> dict[Slot, Slot | None] | None:
+def found_alone(region: Region, slots: Mapping[Value, Slot]) -> dict[Slot, Slot | None] | None:
     """What the only turn of a loop has words for, each with what the next turn finds, if that would have the same layers."""
     turns = turns_in(region.scope)
     if len(turns) != 1 or may_differ(region.scope):

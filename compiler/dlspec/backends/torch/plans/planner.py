@@ -10,7 +10,7 @@ from dlspec.backends.torch.lowering.registry import FUNCTIONS, Lower, Ref, Size,
 from dlspec.backends.torch.plans.author import Author
 from dlspec.backends.torch.plans.fields import Fields
 from dlspec.backends.torch.plans.lists import Lists, as_one, one_by_one
-from dlspec.backends.torch.plans.looping import only_flow, scanned, standing, variables
+from dlspec.backends.torch.plans.looping import found_alone, scanned, standing, variables
 from dlspec.backends.torch.plans.making import Making
 from dlspec.backends.torch.plans.places import loop_id
 from dlspec.backends.torch.plans.plan import Action, Chain, Member, Plan, Run, Slot, Unreachable, bare, named_inputs
@@ -183,7 +183,7 @@ class Planner(Making):
             hinges |= self.tree.graph.settings.keys() if running is not None else frozenset()
             running = running or one_by_one(region.scope, elements, targets)
             iterable = None if running is None else bare(running, len(turns))
-        known, evenly, alone = loop_id(region.scope), self._evenly(region), only_flow(region, self.slots)
+        known, evenly, alone = loop_id(region.scope), self._evenly(region), found_alone(region, self.slots)
         listed = isinstance(region.scope.origin.step, ast.Clause)
         gathers = listed or gathers_lists(region.scope)
         around.append(

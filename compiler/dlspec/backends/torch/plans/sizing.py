@@ -76,7 +76,7 @@ class Sizing:
         self.entered: tuple[Scope, ...] = ()
         """The only turns of loops of which what flows in is asked for."""
         self.entry: Entry | None = None
-        """The tensor that flows into a turn, which is said as such, and the turn."""
+        """What a turn finds, which is said as such, and the turn."""
 
     def at(self, module: Module, place: Scope) -> Sizing:
         """The same for another place, of a constructor."""
@@ -145,7 +145,7 @@ class Sizing:
                 return Leaf(("size", inputs.index(value), axis), self._called(value, axis), dim)
             way = self.way(node.scope)
             turns = [s for s in way if s.kind == "iteration" and not self.around(s, entry)]
-            crossed = next(filter(passed_on, turns), None)
+            crossed = next((turn for turn in turns if turn.carried), None)
             child = next((s for s in way if s in self.tree.of_scope and not self.tree.of_scope[s].inline), None)
             alone.clear()
             if crossed is not None and (child is None or way.index(crossed) < way.index(child)):
@@ -155,7 +155,7 @@ class Sizing:
                     made = after(self, value, axis, dim, crossed, entry)
                     return behind(self, leaving(self, made, value, axis, crossed), turns[: turns.index(crossed)])
                 except Unwritten:
-                    alone += (loop_id(turn.parent) for turn in turns if turn.parent and passed_on(turn))
+                    alone += (loop_id(turn.parent) for turn in turns if turn.parent and turn.carried)
             if child is not None:
                 return behind(self, self._of_child(value, axis, child, entry), turns)
             if node.body is not None:
